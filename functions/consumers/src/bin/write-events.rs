@@ -1,0 +1,20 @@
+//! The consumer of the events queue: a batch in, one bulk insert per collection.
+
+use shared::{
+    events::write_batch,
+    lambda,
+    mongo::{Lifetime, Mongo},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let mongo = Mongo::from_env(Lifetime::Environment)?;
+    let connection = mongo.clone();
+    let handle = async |messages: Vec<_>| {
+        let (written, outcome) = write_batch(&mongo, &messages).await?;
+        tracing::info!(summary = %serde_json::to_string(&written)?, "batch written");
+        Ok(outcome)
+    };
+    lambda::sqs(handle, connection).await
+}

@@ -1,0 +1,57 @@
+//! `GET /api/learning` and `GET /api/learning/{slug}`: the learning resources.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::get,
+};
+use serde::Deserialize;
+use shared::{
+    content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply, open_item},
+    http::{Page, Problem, ProblemDocument, Query, Reply},
+    lambda,
+    mongo::{Lifetime, Mongo},
+};
+use utoipa::IntoParams;
+
+/// How the list of resources is narrowed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LearningQuery {
+    category: Option<String>,
+    level: Option<String>,
+    featured: Option<bool>,
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>)]
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let mongo = Mongo::from_env(Lifetime::Invocation)?;
+    let database = Store::new(mongo.clone()).fallback(Kind::Learning);
+    let content = Content::new(Kind::Learning, PublishedContent::from_env()?, Some(database), backup::LEARNING);
+    let router = Router::new().route("/api/learning", get(list)).route("/api/learning/{slug}", get(show));
+    lambda::http(router.with_state(Arc::new(content)), mongo).await
+}
+
+/// The learning resources, without their text.
+#[utoipa::path(get, path = "/api/learning", tag = "content", params(LearningQuery),
+    responses((status = 200, description = "A page of resources: `resources`, `total`, `nextCursor`"), (status = 422, body = ProblemDocument)))]
+pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<LearningQuery>) -> Result<Reply, Problem> {
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    let filter = Filter { category: query.category, level: query.level, featured: query.featured, ..Filter::default() };
+    content_reply(&content, &filter, Sort::Newest, &page).await
+}
+
+/// A learning resource.
+#[utoipa::path(get, path = "/api/learning/{slug}", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
+    responses((status = 200, description = "The resource"), (status = 404, body = ProblemDocument)))]
+pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
+    open_item(&content, &slug).await
+}

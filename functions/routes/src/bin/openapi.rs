@@ -1,0 +1,52 @@
+//! `GET /api/openapi.json` and `GET /api/docs`: what the API offers, for programs and for people.
+//!
+//! The routes' own files are included as modules, so that the document is made of the very handlers.
+
+#[allow(dead_code, unreachable_pub, missing_docs)]
+mod routes {
+    #[path = "../analytics-track.rs"]
+    pub mod analytics_track;
+    #[path = "../health.rs"]
+    pub mod health;
+    #[path = "../learning.rs"]
+    pub mod learning;
+    #[path = "../patterns.rs"]
+    pub mod patterns;
+    #[path = "../prompt.rs"]
+    pub mod prompt;
+    #[path = "../prompt-view.rs"]
+    pub mod prompt_view;
+    #[path = "../prompts.rs"]
+    pub mod prompts;
+    #[path = "../stats.rs"]
+    pub mod stats;
+}
+
+use axum::Router;
+use routes::{analytics_track, health, learning, patterns, prompt, prompt_view, prompts, stats};
+use shared::lambda;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Prompt library", description = "Prompts, patterns, learning resources and what people do with them."),
+    servers((url = "/")),
+    paths(
+        prompts::list, prompt::show, patterns::list, patterns::show, learning::list, learning::show,
+        prompt_view::count, analytics_track::track, stats::show, health::show, document,
+    ),
+)]
+struct Api;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", Api::openapi());
+    lambda::http(Router::new().merge(docs), ()).await
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1")))]
+#[expect(dead_code, reason = "served by the page's own router")]
+fn document() {}

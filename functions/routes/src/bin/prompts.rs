@@ -1,0 +1,74 @@
+//! `GET /api/prompts`: public prompts, by filter, order and page.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, routing::get};
+use serde::Deserialize;
+use shared::{
+    content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply},
+    http::{Page, Problem, ProblemDocument, Query, Reply},
+    lambda,
+    mongo::{Lifetime, Mongo},
+};
+use utoipa::IntoParams;
+
+/// How a list of prompts is narrowed and ordered.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PromptQuery {
+    category: Option<String>,
+    role: Option<String>,
+    /// Id of a pattern.
+    pattern: Option<String>,
+    tag: Option<String>,
+    /// Words that must all occur.
+    search: Option<String>,
+    featured: Option<bool>,
+    /// `newest` (default) or `popular`.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    sort: SortQuery,
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>)]
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum SortQuery {
+    #[default]
+    Newest,
+    Popular,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let mongo = Mongo::from_env(Lifetime::Invocation)?;
+    let database = Store::new(mongo.clone()).fallback(Kind::Prompts);
+    let content = Content::new(Kind::Prompts, PublishedContent::from_env()?, Some(database), backup::PROMPTS);
+    lambda::http(Router::new().route("/api/prompts", get(list)).with_state(Arc::new(content)), mongo).await
+}
+
+/// Public prompts, without their content.
+#[utoipa::path(get, path = "/api/prompts", tag = "content", params(PromptQuery),
+    responses((status = 200, description = "A page of prompts: `prompts`, `total`, `nextCursor`"), (status = 422, body = ProblemDocument)))]
+pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<PromptQuery>) -> Result<Reply, Problem> {
+    let sort = match query.sort {
+        SortQuery::Newest => Sort::Newest,
+        SortQuery::Popular => Sort::Popular,
+    };
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    let filter = Filter {
+        category: query.category,
+        role: query.role,
+        pattern: query.pattern,
+        tag: query.tag,
+        search: query.search,
+        featured: query.featured,
+        level: None,
+    };
+    content_reply(&content, &filter, sort, &page).await
+}

@@ -1,0 +1,111 @@
+//! The database and the published content, from a terminal: `cargo db <verb>`.
+//!
+//! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use shared::{
+    clock,
+    content::{Kind, PublishedContent, Store, export, parse, render},
+    lambda::{self, Connection},
+    mongo::{Lifetime, Mongo, WORK_LIMIT},
+    schema,
+};
+
+#[derive(Parser)]
+#[command(about = "Indexes, seeding and publishing")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show the declared collections and indexes.
+    List,
+    /// Create the collections and indexes that are missing.
+    Apply,
+    /// Compare the declared indexes with the real ones; fails when they differ.
+    Check,
+    /// Import the content files into the database.
+    Seed {
+        /// Folder of prompts.json, patterns.json and learning.json.
+        #[arg(long, default_value = "public-data")]
+        from: PathBuf,
+    },
+    /// Publish the database's content to CONTENT_URL now.
+    Publish {
+        /// Publish even when the result is much smaller than what is published.
+        #[arg(long)]
+        allow_shrink: bool,
+    },
+    /// Write the database's content over the files and their backups, for a person to review and commit.
+    Export {
+        /// Folder of the files.
+        #[arg(long, default_value = "public-data")]
+        to: PathBuf,
+        /// Also replace the immutable backups.
+        #[arg(long)]
+        to_backup: bool,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    lambda::start();
+    let verb = Arguments::parse().verb;
+    if let Verb::List = verb {
+        schema::list().iter().for_each(|line| println!("{line}"));
+        return Ok(());
+    }
+    let mongo = Mongo::from_env(Lifetime::Environment)?;
+    let outcome = run(verb, &mongo).await;
+    mongo.close().await;
+    outcome
+}
+
+async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
+    let store = Store::new(mongo.clone());
+    match verb {
+        Verb::List => {}
+        Verb::Apply => schema::apply(mongo).await?,
+        Verb::Check => {
+            let lines = schema::differences(mongo).await?;
+            anyhow::ensure!(lines.is_empty(), "the database differs from the declaration:\n{}", lines.join("\n"));
+        }
+        Verb::Seed { from } => {
+            for kind in Kind::ALL {
+                let written = store.import(kind, &read(&from, kind)?).await?;
+                println!("{written} {} imported", kind.name());
+            }
+        }
+        Verb::Publish { allow_shrink } => {
+            let target = PublishedContent::from_env()?;
+            for kind in Kind::ALL {
+                let outcome = export::export(kind, &store, &target, clock::now(), allow_shrink).await?;
+                println!("{}: {}", kind.name(), serde_json::to_string(&outcome)?);
+            }
+        }
+        Verb::Export { to, to_backup } => {
+            for kind in Kind::ALL {
+                let items = store.publishable(kind, WORK_LIMIT).await?;
+                anyhow::ensure!(!items.is_empty(), "the database holds no {}: nothing was written", kind.name());
+                let bytes = render(kind, &items, clock::now());
+                std::fs::write(to.join(kind.file_name()), &bytes)?;
+                if to_backup {
+                    std::fs::write(to.join(kind.file_name().replace(".json", "-backup.json")), &bytes)?;
+                }
+                println!("{} {} written to {}", items.len(), kind.name(), to.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(folder: &Path, kind: Kind) -> anyhow::Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+    let path = folder.join(kind.file_name());
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    parse(kind, &bytes).with_context(|| format!("{} is not a content file", path.display()))
+}

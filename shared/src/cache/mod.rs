@@ -1,0 +1,240 @@
+//! Valkey (or Redis) with an in-process stand-in.
+//!
+//! The cache may be absent, away or slow, and everything still works: each call is bounded by
+//! [`CALL_LIMIT`], a failure makes the next calls use the process's own memory for
+//! [`PAUSE_AFTER_FAILURE`], and no call returns an error. Nothing that must not be lost belongs here.
+
+mod elasticache;
+mod server;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
+use server::Server;
+
+/// The longest that a caller waits for the cache, connecting included.
+const CALL_LIMIT: Duration = Duration::from_millis(300);
+/// How long a cache that failed is left alone.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// A connection unused for longer may have died while Lambda had the process frozen: dialling anew
+/// costs less than finding out.
+const REDIAL_AFTER: Duration = Duration::from_secs(5);
+/// The process's own memory holds at most this many entries.
+const LOCAL_ENTRIES: u64 = 10_000;
+
+/// Counts and, at the first count, starts the window: in one step, so that no key stays without an end.
+const INCREMENT: &str = "local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return n";
+
+/// A handle to the environment's cache; clones share it.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
+    server: Option<Server>,
+    live: Mutex<Option<Live>>,
+    paused_until: Mutex<Option<Instant>>,
+    local: moka::sync::Cache<String, LocalEntry>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+struct Live {
+    connection: MultiplexedConnection,
+    last_used: SystemTime,
+}
+
+#[derive(Clone)]
+struct LocalEntry {
+    value: String,
+    expires: Instant,
+}
+
+impl Cache {
+    /// Reads where the cache is (see [`Server`]); opens nothing.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(Server::from_env()?))
+    }
+
+    /// A cache in the process's own memory alone.
+    pub fn in_process() -> Self {
+        Self::new(None)
+    }
+
+    fn new(server: Option<Server>) -> Self {
+        Self(Arc::new(Inner {
+            server,
+            live: Mutex::default(),
+            paused_until: Mutex::default(),
+            local: moka::sync::Cache::new(LOCAL_ENTRIES),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }))
+    }
+
+    /// The value under `key`, if it is there and has not expired. Counted as a hit or a miss.
+    pub async fn get(&self, key: &str) -> Option<String> {
+        let remote = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await;
+        let value = remote.unwrap_or_else(|| self.local(key));
+        let counter = if value.is_some() { &self.0.hits } else { &self.0.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        value
+    }
+
+    /// Keeps `value` for `ttl`.
+    pub async fn set(&self, key: &str, value: &str, ttl: Duration) {
+        self.keep_local(key, value.to_owned(), ttl);
+        self.call(async |connection| connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).await;
+    }
+
+    /// Forgets `key`.
+    pub async fn delete(&self, key: &str) {
+        self.0.local.invalidate(key);
+        self.call(async |connection| connection.del::<_, ()>(key).await).await;
+    }
+
+    /// Adds one to the counter `key`, which ends `window` after its first count; returns the count.
+    pub async fn increment(&self, key: &str, window: Duration) -> u64 {
+        let script = Script::new(INCREMENT);
+        let remote = self
+            .call(async |connection| script.key(key).arg(millis(window)).invoke_async::<u64>(connection).await)
+            .await;
+        remote.unwrap_or_else(|| {
+            let count = self.local(key).and_then(|count| count.parse::<u64>().ok());
+            let (count, ttl) = match (count, self.0.local.get(key)) {
+                (Some(count), Some(entry)) => (count + 1, entry.expires.saturating_duration_since(Instant::now())),
+                _ => (1, window),
+            };
+            self.keep_local(key, count.to_string(), ttl);
+            count
+        })
+    }
+
+    /// True for the one caller who gets the lock; it ends by itself after `ttl`.
+    pub async fn lock(&self, key: &str, ttl: Duration) -> bool {
+        let remote = self
+            .call(async |connection| {
+                let mut command = redis::cmd("SET");
+                command.arg(key).arg(1).arg("NX").arg("PX").arg(millis(ttl));
+                command.query_async::<Option<String>>(connection).await
+            })
+            .await;
+        match remote {
+            Some(answer) => answer.is_some(),
+            None if self.local(key).is_some() => false,
+            None => {
+                self.keep_local(key, "1".into(), ttl);
+                true
+            }
+        }
+    }
+
+    /// `None` when there is no server, or it did not answer: the caller uses local memory.
+    async fn call<T>(&self, command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>) -> Option<T> {
+        let server = self.0.server.as_ref()?;
+        if self.0.paused_until.lock().await.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let attempt = async {
+            let mut connection = self.connection(server).await?;
+            command(&mut connection).await.map_err(anyhow::Error::from)
+        };
+        let outcome = match timeout(CALL_LIMIT, attempt).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(anyhow::anyhow!("no answer within {} ms", CALL_LIMIT.as_millis())),
+        };
+        outcome.map_err(|error| tracing::warn!(%error, "the cache is away: using memory")).ok().or_else(|| {
+            // Try-lock: a caller that holds either lock is about to find out for itself.
+            if let Ok(mut live) = self.0.live.try_lock() {
+                *live = None;
+            }
+            if let Ok(mut until) = self.0.paused_until.try_lock() {
+                *until = Some(Instant::now() + PAUSE_AFTER_FAILURE);
+            }
+            None
+        })
+    }
+
+    async fn connection(&self, server: &Server) -> anyhow::Result<MultiplexedConnection> {
+        let mut live = self.0.live.lock().await;
+        let fresh = live.take().filter(|live| live.last_used.elapsed().is_ok_and(|gap| gap < REDIAL_AFTER));
+        let connection = match fresh {
+            Some(live) => live.connection,
+            None => server.connect().await?,
+        };
+        *live = Some(Live { connection: connection.clone(), last_used: SystemTime::now() });
+        Ok(connection)
+    }
+
+    fn local(&self, key: &str) -> Option<String> {
+        self.0.local.get(key).filter(|entry| Instant::now() < entry.expires).map(|entry| entry.value)
+    }
+
+    fn keep_local(&self, key: &str, value: String, ttl: Duration) {
+        self.0.local.insert(key.to_owned(), LocalEntry { value, expires: Instant::now() + ttl });
+    }
+}
+
+impl Connection for Cache {
+    async fn after_invocation(&self) {
+        let (hits, misses) = (self.0.hits.swap(0, Ordering::Relaxed), self.0.misses.swap(0, Ordering::Relaxed));
+        if hits + misses > 0 {
+            Metrics::of_function().count("CacheHit", hits).count("CacheMiss", misses).emit();
+        }
+    }
+
+    async fn close(&self) {
+        self.0.live.lock().await.take();
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn memory_stands_in_for_a_missing_server() {
+        let cache = Cache::in_process();
+        assert_eq!(cache.get("k").await, None);
+        cache.set("k", "v", Duration::from_secs(1)).await;
+        assert_eq!(cache.get("k").await.as_deref(), Some("v"));
+        cache.delete("k").await;
+        assert_eq!(cache.get("k").await, None);
+        assert_eq!([cache.increment("n", Duration::from_secs(1)).await, cache.increment("n", Duration::from_secs(1)).await], [1, 2]);
+        assert!(cache.lock("l", Duration::from_secs(1)).await);
+        assert!(!cache.lock("l", Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_costs_one_short_wait_and_no_error() {
+        let cache = Cache::new(Server::at("redis://127.0.0.1:1"));
+        let started = Instant::now();
+        for _ in 0..100 {
+            cache.set("k", "v", Duration::from_secs(1)).await;
+        }
+        assert_eq!(cache.get("k").await.as_deref(), Some("v"));
+        assert!(started.elapsed() < 2 * CALL_LIMIT, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn entries_expire_in_memory_too() {
+        let cache = Cache::in_process();
+        cache.set("k", "v", Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(cache.get("k").await, None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Published JSON → MongoDB → immutable backup.
+//!
+//! A file that has been read is kept and revalidated at most once a minute; while its source is
+//! away or broken the kept one goes on being served. Only an environment that has none asks the
+//! database, once, and keeps that answer for a while; and if the database is away too, the backup
+//! serves. An empty list is never served.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::{Kind, Library, file, source::Fetched, source::PublishedContent};
+use crate::telemetry::Metrics;
+
+/// How often the published file is asked for anew.
+const REVALIDATE_AFTER: Duration = Duration::from_secs(60);
+/// How long an answer of the database is served: an outage of the bucket must not become a load on
+/// the database.
+const KEEP_DATABASE: Duration = Duration::from_secs(300);
+/// How long the backup is served before the database is asked again.
+const KEEP_BACKUP: Duration = Duration::from_secs(60);
+
+/// The middle link. A function that has no database leaves it out, and links no driver.
+pub trait DatabaseFallback: Send + Sync {
+    /// All items of the kind that may be published; one attempt, bounded in time.
+    fn load(&self) -> BoxFuture<'_, Result<Vec<Map<String, Value>>, String>>;
+}
+
+/// Where the served content came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The published file.
+    Json,
+    /// The database.
+    Mongodb,
+    /// The backup in the binary.
+    Backup,
+}
+
+impl Origin {
+    /// As the header `x-content-source` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Mongodb => "mongodb",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+/// Content as of now.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The items.
+    pub library: Arc<Library>,
+    /// Where they came from.
+    pub origin: Origin,
+}
+
+/// The chain for one kind of content.
+pub struct Content {
+    kind: Kind,
+    source: PublishedContent,
+    database: Option<Box<dyn DatabaseFallback>>,
+    backup: &'static [u8],
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    published: Option<Published>,
+    checked: Option<SystemTime>,
+    fallback: Option<(Snapshot, SystemTime)>,
+}
+
+struct Published {
+    library: Arc<Library>,
+    tag: String,
+}
+
+impl Content {
+    /// `backup` is one of [`super::backup`]. Reads nothing yet.
+    pub fn new(kind: Kind, source: PublishedContent, database: Option<Box<dyn DatabaseFallback>>, backup: &'static [u8]) -> Self {
+        Self { kind, source, database, backup, state: Mutex::default() }
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What to serve now. Never fails, never empty.
+    pub async fn current(&self) -> Snapshot {
+        let mut state = self.state.lock().await;
+        if state.checked.is_none_or(|at| is_past(at, REVALIDATE_AFTER)) {
+            self.revalidate(&mut state).await;
+            state.checked = Some(SystemTime::now());
+        }
+        if let Some(published) = &state.published {
+            return Snapshot { library: Arc::clone(&published.library), origin: Origin::Json };
+        }
+        match &state.fallback {
+            Some((snapshot, at)) if !is_past(*at, keep(snapshot.origin)) => snapshot.clone(),
+            _ => {
+                let snapshot = self.fall_back().await;
+                state.fallback = Some((snapshot.clone(), SystemTime::now()));
+                snapshot
+            }
+        }
+    }
+
+    async fn revalidate(&self, state: &mut State) {
+        let tag = state.published.as_ref().map(|published| published.tag.as_str());
+        let loaded = match self.source.fetch(self.kind, tag).await {
+            Ok(Fetched::Unchanged) => return,
+            Ok(Fetched::New { bytes, tag }) => self.read(&bytes).map(|library| Published { library, tag }),
+            Err(error) => Err(error.to_string()),
+        };
+        match loaded {
+            Ok(published) => {
+                state.published = Some(published);
+                state.fallback = None;
+            }
+            Err(reason) => {
+                let kept = state.published.is_some();
+                tracing::warn!(content = self.kind.name(), reason, kept, "published content is not usable");
+            }
+        }
+    }
+
+    async fn fall_back(&self) -> Snapshot {
+        let started = Instant::now();
+        let from_database = match &self.database {
+            Some(database) => database.load().await.and_then(|items| self.index(&items)),
+            None => Err("this function has no database".into()),
+        };
+        let snapshot = match from_database {
+            Ok(library) => Snapshot { library, origin: Origin::Mongodb },
+            Err(reason) => {
+                tracing::warn!(content = self.kind.name(), reason, "the database cannot stand in");
+                // The build's own test reads every backup, so this cannot fail.
+                let library = self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
+                Snapshot { library, origin: Origin::Backup }
+            }
+        };
+        tracing::warn!(
+            content = self.kind.name(), source = snapshot.origin.name(), duration_ms = started.elapsed().as_millis(),
+            "content is served by a fallback",
+        );
+        Metrics::of_stack().count("ContentFallback", 1).emit();
+        snapshot
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Arc<Library>, String> {
+        let items = file::parse(self.kind, bytes).map_err(|error| error.to_string())?;
+        self.index(&items)
+    }
+
+    fn index(&self, items: &[Map<String, Value>]) -> Result<Arc<Library>, String> {
+        file::check(items).map_err(|error| error.to_string())?;
+        Library::new(items).map(Arc::new).map_err(|error| error.to_string())
+    }
+}
+
+fn keep(origin: Origin) -> Duration {
+    if origin == Origin::Backup { KEEP_BACKUP } else { KEEP_DATABASE }
+}
+
+/// By the wall clock: it goes on while Lambda has the process frozen.
+fn is_past(at: SystemTime, age: Duration) -> bool {
+    at.elapsed().is_ok_and(|elapsed| elapsed >= age)
+}

@@ -1,0 +1,137 @@
+//! One piece of content: what lists filter and sort by, and the JSON that leaves, made once at load.
+
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::file;
+
+/// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
+const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
+
+/// Who may see an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone.
+    Public,
+    /// Everyone who is signed in.
+    SignedIn,
+    /// Callers whose plan includes premium content.
+    Premium,
+    /// Nobody, here: a draft, a private or a deleted item.
+    Hidden,
+}
+
+/// An item as served.
+#[derive(Debug)]
+pub struct Item {
+    /// Its id.
+    pub id: String,
+    /// Its slug, if it has one.
+    pub slug: Option<String>,
+    /// Who may see it.
+    pub access: Access,
+    pub(super) category: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) level: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) featured: bool,
+    pub(super) created_at: String,
+    pub(super) views: u64,
+    /// All that `search` looks into, in lower case.
+    pub(super) text: String,
+    /// As in a list.
+    pub summary: Box<RawValue>,
+    /// As alone.
+    pub detail: Box<RawValue>,
+}
+
+impl Item {
+    /// Reads an item of a checked file.
+    pub(super) fn new(object: &Map<String, Value>) -> serde_json::Result<Self> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
+        let tags: Vec<String> = match object.get("tags") {
+            Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let mut summary = object.clone();
+        summary.retain(|field, _| !DETAIL_ONLY.contains(&field.as_str()));
+        let searched = ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
+        Ok(Self {
+            id: text("id").unwrap_or_default(),
+            slug: file::slug(object).map(str::to_owned),
+            access: access(object),
+            category: text("category"),
+            role: text("role"),
+            pattern: text("pattern"),
+            level: text("level"),
+            featured: ["isFeatured", "featured"].iter().any(|field| object.get(*field) == Some(&Value::Bool(true))),
+            created_at: text("createdAt").or_else(|| text("publishedAt")).unwrap_or_default(),
+            views: object.get("views").and_then(Value::as_u64).unwrap_or_default(),
+            text: searched.chain(tags.iter().map(String::as_str)).collect::<Vec<_>>().join("\n").to_lowercase(),
+            tags,
+            summary: to_raw_value(&summary)?,
+            detail: to_raw_value(object)?,
+        })
+    }
+}
+
+/// Absent flags mean a public, active item. A flag of an unforeseen type counts against the item:
+/// better one hidden too many than one leaked.
+fn access(object: &Map<String, Value>) -> Access {
+    let holds = |field: &str, default: bool| match object.get(field) {
+        None | Some(Value::Null) => default,
+        Some(Value::Bool(flag)) => *flag,
+        Some(_) => !default,
+    };
+    let active = match object.get("status") {
+        None | Some(Value::Null) => true,
+        Some(status) => status == "active",
+    };
+    if !holds("isPublic", true) || !holds("active", true) || !active {
+        Access::Hidden
+    } else if holds("isPremium", false) {
+        Access::Premium
+    } else if holds("requiresAuth", false) {
+        Access::SignedIn
+    } else {
+        Access::Public
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn item(value: Value) -> Item {
+        let Value::Object(object) = value else { panic!("an object") };
+        Item::new(&object).expect("an item")
+    }
+
+    #[test]
+    fn flags_of_an_unforeseen_type_hide() {
+        for (flags, access) in [
+            (json!({}), Access::Public),
+            (json!({"isPublic": null, "active": null, "isPremium": null}), Access::Public),
+            (json!({"requiresAuth": true}), Access::SignedIn),
+            (json!({"isPremium": true, "requiresAuth": true}), Access::Premium),
+            (json!({"isPremium": "yes"}), Access::Premium),
+            (json!({"isPublic": "yes"}), Access::Hidden),
+            (json!({"active": false, "isPremium": true}), Access::Hidden),
+            (json!({"status": "draft"}), Access::Hidden),
+            (json!({"status": "active"}), Access::Public),
+        ] {
+            assert_eq!(item(flags.clone()).access, access, "{flags}");
+        }
+    }
+
+    #[test]
+    fn a_summary_leaves_the_content_out_and_the_detail_keeps_everything() {
+        let item = item(json!({"id": "a", "content": "secret sauce", "example": {"before": "x"}, "odd": [1, null]}));
+        assert_eq!(item.summary.get(), r#"{"id":"a","example":{"before":"x"},"odd":[1,null]}"#);
+        assert!(item.detail.get().contains("secret sauce"));
+    }
+}

@@ -1,0 +1,148 @@
+//! Where published content lies: a folder or a bucket.
+//!
+//! Environment: `CONTENT_URL`, `file:///absolute/folder` or `s3://bucket/prefix`.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::{Client, config::Builder, error::DisplayErrorContext, operation::get_object::GetObjectError};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::Kind;
+use crate::{config, config::ConfigError};
+
+/// A reader waits for the source at most this long; then the next link of the chain serves.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a published file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no such file.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// The source did not answer, or refused.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// A file, or word that it is still the one that the reader has.
+pub(super) enum Fetched {
+    Unchanged,
+    New { bytes: Vec<u8>, tag: String },
+}
+
+/// A folder or bucket with `prompts.json`, `patterns.json` and `learning.json`.
+pub struct PublishedContent(Place);
+
+enum Place {
+    Folder(PathBuf),
+    Bucket { bucket: String, prefix: String, client: OnceCell<Client> },
+}
+
+impl PublishedContent {
+    /// Reads `CONTENT_URL`; opens nothing.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let expected = "file:///absolute/folder or s3://bucket/prefix";
+        Self::at(&config::required("CONTENT_URL", expected)?).ok_or_else(|| ConfigError::new("CONTENT_URL", expected))
+    }
+
+    /// The place that a URL names; `None` for another scheme.
+    pub fn at(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        match url.scheme() {
+            "file" => Some(Self(Place::Folder(url.to_file_path().ok()?))),
+            "s3" => Some(Self(Place::Bucket {
+                bucket: url.host_str()?.to_owned(),
+                prefix: url.path().trim_matches('/').to_owned(),
+                client: OnceCell::new(),
+            })),
+            _ => None,
+        }
+    }
+
+    /// The file of `kind`, unless it still is the one with this tag.
+    pub(super) async fn fetch(&self, kind: Kind, tag: Option<&str>) -> Result<Fetched, SourceError> {
+        match &self.0 {
+            Place::Folder(folder) => fetch_from_folder(&folder.join(kind.file_name()), tag),
+            Place::Bucket { bucket, prefix, client } => {
+                let client = client.get_or_init(connect).await;
+                fetch_from_bucket(client, bucket, &key(prefix, kind), tag).await
+            }
+        }
+    }
+
+    /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
+    pub async fn publish(&self, kind: Kind, bytes: Vec<u8>) -> Result<(), SourceError> {
+        match &self.0 {
+            Place::Folder(folder) => publish_to_folder(folder, kind, &bytes).map_err(|error| SourceError::Unreachable(error.to_string())),
+            Place::Bucket { bucket, prefix, client } => {
+                let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
+                let put = put.content_type("application/json").body(bytes.into());
+                put.send().await.map(drop).map_err(|error| SourceError::Unreachable(DisplayErrorContext(error).to_string()))
+            }
+        }
+    }
+}
+
+fn key(prefix: &str, kind: Kind) -> String {
+    if prefix.is_empty() { kind.file_name().into() } else { format!("{prefix}/{}", kind.file_name()) }
+}
+
+async fn connect() -> Client {
+    let timeouts = TimeoutConfig::builder().operation_timeout(READ_LIMIT).connect_timeout(Duration::from_millis(800)).build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .load()
+        .await;
+    // Emulators know buckets by path; AWS takes both.
+    let path_style = config.endpoint_url().is_some();
+    Client::from_conf(Builder::from(&config).force_path_style(path_style).build())
+}
+
+async fn fetch_from_bucket(client: &Client, bucket: &str, key: &str, tag: Option<&str>) -> Result<Fetched, SourceError> {
+    let request = client.get_object().bucket(bucket).key(key).set_if_none_match(tag.map(str::to_owned));
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 304) => return Ok(Fetched::Unchanged),
+        Err(error) => {
+            return Err(match error.as_service_error() {
+                Some(GetObjectError::NoSuchKey(_)) => SourceError::Missing(key.to_owned()),
+                _ => SourceError::Unreachable(DisplayErrorContext(error).to_string()),
+            });
+        }
+    };
+    let tag = answer.e_tag().unwrap_or_default().to_owned();
+    let read = tokio::time::timeout(READ_LIMIT, answer.body.collect()).await;
+    match read {
+        Ok(Ok(bytes)) => Ok(Fetched::New { bytes: bytes.to_vec(), tag }),
+        Ok(Err(error)) => Err(SourceError::Unreachable(error.to_string())),
+        Err(_) => Err(SourceError::Unreachable(format!("{key} did not arrive in time"))),
+    }
+}
+
+fn fetch_from_folder(path: &Path, tag: Option<&str>) -> Result<Fetched, SourceError> {
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => SourceError::Missing(path.display().to_string()),
+        _ => SourceError::Unreachable(format!("{}: {error}", path.display())),
+    };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let current = format!("{}-{}", modified.as_nanos(), metadata.len());
+    if tag == Some(current.as_str()) {
+        return Ok(Fetched::Unchanged);
+    }
+    Ok(Fetched::New { bytes: std::fs::read(path).map_err(failed)?, tag: current })
+}
+
+fn publish_to_folder(folder: &Path, kind: Kind, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let unfinished = folder.join(format!(".{}.{}", kind.file_name(), crate::id::new()));
+    std::fs::write(&unfinished, bytes)?;
+    std::fs::rename(unfinished, folder.join(kind.file_name()))
+}

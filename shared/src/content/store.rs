@@ -1,0 +1,98 @@
+//! Content in the database: where it is edited, imported to and exported from.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use mongodb::Database;
+use serde_json::{Map, Value};
+
+use super::{DatabaseFallback, Kind};
+use crate::mongo::{self, Mongo, WORK_LIMIT};
+
+/// As the middle link of the chain: one attempt of two seconds.
+const FALLBACK_LIMIT: Duration = Duration::from_secs(2);
+/// Statements in one `update` command.
+const IMPORT_CHUNK: usize = 500;
+/// Top-level fields that are dates in the store.
+const DATES: [&str; 5] = ["createdAt", "updatedAt", "publishedAt", "lastRevisedAt", "deletedAt"];
+
+/// The day under which an imported item's views so far are kept, so that views can always be
+/// computed as the sum over days.
+const IMPORTED_DAY: &str = "imported";
+
+/// The content collections of one database.
+#[derive(Clone)]
+pub struct Store(Mongo);
+
+impl Store {
+    /// Uses the environment's client.
+    pub fn new(mongo: Mongo) -> Self {
+        Self(mongo)
+    }
+
+    /// The items of `kind` that may be published, in the order of their ids.
+    pub async fn publishable(&self, kind: Kind, limit: Duration) -> Result<Vec<Map<String, Value>>, mongo::Error> {
+        self.0.run(limit, async |database| {
+            let collection = database.collection::<Document>(kind.collection());
+            let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
+            let documents: Vec<Document> = collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
+            documents.into_iter().map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom)).collect()
+        })
+        .await
+    }
+
+    /// Puts items in, each replacing the one with its id; returns how many were written. Every field
+    /// is kept. The views that a prompt comes with are kept as its count of before.
+    pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
+        let documents = items.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+        let upserts = documents.iter().map(|document| doc! {"q": {"_id": document.get("_id")}, "u": document, "upsert": true});
+        self.update(kind.collection(), upserts.collect()).await?;
+        if kind == Kind::Prompts {
+            let views = items.iter().filter_map(|item| {
+                let (id, views) = (item.get("id")?.as_str()?, item.get("views").and_then(Value::as_i64).unwrap_or_default());
+                Some(doc! {
+                    "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
+                    "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
+                    "upsert": true,
+                })
+            });
+            self.update("prompt_daily", views.collect()).await?;
+        }
+        Ok(documents.len())
+    }
+
+    async fn update(&self, collection: &str, updates: Vec<Document>) -> anyhow::Result<()> {
+        for chunk in updates.chunks(IMPORT_CHUNK) {
+            let command = doc! {"update": collection, "updates": chunk, "ordered": false};
+            let answer = self.0.run(WORK_LIMIT, async move |database: Database| database.run_command(command).await).await?;
+            if let Ok(errors) = answer.get_array("writeErrors") {
+                anyhow::bail!("{} of {} items of {collection} were refused: {}", errors.len(), chunk.len(), errors[0]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The middle link of the chain for `kind`.
+    pub fn fallback(self, kind: Kind) -> Box<dyn DatabaseFallback> {
+        Box::new(Fallback { store: self, kind })
+    }
+}
+
+fn document(item: &Map<String, Value>) -> anyhow::Result<Document> {
+    let mut document = mongo::to_document(item, &DATES)?;
+    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an item has no id"))?;
+    document.insert("_id", id);
+    Ok(document)
+}
+
+struct Fallback {
+    store: Store,
+    kind: Kind,
+}
+
+impl DatabaseFallback for Fallback {
+    fn load(&self) -> BoxFuture<'_, Result<Vec<Map<String, Value>>, String>> {
+        async { self.store.publishable(self.kind, FALLBACK_LIMIT).await.map_err(|error| error.to_string()) }.boxed()
+    }
+}

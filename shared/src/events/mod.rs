@@ -1,0 +1,194 @@
+//! What goes through the queue: things that happened, written by a consumer in bulk.
+//!
+//! Each event carries its own id, which becomes its `_id`: delivered or sent twice, it is stored
+//! once.
+
+mod write;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+pub use write::{Written, write_batch};
+
+/// One event.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Event {
+    /// Somebody did something with a prompt.
+    Analytics(AnalyticsEvent),
+    /// A model was used.
+    AiUsage(AiUsage),
+    /// A user's key was used.
+    ApiKeyUsage(ApiKeyUsage),
+    /// Something worth an entry in the audit trail, not security-relevant.
+    Audit(AuditEntry),
+    /// An affiliate link was followed.
+    AffiliateClick(AffiliateClick),
+}
+
+/// What one can do with a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AnalyticsAction {
+    /// Opened it.
+    View,
+    /// Copied its text.
+    Copy,
+    /// Ran it.
+    Execute,
+    /// Marked it.
+    Favorite,
+    /// Passed it on.
+    Share,
+}
+
+/// `analytics_events`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnalyticsEvent {
+    /// Event id.
+    pub id: String,
+    /// The prompt's id (never its slug).
+    pub prompt_id: String,
+    /// What was done.
+    pub event: AnalyticsAction,
+    /// What the front end added, at most 2 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// The front end's session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+/// `ai_usage`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AiUsage {
+    /// Event id.
+    pub id: String,
+    /// Whose usage.
+    pub user_id: String,
+    /// By which platform key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// `openai`, `anthropic`, …
+    pub provider: String,
+    /// The provider's name of the model.
+    pub model: String,
+    /// Tokens sent.
+    pub prompt_tokens: u64,
+    /// Tokens received.
+    pub completion_tokens: u64,
+    /// Micro-dollars; 0 while `priced` is false.
+    pub cost_micros: u64,
+    /// Whether the model's price is known.
+    pub priced: bool,
+    /// How long the provider took.
+    pub latency_ms: u64,
+    /// Whether the provider answered.
+    pub success: bool,
+    /// What it said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When we were told.
+    pub received_at: Timestamp,
+}
+
+/// `api_key_usage`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKeyUsage {
+    /// Event id.
+    pub id: String,
+    /// Whose key.
+    pub user_id: String,
+    /// Which key.
+    pub key_id: String,
+    /// The provider it was used for, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// `success`, `error` or `rate_limited`.
+    pub status: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+/// `audit_logs`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditEntry {
+    /// Event id.
+    pub id: String,
+    /// What was done, `prompt.created`.
+    pub action: String,
+    /// Its family.
+    pub category: String,
+    /// `info`; what is graver is written before the answer, not here.
+    pub severity: String,
+    /// The id of who did it, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// What it was done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The request it came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Map<String, Value>>,
+    /// When.
+    pub at: Timestamp,
+    /// When the entry may go.
+    pub expires_at: Timestamp,
+}
+
+/// `affiliate_clicks`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AffiliateClick {
+    /// Event id.
+    pub id: String,
+    /// Which link.
+    pub link_id: String,
+    /// When.
+    pub occurred_at: Timestamp,
+}
+
+impl Event {
+    /// The event's id: its `_id` in the store.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Analytics(event) => &event.id,
+            Self::AiUsage(event) => &event.id,
+            Self::ApiKeyUsage(event) => &event.id,
+            Self::Audit(event) => &event.id,
+            Self::AffiliateClick(event) => &event.id,
+        }
+    }
+
+    /// Where events of this kind are kept.
+    pub const fn collection(&self) -> &'static str {
+        match self {
+            Self::Analytics(_) => "analytics_events",
+            Self::AiUsage(_) => "ai_usage",
+            Self::ApiKeyUsage(_) => "api_key_usage",
+            Self::Audit(_) => "audit_logs",
+            Self::AffiliateClick(_) => "affiliate_clicks",
+        }
+    }
+}
+
+/// A queue message, as [`crate::queue`] packs it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// The events it carries.
+    pub records: Vec<Event>,
+}

@@ -1,0 +1,150 @@
+//! A batch of queue messages into one bulk insert per collection.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use aws_lambda_events::sqs::SqsMessage;
+use bson::Document;
+use mongodb::{Database, error::ErrorKind};
+use serde::Serialize;
+
+use super::{Event, Message};
+use crate::{
+    lambda::BatchOutcome,
+    mongo::{self, DUPLICATE_KEY, Mongo},
+};
+
+/// The longest that one bulk insert takes: 10,000 documents took 0.3 s on two cores.
+const WRITE_LIMIT: Duration = Duration::from_secs(25);
+/// Fields that are dates in the store.
+const DATES: [&str; 4] = ["occurredAt", "receivedAt", "at", "expiresAt"];
+
+/// What a batch came to.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Messages in the batch.
+    pub messages: usize,
+    /// Events stored now.
+    pub inserted: usize,
+    /// Events that were there already.
+    pub duplicates: usize,
+    /// Messages handed back: unreadable, or with an event that the database refused.
+    pub failed_messages: usize,
+    /// Bulk inserts made.
+    pub writes: usize,
+}
+
+/// Events on their way into one collection.
+#[derive(Default)]
+struct Bulk {
+    documents: Vec<Document>,
+    /// The message that each document came in.
+    messages: Vec<usize>,
+}
+
+/// Stores the events of a batch. A message that cannot be read or stored is handed back alone; an
+/// error means that the database is away, and that the whole batch must come again. Either way
+/// nothing is lost or stored twice: an event's id is its `_id`.
+pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Written, BatchOutcome), mongo::Error> {
+    let mut written = Written { messages: messages.len(), ..Written::default() };
+    let mut failed = HashSet::new();
+    for (collection, bulk) in sort(messages, &mut failed) {
+        let refused = insert(mongo, collection, &bulk.documents).await?;
+        written.writes += 1;
+        written.inserted += bulk.documents.len() - refused.len();
+        for (index, code) in refused {
+            if code == DUPLICATE_KEY {
+                written.duplicates += 1;
+            } else {
+                tracing::error!(collection, code, "an event was refused");
+                failed.insert(bulk.messages[index]);
+            }
+        }
+    }
+    written.failed_messages = failed.len();
+    let failed = failed.into_iter().filter_map(|index| messages[index].message_id.clone()).collect();
+    Ok((written, BatchOutcome { failed }))
+}
+
+/// Each message is read by itself: one that cannot be must not fail the others.
+fn sort(messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'static str, Bulk> {
+    let mut bulks = BTreeMap::<_, Bulk>::new();
+    for (index, message) in messages.iter().enumerate() {
+        match read(message.body.as_deref().unwrap_or_default()) {
+            Ok(documents) => {
+                for (collection, document) in documents {
+                    let bulk = bulks.entry(collection).or_default();
+                    bulk.documents.push(document);
+                    bulk.messages.push(index);
+                }
+            }
+            Err(error) => {
+                // The body may hold what a log must not: the error names only the place.
+                tracing::error!(message_id = message.message_id, error = %error, "a message cannot be read");
+                failed.insert(index);
+            }
+        }
+    }
+    bulks
+}
+
+fn read(body: &str) -> anyhow::Result<Vec<(&'static str, Document)>> {
+    let message: Message = serde_json::from_str(body).map_err(|error| anyhow::anyhow!("line {} column {}", error.line(), error.column()))?;
+    message.records.iter().map(|event| Ok((event.collection(), document(event)?))).collect()
+}
+
+fn document(event: &Event) -> anyhow::Result<Document> {
+    let mut document = mongo::to_document(event, &DATES)?;
+    document.remove("kind");
+    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an event has no id"))?;
+    document.insert("_id", id);
+    Ok(document)
+}
+
+/// One unordered bulk insert; returns the documents that the database refused, with its codes.
+async fn insert(mongo: &Mongo, collection: &str, documents: &[Document]) -> Result<Vec<(usize, i32)>, mongo::Error> {
+    let work = async |database: Database| database.collection::<Document>(collection).insert_many(documents).ordered(false).await;
+    match mongo.run(WRITE_LIMIT, work).await {
+        Ok(_) => Ok(Vec::new()),
+        Err(mongo::Error::Refused(error)) => match error.kind.as_ref() {
+            ErrorKind::InsertMany(many) => {
+                Ok(many.write_errors.iter().flatten().map(|refused| (refused.index, refused.code)).collect())
+            }
+            _ => Err(mongo::Error::Refused(error)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &str) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.body = Some(body.into());
+        message
+    }
+
+    const CLICK: &str = r#"{"kind":"affiliate_click","id":"1","linkId":"l","occurredAt":"2026-01-01T00:00:00.123Z"}"#;
+
+    #[test]
+    fn a_message_that_cannot_be_read_fails_alone() {
+        let good = format!(r#"{{"records":[{CLICK},{CLICK}]}}"#);
+        let bodies = [&good, "not JSON", "", r#"{"records":[{"kind":"unknown"}]}"#, r#"{"records":[{"kind":"affiliate_click"}]}"#, &good];
+        let mut failed = HashSet::new();
+        let bulks = sort(&bodies.map(message), &mut failed);
+        assert_eq!(failed, HashSet::from([1, 2, 3, 4]));
+        assert_eq!(bulks["affiliate_clicks"].messages, [0, 0, 5, 5]);
+    }
+
+    #[test]
+    fn an_event_is_stored_under_its_id_with_real_dates() {
+        let (collection, document) = read(&format!(r#"{{"records":[{CLICK}]}}"#)).expect("readable").remove(0);
+        assert_eq!((collection, document.get_str("_id")), ("affiliate_clicks", Ok("1")));
+        assert_eq!(document.get_datetime("occurredAt").map(|at| at.timestamp_millis() % 1000), Ok(123));
+        assert!(!document.contains_key("kind") && !document.contains_key("id"));
+    }
+}

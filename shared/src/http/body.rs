@@ -1,0 +1,113 @@
+//! A JSON body, checked in the order in which a client can act on it: type of content, size, syntax,
+//! fields, rules.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, Request},
+};
+use garde::Validate;
+use http::header;
+use serde::de::DeserializeOwned;
+
+use super::{FieldError, Problem};
+
+/// The largest body that any route takes.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// The request's body as `T`, valid by `T`'s own rules.
+///
+/// 415 for another content type, 413 over [`MAX_BODY_BYTES`], 400 for what is not JSON, 422 with the
+/// field's path for the rest.
+pub struct JsonBody<T>(pub T);
+
+impl<T, S> FromRequest<S> for JsonBody<T>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Problem::unsupported_media_type());
+        }
+        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed("The body is not UTF-8 text."))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let cause = error.into_inner();
+        if cause.is_data() {
+            Problem::invalid_field(if field == "." { "body" } else { &field }, without_position(&cause.to_string()))
+        } else {
+            Problem::malformed(format!("The body is not valid JSON: {cause}."))
+        }
+    })?;
+    json.end().map_err(|_| Problem::malformed("The body holds more than one JSON value."))?;
+    value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
+    Ok(value)
+}
+
+/// The rules' own words, by the field's path.
+fn field_errors(report: &garde::Report) -> Vec<FieldError> {
+    report.iter().map(|(path, error)| FieldError { field: path.to_string(), message: error.message().to_owned() }).collect()
+}
+
+/// serde_json ends its messages with a line and a column; the field's path says it better.
+fn without_position(message: &str) -> &str {
+    message.split(" at line ").next().unwrap_or(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, Validate)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Item {
+        #[garde(length(min = 1, max = 3))]
+        prompt_id: String,
+    }
+
+    #[derive(Debug, Deserialize, Validate)]
+    struct Batch {
+        #[garde(dive, length(max = 2))]
+        events: Vec<Item>,
+    }
+
+    fn problem(body: &[u8]) -> serde_json::Value {
+        let problem = parse::<Batch>(body).expect_err("must be refused");
+        serde_json::to_value(problem.document("r")).expect("serialisable")
+    }
+
+    #[test]
+    fn a_refusal_names_the_field() {
+        let wrong_type = problem(br#"{"events":[{"promptId":1}]}"#);
+        assert_eq!((&wrong_type["status"], &wrong_type["errors"][0]["field"]), (&422.into(), &"events[0].promptId".into()));
+        let unknown = problem(br#"{"events":[{"promptId":"a","x":1}]}"#);
+        assert!(unknown["errors"][0]["message"].as_str().expect("text").contains("unknown field `x`"));
+        let too_long = problem(br#"{"events":[{"promptId":"long"}]}"#);
+        assert_eq!(too_long["errors"][0]["field"], "events[0].promptId");
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        let deep = "[".repeat(10_000);
+        for body in [&b"{"[..], b"\xff", b"{\"events\":[]} x", deep.as_bytes()] {
+            assert_eq!(problem(body)["status"], 400, "{:?}", String::from_utf8_lossy(&body[..body.len().min(20)]));
+        }
+        assert!(parse::<Batch>(br#"{"events":[]}"#).is_ok());
+    }
+}

@@ -1,0 +1,27 @@
+//! HTTP as the routes speak it: typed parts of a request, problem documents, paging, ETags.
+//!
+//! CORS is API Gateway's work, not ours: answered twice it breaks.
+
+mod body;
+pub(crate) mod finish;
+mod paging;
+mod problem;
+mod query;
+mod rate_limit;
+mod reply;
+
+pub use body::{JsonBody, MAX_BODY_BYTES};
+pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use problem::{FieldError, Problem, ProblemDocument};
+pub use query::Query;
+pub use rate_limit::{Policy, RateLimiter};
+pub use reply::Reply;
+
+/// Who is calling, put into every request by the entry.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// API Gateway's id of the request; returned as `x-request-id`.
+    pub request_id: String,
+    /// The address of the connection, as API Gateway saw it.
+    pub source_ip: String,
+}

@@ -1,0 +1,200 @@
+//! What a client is told when a request does not succeed: RFC 9457 `application/problem+json`.
+//!
+//! The type keeps the client's text and the log's apart, so that internal text cannot leave by
+//! accident. Handlers return a [`Problem`]; the entry adds the request id, writes the body, and logs
+//! once.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Path of the field, `events[0].promptId`.
+    pub field: String,
+    /// What it should be.
+    pub message: String,
+}
+
+/// An answer other than success.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after_s: Option<u64>,
+    log: Option<String>,
+}
+
+/// The body of a problem, as a client reads it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
+    /// `about:blank`: the status and the code say what it is.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for programs, `not_found`.
+    pub code: &'static str,
+    /// What to do about it, for a person.
+    pub detail: String,
+    /// The fields at fault, if any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Quote this when asking for help.
+    pub request_id: String,
+}
+
+/// How long a client should wait when a backing service is away.
+const RETRY_AFTER_S: u64 = 5;
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, log: None }
+    }
+
+    /// 400: the request cannot be read at all.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 401: sign in first.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 403: signed in or not, this caller may not.
+    pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 405.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This route does not know that method.")
+    }
+
+    /// 413: over [`super::MAX_BODY_BYTES`].
+    pub fn too_large(limit_bytes: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body may be {limit_bytes} bytes at most."))
+    }
+
+    /// 415: not JSON.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Send the body with the header content-type: application/json.",
+        )
+    }
+
+    /// 422: readable, but these fields are not acceptable.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        let detail = format!("These fields are not acceptable: {}.", fields.join(", "));
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+    }
+
+    /// 422 for one field.
+    pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// 429: wait this many seconds.
+    pub fn too_many_requests(retry_after_s: u64) -> Self {
+        let detail = format!("Too many requests: try again in {retry_after_s} s.");
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail) }
+    }
+
+    /// 503: a backing service is away; nothing was done. `log` says which and why.
+    pub fn unavailable(log: impl ToString) -> Self {
+        Self {
+            retry_after_s: Some(RETRY_AFTER_S),
+            log: Some(log.to_string()),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service cannot answer right now: try again shortly.")
+        }
+    }
+
+    /// 500: our fault. `log` says what happened.
+    pub fn internal(log: impl ToString) -> Self {
+        Self {
+            log: Some(log.to_string()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+        }
+    }
+
+    /// The text for the log, if the problem is one that an operator should see.
+    pub(super) fn log(&self) -> Option<&str> {
+        self.log.as_deref()
+    }
+
+    /// The body that the client gets.
+    pub(super) fn document(self, request_id: &str) -> ProblemDocument {
+        ProblemDocument {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: self.detail,
+            errors: self.errors,
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
+/// Status and headers; the problem itself travels as an extension until the entry writes its body.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        problem.into_response()
+    }
+}
+
+/// A database that is away is 503; one that refuses what we sent is our fault.
+impl From<crate::mongo::Error> for Problem {
+    fn from(error: crate::mongo::Error) -> Self {
+        match error {
+            crate::mongo::Error::Unavailable(_) => Self::unavailable(error),
+            crate::mongo::Error::Refused(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<crate::queue::NotAccepted> for Problem {
+    fn from(error: crate::queue::NotAccepted) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+/// Only our own types are serialised: failing to is our fault.
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,77 @@
+//! A successful JSON answer and how long others may keep it.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Problem;
+
+/// Public content: a minute in every cache, then revalidated by its ETag; a cache may serve it for
+/// a day while it does so.
+const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A JSON answer.
+pub struct Reply(Response);
+
+impl Reply {
+    /// 200 that nobody may keep.
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// 202: accepted, and already safe.
+    pub fn accepted(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::ACCEPTED, body)
+    }
+
+    /// 200 that every cache may keep, with an ETag by which it is revalidated.
+    pub fn public(body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => {
+                let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..12]));
+                let mut reply = Self::bytes(StatusCode::OK, bytes);
+                let headers = reply.0.headers_mut();
+                headers.insert(header::CACHE_CONTROL, PUBLIC);
+                if let Ok(tag) = HeaderValue::from_str(&tag) {
+                    headers.insert(header::ETAG, tag);
+                }
+                reply
+            }
+            Err(error) => Self(Problem::internal(error).into()),
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+
+    fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => Self::bytes(status, bytes),
+            Err(error) => Self(Problem::internal(error).into()),
+        }
+    }
+
+    fn bytes(status: StatusCode, bytes: Vec<u8>) -> Self {
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+        Self(response)
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}

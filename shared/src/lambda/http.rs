@@ -1,0 +1,81 @@
+//! The HTTP entry: API Gateway's event in, an axum router, its answer out.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe};
+
+use axum::{Router, body::Body};
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
+use lambda_http::{Request, RequestExt, Response, request::RequestContext, service_fn};
+use tower::ServiceExt;
+
+use super::{Connection, Error, close_on_shutdown, count_cold_start};
+use crate::http::{Caller, Problem, finish};
+
+/// Serves a route until Lambda ends the environment.
+pub async fn http(router: Router, connection: impl Connection) -> Result<(), Error> {
+    let router = router
+        .fallback(async || Problem::not_found("There is no such route."))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed());
+    close_on_shutdown(connection.clone()).await;
+    lambda_http::run(service_fn(move |request: Request| {
+        let (router, connection) = (router.clone(), connection.clone());
+        async move {
+            count_cold_start();
+            let answer = answer(router, request).await;
+            connection.after_invocation().await;
+            Ok::<_, Infallible>(answer)
+        }
+    }))
+    .await
+}
+
+/// Never an error: a handler that panics answers 500, and its environment lives on.
+async fn answer(router: Router, request: Request) -> Response<lambda_http::Body> {
+    let (mut parts, body) = request.into_parts();
+    let caller = caller(&parts);
+    parts.extensions.insert(caller.clone());
+    let exchange = finish::Exchange::new(&parts, caller);
+    let request = http::Request::from_parts(parts, Body::from(bytes(body)));
+    let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => Problem::internal("the handler panicked").into(),
+    };
+    let (parts, body) = exchange.finish(response).into_parts();
+    // Bodies are built in memory: collecting one cannot fail.
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Response::from_parts(parts, lambda_body(&body))
+}
+
+fn bytes(body: lambda_http::Body) -> Vec<u8> {
+    match body {
+        lambda_http::Body::Text(text) => text.into_bytes(),
+        lambda_http::Body::Binary(bytes) => bytes,
+        _ => Vec::new(),
+    }
+}
+
+/// Text goes out as it is; anything else as base64.
+fn lambda_body(bytes: &[u8]) -> lambda_http::Body {
+    match std::str::from_utf8(bytes) {
+        Ok("") => lambda_http::Body::Empty,
+        Ok(text) => lambda_http::Body::Text(text.to_owned()),
+        Err(_) => lambda_http::Body::Binary(bytes.to_vec()),
+    }
+}
+
+/// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
+/// client's claim.
+fn caller(parts: &http::request::Parts) -> Caller {
+    let request_id = parts
+        .extensions
+        .lambda_context_ref()
+        .map_or_else(crate::id::new, |context| context.request_id.clone());
+    match parts.extensions.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => Caller {
+            request_id: context.request_id.clone().unwrap_or(request_id),
+            source_ip: context.http.source_ip.clone().unwrap_or_default(),
+        },
+        _ => Caller { request_id, source_ip: String::new() },
+    }
+}

@@ -1,0 +1,85 @@
+//! The entry of a scheduled job.
+
+use std::{future::Future, time::Instant};
+
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Connection, Error, close_on_shutdown, count_cold_start};
+use crate::{clock, telemetry};
+
+/// What a job may be told. The schedule sends an empty object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobRequest {
+    /// Run as if it were this instant (RFC 3339); now when absent.
+    pub at: Option<Timestamp>,
+    /// `export-content` only: publish even when the result is empty or much smaller than before.
+    #[serde(default)]
+    pub allow_shrink: bool,
+}
+
+impl JobRequest {
+    /// The instant to run for.
+    pub fn instant(&self) -> Timestamp {
+        self.at.unwrap_or_else(clock::now)
+    }
+}
+
+/// Runs `work` at each invocation and logs one summary line: what it returned, and how long it took.
+///
+/// An error is an invocation error: Lambda tries again, then keeps the event in the jobs' dead-letter queue.
+pub async fn job<C, W, F, S>(work: W, connection: C) -> Result<(), Error>
+where
+    C: Connection,
+    W: Fn(JobRequest) -> F,
+    F: Future<Output = anyhow::Result<S>>,
+    S: Serialize,
+{
+    close_on_shutdown(connection.clone()).await;
+    let (work, connection) = (&work, &connection);
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        count_cold_start();
+        let started = Instant::now();
+        let outcome = match request(event.payload) {
+            Ok(request) => work(request).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
+            Err(error) => Err(error),
+        };
+        connection.after_invocation().await;
+        let (job, duration_ms) = (telemetry::function_name(), started.elapsed().as_millis());
+        match outcome {
+            Ok(summary) => {
+                tracing::info!(job, duration_ms, %summary, "job done");
+                Ok(summary)
+            }
+            Err(error) => {
+                tracing::error!(job, duration_ms, error = format!("{error:#}"), "job failed");
+                Err(Error::from(error.to_string()))
+            }
+        }
+    }))
+    .await
+}
+
+fn request(payload: Value) -> anyhow::Result<JobRequest> {
+    if payload.is_null() {
+        return Ok(JobRequest::default());
+    }
+    serde_json::from_value(payload).map_err(|error| anyhow::anyhow!("the event must be {{\"at\"?, \"allowShrink\"?}}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_may_name_another_instant_and_nothing_unknown() {
+        assert!(request(json!({})).expect("empty").at.is_none());
+        let at = request(json!({"at": "2026-03-01T00:00:00Z"})).expect("valid").instant();
+        assert_eq!(clock::day(at), "2026-03-01");
+        assert!(request(json!({"when": 1})).is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! How a function starts, runs and ends: three kinds of entry ([`http`], [`sqs`], [`job`]) over one
+//! way to start ([`start`]) and to shut down.
+
+mod http;
+mod job;
+mod sqs;
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+pub use self::{http::http, job::{JobRequest, job}, sqs::{BatchOutcome, sqs}};
+
+use crate::telemetry::{self, Metrics};
+
+/// What `main` returns.
+pub type Error = lambda_runtime::Error;
+
+/// Something with sockets that the entry looks after. A function without a database hands in `()`,
+/// and its binary then holds no trace of the driver.
+pub trait Connection: Clone + Send + Sync + 'static {
+    /// Called when an invocation is done, before its answer leaves: Lambda freezes the process
+    /// right after, so this is the last chance to close or to report.
+    fn after_invocation(&self) -> impl Future<Output = ()> + Send;
+    /// Called when Lambda retires the environment.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+impl Connection for () {
+    async fn after_invocation(&self) {}
+    async fn close(&self) {}
+}
+
+impl<A: Connection, B: Connection> Connection for (A, B) {
+    async fn after_invocation(&self) {
+        self.0.after_invocation().await;
+        self.1.after_invocation().await;
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+        self.1.close().await;
+    }
+}
+
+/// First line of every `main`: logs, and the one TLS provider of the process. Without an installed
+/// provider the first `rediss://` connection panics.
+pub fn start() {
+    telemetry::init();
+    // Err means that it was installed before: fine.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Closes `connection` when Lambda retires the environment, so that no socket outlives it. Lambda
+/// sends SIGTERM only where an extension is registered: the runtime registers one that does nothing.
+async fn close_on_shutdown(connection: impl Connection) {
+    let registered = tokio::spawn(lambda_runtime::spawn_graceful_shutdown_handler(async move || connection.close().await));
+    if registered.await.is_err() {
+        tracing::warn!("the host has no extensions API: sockets will close with the process, not before");
+    }
+}
+
+/// Emits `ColdStart` at an environment's first invocation.
+fn count_cold_start() {
+    static WARM: AtomicBool = AtomicBool::new(false);
+    if !WARM.swap(true, Ordering::Relaxed) {
+        Metrics::of_function().count("ColdStart", 1).emit();
+    }
+}

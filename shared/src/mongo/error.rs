@@ -1,0 +1,62 @@
+//! What can go wrong with the database, in the two kinds that callers tell apart.
+
+use mongodb::error::{ErrorKind, WriteFailure};
+
+/// The server's code for a violated unique index.
+pub const DUPLICATE_KEY: i32 = 11000;
+
+/// Codes of a server that is there but cannot take the operation now: stepping down, shutting
+/// down, out of disk, over its limits. Source: the server's `error_codes.yml`.
+const UNAVAILABLE_CODES: [i32; 15] = [
+    6,     // HostUnreachable
+    7,     // HostNotFound
+    18,    // AuthenticationFailed: ours to mend, but the caller's answer is the same
+    89,    // NetworkTimeout
+    91,    // ShutdownInProgress
+    189,   // PrimarySteppedDown
+    262,   // ExceededTimeLimit
+    8000,  // AtlasError: over the free tier's limits
+    9001,  // SocketException
+    10058, // LegacyNotPrimary
+    10107, // NotWritablePrimary
+    11600, // InterruptedAtShutdown
+    11602, // InterruptedDueToReplStateChange
+    13435, // NotPrimaryNoSecondaryOk
+    14031, // OutOfDiskSpace
+];
+
+/// Why a piece of database work did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database is away, silent or full: try again later (503 to a client).
+    #[error("MongoDB is unavailable: {0}")]
+    Unavailable(String),
+    /// The database answered and refused.
+    #[error("MongoDB refused the operation: {0}")]
+    Refused(mongodb::error::Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        if is_unavailable(&error) { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
+    }
+}
+
+fn is_unavailable(error: &mongodb::error::Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Io(_)
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Authentication { .. } => true,
+        ErrorKind::Command(command) => UNAVAILABLE_CODES.contains(&command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => UNAVAILABLE_CODES.contains(&write.code),
+        // Not acknowledged by a majority: it may yet be rolled back.
+        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::InsertMany(many) => {
+            many.write_concern_error.is_some()
+                || many.write_errors.iter().flatten().any(|write| UNAVAILABLE_CODES.contains(&write.code))
+        }
+        _ => error.contains_label("RetryableWriteError"),
+    }
+}

@@ -1,0 +1,161 @@
+//! The one Mongo client of an environment: lazy, small, and gone when it should be.
+//!
+//! A client holds a monitoring socket to each of the cluster's three nodes and at most one pooled
+//! socket, so four per warm environment, two of them at the primary. Nothing is opened before the
+//! first operation; a first attempt that fails leaves nothing behind; a client that stopped
+//! answering, or that may have lost its sockets while Lambda had the process frozen, is replaced.
+
+mod document;
+mod error;
+mod ledger;
+mod observe;
+mod settings;
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use mongodb::{Client, Database, bson::doc};
+use tokio::{sync::Mutex, time::timeout};
+
+pub use document::{to_document, to_json};
+pub use error::{DUPLICATE_KEY, Error};
+pub use observe::{Limits, Observation, observe};
+pub use settings::{MongoSettings, REQUEST_LIMIT, WORK_LIMIT};
+
+use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
+use ledger::Ledger;
+
+/// Above this wall-clock gap since its last use a client is asked for a sign of life before it is
+/// used again. Lambda freezes the process between invocations, when no timer runs, so the wall
+/// clock is what tells. 5 s is the idle time of the audit.
+const DOUBT_AFTER: Duration = Duration::from_secs(5);
+/// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
+/// 60 s is MongoDB's own advice for Lambda.
+const REPLACE_AFTER: Duration = Duration::from_secs(60);
+/// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms.
+const PING_LIMIT: Duration = Duration::from_millis(80);
+/// Closing took 2–8 ms; Lambda leaves 300 ms after SIGTERM.
+const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// How long an environment keeps its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Between invocations too: for functions that are called often.
+    Environment,
+    /// Closed at the end of each invocation: for jobs, and for routes that seldom need the
+    /// database. Warm and idle, such an environment holds no socket.
+    Invocation,
+}
+
+/// A handle to the environment's client; clones share it.
+#[derive(Clone)]
+pub struct Mongo(Arc<Inner>);
+
+struct Inner {
+    settings: MongoSettings,
+    lifetime: Lifetime,
+    live: Mutex<Option<Live>>,
+    ledger: Arc<Ledger>,
+}
+
+struct Live {
+    client: Client,
+    last_used: SystemTime,
+}
+
+impl Mongo {
+    /// Reads the settings; opens nothing.
+    pub fn from_env(lifetime: Lifetime) -> Result<Self, ConfigError> {
+        Ok(Self::new(MongoSettings::from_env()?, lifetime))
+    }
+
+    /// As [`Mongo::from_env`], from settings at hand.
+    pub fn new(settings: MongoSettings, lifetime: Lifetime) -> Self {
+        Self(Arc::new(Inner { settings, lifetime, live: Mutex::new(None), ledger: Arc::default() }))
+    }
+
+    /// Runs one piece of work against the database, within `limit` ([`REQUEST_LIMIT`] on request
+    /// paths, [`WORK_LIMIT`] in jobs). The driver has no socket timeout: this is it.
+    ///
+    /// A server that is away or silent is [`Error::Unavailable`], and the client is dropped, so that
+    /// the next call starts afresh.
+    pub async fn run<T, F>(&self, limit: Duration, work: impl FnOnce(Database) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = mongodb::error::Result<T>>,
+    {
+        let attempt = async {
+            let client = self.client().await?;
+            work(client.database(&self.0.settings.database)).await.map_err(Error::from)
+        };
+        let outcome = timeout(limit, attempt).await.unwrap_or_else(|_| {
+            Err(Error::Unavailable(format!("no answer within {} ms", limit.as_millis())))
+        });
+        match &outcome {
+            Err(Error::Unavailable(_)) => self.close_client().await,
+            _ => self.touch().await,
+        }
+        outcome
+    }
+
+    async fn client(&self) -> Result<Client, Error> {
+        let mut live = self.0.live.lock().await;
+        if let Some(current) = live.take() {
+            let gap = current.last_used.elapsed().unwrap_or(Duration::MAX);
+            if gap < DOUBT_AFTER || (gap < REPLACE_AFTER && answers(&current.client).await) {
+                let client = current.client.clone();
+                *live = Some(current);
+                return Ok(client);
+            }
+            close(current.client).await;
+        }
+        let client = self.0.settings.connect(&self.0.ledger).await?;
+        *live = Some(Live { client: client.clone(), last_used: SystemTime::now() });
+        Ok(client)
+    }
+
+    async fn touch(&self) {
+        if let Some(live) = self.0.live.lock().await.as_mut() {
+            live.last_used = SystemTime::now();
+        }
+    }
+
+    async fn close_client(&self) {
+        let live = self.0.live.lock().await.take();
+        if let Some(live) = live {
+            close(live.client).await;
+        }
+    }
+}
+
+impl Connection for Mongo {
+    async fn after_invocation(&self) {
+        if self.0.lifetime == Lifetime::Invocation {
+            self.close_client().await;
+        }
+        if let Some(change) = self.0.ledger.take_change() {
+            Metrics::of_function()
+                .count("MongoSocketsOpened", change.opened)
+                .count("MongoSocketsClosed", change.closed)
+                .count("MongoSocketsOpen", change.open)
+                .emit();
+        }
+    }
+
+    async fn close(&self) {
+        self.close_client().await;
+    }
+}
+
+async fn answers(client: &Client) -> bool {
+    let admin = client.database("admin");
+    matches!(timeout(PING_LIMIT, async { admin.run_command(doc! {"ping": 1}).await }).await, Ok(Ok(_)))
+}
+
+async fn close(client: Client) {
+    if timeout(CLOSE_LIMIT, async { client.shutdown().immediate(true).await }).await.is_err() {
+        tracing::warn!("the Mongo client did not close in time");
+    }
+}

@@ -1,0 +1,93 @@
+//! The cluster as it sees itself: connections, storage, size of each collection.
+
+use bson::{Bson, Document, doc};
+use mongodb::Database;
+use serde::Serialize;
+
+use super::{Error, Mongo, WORK_LIMIT};
+use crate::telemetry::Metrics;
+
+/// What the tier allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections (M0: 500, M10: 1,500).
+    pub connections: u64,
+    /// Storage with indexes, in MB (M0: 512).
+    pub storage_mb: u64,
+}
+
+/// What was seen.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// Connections at the node that answered (the primary), the observer's own included.
+    pub connections: u64,
+    /// Connections since the node's start.
+    pub connections_created: u64,
+    /// Share of the tier's connections, percent.
+    pub connections_percent: f64,
+    /// Data and indexes, bytes.
+    pub storage_bytes: u64,
+    /// Share of the tier's storage, percent.
+    pub storage_percent: f64,
+    /// Documents in the collections that grow.
+    pub growing: Vec<(String, u64)>,
+}
+
+/// Collections that grow with use; their sizes over time are their growth rates.
+const GROWING: [&str; 3] = ["ai_usage", "analytics_events", "audit_logs"];
+
+/// Reads the server's own counters and emits them as metrics.
+pub async fn observe(mongo: &Mongo, limits: &Limits) -> Result<Observation, Error> {
+    let seen = mongo.run(WORK_LIMIT, async |database| read(&database, limits).await).await?;
+    Metrics::of_stack()
+        .count("MongoConnections", seen.connections)
+        .count("MongoConnectionsCreated", seen.connections_created)
+        .percent("MongoConnectionsPercent", seen.connections_percent)
+        .count("MongoStorageBytes", seen.storage_bytes)
+        .percent("MongoStoragePercent", seen.storage_percent)
+        .emit();
+    for (collection, documents) in &seen.growing {
+        Metrics::of_stack().by("Collection", collection).count("MongoDocuments", *documents).emit();
+    }
+    Ok(seen)
+}
+
+async fn read(database: &Database, limits: &Limits) -> mongodb::error::Result<Observation> {
+    let status = database.run_command(doc! {"serverStatus": 1}).await?;
+    let connections = status.get_document("connections").cloned().unwrap_or_default();
+    let current = number(&connections, "current");
+    let size = database.run_command(doc! {"dbStats": 1}).await?;
+    // M0 counts uncompressed documents and indexes.
+    let storage_bytes = number(&size, "dataSize") + number(&size, "indexSize");
+    let mut growing = Vec::new();
+    for name in GROWING {
+        let documents = database.collection::<Document>(name).estimated_document_count().await?;
+        growing.push((name.to_owned(), documents));
+    }
+    Ok(Observation {
+        connections: current,
+        connections_created: number(&connections, "totalCreated"),
+        connections_percent: percent(current, limits.connections),
+        storage_bytes,
+        storage_percent: percent(storage_bytes, limits.storage_mb * 1_000_000),
+        growing,
+    })
+}
+
+/// The server answers in whatever number type it likes.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and sizes are small and positive")]
+fn number(document: &Document, field: &str) -> u64 {
+    match document.get(field) {
+        Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or_default(),
+        Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or_default(),
+        Some(Bson::Double(n)) => *n as u64,
+        _ => 0,
+    }
+}
+
+/// Two decimals are enough for a graph.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 100.0 }
+}

@@ -1,0 +1,180 @@
+//! Sends records to an SQS queue, many to a message.
+//!
+//! A message is `{"records": [...]}`, at most [`MAX_MESSAGE_BYTES`]; a call carries at most ten
+//! messages and the same number of bytes in all. Entries that SQS turns down are sent again; what it
+//! did not accept in the end is an error, so that nothing is claimed that may be lost.
+//!
+//! Environment: `EVENTS_QUEUE_URL`, and the AWS SDK's own variables.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::OnceCell;
+
+use crate::{config, config::ConfigError};
+
+/// SQS takes 1 MiB for a message and for a call; the margin holds the call's own fields.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024 - 4096;
+const MAX_ENTRIES: usize = 10;
+const ENVELOPE_BYTES: usize = r#"{"records":[]}"#.len();
+/// How often entries that SQS turned down are sent, the first time included.
+const ATTEMPTS: u32 = 3;
+/// A caller waits for SQS at most this long, retries included.
+const CALL_LIMIT: Duration = Duration::from_secs(3);
+
+/// Records that were not accepted. Those before them may have been: resend all, under the same ids.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue did not accept {rejected} of {total} messages: {reason}")]
+pub struct NotAccepted {
+    rejected: usize,
+    total: usize,
+    reason: String,
+}
+
+/// A queue. Making one costs nothing; the SDK's client is built at the first send.
+pub struct Queue {
+    url: String,
+    client: OnceCell<Client>,
+}
+
+impl Queue {
+    /// The queue of usage, analytics and other events that can wait.
+    pub fn events_from_env() -> Result<Self, ConfigError> {
+        let url = config::required("EVENTS_QUEUE_URL", "the URL of the SQS queue for events")?;
+        Ok(Self { url, client: OnceCell::new() })
+    }
+
+    /// Returns when SQS has accepted every record.
+    pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
+        let messages = pack(records).map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
+        let client = self.client.get_or_init(connect).await;
+        for call in calls(messages) {
+            self.send_call(client, call).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_call(&self, client: &Client, mut messages: Vec<String>) -> Result<(), NotAccepted> {
+        let total = messages.len();
+        let mut reason = String::new();
+        for _ in 0..ATTEMPTS {
+            let answer = client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries(&messages)))
+                .send()
+                .await
+                .map_err(|error| NotAccepted {
+                    rejected: messages.len(),
+                    total,
+                    reason: aws_sdk_sqs::error::DisplayErrorContext(&error).to_string(),
+                })?;
+            if answer.failed.is_empty() {
+                return Ok(());
+            }
+            reason.clone_from(&answer.failed[0].code);
+            let failed: Vec<usize> = answer.failed.iter().filter_map(|entry| entry.id.parse().ok()).collect();
+            messages = messages.into_iter().enumerate().filter(|(index, _)| failed.contains(index)).map(|(_, m)| m).collect();
+        }
+        Err(NotAccepted { rejected: messages.len(), total, reason })
+    }
+}
+
+async fn connect() -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(CALL_LIMIT)
+        .operation_attempt_timeout(Duration::from_millis(1200))
+        .connect_timeout(Duration::from_millis(800))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .load()
+        .await;
+    Client::new(&config)
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    records: &'a [Box<RawValue>],
+}
+
+fn entries(messages: &[String]) -> Vec<SendMessageBatchRequestEntry> {
+    messages
+        .iter()
+        .enumerate()
+        .filter_map(|(index, body)| {
+            SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build().ok()
+        })
+        .collect()
+}
+
+/// Puts records into as few messages as hold them.
+fn pack<T: Serialize>(records: &[T]) -> serde_json::Result<Vec<String>> {
+    let mut messages = Vec::new();
+    let mut current: Vec<Box<RawValue>> = Vec::new();
+    let mut size = ENVELOPE_BYTES;
+    for record in records {
+        let record = to_raw_value(record)?;
+        let length = record.get().len() + 1;
+        if !current.is_empty() && size + length > MAX_MESSAGE_BYTES {
+            messages.push(serde_json::to_string(&Message { records: &current })?);
+            current.clear();
+            size = ENVELOPE_BYTES;
+        }
+        size += length;
+        current.push(record);
+    }
+    if !current.is_empty() {
+        messages.push(serde_json::to_string(&Message { records: &current })?);
+    }
+    Ok(messages)
+}
+
+/// Puts messages into calls of at most ten entries and [`MAX_MESSAGE_BYTES`] in all.
+fn calls(messages: Vec<String>) -> Vec<Vec<String>> {
+    let mut calls: Vec<Vec<String>> = Vec::new();
+    let mut size = 0;
+    for message in messages {
+        match calls.last_mut() {
+            Some(call) if call.len() < MAX_ENTRIES && size + message.len() <= MAX_MESSAGE_BYTES => {
+                size += message.len();
+                call.push(message);
+            }
+            _ => {
+                size = message.len();
+                calls.push(vec![message]);
+            }
+        }
+    }
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_share_a_message_until_it_is_full() {
+        let records = vec!["x".repeat(100_000); 25];
+        let messages = pack(&records).expect("serialisable");
+        assert_eq!(messages.len(), 3);
+        assert!(messages.iter().all(|message| message.len() <= MAX_MESSAGE_BYTES));
+        let count: usize = messages
+            .iter()
+            .map(|message| serde_json::from_str::<serde_json::Value>(message).expect("JSON")["records"].as_array().expect("list").len())
+            .sum();
+        assert_eq!(count, 25);
+    }
+
+    #[test]
+    fn a_call_holds_ten_messages_and_a_mebibyte_at_most() {
+        let small = calls(vec!["m".into(); 25]);
+        assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+        let large = calls(vec!["m".repeat(600_000); 3]);
+        assert_eq!(large.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+}

@@ -1,0 +1,180 @@
+//! What the database must look like: every collection and index, declared once.
+//!
+//! Applied by a command (`cargo db apply`), never at request time. Every rule of uniqueness in the
+//! bundle is an index here, not a look-up first.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bson::Document;
+use futures_util::TryStreamExt;
+use mongodb::{IndexModel, options::IndexOptions};
+
+use crate::mongo::{Error, Mongo, WORK_LIMIT};
+
+/// A collection and its indexes.
+#[derive(Debug)]
+pub struct Collection {
+    /// Its name.
+    pub name: &'static str,
+    /// Its indexes besides `_id`.
+    pub indexes: &'static [Index],
+}
+
+/// An index.
+#[derive(Debug)]
+pub struct Index {
+    /// Fields, ascending (1) or descending (-1).
+    pub keys: &'static [(&'static str, i32)],
+    /// What the index is for besides look-up.
+    pub rule: Rule,
+}
+
+/// What an index enforces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Nothing.
+    Lookup,
+    /// No two documents share the key.
+    Unique,
+    /// No two documents that have the key share it.
+    UniqueIfPresent,
+    /// Documents go this many days after the date in the field.
+    ExpireAfterDays(u64),
+}
+
+const fn lookup(keys: &'static [(&'static str, i32)]) -> Index {
+    Index { keys, rule: Rule::Lookup }
+}
+
+const fn unique(keys: &'static [(&'static str, i32)]) -> Index {
+    Index { keys, rule: Rule::Unique }
+}
+
+const fn expire(keys: &'static [(&'static str, i32)], days: u64) -> Index {
+    Index { keys, rule: Rule::ExpireAfterDays(days) }
+}
+
+/// The whole database.
+pub const COLLECTIONS: &[Collection] = &[
+    Collection {
+        name: "prompts",
+        indexes: &[
+            unique(&[("slug", 1)]),
+            lookup(&[("isPublic", 1), ("active", 1), ("createdAt", -1)]),
+            lookup(&[("authorId", 1), ("createdAt", -1)]),
+        ],
+    },
+    Collection { name: "patterns", indexes: &[] },
+    Collection {
+        name: "learning_resources",
+        indexes: &[
+            // Older files carry the slug in `seo` alone.
+            Index { keys: &[("slug", 1)], rule: Rule::UniqueIfPresent },
+            lookup(&[("status", 1), ("featured", -1), ("publishedAt", -1)]),
+        ],
+    },
+    Collection { name: "users", indexes: &[unique(&[("email", 1)]), lookup(&[("organizationId", 1), ("_id", 1)])] },
+    Collection {
+        name: "analytics_events",
+        indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],
+    },
+    Collection { name: "prompt_daily", indexes: &[unique(&[("day", 1), ("promptId", 1)])] },
+    Collection { name: "ai_usage", indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)] },
+    Collection {
+        name: "api_key_usage",
+        indexes: &[lookup(&[("keyId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
+    },
+    Collection {
+        name: "audit_logs",
+        indexes: &[lookup(&[("at", -1)]), lookup(&[("actorId", 1), ("at", -1)]), lookup(&[("action", 1), ("at", -1)]), expire(&[("expiresAt", 1)], 0)],
+    },
+    Collection { name: "affiliate_clicks", indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)] },
+];
+
+impl Index {
+    /// Its name in the database: `day_1_promptId_1`.
+    pub fn name(&self) -> String {
+        self.keys.iter().map(|(field, order)| format!("{field}_{order}")).collect::<Vec<_>>().join("_")
+    }
+
+    fn model(&self) -> IndexModel {
+        let keys: Document = self.keys.iter().map(|(field, order)| ((*field).to_owned(), (*order).into())).collect();
+        let mut options = IndexOptions::builder().name(self.name()).build();
+        match self.rule {
+            Rule::Lookup => {}
+            Rule::Unique => options.unique = Some(true),
+            Rule::UniqueIfPresent => (options.unique, options.sparse) = (Some(true), Some(true)),
+            Rule::ExpireAfterDays(days) => options.expire_after = Some(Duration::from_secs(days * 24 * 3600)),
+        }
+        IndexModel::builder().keys(keys).options(options).build()
+    }
+}
+
+/// Makes every collection and index that is missing. Safe to repeat; never drops.
+pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
+    let existing: BTreeSet<String> =
+        mongo.run(WORK_LIMIT, async |database| database.list_collection_names().await).await?.into_iter().collect();
+    for collection in COLLECTIONS {
+        if !existing.contains(collection.name) {
+            mongo.run(WORK_LIMIT, async |database| database.create_collection(collection.name).await).await?;
+        }
+        if !collection.indexes.is_empty() {
+            let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
+            mongo.run(WORK_LIMIT, async |database| database.collection::<Document>(collection.name).create_indexes(models).await).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What differs between the declared and the real: one line each, empty when they agree.
+pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
+    let mut lines = Vec::new();
+    for collection in COLLECTIONS {
+        let real: Vec<IndexModel> = mongo
+            .run(WORK_LIMIT, async |database| {
+                database.collection::<Document>(collection.name).list_indexes().await?.try_collect().await
+            })
+            .await?;
+        let real: BTreeSet<String> = real.iter().map(describe).filter(|line| !line.starts_with("_id_ ")).collect();
+        let declared: BTreeSet<String> = collection.indexes.iter().map(|index| describe(&index.model())).collect();
+        lines.extend(declared.difference(&real).map(|index| format!("{}: {index} is missing", collection.name)));
+        lines.extend(real.difference(&declared).map(|index| format!("{}: {index} is not declared", collection.name)));
+    }
+    Ok(lines)
+}
+
+/// An index as a line: `email_1 {"email": 1} unique`.
+fn describe(model: &IndexModel) -> String {
+    let keys: Vec<String> = model.keys.iter().map(|(field, order)| format!("{field}: {}", order.as_i32().map_or_else(|| order.to_string(), |n| n.to_string()))).collect();
+    let options = model.options.clone().unwrap_or_default();
+    let unique = if options.unique == Some(true) { " unique" } else { "" };
+    let sparse = if options.sparse == Some(true) { " sparse" } else { "" };
+    let expires = options.expire_after.map_or(String::new(), |after| format!(" expires after {} s", after.as_secs()));
+    format!("{} {{{}}}{unique}{sparse}{expires}", options.name.unwrap_or_default(), keys.join(", "))
+}
+
+/// The declaration as lines for a person.
+pub fn list() -> Vec<String> {
+    COLLECTIONS
+        .iter()
+        .flat_map(|collection| {
+            let indexes = collection.indexes.iter().map(|index| format!("  {}", describe(&index.model())));
+            std::iter::once(collection.name.to_owned()).chain(indexes)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_collection_and_index_is_declared_once() {
+        let names: BTreeSet<_> = COLLECTIONS.iter().map(|collection| collection.name).collect();
+        assert_eq!(names.len(), COLLECTIONS.len());
+        for collection in COLLECTIONS {
+            let indexes: BTreeSet<_> = collection.indexes.iter().map(Index::name).collect();
+            assert_eq!(indexes.len(), collection.indexes.len(), "{}", collection.name);
+        }
+    }
+}
