@@ -44,7 +44,7 @@ where
         count_cold_start();
         let started = Instant::now();
         let outcome = match request(event.payload) {
-            Ok(request) => work(request).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
+            Ok(request) => Box::pin(work(request)).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
             Err(error) => Err(error),
         };
         connection.after_invocation().await;

@@ -86,10 +86,11 @@ impl Mongo {
     where
         F: Future<Output = mongodb::error::Result<T>>,
     {
-        let attempt = async {
+        // Boxed: the driver's futures are large, and so would be every future that awaits this one.
+        let attempt = Box::pin(async {
             let client = self.client().await?;
             work(client.database(&self.0.settings.database)).await.map_err(Error::from)
-        };
+        });
         let outcome = timeout(limit, attempt).await.unwrap_or_else(|_| {
             Err(Error::Unavailable(format!("no answer within {} ms", limit.as_millis())))
         });

@@ -2,28 +2,27 @@
 //!
 //! The routes' own files are included as modules, so that the document is made of the very handlers.
 
-#[allow(dead_code, unreachable_pub, missing_docs)]
-mod routes {
-    #[path = "../analytics-track.rs"]
-    pub mod analytics_track;
-    #[path = "../health.rs"]
-    pub mod health;
-    #[path = "../learning.rs"]
-    pub mod learning;
-    #[path = "../patterns.rs"]
-    pub mod patterns;
-    #[path = "../prompt.rs"]
-    pub mod prompt;
-    #[path = "../prompt-view.rs"]
-    pub mod prompt_view;
-    #[path = "../prompts.rs"]
-    pub mod prompts;
-    #[path = "../stats.rs"]
-    pub mod stats;
-}
+// Of each route only the description is used here.
+#![allow(dead_code, unreachable_pub)]
+
+#[path = "analytics-track.rs"]
+mod analytics_track;
+#[path = "health.rs"]
+mod health;
+#[path = "learning.rs"]
+mod learning;
+#[path = "patterns.rs"]
+mod patterns;
+#[path = "prompt.rs"]
+mod prompt;
+#[path = "prompt-view.rs"]
+mod prompt_view;
+#[path = "prompts.rs"]
+mod prompts;
+#[path = "stats.rs"]
+mod stats;
 
 use axum::Router;
-use routes::{analytics_track, health, learning, patterns, prompt, prompt_view, prompts, stats};
 use shared::lambda;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
@@ -48,5 +47,4 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1")))]
-#[expect(dead_code, reason = "served by the page's own router")]
 fn document() {}

@@ -1,0 +1,155 @@
+"""What `cargo local` asks of the emulator through AWS's own SDK.
+
+  pack                        target/debug/<bin> -> target/lambda/<bin>/bootstrap(.zip)
+  prepare MONGODB_URI         the bucket and the secret that a deploy needs
+  finish STACK                routes, CORS and caps, which the emulator leaves out of a template
+  api-id STACK
+  invoke STACK FUNCTION EVENT
+  logs STACK FUNCTION
+"""
+import json
+import os
+import re
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import boto3
+
+
+def pack():
+    """A zip per function, as `cargo lambda build --output-format zip` makes it. Unchanged binaries keep theirs."""
+    for source in sorted(Path("functions").glob("*/src/bin/*.rs")):
+        binary = Path("target/debug") / source.stem
+        folder = Path("target/lambda") / source.stem
+        bootstrap, archive = folder / "bootstrap", folder / "bootstrap.zip"
+        if archive.exists() and archive.stat().st_mtime >= binary.stat().st_mtime:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(binary, bootstrap)
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+            # A fixed date: the same binary makes the same zip, and is not deployed again.
+            entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o755 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(entry, bootstrap.read_bytes())
+
+
+def prepare(mongodb_uri):
+    boto3.client("s3").create_bucket(Bucket="sam-local")
+    secrets = boto3.client("secretsmanager")
+    value = json.dumps({"uri": mongodb_uri})
+    try:
+        secrets.create_secret(Name="promptlib/mongodb", SecretString=value)
+    except secrets.exceptions.ResourceExistsException:
+        secrets.put_secret_value(SecretId="promptlib/mongodb", SecretString=value)
+
+
+class Stack:
+    def __init__(self, name):
+        formation = boto3.client("cloudformation")
+        template = formation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
+        self.template = template if isinstance(template, dict) else json.loads(template)
+        described = formation.describe_stacks(StackName=name)["Stacks"][0]
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
+        self.parameters = {k: v.get("Default") for k, v in self.template.get("Parameters", {}).items()}
+        self.parameters |= {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
+        self.physical = {r["LogicalResourceId"]: r["PhysicalResourceId"] for page in pages for r in page["StackResourceSummaries"]}
+
+    def value(self, x):
+        """The few intrinsics that caps, conditions and origins use."""
+        if not isinstance(x, dict):
+            return x
+        ((name, v),) = x.items()
+        if name == "Ref":
+            return None if v == "AWS::NoValue" else self.parameters.get(v, self.physical.get(v))
+        if name == "Condition":
+            return self.value(self.template["Conditions"][v])
+        if name == "Fn::If":
+            return self.value(v[1] if self.value(self.template["Conditions"][v[0]]) else v[2])
+        if name == "Fn::FindInMap":
+            a, b, c = map(self.value, v[:3])
+            return self.template["Mappings"][a][b][c]
+        if name == "Fn::Equals":
+            return str(self.value(v[0])) == str(self.value(v[1]))
+        if name == "Fn::Not":
+            return not self.value(v[0])
+        if name in ("Fn::And", "Fn::Or"):
+            return (all if name == "Fn::And" else any)(map(self.value, v))
+        raise ValueError(f"{name} is not understood here")
+
+    def resources(self, kind):
+        for logical, resource in self.template["Resources"].items():
+            if resource["Type"] == kind and logical in self.physical:
+                yield self.physical[logical], resource.get("Properties", {})
+
+
+def finish(name):
+    stack = Stack(name)
+    functions = boto3.client("lambda")
+    for physical, properties in stack.resources("AWS::Lambda::Function"):
+        cap = stack.value(properties.get("ReservedConcurrentExecutions"))
+        if cap is None:
+            functions.delete_function_concurrency(FunctionName=physical)
+        else:
+            functions.put_function_concurrency(FunctionName=physical, ReservedConcurrentExecutions=int(cap))
+    for api_id, properties in stack.resources("AWS::ApiGatewayV2::Api"):
+        set_routes(stack, api_id, properties["Body"])
+    print(json.dumps(stack.outputs))
+
+
+def set_routes(stack, api_id, document):
+    api = boto3.client("apigatewayv2")
+    cors = document.get("x-amazon-apigateway-cors")
+    if cors:
+        origins = stack.parameters["AllowedOrigins"]
+        settings = {key[0].upper() + key[1:]: value for key, value in cors.items()}
+        settings["AllowOrigins"] = origins.split(",") if isinstance(origins, str) else origins
+        api.update_api(ApiId=api_id, CorsConfiguration=settings)
+    have = {r["RouteKey"]: r for r in api.get_routes(ApiId=api_id, MaxResults="500")["Items"]}
+    integrations = {i["IntegrationUri"]: i["IntegrationId"] for i in api.get_integrations(ApiId=api_id, MaxResults="500")["Items"]}
+    wanted = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            integration = operation.get("x-amazon-apigateway-integration")
+            if not integration:
+                continue
+            logical = re.search(r"\$\{(\w+)\.Arn\}", json.dumps(integration)).group(1)
+            uri = f"arn:aws:lambda:us-east-1:000000000000:function:{stack.physical[logical]}"
+            if uri not in integrations:
+                made = api.create_integration(ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=uri, PayloadFormatVersion="2.0")
+                integrations[uri] = made["IntegrationId"]
+            wanted[f"{method.upper()} {path}"] = f"integrations/{integrations[uri]}"
+    for key, target in wanted.items():
+        if key not in have:
+            api.create_route(ApiId=api_id, RouteKey=key, Target=target)
+    for key in have.keys() - wanted.keys():
+        api.delete_route(ApiId=api_id, RouteId=have[key]["RouteId"])
+
+
+def api_id(name):
+    print(next(Stack(name).resources("AWS::ApiGatewayV2::Api"))[0])
+
+
+def invoke(name, function, event):
+    answer = boto3.client("lambda").invoke(FunctionName=f"{name}-{function}", Payload=event.encode())
+    print(answer["Payload"].read().decode())
+    if answer.get("FunctionError") or answer["StatusCode"] >= 300:
+        sys.exit(1)
+
+
+def logs(name, function):
+    client = boto3.client("logs")
+    for group in client.describe_log_groups()["logGroups"]:
+        group_name = group["logGroupName"]
+        for page in client.get_paginator("filter_log_events").paginate(logGroupName=group_name):
+            for event in page["events"]:
+                if group_name.endswith(f"/{name}-{function}") or f"{name}-{function}" in event.get("logStreamName", ""):
+                    print(event["message"].rstrip())
+
+
+if __name__ == "__main__":
+    verb, *arguments = sys.argv[1:]
+    {"pack": pack, "prepare": prepare, "finish": finish, "api-id": api_id, "invoke": invoke, "logs": logs}[verb](*arguments)

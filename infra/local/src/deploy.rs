@@ -1,0 +1,176 @@
+//! From source to a deployed stack: build, start the servers, deploy, fill.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::{
+    folder, install, root,
+    server::{end, free_port, spawn},
+    state::State,
+    step::{openly, quietly, step},
+};
+
+/// As in `samconfig.toml`.
+const STACK: &str = "promptlib";
+
+/// Starts and deploys everything; what was started is in the state even when a later step fails.
+pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
+    fs::create_dir_all(folder("data"))?;
+    install::all()?;
+    build()?;
+    start_servers(state)?;
+    deploy(state)?;
+    state.save()?;
+    if seed { fill(state) } else { apply(state) }
+}
+
+/// Builds every function for this machine. Plain cargo: `cargo lambda` names a target, which keeps a
+/// second copy of every dependency (5 minutes more here).
+pub fn build() -> anyhow::Result<()> {
+    eprintln!("building the functions");
+    openly(Command::new("cargo").args(["build", "--quiet", "--package", "routes", "--package", "consumers", "--package", "jobs", "--package", "shared"]).current_dir(root()))?;
+    step("packing the functions", || helper(None, &["pack"]).map(drop))
+}
+
+fn start_servers(state: &mut State) -> anyhow::Result<()> {
+    if let Ok(uri) = std::env::var("MONGODB_URI") {
+        state.mongodb_uri = uri;
+    } else {
+        let port = free_port("LOCAL_MONGODB_PORT", 27117)?;
+        let command = mongodb_command(install::mongodb()?, port)?;
+        step("starting MongoDB", || start(state, "mongodb", command, BTreeMap::new(), port))?;
+        state.mongodb_uri = format!("mongodb://127.0.0.1:{port}/");
+    }
+    if let Ok(url) = std::env::var("REDIS_URL") {
+        state.redis_url = Some(url);
+    } else if let Some(program) = install::redis() {
+        let port = free_port("LOCAL_REDIS_PORT", 6479)?;
+        let command = [&program.display().to_string(), "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let command = command.map(str::to_owned).to_vec();
+        step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
+        state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
+    }
+    let port = free_port("LOCAL_AWS_PORT", 4566)?;
+    state.aws_endpoint_url = format!("http://127.0.0.1:{port}");
+    let command = vec![folder("ministack/bin/python").display().to_string(), root().join("infra/local/ministack.py").display().to_string()];
+    let mut variables = aws_variables(state);
+    variables.insert("GATEWAY_PORT".into(), port.to_string());
+    variables.insert("BIND_HOST".into(), "127.0.0.1".into());
+    step("starting the emulator of AWS", || start(state, "aws", command, variables, port))
+}
+
+fn start(state: &mut State, name: &str, command: Vec<String>, variables: BTreeMap<String, String>, port: u16) -> anyhow::Result<()> {
+    state.servers.insert(name.to_owned(), spawn(name, command, variables, port)?);
+    state.save()
+}
+
+fn mongodb_command(program: PathBuf, port: u16) -> anyhow::Result<Vec<String>> {
+    let data = folder("data/mongodb");
+    fs::create_dir_all(&data)?;
+    let (data, port) = (data.display().to_string(), port.to_string());
+    let folder_flag = if program.ends_with("mongod") { "--dbpath" } else { "--storage-path" };
+    let mut command = vec![program.display().to_string(), "--port".into(), port, folder_flag.into(), data];
+    if folder_flag == "--storage-path" {
+        command.extend(["--cache-size".into(), "1G".into(), "--log-level".into(), "WARNING".into()]);
+    }
+    Ok(command)
+}
+
+/// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
+fn deploy(state: &mut State) -> anyhow::Result<()> {
+    helper(Some(state), &["prepare", &state.mongodb_uri])?;
+    let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
+    let overrides = [
+        "Target=local".to_owned(),
+        format!("Architecture={architecture}"),
+        format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
+    ];
+    step("deploying the stack with sam", || {
+        quietly(
+            Command::new(folder("sam/bin/sam"))
+                .args(["deploy", "--config-file", "../samconfig.toml", "--config-env", "local", "--template-file", "template.yaml", "--parameter-overrides"])
+                .args(overrides)
+                .current_dir(root().join("infra"))
+                .envs(aws_variables(state)),
+        )
+    })?;
+    let outputs = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
+    let outputs: Value = serde_json::from_str(&outputs).context("the stack's outputs cannot be read")?;
+    let output = |name: &str| outputs[name].as_str().map(str::to_owned).with_context(|| format!("the stack has no output {name}"));
+    state.stack_name = STACK.into();
+    state.content_url = format!("s3://{}/content", output("ContentBucketName")?);
+    state.events_queue_url = output("EventsQueueUrl")?;
+    state.events_dlq_url = output("EventsDlqUrl")?;
+    Ok(())
+}
+
+/// The host name by which the emulator knows the API.
+pub fn api_host(state: &State) -> anyhow::Result<String> {
+    let id = helper(Some(state), &["api-id", STACK])?;
+    Ok(format!("{}.execute-api.localhost", id.trim()))
+}
+
+fn apply(state: &State) -> anyhow::Result<()> {
+    step("creating collections and indexes", || db(state, "apply"))
+}
+
+/// Indexes, starter content, published content.
+pub fn fill(state: &State) -> anyhow::Result<()> {
+    apply(state)?;
+    step("importing the starter content", || db(state, "seed"))?;
+    step("publishing the content", || db(state, "publish"))
+}
+
+fn db(state: &State, verb: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(root().join("target/debug/db"));
+    let command = command.arg(verb).current_dir(root()).envs(aws_variables(state));
+    let command = command.env("MONGODB_URI", &state.mongodb_uri).env("CONTENT_URL", &state.content_url).env("DB_NAME", "promptlib");
+    quietly(command).map(drop)
+}
+
+/// Calls a function of the stack; returns its answer.
+pub fn invoke(state: &State, function: &str, event: &str) -> anyhow::Result<String> {
+    helper(Some(state), &["invoke", STACK, function, event])
+}
+
+/// A function's log lines.
+pub fn logs(state: &State, function: &str) -> anyhow::Result<String> {
+    helper(Some(state), &["logs", STACK, function])
+}
+
+/// Stops everything that was started.
+pub fn down(state: &State) {
+    // The emulator first: its functions use the others.
+    for name in ["aws", "redis", "mongodb"] {
+        if let Some(server) = state.servers.get(name) {
+            let _ = end(server);
+        }
+    }
+    let _ = fs::remove_file(folder("state.json"));
+}
+
+fn helper(state: Option<&State>, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(folder("ministack/bin/python"));
+    command.arg(root().join("infra/local/helper.py")).args(arguments).current_dir(root());
+    if let Some(state) = state {
+        command.envs(aws_variables(state));
+    }
+    quietly(&mut command)
+}
+
+fn aws_variables(state: &State) -> BTreeMap<String, String> {
+    [
+        ("AWS_ENDPOINT_URL", state.aws_endpoint_url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("SAM_CLI_TELEMETRY", "0"),
+        ("SAM_CLI_POLL_DELAY", "0.2"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}

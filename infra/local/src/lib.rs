@@ -1,0 +1,24 @@
+//! The whole stack on one machine: what `cargo local` does, and what the tests need of it.
+//!
+//! Everything it installs or writes lies in `.local` at the root of the repository; Debian packages
+//! are the one exception, and only when it runs as root and they are missing.
+
+pub mod deploy;
+pub mod install;
+pub mod proxy;
+pub mod server;
+pub mod state;
+pub mod step;
+
+use std::path::PathBuf;
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap_or(root)
+}
+
+/// `.local`, or something in it.
+pub fn folder(name: &str) -> PathBuf {
+    root().join(".local").join(name)
+}

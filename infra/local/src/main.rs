@@ -1,0 +1,173 @@
+//! `cargo local <verb>`.
+
+use std::{
+    process::{Command, exit},
+    time::Instant,
+};
+
+use anyhow::{Context, ensure};
+use clap::{Parser, Subcommand};
+use local::{
+    deploy, folder, install,
+    proxy::{self, Upstream},
+    root,
+    server::free_port,
+    state::State,
+    step::{openly, step},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo local", about = "The whole stack on this machine: MongoDB, Redis, an emulator of AWS, and every function")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what is missing, build, start, deploy, seed; Ctrl-C stops it all
+    Up {
+        /// Leave the database empty
+        #[arg(long)]
+        no_seed: bool,
+    },
+    /// Format, lints, unit tests, template checks, end-to-end tests on a stack of its own
+    Test {
+        /// Passed on to the end-to-end tests: a filter, `--nocapture`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Stop what an `up` left behind
+    Down,
+    /// Where everything is
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Import and publish the starter content again
+    Seed,
+    /// Show a function's log
+    Logs {
+        /// `prompts`, `write-events`, …
+        function: String,
+    },
+    /// Run a function once, as the schedule does
+    Invoke {
+        /// `export-content`, `roll-up-analytics`, …
+        function: String,
+        /// Run for another instant (RFC 3339)
+        #[arg(long)]
+        at: Option<String>,
+        /// The whole event, instead
+        #[arg(long, conflicts_with = "at")]
+        event: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() {
+    let outcome = match Arguments::parse().verb {
+        Verb::Up { no_seed } => up(!no_seed).await,
+        Verb::Test { arguments } => test(&arguments).await,
+        Verb::Down => State::load().map(|state| deploy::down(&state)),
+        Verb::Status { json } => status(json),
+        Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
+        Verb::Logs { function } => State::load().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}")),
+        Verb::Invoke { function, at, event } => invoke(&function, at, event),
+    };
+    if let Err(error) = outcome {
+        eprintln!("error: {error:#}");
+        exit(1);
+    }
+}
+
+async fn up(seed: bool) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    with_stack(seed, async |state| {
+        let api = &state.api_url;
+        println!("\nThe API: {api}   (page: {api}/api/docs)\n");
+        println!("  curl '{api}/api/prompts?limit=3'");
+        println!("  curl '{api}/api/patterns/persona'");
+        println!("  curl '{api}/api/stats'\n\nCtrl-C stops everything.");
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Brings a stack up for the time of `work`, and down again whatever became of it.
+async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    ensure!(State::load().is_err(), "a stack is running (or was killed): `cargo local down` first");
+    let port = free_port("LOCAL_API_PORT", 3000)?;
+    let mut state = State { api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
+    let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
+    let outcome = match started.and_then(|()| deploy::api_host(&state)) {
+        Ok(host) => {
+            let proxy = tokio::spawn(proxy::serve(port, Upstream { url: state.aws_endpoint_url.clone(), host }));
+            let outcome = work(&state).await;
+            proxy.abort();
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    // Tests stop and start servers: what runs now is in the file.
+    tokio::task::block_in_place(|| deploy::down(&State::load().unwrap_or(state)));
+    outcome
+}
+
+/// Everything that must hold before a change lands.
+async fn test(arguments: &[String]) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let cargo = |arguments: &[&str]| openly(Command::new("cargo").args(arguments).current_dir(root()));
+    step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    step("unit tests", || cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]))?;
+    install::all()?;
+    step("checking the template", check_template)?;
+    let outcome = with_stack(true, async |_| {
+        let mut command = vec!["test", "--package", "tests", "--"];
+        command.extend(arguments.iter().map(String::as_str));
+        let command: Vec<String> = command.into_iter().map(str::to_owned).collect();
+        let run = move || openly(Command::new("cargo").args(command).current_dir(root()));
+        tokio::task::spawn_blocking(run).await.context("the tests could not be run")?
+    })
+    .await;
+    eprintln!("the whole took {:.0} s", started.elapsed().as_secs_f64());
+    outcome
+}
+
+fn check_template() -> anyhow::Result<()> {
+    let template = "infra/template.yaml";
+    openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;
+    let mut sam = Command::new(folder("sam/bin/sam"));
+    sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template]).env("SAM_CLI_TELEMETRY", "0");
+    local::step::quietly(sam.current_dir(root())).map(drop)
+}
+
+fn status(json: bool) -> anyhow::Result<()> {
+    let state = State::load()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&state)?);
+        return Ok(());
+    }
+    println!("API       {}\nMongoDB   {}", state.api_url, state.mongodb_uri);
+    println!("Redis     {}", state.redis_url.as_deref().unwrap_or("none: in-process"));
+    println!("AWS       {} (stack {})\nContent   {}", state.aws_endpoint_url, state.stack_name, state.content_url);
+    Ok(())
+}
+
+fn invoke(function: &str, at: Option<String>, event: Option<String>) -> anyhow::Result<()> {
+    let event = match (at, event) {
+        (_, Some(event)) => event,
+        (Some(at), None) => serde_json::json!({"at": at}).to_string(),
+        (None, None) => "{}".into(),
+    };
+    println!("{}", deploy::invoke(&State::load()?, function, &event)?);
+    Ok(())
+}

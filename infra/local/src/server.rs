@@ -1,0 +1,107 @@
+//! Starting and stopping servers, each in a process group of its own, so that nothing stays behind.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    folder,
+    state::{Server, State},
+};
+
+/// How long a server may take to listen, or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The port of a server: from `variable` when set, else `default`. An error when it is taken.
+pub fn free_port(variable: &str, default: u16) -> anyhow::Result<u16> {
+    let port = match std::env::var(variable) {
+        Ok(text) => text.parse().with_context(|| format!("{variable} must be a port number"))?,
+        Err(_) => default,
+    };
+    if TcpListener::bind(("127.0.0.1", port)).is_err() {
+        bail!("port {port} is taken: stop what uses it (`cargo local down`, if it is this stack), or set {variable} to another port");
+    }
+    Ok(port)
+}
+
+/// Starts a server and waits until it listens.
+pub fn spawn(name: &str, command: Vec<String>, variables: BTreeMap<String, String>, port: u16) -> anyhow::Result<Server> {
+    fs::create_dir_all(folder("log"))?;
+    let path = folder("log").join(format!("{name}.log"));
+    let log = File::options().create(true).append(true).open(&path)?;
+    let (program, arguments) = command.split_first().context("an empty command")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(&variables)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start {name} ({program})"))?;
+    let started = Instant::now();
+    while !listens(port) {
+        if let Some(status) = child.try_wait()? {
+            bail!("{name} ended at once with {status}: see {}", path.display());
+        }
+        ensure!(started.elapsed() < PATIENCE, "{name} does not listen on port {port}: see {}", path.display());
+        sleep(Duration::from_millis(50));
+    }
+    Ok(Server { pid: child.id(), port, command, variables })
+}
+
+/// Stops a server that `cargo local` started; its data stay.
+pub fn stop(name: &str) -> anyhow::Result<()> {
+    let state = State::load()?;
+    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?;
+    end(server)
+}
+
+/// Starts it again, on the same port and with the same data.
+pub fn start(name: &str) -> anyhow::Result<()> {
+    let mut state = State::load()?;
+    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?.clone();
+    let server = spawn(name, server.command, server.variables, server.port)?;
+    state.servers.insert(name.to_owned(), server);
+    state.save()
+}
+
+/// Ends a server's whole group: asks, waits, and ends what is left.
+pub fn end(server: &Server) -> anyhow::Result<()> {
+    signal(server.pid, "TERM");
+    let asked = Instant::now();
+    while listens(server.port) || alive(server.pid) {
+        if asked.elapsed() > PATIENCE {
+            signal(server.pid, "KILL");
+            break;
+        }
+        if asked.elapsed() > Duration::from_secs(5) {
+            signal(server.pid, "KILL");
+        }
+        sleep(Duration::from_millis(50));
+    }
+    // Children of its own (the emulator's functions) may have outlived their leader.
+    signal(server.pid, "KILL");
+    Ok(())
+}
+
+fn signal(group: u32, signal: &str) {
+    let _ = Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+}
+
+/// A process that ended but was not waited for is not alive.
+fn alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_millis(200)).is_ok()
+}

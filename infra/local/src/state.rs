@@ -1,0 +1,60 @@
+//! What runs, written down for the other verbs and for the tests.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::folder;
+
+/// Where everything is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The API, on a port that stays.
+    pub api_url: String,
+    /// MongoDB.
+    pub mongodb_uri: String,
+    /// Valkey or Redis, if there is one.
+    pub redis_url: Option<String>,
+    /// The emulator of AWS.
+    pub aws_endpoint_url: String,
+    /// The deployed stack.
+    pub stack_name: String,
+    /// The published content.
+    pub content_url: String,
+    /// The events queue.
+    pub events_queue_url: String,
+    /// Its dead-letter queue.
+    pub events_dlq_url: String,
+    /// What was started, by name.
+    pub servers: BTreeMap<String, Server>,
+}
+
+/// A server that was started.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Server {
+    /// Its process, which leads a group of its own.
+    pub pid: u32,
+    /// Where it listens.
+    pub port: u16,
+    /// How it was started.
+    pub command: Vec<String>,
+    /// With which variables besides ours.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl State {
+    /// What runs now; an error that says what to do when nothing does.
+    pub fn load() -> anyhow::Result<Self> {
+        let text = fs::read_to_string(folder("state.json")).context("nothing is running: start it with `cargo local up`")?;
+        serde_json::from_str(&text).context("`.local/state.json` cannot be read: delete it and start again")
+    }
+
+    /// Writes it down.
+    pub fn save(&self) -> anyhow::Result<()> {
+        fs::write(folder("state.json"), serde_json::to_string_pretty(self)?)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Bad input gets a 4xx that names the field: never a 5xx, never internal text.
+
+use serde_json::{Value, json};
+use tests::{host::Function, http_event::Answer, stack::stack};
+
+async fn track() -> Function {
+    let stack = stack();
+    let public = format!("file://{}", tests::template::root().join("public-data").canonicalize().unwrap().display());
+    let mut variables = stack.aws_variables();
+    variables.push(("CONTENT_URL", &public));
+    Function::start("analytics-track", &variables).await
+}
+
+/// A prompt that the starter content holds.
+async fn known_prompt() -> String {
+    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    file["prompts"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn check(answer: &Answer, status: u64, field: Option<&str>) {
+    assert_eq!(answer.status, status, "{}", answer.text);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.body["status"], status);
+    assert!(answer.body["code"].is_string() && answer.body["detail"].is_string());
+    if let Some(field) = field {
+        assert!(answer.fields().contains(&field), "{field} is not named: {}", answer.text);
+    }
+    for internal in ["serde", "panicked", ".rs:", "mongodb://", "RUST_BACKTRACE"] {
+        assert!(!answer.text.contains(internal), "{internal}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_event_is_named_by_its_path() {
+    let (function, known) = (track().await, known_prompt().await);
+    let old = "2020-01-01T00:00:00Z";
+    for (event, field) in [
+        (json!({"promptId": 1, "event": "view"}), "events[1].promptId"),
+        (json!({"promptId": "no-such-prompt", "event": "view"}), "events[1].promptId"),
+        (json!({"promptId": "", "event": "view"}), "events[1].promptId"),
+        (json!({"promptId": "x".repeat(201), "event": "view"}), "events[1].promptId"),
+        (json!({"promptId": known, "event": "explode"}), "events[1].event"),
+        (json!({"promptId": known, "event": "view", "unknown": 1}), "events[1].unknown"),
+        (json!({"promptId": known, "event": "view", "id": "not-a-uuid"}), "events[1].id"),
+        (json!({"promptId": known, "event": "view", "occurredAt": old}), "events[1].occurredAt"),
+        (json!({"promptId": known, "event": "view", "occurredAt": "yesterday"}), "events[1].occurredAt"),
+        (json!({"promptId": known, "event": "view", "metadata": {"x": "y".repeat(2048)}}), "events[1].metadata"),
+        (json!({"promptId": known, "event": "view", "metadata": "text"}), "events[1].metadata"),
+        (json!({"promptId": known, "event": "view", "sessionId": "s".repeat(101)}), "events[1].sessionId"),
+    ] {
+        let body = json!({"events": [{"promptId": known, "event": "view"}, event]});
+        check(&function.post("/api/analytics/track", &body).await, 422, Some(field));
+    }
+    check(&function.post("/api/analytics/track", &json!({"events": []})).await, 422, Some("events"));
+    let many = vec![json!({"promptId": known, "event": "view"}); 51];
+    check(&function.post("/api/analytics/track", &json!({"events": many})).await, 422, Some("events"));
+    check(&function.post("/api/analytics/track", &json!({})).await, 422, None);
+    check(&function.post("/api/analytics/track", &json!({"events": [], "more": 1})).await, 422, Some("more"));
+}
+
+#[tokio::test]
+async fn what_is_not_a_json_body_is_refused_for_what_it_is() {
+    let function = track().await;
+    let json_type = [("content-type", "application/json")];
+    let path = "/api/analytics/track";
+    for body in ["", "{", "{\"events\":[]} trailing", &"[".repeat(100_000), &format!("{}1{}", "[".repeat(5000), "]".repeat(5000))] {
+        check(&function.send("POST", path, &json_type, Some(body)).await, 400, None);
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    check(&function.send("POST", path, &form, Some("a=b")).await, 415, None);
+    check(&function.send("POST", path, &[], Some("{}")).await, 415, None);
+    let large = format!("{{\"events\":[\"{}\"]}}", "x".repeat(256 * 1024));
+    check(&function.send("POST", path, &json_type, Some(&large)).await, 413, None);
+    check(&function.send("GET", path, &[], None).await, 405, None);
+    check(&function.send("POST", "/api/nothing", &json_type, Some("{}")).await, 404, None);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_utf8_is_refused() {
+    let function = track().await;
+    // API Gateway hands over as base64 what is not text.
+    let event = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": "/api/analytics/track", "rawQueryString": "",
+        "headers": {"content-type": "application/json"}, "body": "/////w==", "isBase64Encoded": true,
+        "requestContext": {"requestId": "r", "stage": "$default", "timeEpoch": 1, "http": {"method": "POST", "path": "/api/analytics/track", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"}},
+    });
+    let tests::host::Outcome::Response(answer) = function.invoke(event).await else { panic!("no answer") };
+    assert_eq!(answer["statusCode"], 400);
+    assert!(answer["body"].as_str().unwrap().contains("not UTF-8"));
+}
+
+#[tokio::test]
+async fn a_wrong_parameter_is_named() {
+    let public = format!("file://{}", tests::template::root().join("public-data").canonicalize().unwrap().display());
+    let variables = [("CONTENT_URL", public.as_str()), ("MONGODB_URI", "mongodb://127.0.0.1:1")];
+    let function = Function::start("prompts", &variables).await;
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=ten", "limit"),
+        ("cursor=made-up", "cursor"),
+        ("featured=maybe", "featured"),
+        ("sort=best", "sort"),
+    ] {
+        check(&function.get(&format!("/api/prompts?{query}")).await, 422, Some(field));
+    }
+    for query in ["utm_source=x", "category=", "search=%00%ff%F0%9F%98%80", "tag=a&tag=b"] {
+        assert!(function.get(&format!("/api/prompts?{query}")).await.status < 500, "{query}");
+    }
+    let function = Function::start("prompt", &variables).await;
+    for id in ["%00", "..%2F..%2Fetc%2Fpasswd", "%F0%9F%98%80", "%ff", "a%20b", &"x".repeat(5000)] {
+        check(&function.get(&format!("/api/prompts/{id}")).await, if id == "%ff" { 400 } else { 404 }, None);
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_from_one_address_are_refused_with_a_wait() {
+    let (function, known) = (track().await, known_prompt().await);
+    let body = json!({"events": [{"promptId": known, "event": "view"}]});
+    let mut last = function.post("/api/analytics/track", &body).await;
+    for _ in 0..120 {
+        last = function.post("/api/analytics/track", &body).await;
+    }
+    check(&last, 429, None);
+    assert_eq!(last.header("retry-after"), "60");
+}
+
+#[tokio::test]
+async fn a_missing_setting_ends_the_start_with_its_name() {
+    let text = tests::host::refuses_to_start("prompts", &[("CONTENT_URL", "file:///tmp")]).await;
+    assert!(text.contains("MONGODB_URI must be set"), "{text}");
+    let text = tests::host::refuses_to_start("prompts", &[("MONGODB_URI", "postgres://user:secret@host")]).await;
+    assert!(text.contains("MONGODB_URI must be") && !text.contains("secret"), "{text}");
+    let text = tests::host::refuses_to_start("prompt-view", &[("CONTENT_URL", "http://x")]).await;
+    assert!(text.contains("CONTENT_URL must be file:///"), "{text}");
+}

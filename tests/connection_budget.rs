@@ -1,0 +1,116 @@
+//! All functions together cannot exceed the cluster's connection limit: arithmetic on the template,
+//! and on the binaries that it deploys.
+
+use std::path::PathBuf;
+
+use tests::{
+    host::binary,
+    template::{Function, TIERS, functions, functions_of, root},
+};
+
+/// Sockets of a warm environment at the primary: its monitor and its one pooled connection.
+const AT_PRIMARY: u64 = 2;
+/// Sockets of a warm environment at all three nodes.
+const AT_ALL_NODES: u64 = 4;
+/// A deploy replaces environments while the old ones still live.
+const DEPLOY: u64 = 2;
+/// Left free, of 500: Atlas's own connections, and an operator's shell.
+const RESERVE: u64 = 50;
+
+/// Any part of the driver's handshake betrays that it is linked.
+const DRIVER: &[u8] = b"mongo-rust-driver";
+
+/// What is wrong with a set of functions on a tier, if anything.
+fn violations(functions: &[Function], tier: &str, limit: u64, links_driver: impl Fn(&Function) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for function in functions {
+        let has_uri = function.variables.iter().any(|name| name == "MONGODB_URI");
+        if has_uri && function.cap[tier].is_none() {
+            found.push(format!("{} has MONGODB_URI and no cap", function.name));
+        }
+        if links_driver(function) != has_uri {
+            found.push(format!("{} links the driver and has no MONGODB_URI, or the other way round", function.name));
+        }
+    }
+    let reserved: u64 = functions.iter().filter_map(|function| function.cap[tier]).sum();
+    let worst = DEPLOY * AT_PRIMARY * reserved;
+    if worst > limit - RESERVE * limit / 500 {
+        found.push(format!("{reserved} reserved environments hold {worst} sockets at the primary during a deploy"));
+    }
+    found
+}
+
+/// Share of calls refused when `offered` calls are in progress on average and `servers` are allowed.
+fn erlang_b(offered: f64, servers: u64) -> f64 {
+    (1..=servers).fold(1.0, |blocked, n| offered * blocked / (n as f64 + offered * blocked))
+}
+
+fn links_driver(function: &Function) -> bool {
+    let bytes = std::fs::read(binary(&function.binary)).unwrap();
+    bytes.windows(DRIVER.len()).any(|window| window == DRIVER)
+}
+
+#[test]
+fn all_functions_together_stay_within_the_limit_on_both_tiers() {
+    let functions = functions();
+    for (tier, limit) in TIERS {
+        println!("\n{tier}: {limit} connections\n{:<22}{:>6}{:>10}{:>8}{:>10}", "function", "cap", "peak/s", "ms", "refused");
+        for function in functions.iter().filter(|function| function.cap[tier].is_some()) {
+            let cap = function.cap[tier].unwrap();
+            let (rate, ms) = function.budget.unwrap_or_else(|| panic!("{} states no Budget", function.name));
+            println!("{:<22}{cap:>6}{rate:>10}{ms:>8}{:>9.4}%", function.binary, 100.0 * erlang_b(rate * ms / 1000.0, cap));
+        }
+        let reserved: u64 = functions.iter().filter_map(|function| function.cap[tier]).sum();
+        println!("reserved {reserved}: at the primary {} steady, {} during a deploy", AT_PRIMARY * reserved, DEPLOY * AT_PRIMARY * reserved);
+        let strict = DEPLOY * AT_ALL_NODES * reserved;
+        println!("all nodes added up, during a deploy: {strict}{}", if strict > limit { "  WARNING: above the limit, if it counts so" } else { "" });
+        assert_eq!(violations(&functions, tier, limit, links_driver), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_function_without_a_cap_or_one_too_many_is_found() {
+    let template = |cap: &str| {
+        format!(
+            "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: ../target/lambda/a/bootstrap.zip\n{cap}      Environment:\n        Variables: {{MONGODB_URI: x}}\n"
+        )
+    };
+    let check = |cap: &str| violations(&functions_of(&template(cap)), "M0", 500, |_| true).len();
+    assert_eq!(check("      ReservedConcurrentExecutions: 112\n"), 0);
+    assert_eq!(check("      ReservedConcurrentExecutions: 113\n"), 1);
+    assert_eq!(check(""), 1);
+    let unlinked = violations(&functions_of(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
+    assert_eq!(unlinked.len(), 1);
+}
+
+#[test]
+fn every_binary_is_deployed_and_every_function_has_a_binary() {
+    let mut deployed: Vec<_> = functions().into_iter().map(|function| function.binary).collect();
+    deployed.sort();
+    assert_eq!(binaries(), deployed);
+}
+
+#[test]
+fn the_local_router_of_cargo_lambda_watch_is_the_templates() {
+    let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    let mut watched = Vec::new();
+    for (path, targets) in router {
+        for target in targets.as_array().unwrap() {
+            watched.push(format!("{} {path} {}", target["method"].as_str().unwrap(), target["function"].as_str().unwrap()));
+        }
+    }
+    let mut deployed: Vec<_> =
+        functions().iter().flat_map(|function| function.routes.iter().map(|route| format!("{route} {}", function.binary))).collect();
+    watched.sort();
+    deployed.sort();
+    assert_eq!(watched, deployed);
+}
+
+fn binaries() -> Vec<String> {
+    let folders = ["routes", "consumers", "jobs"].map(|package| root().join("functions").join(package).join("src/bin"));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut names: Vec<_> = files.map(|path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

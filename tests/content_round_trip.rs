@@ -1,0 +1,98 @@
+//! A file of the audit's size and shape, odd values included, goes in and comes out whole.
+
+use serde_json::{Value, json};
+use shared::{
+    content::{Kind, Store, parse},
+    mongo::{Lifetime, Mongo},
+};
+use tests::{
+    content::{audit_sized_prompts, items},
+    host::{Function, Outcome},
+    stack::stack,
+};
+
+#[tokio::test]
+async fn it_loads_lists_and_filters() {
+    let file = audit_sized_prompts();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prompts.json"), file.to_string()).unwrap();
+    let variables = [("CONTENT_URL", format!("file://{}", folder.path().display())), ("MONGODB_URI", "mongodb://127.0.0.1:1".into())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let function = Function::start("prompts", &variables).await;
+
+    let mut seen = Vec::new();
+    let mut path = "/api/prompts?limit=100".to_owned();
+    loop {
+        let page = function.get(&path).await;
+        assert_eq!((page.status, page.header("x-content-source")), (200, "json"), "{}", page.text);
+        assert_eq!(page.body["total"], 296);
+        seen.extend(items(&page.body).iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page.body["nextCursor"].as_str() else { break };
+        path = format!("/api/prompts?limit=100&cursor={next}");
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 296);
+
+    for (query, total) in [
+        ("category=a%20category%20nobody%20declared", 43),
+        ("category=unknown", 0),
+        ("pattern=Chain%20%26%20%22Tree%22%20of%20(Thought)%20%2F%20mixed", 74),
+        ("role=engineer", 236),
+        ("tag=b%20%26%20c", 296),
+        ("featured=true", 50),
+        ("search=NUMBER%20117:", 1),
+        ("search=.*%5B", 0),
+        ("search=vec%3Cstring%3E", 296),
+    ] {
+        let answer = function.get(&format!("/api/prompts?{query}")).await;
+        assert_eq!(answer.body["total"], total, "{query}: {}", answer.text);
+    }
+    let popular = function.get("/api/prompts?sort=popular&limit=1").await;
+    assert_eq!(items(&popular.body)[0]["views"], 86);
+
+    let function = Function::start("prompt", &variables).await;
+    for item in items(&file).iter().take(12) {
+        for key in ["id", "slug"] {
+            let answer = function.get(&format!("/api/prompts/{}", item[key].as_str().unwrap())).await;
+            assert_eq!(&answer.body, item, "the detail is the item, whole");
+        }
+    }
+}
+
+#[tokio::test]
+async fn import_and_export_lose_nothing() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let file = audit_sized_prompts();
+    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::Environment));
+    for kind in Kind::ALL {
+        let text = match kind {
+            Kind::Prompts => file.to_string(),
+            _ => std::fs::read_to_string(tests::template::root().join("public-data").join(kind.file_name())).unwrap(),
+        };
+        let imported = store.import(kind, &parse(kind, text.as_bytes()).unwrap()).await.unwrap();
+        assert!(imported >= 18);
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("CONTENT_URL", format!("file://{}", folder.path().display())),
+        ("MONGODB_URI", stack.mongodb_uri.clone()),
+        ("DB_NAME", database.name().to_owned()),
+    ];
+    let job = Function::start("export-content", &variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let Outcome::Response(summary) = job.invoke(json!({})).await else { panic!("the export failed: {:?}", job.logs()) };
+    assert_eq!(summary["prompts"], json!({"outcome": "published", "items": 296}));
+
+    let exported: Value = serde_json::from_slice(&std::fs::read(folder.path().join("prompts.json")).unwrap()).unwrap();
+    assert_eq!(exported["totalPrompts"], 296);
+    assert_eq!(by_id(&exported), by_id(&file));
+
+    let Outcome::Response(again) = job.invoke(json!({})).await else { panic!("the second export failed") };
+    assert_eq!(again["prompts"]["outcome"], "unchanged");
+}
+
+fn by_id(file: &Value) -> std::collections::BTreeMap<&str, &Value> {
+    items(file).iter().map(|item| (item["id"].as_str().unwrap(), item)).collect()
+}

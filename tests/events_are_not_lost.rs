@@ -1,0 +1,175 @@
+//! What was accepted is stored, once.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use bson::{Document, doc};
+use mongodb::Database;
+use serde_json::{Value, json};
+use serial_test::serial;
+use tests::{
+    eventually,
+    host::{Function, Outcome},
+    stack::{Stack, stack},
+};
+
+/// Seconds for the queue, the emulator's poller and the consumer.
+const PATIENCE: u64 = 90;
+
+/// A thousand events of one run, in twenty requests' worth.
+fn thousand_events(stack_prompt: &str, run: &str) -> Vec<Value> {
+    let event = |_| json!({"id": uuid::Uuid::now_v7().to_string(), "promptId": stack_prompt, "event": "copy", "sessionId": run});
+    (0..20).map(|_| json!({"events": (0..50).map(event).collect::<Vec<_>>()})).collect()
+}
+
+async fn prompt_id(stack: &Stack) -> String {
+    let page: Value = reqwest::get(format!("{}/api/prompts?limit=1", stack.api_url)).await.unwrap().json().await.unwrap();
+    page["prompts"][0]["id"].as_str().unwrap().to_owned()
+}
+
+async fn post(stack: &Stack, requests: &[Value]) {
+    let client = reqwest::Client::new();
+    for request in requests {
+        let answer = client.post(format!("{}/api/analytics/track", stack.api_url)).json(request).send().await.unwrap();
+        let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert_eq!((status.as_u16(), &body["accepted"]), (202, &json!(50)), "{body}");
+    }
+}
+
+async fn stored(database: &Database, run: &str) -> u64 {
+    database.collection::<Document>("analytics_events").count_documents(doc! {"sessionId": run}).await.unwrap()
+}
+
+async fn all_stored(database: &Database, run: &str) {
+    let complete = async || (stored(database, run).await == 1000).then_some(());
+    eventually("1,000 events in MongoDB", PATIENCE, complete).await;
+}
+
+async fn queue_is_empty(stack: &Stack) {
+    eventually("the queue is empty", PATIENCE, async || (stack.depth(&stack.events_queue_url).await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+#[serial(stack)]
+async fn a_thousand_events_are_stored_once_however_often_they_are_sent() {
+    let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
+    let database = stack.database().await;
+    let requests = thousand_events(&prompt_id(&stack).await, &run);
+    post(&stack, &requests).await;
+    all_stored(&database, &run).await;
+    forget_rate(&stack).await;
+    post(&stack, &requests).await;
+    queue_is_empty(&stack).await;
+    assert_eq!(stored(&database, &run).await, 1000);
+    assert_eq!(stack.depth(&stack.events_dlq_url).await, 0);
+}
+
+#[tokio::test]
+#[serial(stack)]
+async fn one_malformed_message_among_a_thousand_goes_to_the_dead_letter_queue_alone() {
+    let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
+    let database = stack.database().await;
+    stack.set_visibility_timeout(2).await;
+    let prompt = prompt_id(&stack).await;
+    let mut bodies: Vec<String> = (0..1000)
+        .map(|_| {
+            let id = uuid::Uuid::now_v7().to_string();
+            let event = json!({"kind": "analytics", "id": id, "promptId": prompt, "event": "copy", "sessionId": run, "occurredAt": "2026-11-01T00:00:00Z"});
+            json!({"records": [event]}).to_string()
+        })
+        .collect();
+    bodies.insert(500, format!("{{\"records\":[{{\"kind\":\"analytics\",\"id\":\"{run}\""));
+    send(&stack, &bodies).await;
+    all_stored(&database, &run).await;
+    eventually("it is in the DLQ", PATIENCE, async || (stack.depth(&stack.events_dlq_url).await == 1).then_some(())).await;
+    queue_is_empty(&stack).await;
+    let dead = stack.sqs().receive_message().queue_url(&stack.events_dlq_url).send().await.unwrap();
+    let dead = &dead.messages()[0];
+    assert!(dead.body().unwrap().contains(&run), "the malformed one, as it was sent");
+    let receipt = dead.receipt_handle().unwrap();
+    stack.sqs().delete_message().queue_url(&stack.events_dlq_url).receipt_handle(receipt).send().await.unwrap();
+    stack.set_visibility_timeout(390).await;
+}
+
+async fn send(stack: &Stack, bodies: &[String]) {
+    for chunk in bodies.chunks(10) {
+        let entries = chunk.iter().enumerate().map(|(index, body)| {
+            SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build().unwrap()
+        });
+        let sent = stack.sqs().send_message_batch().queue_url(&stack.events_queue_url).set_entries(Some(entries.collect())).send().await.unwrap();
+        assert!(sent.failed().is_empty());
+    }
+}
+
+#[tokio::test]
+#[serial(stack)]
+async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
+    let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
+    // Deployed it is minutes, so that an outage of half an hour does not use up a message's five receives.
+    stack.set_visibility_timeout(10).await;
+    let requests = thousand_events(&prompt_id(&stack).await, &run);
+    forget_rate(&stack).await;
+    post(&stack, &requests[..10]).await;
+    local::server::stop("mongodb").unwrap();
+    post(&stack, &requests[10..]).await;
+    for path in ["/api/prompts", "/api/patterns", "/api/learning", "/api/health", "/api/openapi.json"] {
+        let answer = reqwest::get(format!("{}{path}", stack.api_url)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    local::server::start("mongodb").unwrap();
+    let database = stack.database().await;
+    eventually("MongoDB is back", 30, async || database.run_command(doc! {"ping": 1}).await.ok()).await;
+    all_stored(&database, &run).await;
+    queue_is_empty(&stack).await;
+    assert_eq!(stack.depth(&stack.events_dlq_url).await, 0);
+    stack.set_visibility_timeout(390).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_records_take_one_bulk_write_per_collection() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let variables = [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", database.name())];
+    let function = Function::start("write-events", &variables).await;
+    let record = |n: usize| {
+        let (id, at) = (uuid::Uuid::now_v7().to_string(), "2026-11-01T00:00:00.000Z");
+        match n % 5 {
+            0 => json!({"kind": "analytics", "id": id, "promptId": "p", "event": "view", "occurredAt": at}),
+            1 => json!({"kind": "ai_usage", "id": id, "userId": "u", "provider": "openai", "model": "m", "promptTokens": 1, "completionTokens": 2,
+                "costMicros": 3, "priced": true, "latencyMs": 4, "success": true, "occurredAt": at, "receivedAt": at}),
+            2 => json!({"kind": "api_key_usage", "id": id, "userId": "u", "keyId": "k", "status": "success", "occurredAt": at}),
+            3 => json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info", "at": at, "expiresAt": at}),
+            _ => json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": at}),
+        }
+    };
+    let messages: Vec<Value> = (0..10_000)
+        .map(|n| json!({"messageId": n.to_string(), "body": json!({"records": [record(n)]}).to_string()}))
+        .collect();
+    let event = json!({"Records": messages});
+    let started = Instant::now();
+    let Outcome::Response(answer) = function.invoke(event.clone()).await else { panic!("it failed: {:?}", function.logs()) };
+    println!("10,000 records into 5 collections: {:?}", started.elapsed());
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    assert_eq!(summary(&function).await, json!({"messages": 10_000, "inserted": 10_000, "duplicates": 0, "failed_messages": 0, "writes": 5}));
+    let Outcome::Response(_) = function.invoke(event).await else { panic!("the second time failed") };
+    assert_eq!(summary(&function).await["duplicates"], 10_000);
+    for name in ["analytics_events", "ai_usage", "api_key_usage", "audit_logs", "affiliate_clicks"] {
+        let collection = database.collection::<Document>(name);
+        assert_eq!(collection.count_documents(doc! {}).await.unwrap(), 2000, "{name}");
+    }
+}
+
+/// The summary of the last batch, from the function's own log.
+async fn summary(function: &Function) -> Value {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let lines: Vec<Value> = function.logs().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let line = lines.iter().rfind(|line| line["message"] == "batch written").unwrap();
+    serde_json::from_str(line["summary"].as_str().unwrap()).unwrap()
+}
+
+/// The test is one address, and sends what many would.
+async fn forget_rate(stack: &Stack) {
+    let Some(url) = &stack.redis_url else { return };
+    let mut connection = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
+}

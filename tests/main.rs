@@ -1,0 +1,14 @@
+//! End-to-end tests. They need the local stack: `cargo local test` brings it up, runs them, and takes
+//! it down again.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
+
+mod bad_input;
+mod connection_budget;
+mod content_fallback;
+mod content_round_trip;
+mod deployed_api;
+mod events_are_not_lost;
+mod jobs;
+mod outages;
+mod sockets;

@@ -1,0 +1,199 @@
+//! A Lambda Runtime API for one function: runs the real binary with an environment of the test's
+//! choosing, hands it events one at a time, and can retire it as Lambda does.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{Mutex as AsyncMutex, mpsc, oneshot},
+    time::timeout,
+};
+
+/// What the function made of an event.
+#[derive(Debug)]
+pub enum Outcome {
+    Response(Value),
+    Error(Value),
+}
+
+type Answers = Arc<Mutex<HashMap<String, oneshot::Sender<Outcome>>>>;
+
+struct Api {
+    events: AsyncMutex<mpsc::Receiver<(String, Value)>>,
+    answers: Answers,
+    first_poll: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+/// One warm environment.
+pub struct Function {
+    child: Child,
+    events: mpsc::Sender<(String, Value)>,
+    answers: Answers,
+    logs: Arc<Mutex<Vec<String>>>,
+    /// From start to the first request for work.
+    pub init: Duration,
+}
+
+/// The binary that was built for the local stack.
+pub fn binary(name: &str) -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("target/lambda").join(name).join("bootstrap");
+    if path.exists() { path } else { root.join("target/debug").join(name) }
+}
+
+impl Function {
+    /// Starts `name` with these variables and nothing else of the bundle's.
+    pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (events, receiver) = mpsc::channel(1);
+        let (polled, first_poll) = oneshot::channel();
+        let answers = Answers::default();
+        let api = Arc::new(Api {
+            events: AsyncMutex::new(receiver),
+            answers: Arc::clone(&answers),
+            first_poll: Mutex::new(Some(polled)),
+        });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2020-01-01/extension/register", post(register))
+            .route("/2020-01-01/extension/event/next", get(std::future::pending::<()>))
+            .with_state(api);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let started = Instant::now();
+        let mut child = Command::new(binary(name))
+            .env_clear()
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", name),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("RUST_LOG", "info"),
+            ])
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}; run `cargo local test`, which builds it"));
+        let logs = Arc::default();
+        keep_lines(child.stderr.take().unwrap(), &logs);
+        keep_lines(child.stdout.take().unwrap(), &logs);
+        let ready = timeout(Duration::from_secs(10), first_poll).await;
+        assert!(matches!(ready, Ok(Ok(()))), "{name} did not start: {:?}", logs.lock().unwrap());
+        Self { child, events, answers, logs, init: started.elapsed() }
+    }
+
+    /// One invocation.
+    pub async fn invoke(&self, event: Value) -> Outcome {
+        let id = uuid::Uuid::now_v7().to_string();
+        let (sender, receiver) = oneshot::channel();
+        self.answers.lock().unwrap().insert(id.clone(), sender);
+        self.events.send((id, event)).await.unwrap();
+        let outcome = timeout(Duration::from_secs(60), receiver).await;
+        outcome.unwrap_or_else(|_| panic!("no answer: {:?}", self.logs())).unwrap()
+    }
+
+    /// Everything it wrote so far.
+    pub fn logs(&self) -> Vec<String> {
+        self.logs.lock().unwrap().clone()
+    }
+
+    /// The JSON lines with this metric.
+    pub fn metric(&self, name: &str) -> Vec<Value> {
+        let lines = self.logs().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        lines.filter(|line| line.get("_aws").is_some() && line.get(name).is_some()).collect()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// As Lambda retires an environment: SIGTERM, and SIGKILL after half a second. Tells whether it
+    /// ended by itself.
+    pub async fn retire(mut self) -> bool {
+        let pid = self.pid().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        let ended = timeout(Duration::from_millis(500), self.child.wait()).await.is_ok();
+        self.child.kill().await.ok();
+        ended
+    }
+}
+
+/// Tries to start a function that must refuse to; returns what it wrote.
+pub async fn refuses_to_start(name: &str, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(binary(name))
+        .env_clear()
+        .envs([("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"), ("AWS_LAMBDA_FUNCTION_NAME", name)])
+        .envs(variables.iter().copied())
+        .output();
+    let output = timeout(Duration::from_secs(5), output).await.expect("it goes on running").unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn keep_lines(stream: impl AsyncRead + Send + Unpin + 'static, logs: &Arc<Mutex<Vec<String>>>) {
+    let logs = Arc::clone(logs);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            logs.lock().unwrap().push(line);
+        }
+    });
+}
+
+async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    if let Some(polled) = api.first_poll.lock().unwrap().take() {
+        polled.send(()).ok();
+    }
+    let event = api.events.lock().await.recv().await;
+    let Some((id, event)) = event else { return StatusCode::GONE.into_response() };
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", "9999999999999".into()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:test".into()),
+    ];
+    (headers, Json(event)).into_response()
+}
+
+async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
+    settle(&api, &id, Outcome::Response(body))
+}
+
+async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
+    settle(&api, &id, Outcome::Error(body))
+}
+
+fn settle(api: &Api, id: &str, outcome: Outcome) -> StatusCode {
+    if let Some(waiting) = api.answers.lock().unwrap().remove(id) {
+        waiting.send(outcome).ok();
+    }
+    StatusCode::ACCEPTED
+}
+
+async fn register() -> (HeaderMap, Json<Value>) {
+    let headers = HeaderMap::from_iter([("lambda-extension-identifier".parse().unwrap(), "test".parse().unwrap())]);
+    (headers, Json(json!({"functionName": "test", "functionVersion": "1", "handler": "bootstrap"})))
+}

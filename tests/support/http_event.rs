@@ -1,0 +1,62 @@
+//! HTTP requests as API Gateway hands them to a function, and its answers read back.
+
+use serde_json::{Value, json};
+
+use crate::host::{Function, Outcome};
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u64,
+    pub headers: Value,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].as_str().unwrap_or_default()
+    }
+
+    /// The fields that a refusal names.
+    pub fn fields(&self) -> Vec<&str> {
+        self.body["errors"].as_array().map(|errors| errors.iter().filter_map(|error| error["field"].as_str()).collect()).unwrap_or_default()
+    }
+}
+
+impl Function {
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("content-type", "application/json")], Some(&body.to_string())).await
+    }
+
+    /// One request as an HTTP API event (payload 2.0).
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
+        let headers: serde_json::Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "rawQueryString": query,
+            "headers": headers, "body": body, "isBase64Encoded": false,
+            "requestContext": {
+                "accountId": "0", "apiId": "test", "domainName": "test", "domainPrefix": "test", "requestId": "req-1",
+                "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64,
+                "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
+            },
+        });
+        match self.invoke(event).await {
+            Outcome::Response(response) => {
+                let text = response["body"].as_str().unwrap_or_default().to_owned();
+                Answer {
+                    status: response["statusCode"].as_u64().unwrap(),
+                    headers: response["headers"].clone(),
+                    body: serde_json::from_str(&text).unwrap_or_default(),
+                    text,
+                }
+            }
+            Outcome::Error(error) => panic!("an HTTP function must answer, not fail: {error}"),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The stack that `cargo local` brought up, and its servers seen from the outside.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    Client as Sqs,
+    config::{BehaviorVersion, Credentials, Region},
+    types::QueueAttributeName,
+};
+use bson::doc;
+use mongodb::{Client, Database, options::ClientOptions};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::mongo::MongoSettings;
+
+use crate::template::root;
+
+/// Where everything is, as `cargo local` wrote it down.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stack {
+    pub api_url: String,
+    pub mongodb_uri: String,
+    pub redis_url: Option<String>,
+    pub aws_endpoint_url: String,
+    pub stack_name: String,
+    pub content_url: String,
+    pub events_queue_url: String,
+    pub events_dlq_url: String,
+}
+
+/// The running stack.
+pub fn stack() -> Stack {
+    let text = std::fs::read_to_string(root().join(".local/state.json")).expect("no stack is running: use `cargo local test`");
+    serde_json::from_str(&text).unwrap()
+}
+
+impl Stack {
+    /// `host:port` of MongoDB.
+    pub fn mongodb_address(&self) -> String {
+        let rest = self.mongodb_uri.split("://").nth(1).unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    }
+
+    /// The bundle's own database.
+    pub async fn database(&self) -> Database {
+        connect(&self.mongodb_uri).await.database("promptlib")
+    }
+
+    /// A database for one test.
+    pub async fn scratch(&self) -> Database {
+        connect(&self.mongodb_uri).await.database(&format!("test_{}", uuid::Uuid::now_v7().simple()))
+    }
+
+    /// Settings by which the bundle's own code reaches a database of the test's.
+    pub fn settings(&self, database: &Database) -> MongoSettings {
+        MongoSettings::new(self.mongodb_uri.clone(), database.name())
+    }
+
+    pub fn sqs(&self) -> Sqs {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(&self.aws_endpoint_url)
+            .build();
+        Sqs::from_conf(config)
+    }
+
+    /// Messages waiting in a queue, those in flight included.
+    pub async fn depth(&self, queue: &str) -> u64 {
+        use QueueAttributeName::{ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible};
+        let names = [ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible];
+        let answer = self.sqs().get_queue_attributes().queue_url(queue).set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        answer.attributes().into_iter().flatten().map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+    }
+
+    /// How long a failed message stays away: as deployed it is minutes, and a test should not wait that long.
+    pub async fn set_visibility_timeout(&self, seconds: u32) {
+        let set = self.sqs().set_queue_attributes().queue_url(&self.events_queue_url);
+        set.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string()).send().await.unwrap();
+    }
+
+    /// Calls a function of the stack by itself, as the Scheduler does; the status and the answer.
+    pub async fn invoke(&self, function: &str, event: &Value) -> (u16, Value) {
+        let url = format!("{}/2015-03-31/functions/{}-{function}/invocations", self.aws_endpoint_url, self.stack_name);
+        let answer = reqwest::Client::new().post(url).json(event).send().await.unwrap();
+        let failed = answer.headers().contains_key("x-amz-function-error");
+        let status = if failed { 500 } else { answer.status().as_u16() };
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// Changes one variable of a deployed function, which makes its environments start anew; returns
+    /// the value from before.
+    pub async fn set_variable(&self, function: &str, name: &str, value: &str) -> String {
+        let url = format!("{}/2015-03-31/functions/{}-{function}/configuration", self.aws_endpoint_url, self.stack_name);
+        let client = reqwest::Client::new();
+        let configuration: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
+        let mut variables = configuration["Environment"]["Variables"].clone();
+        let before = variables[name].as_str().unwrap_or_default().to_owned();
+        variables[name] = value.into();
+        let set = client.put(&url).json(&json!({"Environment": {"Variables": variables}})).send().await.unwrap();
+        assert!(set.status().is_success(), "{set:?}");
+        before
+    }
+
+    /// Variables by which a function finds the emulator.
+    pub fn aws_variables(&self) -> Vec<(&str, &str)> {
+        vec![("AWS_ENDPOINT_URL", &self.aws_endpoint_url), ("EVENTS_QUEUE_URL", &self.events_queue_url)]
+    }
+}
+
+async fn connect(uri: &str) -> Client {
+    let mut options = ClientOptions::parse(uri).await.unwrap();
+    options.server_selection_timeout = Some(Duration::from_secs(10));
+    Client::with_options(options).unwrap()
+}
+
+/// Connections that the server counts now.
+pub async fn connections(database: &Database) -> i64 {
+    let status = database.run_command(doc! {"serverStatus": 1}).await.unwrap();
+    let current = status.get_document("connections").unwrap().get("current").unwrap();
+    current.as_i64().or(current.as_i32().map(i64::from)).unwrap()
+}

@@ -1,0 +1,88 @@
+//! `infra/template.yaml`, as far as the tests need it: functions, their caps, variables and routes.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_norway::{Mapping, Value, value::TaggedValue};
+
+/// A function of the template.
+#[derive(Debug)]
+pub struct Function {
+    pub name: String,
+    /// As `codeUri` names it.
+    pub binary: String,
+    pub variables: Vec<String>,
+    /// The cap by tier; `None` when there is none.
+    pub cap: BTreeMap<&'static str, Option<u64>>,
+    /// Calls a second at the stated peak, and milliseconds a call.
+    pub budget: Option<(f64, f64)>,
+    /// `GET /api/prompts`.
+    pub routes: Vec<String>,
+}
+
+/// The tiers, each with its connection limit.
+pub const TIERS: [(&str, u64); 2] = [("M0", 500), ("M10", 1500)];
+
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Every function in the repository's template.
+pub fn functions() -> Vec<Function> {
+    let text = std::fs::read_to_string(root().join("infra/template.yaml")).unwrap();
+    functions_of(&text)
+}
+
+/// Every function in a template's text.
+pub fn functions_of(text: &str) -> Vec<Function> {
+    let template: Value = serde_norway::from_str(text).unwrap();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, &template["Mappings"])).collect()
+}
+
+fn function(name: &str, resource: &Value, mappings: &Value) -> Function {
+    let properties = &resource["Properties"];
+    let code = properties["CodeUri"].as_str().unwrap();
+    let names = |mapping: Option<&Mapping>| {
+        mapping.into_iter().flatten().map(|(key, _)| key.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let cap = properties.get("ReservedConcurrentExecutions");
+    let number = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field)?.as_f64();
+    let events = properties.get("Events").and_then(Value::as_mapping);
+    Function {
+        name: name.to_owned(),
+        binary: code.split('/').nth_back(1).unwrap().to_owned(),
+        variables: names(properties.get("Environment").and_then(|environment| environment["Variables"].as_mapping())),
+        cap: TIERS.iter().map(|(tier, _)| (*tier, cap.map(|cap| resolve(cap, tier, mappings)))).collect(),
+        budget: number("PeakPerSecond").zip(number("ServiceMs")),
+        routes: events.into_iter().flatten().filter_map(|(_, event)| route(event)).collect(),
+    }
+}
+
+fn route(event: &Value) -> Option<String> {
+    (event["Type"] == "HttpApi").then(|| {
+        let properties = &event["Properties"];
+        format!("{} {}", properties["Method"].as_str().unwrap().to_uppercase(), properties["Path"].as_str().unwrap())
+    })
+}
+
+/// `!If [CapsOn, !FindInMap [Tier, !Ref MongoTier, Class], …]`, with the caps on.
+fn resolve(value: &Value, tier: &str, mappings: &Value) -> u64 {
+    match value {
+        Value::Number(number) => number.as_u64().unwrap(),
+        Value::Tagged(tagged) => resolve_tagged(tagged, tier, mappings),
+        other => panic!("a cap of an unforeseen form: {other:?}"),
+    }
+}
+
+fn resolve_tagged(tagged: &TaggedValue, tier: &str, mappings: &Value) -> u64 {
+    let tag = tagged.tag.to_string();
+    if tag == "!If" {
+        resolve(&tagged.value[1], tier, mappings)
+    } else if tag == "!FindInMap" {
+        let (map, class) = (tagged.value[0].as_str().unwrap(), tagged.value[2].as_str().unwrap());
+        mappings[map][tier][class].as_u64().unwrap()
+    } else {
+        panic!("a cap of an unforeseen form: {tag}")
+    }
+}
