@@ -1,21 +1,19 @@
 //! Bad input gets a 4xx that names the field: never a 5xx, never internal text.
 
-use serde_json::{Value, json};
-use tests::{host::Function, http_event::Answer, stack::stack};
+use serde_json::json;
+use tests::{
+    content::{starter_prompt, starter_url},
+    host::Function,
+    http_event::Answer,
+    stack::stack,
+};
 
 async fn track() -> Function {
     let stack = stack();
-    let public = format!("file://{}", tests::template::root().join("public-data").canonicalize().unwrap().display());
+    let public = starter_url();
     let mut variables = stack.aws_variables();
     variables.push(("CONTENT_URL", &public));
     Function::start("analytics-track", &variables).await
-}
-
-/// A prompt that the starter content holds.
-async fn known_prompt() -> String {
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    file["prompts"][0]["id"].as_str().unwrap().to_owned()
 }
 
 fn check(answer: &Answer, status: u64, field: Option<&str>) {
@@ -33,7 +31,7 @@ fn check(answer: &Answer, status: u64, field: Option<&str>) {
 
 #[tokio::test]
 async fn a_wrong_event_is_named_by_its_path() {
-    let (function, known) = (track().await, known_prompt().await);
+    let (function, known) = (track().await, starter_prompt());
     let old = "2020-01-01T00:00:00Z";
     for (event, field) in [
         (json!({"promptId": 1, "event": "view"}), "events[1].promptId"),
@@ -64,7 +62,8 @@ async fn what_is_not_a_json_body_is_refused_for_what_it_is() {
     let function = track().await;
     let json_type = [("content-type", "application/json")];
     let path = "/api/analytics/track";
-    for body in ["", "{", "{\"events\":[]} trailing", &"[".repeat(100_000), &format!("{}1{}", "[".repeat(5000), "]".repeat(5000))] {
+    let deep = format!("{{\"events\":[{{\"metadata\":{{\"x\":{}1{}}}}}]}}", "[".repeat(5000), "]".repeat(5000));
+    for body in ["", "{", "{\"events\":[]} trailing", &"[".repeat(100_000), &deep] {
         check(&function.send("POST", path, &json_type, Some(body)).await, 400, None);
     }
     let form = [("content-type", "application/x-www-form-urlencoded")];
@@ -92,7 +91,7 @@ async fn a_body_that_is_not_utf8_is_refused() {
 
 #[tokio::test]
 async fn a_wrong_parameter_is_named() {
-    let public = format!("file://{}", tests::template::root().join("public-data").canonicalize().unwrap().display());
+    let public = starter_url();
     let variables = [("CONTENT_URL", public.as_str()), ("MONGODB_URI", "mongodb://127.0.0.1:1")];
     let function = Function::start("prompts", &variables).await;
     for (query, field) in [
@@ -116,7 +115,7 @@ async fn a_wrong_parameter_is_named() {
 
 #[tokio::test]
 async fn too_many_requests_from_one_address_are_refused_with_a_wait() {
-    let (function, known) = (track().await, known_prompt().await);
+    let (function, known) = (track().await, starter_prompt());
     let body = json!({"events": [{"promptId": known, "event": "view"}]});
     let mut last = function.post("/api/analytics/track", &body).await;
     for _ in 0..120 {

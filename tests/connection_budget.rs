@@ -54,16 +54,30 @@ fn links_driver(function: &Function) -> bool {
 fn all_functions_together_stay_within_the_limit_on_both_tiers() {
     let functions = functions();
     for (tier, limit) in TIERS {
-        println!("\n{tier}: {limit} connections\n{:<22}{:>6}{:>10}{:>8}{:>10}", "function", "cap", "peak/s", "ms", "refused");
+        println!(
+            "\n{tier}: {limit} connections\n{:<22}{:>6}{:>10}{:>8}{:>10}",
+            "function", "cap", "peak/s", "ms", "refused"
+        );
         for function in functions.iter().filter(|function| function.cap[tier].is_some()) {
             let cap = function.cap[tier].unwrap();
             let (rate, ms) = function.budget.unwrap_or_else(|| panic!("{} states no Budget", function.name));
-            println!("{:<22}{cap:>6}{rate:>10}{ms:>8}{:>9.4}%", function.binary, 100.0 * erlang_b(rate * ms / 1000.0, cap));
+            println!(
+                "{:<22}{cap:>6}{rate:>10}{ms:>8}{:>9.4}%",
+                function.binary,
+                100.0 * erlang_b(rate * ms / 1000.0, cap)
+            );
         }
         let reserved: u64 = functions.iter().filter_map(|function| function.cap[tier]).sum();
-        println!("reserved {reserved}: at the primary {} steady, {} during a deploy", AT_PRIMARY * reserved, DEPLOY * AT_PRIMARY * reserved);
+        println!(
+            "reserved {reserved}: at the primary {} steady, {} during a deploy",
+            AT_PRIMARY * reserved,
+            DEPLOY * AT_PRIMARY * reserved
+        );
         let strict = DEPLOY * AT_ALL_NODES * reserved;
-        println!("all nodes added up, during a deploy: {strict}{}", if strict > limit { "  WARNING: above the limit, if it counts so" } else { "" });
+        println!(
+            "all nodes added up, during a deploy: {strict}{}",
+            if strict > limit { "  WARNING: above the limit, if it counts so" } else { "" }
+        );
         assert_eq!(violations(&functions, tier, limit, links_driver), Vec::<String>::new());
     }
 }
@@ -79,7 +93,8 @@ fn a_function_without_a_cap_or_one_too_many_is_found() {
     assert_eq!(check("      ReservedConcurrentExecutions: 112\n"), 0);
     assert_eq!(check("      ReservedConcurrentExecutions: 113\n"), 1);
     assert_eq!(check(""), 1);
-    let unlinked = violations(&functions_of(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
+    let unlinked =
+        violations(&functions_of(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
     assert_eq!(unlinked.len(), 1);
 }
 
@@ -97,11 +112,17 @@ fn the_local_router_of_cargo_lambda_watch_is_the_templates() {
     let mut watched = Vec::new();
     for (path, targets) in router {
         for target in targets.as_array().unwrap() {
-            watched.push(format!("{} {path} {}", target["method"].as_str().unwrap(), target["function"].as_str().unwrap()));
+            watched.push(format!(
+                "{} {path} {}",
+                target["method"].as_str().unwrap(),
+                target["function"].as_str().unwrap()
+            ));
         }
     }
-    let mut deployed: Vec<_> =
-        functions().iter().flat_map(|function| function.routes.iter().map(|route| format!("{route} {}", function.binary))).collect();
+    let mut deployed: Vec<_> = functions()
+        .iter()
+        .flat_map(|function| function.routes.iter().map(|route| format!("{route} {}", function.binary)))
+        .collect();
     watched.sort();
     deployed.sort();
     assert_eq!(watched, deployed);
@@ -110,7 +131,8 @@ fn the_local_router_of_cargo_lambda_watch_is_the_templates() {
 fn binaries() -> Vec<String> {
     let folders = ["routes", "consumers", "jobs"].map(|package| root().join("functions").join(package).join("src/bin"));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
-    let mut names: Vec<_> = files.map(|path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> =
+        files.map(|path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }

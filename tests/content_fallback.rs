@@ -95,7 +95,11 @@ async fn without_json_mongodb_serves_and_its_client_is_closed_afterwards() {
     }
     assert_eq!(scene.proxy.total(), sockets);
     assert_eq!(scene.function.metric("ContentFallback").len(), 1);
-    assert!(scene.function.metric("MongoSocketsOpen").iter().any(|line| line["MongoSocketsOpen"] == 0.0), "{:?}", scene.function.logs());
+    assert!(
+        scene.function.metric("MongoSocketsOpen").iter().any(|line| line["MongoSocketsOpen"] == 0.0),
+        "{:?}",
+        scene.function.logs()
+    );
     drop(scene.folder);
 }
 
@@ -115,7 +119,9 @@ async fn a_broken_file_counts_as_gone() {
     let good = file(&json!([prompt("a", &json!({})), prompt("b", &json!({}))]));
     let wrong_total = good.replace("\"totalPrompts\":2", "\"totalPrompts\":3");
     let twice = file(&json!([prompt("a", &json!({})), prompt("a", &json!({}))]));
-    for broken in ["", "{", "null", "[]", &file(&json!([])), &good[..good.len() - 30], &wrong_total, &twice, "\u{0}\u{0}\u{0}"] {
+    for broken in
+        ["", "{", "null", "[]", &file(&json!([])), &good[..good.len() - 30], &wrong_total, &twice, "\u{0}\u{0}\u{0}"]
+    {
         let scene = Scene::new("prompts", Some(broken)).await;
         let answer = scene.function.get("/api/prompts").await;
         assert_eq!(answer.header("x-content-source"), "mongodb", "{broken}");
@@ -153,7 +159,15 @@ async fn protected_items_never_leak() {
     assert_eq!(search.body["total"], 0, "search must not tell what a protected item holds");
 
     let detail = Scene::new("prompt", Some(&file(&items))).await;
-    for (id, status) in [("public", 200), ("premium", 403), ("odd", 403), ("members", 401), ("private", 404), ("deleted", 404), ("none", 404)] {
+    for (id, status) in [
+        ("public", 200),
+        ("premium", 403),
+        ("odd", 403),
+        ("members", 401),
+        ("private", 404),
+        ("deleted", 404),
+        ("none", 404),
+    ] {
         let answer = detail.function.get(&format!("/api/prompts/{id}")).await;
         assert_eq!(answer.status, status, "{id}");
         if status != 200 {

@@ -16,7 +16,10 @@ async fn it_loads_lists_and_filters() {
     let file = audit_sized_prompts();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("prompts.json"), file.to_string()).unwrap();
-    let variables = [("CONTENT_URL", format!("file://{}", folder.path().display())), ("MONGODB_URI", "mongodb://127.0.0.1:1".into())];
+    let variables = [
+        ("CONTENT_URL", format!("file://{}", folder.path().display())),
+        ("MONGODB_URI", "mongodb://127.0.0.1:1".into()),
+    ];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let function = Function::start("prompts", &variables).await;
 
@@ -81,7 +84,8 @@ async fn import_and_export_lose_nothing() {
         ("MONGODB_URI", stack.mongodb_uri.clone()),
         ("DB_NAME", database.name().to_owned()),
     ];
-    let job = Function::start("export-content", &variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let job =
+        Function::start("export-content", &variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
     let Outcome::Response(summary) = job.invoke(json!({})).await else { panic!("the export failed: {:?}", job.logs()) };
     assert_eq!(summary["prompts"], json!({"outcome": "published", "items": 296}));
 

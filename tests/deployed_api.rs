@@ -2,23 +2,27 @@
 
 use serde_json::Value;
 use serial_test::serial;
-use tests::{
-    stack::stack,
-    template::functions,
-};
+use tests::{stack::stack, template::functions};
 
 #[tokio::test]
 #[serial(stack)]
 async fn every_route_of_the_template_answers_as_documented() {
     let stack = stack();
-    let document: Value = reqwest::get(format!("{}/api/openapi.json", stack.api_url)).await.unwrap().json().await.unwrap();
+    let document: Value =
+        reqwest::get(format!("{}/api/openapi.json", stack.api_url)).await.unwrap().json().await.unwrap();
     let mut documented: Vec<String> = document["paths"]
         .as_object()
         .unwrap()
         .iter()
-        .flat_map(|(path, operations)| operations.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())))
+        .flat_map(|(path, operations)| {
+            operations.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
         .collect();
-    let mut deployed: Vec<String> = functions().into_iter().flat_map(|function| function.routes).filter(|route| !route.contains("/api/docs")).collect();
+    let mut deployed: Vec<String> = functions()
+        .into_iter()
+        .flat_map(|function| function.routes)
+        .filter(|route| !route.contains("/api/docs"))
+        .collect();
     documented.sort();
     deployed.sort();
     assert_eq!(documented, deployed);
@@ -45,9 +49,11 @@ async fn content_is_served_from_the_published_bucket_and_by_search() {
     assert_eq!(list["prompts"].as_array().unwrap().len(), 5);
     assert!(list["prompts"][0].get("content").is_none());
     let slug = list["prompts"][0]["slug"].as_str().unwrap();
-    let prompt: Value = reqwest::get(format!("{}/api/prompts/{slug}", stack.api_url)).await.unwrap().json().await.unwrap();
+    let prompt: Value =
+        reqwest::get(format!("{}/api/prompts/{slug}", stack.api_url)).await.unwrap().json().await.unwrap();
     assert!(prompt["content"].as_str().unwrap().len() >= 100);
-    let patterns: Value = reqwest::get(format!("{}/api/patterns?limit=100", stack.api_url)).await.unwrap().json().await.unwrap();
+    let patterns: Value =
+        reqwest::get(format!("{}/api/patterns?limit=100", stack.api_url)).await.unwrap().json().await.unwrap();
     assert_eq!(patterns["total"], 18);
 }
 
@@ -55,7 +61,7 @@ async fn content_is_served_from_the_published_bucket_and_by_search() {
 #[serial(stack)]
 async fn the_docs_page_works_without_the_internet() {
     let stack = stack();
-    let page = reqwest::get(format!("{}/api/docs/", stack.api_url)).await.unwrap();
+    let page = reqwest::get(format!("{}/api/docs", stack.api_url)).await.unwrap();
     assert_eq!(page.status(), 200);
     let page = page.text().await.unwrap();
     assert!(page.contains("swagger-ui"), "{page}");
@@ -70,17 +76,26 @@ async fn the_docs_page_works_without_the_internet() {
 async fn a_view_is_counted_by_the_roll_up_and_published() {
     let stack = stack();
     let database = stack.database().await;
-    let page: Value = reqwest::get(format!("{}/api/prompts?limit=1&sort=popular", stack.api_url)).await.unwrap().json().await.unwrap();
+    let page: Value = reqwest::get(format!("{}/api/prompts?limit=1&sort=popular", stack.api_url))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let id = page["prompts"][0]["id"].as_str().unwrap();
     let events = database.collection::<bson::Document>("analytics_events");
     let filter = bson::doc! {"promptId": id, "event": "view"};
     let before = events.count_documents(filter.clone()).await.unwrap();
     let counted = reqwest::Client::new().post(format!("{}/api/prompts/{id}/view", stack.api_url)).send().await.unwrap();
     assert_eq!(counted.status(), 202);
-    tests::eventually("the view is stored", 60, async || (events.count_documents(filter.clone()).await.ok()? == before + 1).then_some(())).await;
+    tests::eventually("the view is stored", 60, async || {
+        (events.count_documents(filter.clone()).await.ok()? == before + 1).then_some(())
+    })
+    .await;
     let (status, summary) = stack.invoke("roll-up-analytics", &serde_json::json!({})).await;
     assert_eq!(status, 200, "{summary}");
-    let prompt = database.collection::<bson::Document>("prompts").find_one(bson::doc! {"_id": id}).await.unwrap().unwrap();
+    let prompt =
+        database.collection::<bson::Document>("prompts").find_one(bson::doc! {"_id": id}).await.unwrap().unwrap();
     let views = prompt.get("views").and_then(|views| views.as_i64().or(views.as_i32().map(i64::from))).unwrap();
     assert!(views > i64::try_from(before).unwrap(), "{views}");
     let (status, summary) = stack.invoke("export-content", &serde_json::json!({})).await;

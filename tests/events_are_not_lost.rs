@@ -23,7 +23,8 @@ fn thousand_events(stack_prompt: &str, run: &str) -> Vec<Value> {
 }
 
 async fn prompt_id(stack: &Stack) -> String {
-    let page: Value = reqwest::get(format!("{}/api/prompts?limit=1", stack.api_url)).await.unwrap().json().await.unwrap();
+    let page: Value =
+        reqwest::get(format!("{}/api/prompts?limit=1", stack.api_url)).await.unwrap().json().await.unwrap();
     page["prompts"][0]["id"].as_str().unwrap().to_owned()
 }
 
@@ -46,7 +47,10 @@ async fn all_stored(database: &Database, run: &str) {
 }
 
 async fn queue_is_empty(stack: &Stack) {
-    eventually("the queue is empty", PATIENCE, async || (stack.depth(&stack.events_queue_url).await == 0).then_some(())).await;
+    eventually("the queue is empty", PATIENCE, async || {
+        (stack.depth(&stack.events_queue_url).await == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -81,7 +85,8 @@ async fn one_malformed_message_among_a_thousand_goes_to_the_dead_letter_queue_al
     bodies.insert(500, format!("{{\"records\":[{{\"kind\":\"analytics\",\"id\":\"{run}\""));
     send(&stack, &bodies).await;
     all_stored(&database, &run).await;
-    eventually("it is in the DLQ", PATIENCE, async || (stack.depth(&stack.events_dlq_url).await == 1).then_some(())).await;
+    eventually("it is in the DLQ", PATIENCE, async || (stack.depth(&stack.events_dlq_url).await == 1).then_some(()))
+        .await;
     queue_is_empty(&stack).await;
     let dead = stack.sqs().receive_message().queue_url(&stack.events_dlq_url).send().await.unwrap();
     let dead = &dead.messages()[0];
@@ -96,7 +101,14 @@ async fn send(stack: &Stack, bodies: &[String]) {
         let entries = chunk.iter().enumerate().map(|(index, body)| {
             SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build().unwrap()
         });
-        let sent = stack.sqs().send_message_batch().queue_url(&stack.events_queue_url).set_entries(Some(entries.collect())).send().await.unwrap();
+        let sent = stack
+            .sqs()
+            .send_message_batch()
+            .queue_url(&stack.events_queue_url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .unwrap();
         assert!(sent.failed().is_empty());
     }
 }
@@ -135,10 +147,16 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
         let (id, at) = (uuid::Uuid::now_v7().to_string(), "2026-11-01T00:00:00.000Z");
         match n % 5 {
             0 => json!({"kind": "analytics", "id": id, "promptId": "p", "event": "view", "occurredAt": at}),
-            1 => json!({"kind": "ai_usage", "id": id, "userId": "u", "provider": "openai", "model": "m", "promptTokens": 1, "completionTokens": 2,
-                "costMicros": 3, "priced": true, "latencyMs": 4, "success": true, "occurredAt": at, "receivedAt": at}),
-            2 => json!({"kind": "api_key_usage", "id": id, "userId": "u", "keyId": "k", "status": "success", "occurredAt": at}),
-            3 => json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info", "at": at, "expiresAt": at}),
+            1 => {
+                json!({"kind": "ai_usage", "id": id, "userId": "u", "provider": "openai", "model": "m", "promptTokens": 1, "completionTokens": 2,
+                "costMicros": 3, "priced": true, "latencyMs": 4, "success": true, "occurredAt": at, "receivedAt": at})
+            }
+            2 => {
+                json!({"kind": "api_key_usage", "id": id, "userId": "u", "keyId": "k", "status": "success", "occurredAt": at})
+            }
+            3 => {
+                json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info", "at": at, "expiresAt": at})
+            }
             _ => json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": at}),
         }
     };
@@ -147,10 +165,15 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
         .collect();
     let event = json!({"Records": messages});
     let started = Instant::now();
-    let Outcome::Response(answer) = function.invoke(event.clone()).await else { panic!("it failed: {:?}", function.logs()) };
+    let Outcome::Response(answer) = function.invoke(event.clone()).await else {
+        panic!("it failed: {:?}", function.logs())
+    };
     println!("10,000 records into 5 collections: {:?}", started.elapsed());
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    assert_eq!(summary(&function).await, json!({"messages": 10_000, "inserted": 10_000, "duplicates": 0, "failed_messages": 0, "writes": 5}));
+    assert_eq!(
+        summary(&function).await,
+        json!({"messages": 10_000, "inserted": 10_000, "duplicates": 0, "failed_messages": 0, "writes": 5})
+    );
     let Outcome::Response(_) = function.invoke(event).await else { panic!("the second time failed") };
     assert_eq!(summary(&function).await["duplicates"], 10_000);
     for name in ["analytics_events", "ai_usage", "api_key_usage", "audit_logs", "affiliate_clicks"] {

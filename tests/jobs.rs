@@ -51,13 +51,27 @@ async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
     let job = start("roll-up-analytics", &stack, &database, &[]).await;
     for _ in 0..2 {
         run(&job, json!({"at": "2028-03-01T12:00:00Z"})).await;
-        let days: Vec<Document> =
-            database.collection("prompt_daily").find(doc! {"promptId": "a"}).sort(doc! {"day": 1}).await.unwrap().try_collect().await.unwrap();
-        let days: Vec<_> = days.iter().map(|day| (day.get_str("day").unwrap(), number(day.get_document("counts").unwrap(), "view"))).collect();
+        let days: Vec<Document> = database
+            .collection("prompt_daily")
+            .find(doc! {"promptId": "a"})
+            .sort(doc! {"day": 1})
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        let days: Vec<_> = days
+            .iter()
+            .map(|day| (day.get_str("day").unwrap(), number(day.get_document("counts").unwrap(), "view")))
+            .collect();
         assert_eq!(days, [("2028-02-28", 1), ("2028-02-29", 2), ("2028-03-01", 1), ("imported", 40)]);
         let prompt: Document = database.collection("prompts").find_one(doc! {"_id": "a"}).await.unwrap().unwrap();
         assert_eq!(number(&prompt, "views"), 44);
-        assert_eq!(database.collection::<Document>("prompts").count_documents(doc! {}).await.unwrap(), 2, "no prompt is invented");
+        assert_eq!(
+            database.collection::<Document>("prompts").count_documents(doc! {}).await.unwrap(),
+            2,
+            "no prompt is invented"
+        );
     }
     // Importing again keeps the count.
     Store::new(mongo).import(Kind::Prompts, &items).await.unwrap();

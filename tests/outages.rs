@@ -4,30 +4,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{
+    content::{starter_prompt, starter_url},
     host::Function,
     proxy::Proxy,
     stack::{Stack, stack},
 };
 
-fn public_data() -> String {
-    format!("file://{}", tests::template::root().join("public-data").canonicalize().unwrap().display())
-}
-
-fn some_prompt() -> String {
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    file["prompts"][0]["slug"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn without_sqs_nothing_is_claimed_accepted() {
-    let content = public_data();
+    let content = starter_url();
     let variables = [
         ("CONTENT_URL", content.as_str()),
         ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
     ];
-    let id = some_prompt();
+    let id = starter_prompt();
     let function = Function::start("analytics-track", &variables).await;
     let started = Instant::now();
     let answer = function.post("/api/analytics/track", &json!({"events": [{"promptId": id, "event": "copy"}]})).await;
@@ -41,7 +32,7 @@ async fn without_sqs_nothing_is_claimed_accepted() {
 #[tokio::test]
 async fn without_valkey_everything_works() {
     let stack = stack();
-    let (content, id) = (public_data(), some_prompt());
+    let (content, id) = (starter_url(), starter_prompt());
     let mut variables = stack.aws_variables();
     variables.extend([("CONTENT_URL", content.as_str()), ("REDIS_URL", "redis://127.0.0.1:1")]);
     let function = Function::start("prompt-view", &variables).await;
@@ -58,7 +49,11 @@ async fn stats(stack: &Stack, redis: &str) -> (Function, Proxy) {
     let proxy = Proxy::to(stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
     let database = stack.scratch().await;
-    database.collection("prompts").insert_one(bson::doc! {"_id": "a", "slug": "a", "category": "general"}).await.unwrap();
+    database
+        .collection("prompts")
+        .insert_one(bson::doc! {"_id": "a", "slug": "a", "category": "general"})
+        .await
+        .unwrap();
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("REDIS_URL", redis)];
     (Function::start("stats", &variables).await, proxy)
 }
@@ -74,7 +69,12 @@ async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
 
     proxy.restore();
     let answer = function.get("/api/stats").await;
-    assert_eq!((answer.status, &answer.body["prompts"]["total"]), (200, &json!(1)), "it recovers by itself: {}", answer.text);
+    assert_eq!(
+        (answer.status, &answer.body["prompts"]["total"]),
+        (200, &json!(1)),
+        "it recovers by itself: {}",
+        answer.text
+    );
     proxy.cut();
     let answer = function.get("/api/stats").await;
     assert_eq!((answer.status, &answer.body["cached"], &answer.body["stale"]), (200, &json!(true), &json!(false)));
@@ -92,7 +92,12 @@ async fn stale_stats_say_so() {
     age_stats(&redis).await;
     proxy.cut();
     let answer = function.get("/api/stats").await;
-    assert_eq!((answer.status, &answer.body["stale"], &answer.body["prompts"]["total"]), (200, &json!(true), &json!(1)), "{}", answer.text);
+    assert_eq!(
+        (answer.status, &answer.body["stale"], &answer.body["prompts"]["total"]),
+        (200, &json!(true), &json!(1)),
+        "{}",
+        answer.text
+    );
 }
 
 /// Makes the cached statistics two hours old.
@@ -102,7 +107,8 @@ async fn age_stats(redis: &str) {
     let text: String = redis::cmd("GET").arg("site:stats:v1").query_async(&mut connection).await.unwrap();
     let mut stats: Value = serde_json::from_str(&text).unwrap();
     stats["lastUpdated"] = json!("2026-01-01T00:00:00Z");
-    let _: () = redis::cmd("SET").arg("site:stats:v1").arg(stats.to_string()).query_async(&mut connection).await.unwrap();
+    let _: () =
+        redis::cmd("SET").arg("site:stats:v1").arg(stats.to_string()).query_async(&mut connection).await.unwrap();
 }
 
 #[tokio::test]

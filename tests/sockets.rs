@@ -16,7 +16,7 @@ use tests::{
 
 /// One monitor for the one node of the test's server, and one pooled connection. On a cluster of three
 /// nodes the same client has three monitors: 4 in all, and these 2 at the primary.
-const PER_ENVIRONMENT: usize = 2;
+const PER_ENVIRONMENT: u32 = 2;
 
 #[tokio::test]
 async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
@@ -33,9 +33,14 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
     for _ in 0..10 {
         assert!(matches!(function.invoke(event.clone()).await, Outcome::Response(_)));
     }
-    assert_eq!((proxy.open(), proxy.total()), (PER_ENVIRONMENT, PER_ENVIRONMENT), "warm");
+    let per_environment = PER_ENVIRONMENT as usize;
+    assert_eq!((proxy.open(), proxy.total()), (per_environment, per_environment), "warm");
     let counted = function.metric("MongoSocketsOpen");
-    assert_eq!(counted.last().map(|line| &line["MongoSocketsOpen"]), Some(&json!(2.0)), "the ledger agrees: {counted:?}");
+    assert_eq!(
+        counted.last().map(|line| &line["MongoSocketsOpen"]),
+        Some(&json!(2.0)),
+        "the ledger agrees: {counted:?}"
+    );
 
     assert!(function.retire().await, "it ends by itself on SIGTERM");
     eventually("no socket is left", 1, async || (proxy.open() == 0).then_some(())).await;
@@ -47,7 +52,8 @@ async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let proxy = Proxy::to(stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
     let database = stack.scratch().await;
-    let function = Function::start("write-events", &[("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name())]).await;
+    let function =
+        Function::start("write-events", &[("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name())]).await;
     let event = json!({"Records": []});
     assert!(matches!(function.invoke(event).await, Outcome::Response(_)));
     let write = |id: &str| json!({"Records": [click(id)]});
@@ -82,8 +88,10 @@ async fn under_a_load_that_saturates_every_cap_the_total_stays_within_the_budget
     }
     let (answered, refused) = (counts.0.0 + counts.1.0, counts.0.1 + counts.1.1);
     let reserved: u64 = functions().iter().filter_map(|function| function.cap["M0"]).sum();
-    let budget = i64::try_from(reserved).unwrap() * PER_ENVIRONMENT as i64;
-    println!("saturation: {answered} answered, {refused} refused; connections before {before}, peak {peak}, budget {budget}");
+    let budget = i64::try_from(reserved).unwrap() * i64::from(PER_ENVIRONMENT);
+    println!(
+        "saturation: {answered} answered, {refused} refused; connections before {before}, peak {peak}, budget {budget}"
+    );
     assert!(answered > 100 && refused > 0, "the load reached the caps");
     assert!(peak > before, "the functions did open connections");
     assert!(peak - before <= budget);

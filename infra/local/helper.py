@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -20,20 +21,23 @@ import boto3
 
 def pack():
     """A zip per function, as `cargo lambda build --output-format zip` makes it. Unchanged binaries keep theirs."""
-    for source in sorted(Path("functions").glob("*/src/bin/*.rs")):
-        binary = Path("target/debug") / source.stem
-        folder = Path("target/lambda") / source.stem
-        bootstrap, archive = folder / "bootstrap", folder / "bootstrap.zip"
-        if archive.exists() and archive.stat().st_mtime >= binary.stat().st_mtime:
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(binary, bootstrap)
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
-            # A fixed date: the same binary makes the same zip, and is not deployed again.
-            entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o755 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            out.writestr(entry, bootstrap.read_bytes())
+    binaries = [Path("target/debug") / source.stem for source in sorted(Path("functions").glob("*/src/bin/*.rs"))]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(pack_one, binaries))
+
+
+def pack_one(binary):
+    bootstrap = Path("target/lambda") / binary.name / "bootstrap"
+    archive = bootstrap.with_suffix(".zip")
+    if archive.exists() and archive.stat().st_mtime >= binary.stat().st_mtime:
+        return
+    bootstrap.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(binary, bootstrap)
+    with zipfile.ZipFile(archive, "w") as out:
+        # A fixed date: the same binary makes the same zip, and is not deployed again.
+        entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
+        entry.external_attr = 0o755 << 16
+        out.writestr(entry, bootstrap.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
 def prepare(mongodb_uri):

@@ -49,7 +49,8 @@ impl Queue {
 
     /// Returns when SQS has accepted every record.
     pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
-        let messages = pack(records).map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
+        let messages =
+            pack(records).map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
         let client = self.client.get_or_init(connect).await;
         for call in calls(messages) {
             self.send_call(client, call).await?;
@@ -77,7 +78,8 @@ impl Queue {
             }
             reason.clone_from(&answer.failed[0].code);
             let failed: Vec<usize> = answer.failed.iter().filter_map(|entry| entry.id.parse().ok()).collect();
-            messages = messages.into_iter().enumerate().filter(|(index, _)| failed.contains(index)).map(|(_, m)| m).collect();
+            messages =
+                messages.into_iter().enumerate().filter(|(index, _)| failed.contains(index)).map(|(_, m)| m).collect();
         }
         Err(NotAccepted { rejected: messages.len(), total, reason })
     }
@@ -165,7 +167,12 @@ mod tests {
         assert!(messages.iter().all(|message| message.len() <= MAX_MESSAGE_BYTES));
         let count: usize = messages
             .iter()
-            .map(|message| serde_json::from_str::<serde_json::Value>(message).expect("JSON")["records"].as_array().expect("list").len())
+            .map(|message| {
+                serde_json::from_str::<serde_json::Value>(message).expect("JSON")["records"]
+                    .as_array()
+                    .expect("list")
+                    .len()
+            })
             .sum();
         assert_eq!(count, 25);
     }

@@ -79,16 +79,27 @@ pub const COLLECTIONS: &[Collection] = &[
         indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],
     },
     Collection { name: "prompt_daily", indexes: &[unique(&[("day", 1), ("promptId", 1)])] },
-    Collection { name: "ai_usage", indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)] },
+    Collection {
+        name: "ai_usage",
+        indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
+    },
     Collection {
         name: "api_key_usage",
         indexes: &[lookup(&[("keyId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
     Collection {
         name: "audit_logs",
-        indexes: &[lookup(&[("at", -1)]), lookup(&[("actorId", 1), ("at", -1)]), lookup(&[("action", 1), ("at", -1)]), expire(&[("expiresAt", 1)], 0)],
+        indexes: &[
+            lookup(&[("at", -1)]),
+            lookup(&[("actorId", 1), ("at", -1)]),
+            lookup(&[("action", 1), ("at", -1)]),
+            expire(&[("expiresAt", 1)], 0),
+        ],
     },
-    Collection { name: "affiliate_clicks", indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)] },
+    Collection {
+        name: "affiliate_clicks",
+        indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
+    },
 ];
 
 impl Index {
@@ -120,7 +131,11 @@ pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
         }
         if !collection.indexes.is_empty() {
             let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
-            mongo.run(WORK_LIMIT, async |database| database.collection::<Document>(collection.name).create_indexes(models).await).await?;
+            mongo
+                .run(WORK_LIMIT, async |database| {
+                    database.collection::<Document>(collection.name).create_indexes(models).await
+                })
+                .await?;
         }
     }
     Ok(())
@@ -145,7 +160,13 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
 
 /// An index as a line: `email_1 {"email": 1} unique`.
 fn describe(model: &IndexModel) -> String {
-    let keys: Vec<String> = model.keys.iter().map(|(field, order)| format!("{field}: {}", order.as_i32().map_or_else(|| order.to_string(), |n| n.to_string()))).collect();
+    let keys: Vec<String> = model
+        .keys
+        .iter()
+        .map(|(field, order)| {
+            format!("{field}: {}", order.as_i32().map_or_else(|| order.to_string(), |n| n.to_string()))
+        })
+        .collect();
     let options = model.options.clone().unwrap_or_default();
     let unique = if options.unique == Some(true) { " unique" } else { "" };
     let sparse = if options.sparse == Some(true) { " sparse" } else { "" };

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::template::root;
+
 /// 296 items, some 800 KB, as the application of the audit has them.
 pub fn audit_sized_prompts() -> Value {
     let items: Vec<Value> = (0..296).map(prompt).collect();
@@ -17,9 +19,9 @@ fn prompt(n: usize) -> Value {
     let mut item = json!({
         "id": id, "slug": format!("prompt-{n}"), "title": format!("Prompt {n} <b>&amp;</b> \"quoted\""), "description": "",
         "content": format!("Number {n}: use Vec<String> & {{{{name}}}}. {}", "Ünïcode text. ".repeat(180)),
-        "category": if n % 7 == 0 { "a category nobody declared" } else { "general" },
-        "role": if n % 5 == 0 { Value::Null } else { json!("engineer") },
-        "tags": ["a", "b & c"], "isPublic": true, "isFeatured": n % 6 == 0, "active": true, "views": n % 87, "favorites": 0, "shares": 0,
+        "category": if n.is_multiple_of(7) { "a category nobody declared" } else { "general" },
+        "role": if n.is_multiple_of(5) { Value::Null } else { json!("engineer") },
+        "tags": ["a", "b & c"], "isPublic": true, "isFeatured": n.is_multiple_of(6), "active": true, "views": n % 87, "favorites": 0, "shares": 0,
         "rating": 0, "ratingCount": 0, "createdAt": "2025-10-28T01:02:03.456Z", "updatedAt": "2025-11-06",
         "example": {"before": "x", "after": "y", "$date": 1}, "difficulty": 2.5, "whole": 1.0,
         "unknownField": {"nested": [1, null, {"deep": "value"}]},
@@ -39,4 +41,16 @@ fn prompt(n: usize) -> Value {
 /// The items of a file.
 pub fn items(file: &Value) -> &Vec<Value> {
     file["prompts"].as_array().unwrap()
+}
+
+/// Where the starter content lies, as `CONTENT_URL` names it.
+pub fn starter_url() -> String {
+    format!("file://{}", root().join("public-data").canonicalize().unwrap().display())
+}
+
+/// The id of a prompt of the starter content.
+pub fn starter_prompt() -> String {
+    let text = std::fs::read_to_string(root().join("public-data/prompts.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    items(&file)[0]["id"].as_str().unwrap().to_owned()
 }

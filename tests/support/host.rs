@@ -112,7 +112,7 @@ impl Function {
         let (sender, receiver) = oneshot::channel();
         self.answers.lock().unwrap().insert(id.clone(), sender);
         self.events.send((id, event)).await.unwrap();
-        let outcome = timeout(Duration::from_secs(60), receiver).await;
+        let outcome = timeout(Duration::from_mins(1), receiver).await;
         outcome.unwrap_or_else(|_| panic!("no answer: {:?}", self.logs())).unwrap()
     }
 

@@ -20,7 +20,10 @@ impl Answer {
 
     /// The fields that a refusal names.
     pub fn fields(&self) -> Vec<&str> {
-        self.body["errors"].as_array().map(|errors| errors.iter().filter_map(|error| error["field"].as_str()).collect()).unwrap_or_default()
+        self.body["errors"]
+            .as_array()
+            .map(|errors| errors.iter().filter_map(|error| error["field"].as_str()).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -36,7 +39,8 @@ impl Function {
     /// One request as an HTTP API event (payload 2.0).
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
-        let headers: serde_json::Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let headers: serde_json::Map<String, Value> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         let event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "rawQueryString": query,
             "headers": headers, "body": body, "isBase64Encoded": false,

@@ -31,7 +31,8 @@ pub struct Stack {
 
 /// The running stack.
 pub fn stack() -> Stack {
-    let text = std::fs::read_to_string(root().join(".local/state.json")).expect("no stack is running: use `cargo local test`");
+    let text =
+        std::fs::read_to_string(root().join(".local/state.json")).expect("no stack is running: use `cargo local test`");
     serde_json::from_str(&text).unwrap()
 }
 
@@ -71,7 +72,14 @@ impl Stack {
     pub async fn depth(&self, queue: &str) -> u64 {
         use QueueAttributeName::{ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible};
         let names = [ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible];
-        let answer = self.sqs().get_queue_attributes().queue_url(queue).set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        let answer = self
+            .sqs()
+            .get_queue_attributes()
+            .queue_url(queue)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .unwrap();
         answer.attributes().into_iter().flatten().map(|(_, value)| value.parse::<u64>().unwrap()).sum()
     }
 
@@ -93,7 +101,8 @@ impl Stack {
     /// Changes one variable of a deployed function, which makes its environments start anew; returns
     /// the value from before.
     pub async fn set_variable(&self, function: &str, name: &str, value: &str) -> String {
-        let url = format!("{}/2015-03-31/functions/{}-{function}/configuration", self.aws_endpoint_url, self.stack_name);
+        let url =
+            format!("{}/2015-03-31/functions/{}-{function}/configuration", self.aws_endpoint_url, self.stack_name);
         let client = reqwest::Client::new();
         let configuration: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
         let mut variables = configuration["Environment"]["Variables"].clone();

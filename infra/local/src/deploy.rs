@@ -1,6 +1,6 @@
 //! From source to a deployed stack: build, start the servers, deploy, fill.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -30,7 +30,22 @@ pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
 /// second copy of every dependency (5 minutes more here).
 pub fn build() -> anyhow::Result<()> {
     eprintln!("building the functions");
-    openly(Command::new("cargo").args(["build", "--quiet", "--package", "routes", "--package", "consumers", "--package", "jobs", "--package", "shared"]).current_dir(root()))?;
+    openly(
+        Command::new("cargo")
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "routes",
+                "--package",
+                "consumers",
+                "--package",
+                "jobs",
+                "--package",
+                "shared",
+            ])
+            .current_dir(root()),
+    )?;
     step("packing the functions", || helper(None, &["pack"]).map(drop))
 }
 
@@ -39,7 +54,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         state.mongodb_uri = uri;
     } else {
         let port = free_port("LOCAL_MONGODB_PORT", 27117)?;
-        let command = mongodb_command(install::mongodb()?, port)?;
+        let command = mongodb_command(&install::mongodb()?, port)?;
         step("starting MongoDB", || start(state, "mongodb", command, BTreeMap::new(), port))?;
         state.mongodb_uri = format!("mongodb://127.0.0.1:{port}/");
     }
@@ -47,26 +62,45 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         state.redis_url = Some(url);
     } else if let Some(program) = install::redis() {
         let port = free_port("LOCAL_REDIS_PORT", 6479)?;
-        let command = [&program.display().to_string(), "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let command = [
+            &program.display().to_string(),
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
         let command = command.map(str::to_owned).to_vec();
         step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
         state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
     }
     let port = free_port("LOCAL_AWS_PORT", 4566)?;
     state.aws_endpoint_url = format!("http://127.0.0.1:{port}");
-    let command = vec![folder("ministack/bin/python").display().to_string(), root().join("infra/local/ministack.py").display().to_string()];
+    let command = vec![
+        folder("ministack/bin/python").display().to_string(),
+        root().join("infra/local/run_ministack.py").display().to_string(),
+    ];
     let mut variables = aws_variables(state);
     variables.insert("GATEWAY_PORT".into(), port.to_string());
     variables.insert("BIND_HOST".into(), "127.0.0.1".into());
     step("starting the emulator of AWS", || start(state, "aws", command, variables, port))
 }
 
-fn start(state: &mut State, name: &str, command: Vec<String>, variables: BTreeMap<String, String>, port: u16) -> anyhow::Result<()> {
+fn start(
+    state: &mut State,
+    name: &str,
+    command: Vec<String>,
+    variables: BTreeMap<String, String>,
+    port: u16,
+) -> anyhow::Result<()> {
     state.servers.insert(name.to_owned(), spawn(name, command, variables, port)?);
     state.save()
 }
 
-fn mongodb_command(program: PathBuf, port: u16) -> anyhow::Result<Vec<String>> {
+fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
     let data = folder("data/mongodb");
     fs::create_dir_all(&data)?;
     let (data, port) = (data.display().to_string(), port.to_string());
@@ -90,7 +124,16 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     step("deploying the stack with sam", || {
         quietly(
             Command::new(folder("sam/bin/sam"))
-                .args(["deploy", "--config-file", "../samconfig.toml", "--config-env", "local", "--template-file", "template.yaml", "--parameter-overrides"])
+                .args([
+                    "deploy",
+                    "--config-file",
+                    "../samconfig.toml",
+                    "--config-env",
+                    "local",
+                    "--template-file",
+                    "template.yaml",
+                    "--parameter-overrides",
+                ])
                 .args(overrides)
                 .current_dir(root().join("infra"))
                 .envs(aws_variables(state)),
@@ -98,7 +141,9 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     })?;
     let outputs = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
     let outputs: Value = serde_json::from_str(&outputs).context("the stack's outputs cannot be read")?;
-    let output = |name: &str| outputs[name].as_str().map(str::to_owned).with_context(|| format!("the stack has no output {name}"));
+    let output = |name: &str| {
+        outputs[name].as_str().map(str::to_owned).with_context(|| format!("the stack has no output {name}"))
+    };
     state.stack_name = STACK.into();
     state.content_url = format!("s3://{}/content", output("ContentBucketName")?);
     state.events_queue_url = output("EventsQueueUrl")?;
@@ -106,10 +151,10 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The host name by which the emulator knows the API.
-pub fn api_host(state: &State) -> anyhow::Result<String> {
+/// The API's address at the emulator.
+pub fn api_upstream(state: &State) -> anyhow::Result<String> {
     let id = helper(Some(state), &["api-id", STACK])?;
-    Ok(format!("{}.execute-api.localhost", id.trim()))
+    Ok(format!("{}/_aws/execute-api/{}/$default", state.aws_endpoint_url, id.trim()))
 }
 
 fn apply(state: &State) -> anyhow::Result<()> {
@@ -126,7 +171,10 @@ pub fn fill(state: &State) -> anyhow::Result<()> {
 fn db(state: &State, verb: &str) -> anyhow::Result<()> {
     let mut command = Command::new(root().join("target/debug/db"));
     let command = command.arg(verb).current_dir(root()).envs(aws_variables(state));
-    let command = command.env("MONGODB_URI", &state.mongodb_uri).env("CONTENT_URL", &state.content_url).env("DB_NAME", "promptlib");
+    let command = command
+        .env("MONGODB_URI", &state.mongodb_uri)
+        .env("CONTENT_URL", &state.content_url)
+        .env("DB_NAME", "promptlib");
     quietly(command).map(drop)
 }
 

@@ -39,7 +39,16 @@ pub fn mongodb() -> anyhow::Result<PathBuf> {
         step("building SecantusDB, a MongoDB server (once, about 5 minutes)", || {
             quietly(
                 Command::new("cargo")
-                    .args(["install", "secantus-mdb", "--version", SECANTUS, "--locked", "--ignore-rust-version", "--force", "--root"])
+                    .args([
+                        "install",
+                        "secantus-mdb",
+                        "--version",
+                        SECANTUS,
+                        "--locked",
+                        "--ignore-rust-version",
+                        "--force",
+                        "--root",
+                    ])
                     .arg(folder("secantus"))
                     .arg("--target-dir")
                     .arg(folder("secantus-build"))
@@ -77,7 +86,11 @@ fn python(name: &str, packages: &[&str]) -> anyhow::Result<()> {
             let path = folder(name);
             let made = quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&path));
             made.context("Python 3 with venv is needed (Debian: python3-venv)")?;
-            quietly(Command::new(path.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))
+            quietly(
+                Command::new(path.join("bin/pip"))
+                    .args(["install", "--quiet", "--disable-pip-version-check"])
+                    .args(packages),
+            )
         })?;
         Ok(())
     })

@@ -8,9 +8,7 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use local::{
-    deploy, folder, install,
-    proxy::{self, Upstream},
-    root,
+    deploy, folder, install, proxy, root,
     server::free_port,
     state::State,
     step::{openly, step},
@@ -18,7 +16,10 @@ use local::{
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
-#[command(bin_name = "cargo local", about = "The whole stack on this machine: MongoDB, Redis, an emulator of AWS, and every function")]
+#[command(
+    bin_name = "cargo local",
+    about = "The whole stack on this machine: MongoDB, Redis, an emulator of AWS, and every function"
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -74,7 +75,9 @@ async fn main() {
         Verb::Down => State::load().map(|state| deploy::down(&state)),
         Verb::Status { json } => status(json),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
-        Verb::Logs { function } => State::load().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}")),
+        Verb::Logs { function } => {
+            State::load().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}"))
+        }
         Verb::Invoke { function, at, event } => invoke(&function, at, event),
     };
     if let Err(error) = outcome {
@@ -107,9 +110,9 @@ async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result
     let port = free_port("LOCAL_API_PORT", 3000)?;
     let mut state = State { api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
     let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
-    let outcome = match started.and_then(|()| deploy::api_host(&state)) {
-        Ok(host) => {
-            let proxy = tokio::spawn(proxy::serve(port, Upstream { url: state.aws_endpoint_url.clone(), host }));
+    let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
+        Ok(upstream) => {
+            let proxy = tokio::spawn(proxy::serve(port, upstream));
             let outcome = work(&state).await;
             proxy.abort();
             outcome
@@ -146,7 +149,8 @@ fn check_template() -> anyhow::Result<()> {
     let template = "infra/template.yaml";
     openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;
     let mut sam = Command::new(folder("sam/bin/sam"));
-    sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template]).env("SAM_CLI_TELEMETRY", "0");
+    sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template])
+        .env("SAM_CLI_TELEMETRY", "0");
     local::step::quietly(sam.current_dir(root())).map(drop)
 }
 

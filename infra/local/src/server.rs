@@ -27,13 +27,20 @@ pub fn free_port(variable: &str, default: u16) -> anyhow::Result<u16> {
         Err(_) => default,
     };
     if TcpListener::bind(("127.0.0.1", port)).is_err() {
-        bail!("port {port} is taken: stop what uses it (`cargo local down`, if it is this stack), or set {variable} to another port");
+        bail!(
+            "port {port} is taken: stop what uses it (`cargo local down`, if it is this stack), or set {variable} to another port"
+        );
     }
     Ok(port)
 }
 
 /// Starts a server and waits until it listens.
-pub fn spawn(name: &str, command: Vec<String>, variables: BTreeMap<String, String>, port: u16) -> anyhow::Result<Server> {
+pub fn spawn(
+    name: &str,
+    command: Vec<String>,
+    variables: BTreeMap<String, String>,
+    port: u16,
+) -> anyhow::Result<Server> {
     fs::create_dir_all(folder("log"))?;
     let path = folder("log").join(format!("{name}.log"));
     let log = File::options().create(true).append(true).open(&path)?;
@@ -94,7 +101,8 @@ pub fn end(server: &Server) -> anyhow::Result<()> {
 }
 
 fn signal(group: u32, signal: &str) {
-    let _ = Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+    let _ =
+        Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
 }
 
 /// A process that ended but was not waited for is not alive.

@@ -48,7 +48,8 @@ pub struct Server {
 impl State {
     /// What runs now; an error that says what to do when nothing does.
     pub fn load() -> anyhow::Result<Self> {
-        let text = fs::read_to_string(folder("state.json")).context("nothing is running: start it with `cargo local up`")?;
+        let text =
+            fs::read_to_string(folder("state.json")).context("nothing is running: start it with `cargo local up`")?;
         serde_json::from_str(&text).context("`.local/state.json` cannot be read: delete it and start again")
     }
 

@@ -14,8 +14,8 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::
     let _ = stderr().flush();
     let started = Instant::now();
     let outcome = work();
-    let word = if outcome.is_ok() { "done" } else { "FAILED" };
-    eprintln!("{word} ({:.1} s)", started.elapsed().as_secs_f64());
+    let result = if outcome.is_ok() { "done" } else { "FAILED" };
+    eprintln!("{result} ({:.1} s)", started.elapsed().as_secs_f64());
     outcome.with_context(|| format!("{what} failed"))
 }
 

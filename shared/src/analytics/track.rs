@@ -85,14 +85,22 @@ impl TrackedEvent {
             None => id::new(),
             Some(text) => id::parse(&text).ok_or_else(|| ("id", "must be a UUID".to_owned()))?,
         };
-        let prompt_id = known_prompt(library, &self.prompt_id).ok_or_else(|| ("promptId", "is not the id or slug of a prompt".to_owned()))?;
-        let size = self.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok()).map_or(0, |text| text.len());
+        let prompt_id = known_prompt(library, &self.prompt_id)
+            .ok_or_else(|| ("promptId", "is not the id or slug of a prompt".to_owned()))?;
+        let size = self
+            .metadata
+            .as_ref()
+            .and_then(|metadata| serde_json::to_string(metadata).ok())
+            .map_or(0, |text| text.len());
         if size > MAX_METADATA_BYTES {
             return Err(("metadata", format!("must be {MAX_METADATA_BYTES} bytes of JSON at most")));
         }
         let occurred_at = self.occurred_at.unwrap_or(now);
         if occurred_at < now - (24 * OLDEST_DAYS).hours() || occurred_at > now + AHEAD_MINUTES.minutes() {
-            return Err(("occurredAt", format!("must be at most {OLDEST_DAYS} days ago and {AHEAD_MINUTES} minutes ahead")));
+            return Err((
+                "occurredAt",
+                format!("must be at most {OLDEST_DAYS} days ago and {AHEAD_MINUTES} minutes ahead"),
+            ));
         }
         let session_id = self.session_id;
         Ok(AnalyticsEvent { id, prompt_id, event: self.event, metadata: self.metadata, session_id, occurred_at })

@@ -35,7 +35,7 @@ enum Verb {
         #[arg(long, default_value = "public-data")]
         from: PathBuf,
     },
-    /// Publish the database's content to CONTENT_URL now.
+    /// Publish the database's content to `CONTENT_URL` now.
     Publish {
         /// Publish even when the result is much smaller than what is published.
         #[arg(long)]
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     lambda::start();
     let verb = Arguments::parse().verb;
     if let Verb::List = verb {
-        schema::list().iter().for_each(|line| println!("{line}"));
+        println!("{}", schema::list().join("\n"));
         return Ok(());
     }
     let mongo = Mongo::from_env(Lifetime::Environment)?;

@@ -16,7 +16,7 @@ use aws_sigv4::{
 use tokio::sync::OnceCell;
 use url::Url;
 
-const TOKEN_LIFE: Duration = Duration::from_secs(900);
+const TOKEN_LIFE: Duration = Duration::from_mins(15);
 
 pub(super) struct ElastiCache {
     name: String,
@@ -26,7 +26,7 @@ pub(super) struct ElastiCache {
 }
 
 impl ElastiCache {
-    pub(super) fn new(name: String, user: String, endpoint: Option<String>) -> Self {
+    pub(super) fn new(name: &str, user: String, endpoint: Option<String>) -> Self {
         Self { name: name.to_lowercase(), user, endpoint: OnceCell::new_with(endpoint), config: OnceCell::new() }
     }
 
@@ -59,7 +59,13 @@ impl ElastiCache {
     }
 }
 
-fn sign_token(name: &str, user: &str, region: &str, credentials: Credentials, at: SystemTime) -> anyhow::Result<String> {
+fn sign_token(
+    name: &str,
+    user: &str,
+    region: &str,
+    credentials: Credentials,
+    at: SystemTime,
+) -> anyhow::Result<String> {
     let mut url = Url::parse_with_params(
         &format!("http://{name}/"),
         [("Action", "connect"), ("ResourceType", "ServerlessCache"), ("User", user)],
@@ -94,7 +100,12 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
         let token = sign_token("my-cache", "app", "eu-west-1", credentials, at).expect("signable");
         assert!(token.starts_with("my-cache/?Action=connect&ResourceType=ServerlessCache&User=app&"), "{token}");
-        for part in ["X-Amz-Expires=900", "%2Feu-west-1%2Felasticache%2Faws4_request", "X-Amz-Signature=", "X-Amz-SignedHeaders=host"] {
+        for part in [
+            "X-Amz-Expires=900",
+            "%2Feu-west-1%2Felasticache%2Faws4_request",
+            "X-Amz-Signature=",
+            "X-Amz-SignedHeaders=host",
+        ] {
             assert!(token.contains(part), "{part} in {token}");
         }
         assert!(!token.contains("secret"));

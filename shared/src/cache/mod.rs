@@ -140,7 +140,10 @@ impl Cache {
     }
 
     /// `None` when there is no server, or it did not answer: the caller uses local memory.
-    async fn call<T>(&self, command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>) -> Option<T> {
+    async fn call<T>(
+        &self,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>,
+    ) -> Option<T> {
         let server = self.0.server.as_ref()?;
         if self.0.paused_until.lock().await.is_some_and(|until| Instant::now() < until) {
             return None;
@@ -214,7 +217,10 @@ mod tests {
         assert_eq!(cache.get("k").await.as_deref(), Some("v"));
         cache.delete("k").await;
         assert_eq!(cache.get("k").await, None);
-        assert_eq!([cache.increment("n", Duration::from_secs(1)).await, cache.increment("n", Duration::from_secs(1)).await], [1, 2]);
+        assert_eq!(
+            [cache.increment("n", Duration::from_secs(1)).await, cache.increment("n", Duration::from_secs(1)).await],
+            [1, 2]
+        );
         assert!(cache.lock("l", Duration::from_secs(1)).await);
         assert!(!cache.lock("l", Duration::from_secs(1)).await);
     }

@@ -14,8 +14,8 @@ use super::{CALL_LIMIT, elasticache::ElastiCache};
 use crate::{config, config::ConfigError};
 
 pub(super) enum Server {
-    Url(ConnectionInfo),
-    ElastiCache(ElastiCache),
+    Url(Box<ConnectionInfo>),
+    ElastiCache(Box<ElastiCache>),
 }
 
 impl Server {
@@ -23,31 +23,39 @@ impl Server {
         if let Some(url) = config::optional("REDIS_URL") {
             let expected = "a URL that begins with redis:// or rediss://";
             let info = url.into_connection_info().map_err(|_| ConfigError::new("REDIS_URL", expected))?;
-            return Ok(Some(Self::Url(info)));
+            return Ok(Some(Self::Url(Box::new(info))));
         }
         let Some(name) = config::optional("CACHE_NAME") else { return Ok(None) };
         let user = config::required("CACHE_USER", "the ElastiCache user that this function signs in as")?;
         let endpoint = config::optional("CACHE_ENDPOINT");
-        Ok(Some(Self::ElastiCache(ElastiCache::new(name, user, endpoint))))
+        Ok(Some(Self::ElastiCache(Box::new(ElastiCache::new(&name, user, endpoint)))))
     }
 
     #[cfg(test)]
     pub(super) fn at(url: &str) -> Option<Self> {
-        url.into_connection_info().ok().map(Self::Url)
+        url.into_connection_info().ok().map(|info| Self::Url(Box::new(info)))
     }
 
     pub(super) async fn connect(&self) -> anyhow::Result<MultiplexedConnection> {
         let info = match self {
-            Self::Url(info) => info.clone(),
+            Self::Url(info) => (**info).clone(),
             Self::ElastiCache(cache) => {
-                let address = ConnectionAddr::TcpTls { host: cache.endpoint().await?, port: 6379, insecure: false, tls_params: None };
+                let address = ConnectionAddr::TcpTls {
+                    host: cache.endpoint().await?,
+                    port: 6379,
+                    insecure: false,
+                    tls_params: None,
+                };
                 // Each connection signs in with a token of its own, so none outlives its 15 minutes;
                 // a connection that the service ends (after 12 h) is dialled anew.
-                let login = RedisConnectionInfo::default().set_username(cache.user()).set_password(cache.token().await?);
+                let login =
+                    RedisConnectionInfo::default().set_username(cache.user()).set_password(cache.token().await?);
                 address.into_connection_info()?.set_redis_settings(login)
             }
         };
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CALL_LIMIT)).set_response_timeout(Some(CALL_LIMIT));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CALL_LIMIT))
+            .set_response_timeout(Some(CALL_LIMIT));
         Ok(Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?)
     }
 }

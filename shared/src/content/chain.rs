@@ -18,12 +18,12 @@ use super::{Kind, Library, file, source::Fetched, source::PublishedContent};
 use crate::telemetry::Metrics;
 
 /// How often the published file is asked for anew.
-const REVALIDATE_AFTER: Duration = Duration::from_secs(60);
+const REVALIDATE_AFTER: Duration = Duration::from_mins(1);
 /// How long an answer of the database is served: an outage of the bucket must not become a load on
 /// the database.
-const KEEP_DATABASE: Duration = Duration::from_secs(300);
+const KEEP_DATABASE: Duration = Duration::from_mins(5);
 /// How long the backup is served before the database is asked again.
-const KEEP_BACKUP: Duration = Duration::from_secs(60);
+const KEEP_BACKUP: Duration = Duration::from_mins(1);
 
 /// The middle link. A function that has no database leaves it out, and links no driver.
 pub trait DatabaseFallback: Send + Sync {
@@ -85,7 +85,12 @@ struct Published {
 
 impl Content {
     /// `backup` is one of [`super::backup`]. Reads nothing yet.
-    pub fn new(kind: Kind, source: PublishedContent, database: Option<Box<dyn DatabaseFallback>>, backup: &'static [u8]) -> Self {
+    pub fn new(
+        kind: Kind,
+        source: PublishedContent,
+        database: Option<Box<dyn DatabaseFallback>>,
+        backup: &'static [u8],
+    ) -> Self {
         Self { kind, source, database, backup, state: Mutex::default() }
     }
 
@@ -136,7 +141,7 @@ impl Content {
     async fn fall_back(&self) -> Snapshot {
         let started = Instant::now();
         let from_database = match &self.database {
-            Some(database) => database.load().await.and_then(|items| self.index(&items)),
+            Some(database) => database.load().await.and_then(|items| index(&items)),
             None => Err("this function has no database".into()),
         };
         let snapshot = match from_database {
@@ -144,12 +149,15 @@ impl Content {
             Err(reason) => {
                 tracing::warn!(content = self.kind.name(), reason, "the database cannot stand in");
                 // The build's own test reads every backup, so this cannot fail.
-                let library = self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
+                let library =
+                    self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
                 Snapshot { library, origin: Origin::Backup }
             }
         };
         tracing::warn!(
-            content = self.kind.name(), source = snapshot.origin.name(), duration_ms = started.elapsed().as_millis(),
+            content = self.kind.name(),
+            source = snapshot.origin.name(),
+            duration_ms = started.elapsed().as_millis(),
             "content is served by a fallback",
         );
         Metrics::of_stack().count("ContentFallback", 1).emit();
@@ -158,13 +166,13 @@ impl Content {
 
     fn read(&self, bytes: &[u8]) -> Result<Arc<Library>, String> {
         let items = file::parse(self.kind, bytes).map_err(|error| error.to_string())?;
-        self.index(&items)
+        index(&items)
     }
+}
 
-    fn index(&self, items: &[Map<String, Value>]) -> Result<Arc<Library>, String> {
-        file::check(items).map_err(|error| error.to_string())?;
-        Library::new(items).map(Arc::new).map_err(|error| error.to_string())
-    }
+fn index(items: &[Map<String, Value>]) -> Result<Arc<Library>, String> {
+    file::check(items).map_err(|error| error.to_string())?;
+    Library::new(items).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn keep(origin: Origin) -> Duration {

@@ -33,7 +33,13 @@ pub enum Outcome {
 
 /// Publishes `kind`, unless nothing changed, or the result is empty or more than a fifth smaller
 /// than what is published. `allow_shrink` is a person's word that smaller is right; empty never is.
-pub async fn export(kind: Kind, store: &Store, target: &PublishedContent, at: Timestamp, allow_shrink: bool) -> anyhow::Result<Outcome> {
+pub async fn export(
+    kind: Kind,
+    store: &Store,
+    target: &PublishedContent,
+    at: Timestamp,
+    allow_shrink: bool,
+) -> anyhow::Result<Outcome> {
     let items = store.publishable(kind, WORK_LIMIT).await?;
     let published = published(kind, target).await?;
     let outcome = judge(&items, published.as_deref(), allow_shrink);
@@ -50,9 +56,9 @@ fn judge(items: &[Map<String, Value>], published: Option<&[Map<String, Value>]>,
     let count = items.len();
     match published {
         Some(before) if before == items => Outcome::Unchanged { items: count },
-        Some(before) if !allow_shrink && count * 100 < before.len() * LEAST_SHARE => {
-            Outcome::Refused { reason: format!("{count} items would replace {}: more than a fifth fewer", before.len()) }
-        }
+        Some(before) if !allow_shrink && count * 100 < before.len() * LEAST_SHARE => Outcome::Refused {
+            reason: format!("{count} items would replace {}: more than a fifth fewer", before.len()),
+        },
         _ => Outcome::Published { items: count },
     }
 }

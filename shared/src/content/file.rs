@@ -29,7 +29,8 @@ pub enum Invalid {
 /// The items of a file, if the whole file is sound: it parses, is not empty, its count is its total,
 /// and ids and slugs are unique.
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, Invalid> {
-    let mut file: Map<String, Value> = serde_json::from_slice(bytes).map_err(|error| Invalid::Syntax(error.to_string()))?;
+    let mut file: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|error| Invalid::Syntax(error.to_string()))?;
     let total = file.get(kind.total_field()).and_then(Value::as_u64);
     let Some(Value::Array(list)) = file.remove(kind.list_field()) else {
         return Err(Invalid::Shape(format!("`{}` must be a list", kind.list_field())));
@@ -141,11 +142,15 @@ mod tests {
 
     #[test]
     fn what_is_rendered_parses_to_the_same_items() {
-        let items = json!([{"id": "a", "role": null, "category": "x & \"y\"", "example": {"before": 1}, "isPublic": true}]);
+        let items =
+            json!([{"id": "a", "role": null, "category": "x & \"y\"", "example": {"before": 1}, "isPublic": true}]);
         let items = parse(Kind::Prompts, &file(&items, 1)).expect("valid");
         let rendered = render(Kind::Prompts, &items, Timestamp::UNIX_EPOCH);
         assert_eq!(parse(Kind::Prompts, &rendered).expect("valid"), items);
         let file: Value = serde_json::from_slice(&rendered).expect("JSON");
-        assert_eq!(file["totals"], json!({"byCategory": {"x & \"y\"": 1}, "byRole": {}, "byPattern": {}, "featured": 0, "public": 1}));
+        assert_eq!(
+            file["totals"],
+            json!({"byCategory": {"x & \"y\"": 1}, "byRole": {}, "byPattern": {}, "featured": 0, "public": 1})
+        );
     }
 }

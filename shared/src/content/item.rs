@@ -58,7 +58,8 @@ impl Item {
         };
         let mut summary = object.clone();
         summary.retain(|field, _| !DETAIL_ONLY.contains(&field.as_str()));
-        let searched = ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
+        let searched =
+            ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
         Ok(Self {
             id: text("id").unwrap_or_default(),
             slug: file::slug(object).map(str::to_owned),

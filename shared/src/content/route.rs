@@ -16,7 +16,10 @@ pub async fn content_reply(content: &Content, filter: &Filter, sort: Sort, page:
     let snapshot = content.current().await;
     let listing = snapshot.library.list(filter, sort, limit, cursor.as_ref());
     let mut body = BTreeMap::<&str, Box<RawValue>>::new();
-    body.insert(content.kind().list_field(), to_raw_value(&listing.items.iter().map(|item| &item.summary).collect::<Vec<_>>())?);
+    body.insert(
+        content.kind().list_field(),
+        to_raw_value(&listing.items.iter().map(|item| &item.summary).collect::<Vec<_>>())?,
+    );
     body.insert("total", to_raw_value(&listing.total)?);
     body.insert("nextCursor", to_raw_value(&listing.next.map(|cursor| cursor.encode()))?);
     Ok(Reply::public(&body).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
@@ -26,10 +29,15 @@ pub async fn content_reply(content: &Content, filter: &Filter, sort: Sort, page:
 pub async fn open_item(content: &Content, id_or_slug: &str) -> Result<Reply, Problem> {
     let snapshot = content.current().await;
     let item = snapshot.library.find(id_or_slug).filter(|item| item.access != Access::Hidden);
-    let item: &Item = item.ok_or_else(|| Problem::not_found(format!("There is no such item in {}.", content.kind().name())))?;
+    let item: &Item =
+        item.ok_or_else(|| Problem::not_found(format!("There is no such item in {}.", content.kind().name())))?;
     match item.access {
-        Access::Public => Ok(Reply::public(&item.detail).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name()))),
+        Access::Public => {
+            Ok(Reply::public(&item.detail).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
+        }
         Access::SignedIn => Err(Problem::unauthorized("Sign in to read this item.")),
-        Access::Premium | Access::Hidden => Err(Problem::forbidden("premium_required", "This item is part of the premium plans.")),
+        Access::Premium | Access::Hidden => {
+            Err(Problem::forbidden("premium_required", "This item is part of the premium plans."))
+        }
     }
 }

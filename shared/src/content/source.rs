@@ -79,11 +79,16 @@ impl PublishedContent {
     /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
     pub async fn publish(&self, kind: Kind, bytes: Vec<u8>) -> Result<(), SourceError> {
         match &self.0 {
-            Place::Folder(folder) => publish_to_folder(folder, kind, &bytes).map_err(|error| SourceError::Unreachable(error.to_string())),
+            Place::Folder(folder) => {
+                publish_to_folder(folder, kind, &bytes).map_err(|error| SourceError::Unreachable(error.to_string()))
+            }
             Place::Bucket { bucket, prefix, client } => {
                 let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
                 let put = put.content_type("application/json").body(bytes.into());
-                put.send().await.map(drop).map_err(|error| SourceError::Unreachable(DisplayErrorContext(error).to_string()))
+                put.send()
+                    .await
+                    .map(drop)
+                    .map_err(|error| SourceError::Unreachable(DisplayErrorContext(error).to_string()))
             }
         }
     }
@@ -94,7 +99,8 @@ fn key(prefix: &str, kind: Kind) -> String {
 }
 
 async fn connect() -> Client {
-    let timeouts = TimeoutConfig::builder().operation_timeout(READ_LIMIT).connect_timeout(Duration::from_millis(800)).build();
+    let timeouts =
+        TimeoutConfig::builder().operation_timeout(READ_LIMIT).connect_timeout(Duration::from_millis(800)).build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
@@ -105,11 +111,18 @@ async fn connect() -> Client {
     Client::from_conf(Builder::from(&config).force_path_style(path_style).build())
 }
 
-async fn fetch_from_bucket(client: &Client, bucket: &str, key: &str, tag: Option<&str>) -> Result<Fetched, SourceError> {
+async fn fetch_from_bucket(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    tag: Option<&str>,
+) -> Result<Fetched, SourceError> {
     let request = client.get_object().bucket(bucket).key(key).set_if_none_match(tag.map(str::to_owned));
     let answer = match request.send().await {
         Ok(answer) => answer,
-        Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 304) => return Ok(Fetched::Unchanged),
+        Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 304) => {
+            return Ok(Fetched::Unchanged);
+        }
         Err(error) => {
             return Err(match error.as_service_error() {
                 Some(GetObjectError::NoSuchKey(_)) => SourceError::Missing(key.to_owned()),

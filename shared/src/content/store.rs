@@ -33,24 +33,31 @@ impl Store {
 
     /// The items of `kind` that may be published, in the order of their ids.
     pub async fn publishable(&self, kind: Kind, limit: Duration) -> Result<Vec<Map<String, Value>>, mongo::Error> {
-        self.0.run(limit, async |database| {
-            let collection = database.collection::<Document>(kind.collection());
-            let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
-            let documents: Vec<Document> = collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
-            documents.into_iter().map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom)).collect()
-        })
-        .await
+        self.0
+            .run(limit, async |database| {
+                let collection = database.collection::<Document>(kind.collection());
+                let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
+                let documents: Vec<Document> =
+                    collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
+                documents
+                    .into_iter()
+                    .map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom))
+                    .collect()
+            })
+            .await
     }
 
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
     /// is kept. The views that a prompt comes with are kept as its count of before.
     pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
         let documents = items.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
-        let upserts = documents.iter().map(|document| doc! {"q": {"_id": document.get("_id")}, "u": document, "upsert": true});
+        let upserts =
+            documents.iter().map(|document| doc! {"q": {"_id": document.get("_id")}, "u": document, "upsert": true});
         self.update(kind.collection(), upserts.collect()).await?;
         if kind == Kind::Prompts {
             let views = items.iter().filter_map(|item| {
-                let (id, views) = (item.get("id")?.as_str()?, item.get("views").and_then(Value::as_i64).unwrap_or_default());
+                let (id, views) =
+                    (item.get("id")?.as_str()?, item.get("views").and_then(Value::as_i64).unwrap_or_default());
                 Some(doc! {
                     "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
                     "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
@@ -65,7 +72,8 @@ impl Store {
     async fn update(&self, collection: &str, updates: Vec<Document>) -> anyhow::Result<()> {
         for chunk in updates.chunks(IMPORT_CHUNK) {
             let command = doc! {"update": collection, "updates": chunk, "ordered": false};
-            let answer = self.0.run(WORK_LIMIT, async move |database: Database| database.run_command(command).await).await?;
+            let answer =
+                self.0.run(WORK_LIMIT, async move |database: Database| database.run_command(command).await).await?;
             if let Ok(errors) = answer.get_array("writeErrors") {
                 anyhow::bail!("{} of {} items of {collection} were refused: {}", errors.len(), chunk.len(), errors[0]);
             }

@@ -7,7 +7,7 @@ use axum::{
 };
 use garde::Validate;
 use http::header;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{FieldError, Problem};
 
@@ -31,7 +31,8 @@ where
         if !is_json(&request) {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
+        let bytes =
+            to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         parse(&bytes).map(Self)
     }
 }
@@ -44,6 +45,8 @@ fn is_json(request: &Request) -> bool {
 
 fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed("The body is not UTF-8 text."))?;
+    // The whole must be JSON before any field of it is judged.
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
     let mut json = serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
@@ -51,20 +54,34 @@ fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Resu
         if cause.is_data() {
             Problem::invalid_field(if field == "." { "body" } else { &field }, without_position(&cause.to_string()))
         } else {
-            Problem::malformed(format!("The body is not valid JSON: {cause}."))
+            malformed(&cause)
         }
     })?;
-    json.end().map_err(|_| Problem::malformed("The body holds more than one JSON value."))?;
     value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
     Ok(value)
 }
 
-/// The rules' own words, by the field's path.
-fn field_errors(report: &garde::Report) -> Vec<FieldError> {
-    report.iter().map(|(path, error)| FieldError { field: path.to_string(), message: error.message().to_owned() }).collect()
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::malformed(format!("The body is not valid JSON: {error}."))
 }
 
-/// serde_json ends its messages with a line and a column; the field's path says it better.
+/// The rules' own words, by the field's path.
+fn field_errors(report: &garde::Report) -> Vec<FieldError> {
+    let error = |(path, error): &(garde::Path, garde::Error)| FieldError {
+        field: camel_case(&path.to_string()),
+        message: error.message().to_owned(),
+    };
+    report.iter().map(error).collect()
+}
+
+/// The rules know fields by their Rust names; JSON has them in camelCase.
+fn camel_case(path: &str) -> String {
+    let mut words = path.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+}
+
+/// `serde_json` ends its messages with a line and a column; the field's path says it better.
 fn without_position(message: &str) -> &str {
     message.split(" at line ").next().unwrap_or(message)
 }
@@ -95,7 +112,10 @@ mod tests {
     #[test]
     fn a_refusal_names_the_field() {
         let wrong_type = problem(br#"{"events":[{"promptId":1}]}"#);
-        assert_eq!((&wrong_type["status"], &wrong_type["errors"][0]["field"]), (&422.into(), &"events[0].promptId".into()));
+        assert_eq!(
+            (&wrong_type["status"], &wrong_type["errors"][0]["field"]),
+            (&422.into(), &"events[0].promptId".into())
+        );
         let unknown = problem(br#"{"events":[{"promptId":"a","x":1}]}"#);
         assert!(unknown["errors"][0]["message"].as_str().expect("text").contains("unknown field `x`"));
         let too_long = problem(br#"{"events":[{"promptId":"long"}]}"#);

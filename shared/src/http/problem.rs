@@ -4,6 +4,8 @@
 //! accident. Handlers return a [`Problem`]; the entry adds the request id, writes the body, and logs
 //! once.
 
+use std::fmt::Display;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -114,20 +116,27 @@ impl Problem {
     /// 429: wait this many seconds.
     pub fn too_many_requests(retry_after_s: u64) -> Self {
         let detail = format!("Too many requests: try again in {retry_after_s} s.");
-        Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail) }
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        }
     }
 
     /// 503: a backing service is away; nothing was done. `log` says which and why.
-    pub fn unavailable(log: impl ToString) -> Self {
+    pub fn unavailable(log: impl Display) -> Self {
         Self {
             retry_after_s: Some(RETRY_AFTER_S),
             log: Some(log.to_string()),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service cannot answer right now: try again shortly.")
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service cannot answer right now: try again shortly.",
+            )
         }
     }
 
     /// 500: our fault. `log` says what happened.
-    pub fn internal(log: impl ToString) -> Self {
+    pub fn internal(log: impl Display) -> Self {
         Self {
             log: Some(log.to_string()),
             ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")

@@ -67,10 +67,8 @@ fn lambda_body(bytes: &[u8]) -> lambda_http::Body {
 /// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
 /// client's claim.
 fn caller(parts: &http::request::Parts) -> Caller {
-    let request_id = parts
-        .extensions
-        .lambda_context_ref()
-        .map_or_else(crate::id::new, |context| context.request_id.clone());
+    let request_id =
+        parts.extensions.lambda_context_ref().map_or_else(crate::id::new, |context| context.request_id.clone());
     match parts.extensions.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => Caller {
             request_id: context.request_id.clone().unwrap_or(request_id),

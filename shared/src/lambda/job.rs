@@ -67,7 +67,8 @@ fn request(payload: Value) -> anyhow::Result<JobRequest> {
     if payload.is_null() {
         return Ok(JobRequest::default());
     }
-    serde_json::from_value(payload).map_err(|error| anyhow::anyhow!("the event must be {{\"at\"?, \"allowShrink\"?}}: {error}"))
+    serde_json::from_value(payload)
+        .map_err(|error| anyhow::anyhow!("the event must be {{\"at\"?, \"allowShrink\"?}}: {error}"))
 }
 
 #[cfg(test)]

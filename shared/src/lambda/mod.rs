@@ -10,7 +10,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-pub use self::{http::http, job::{JobRequest, job}, sqs::{BatchOutcome, sqs}};
+pub use self::{
+    http::http,
+    job::{JobRequest, job},
+    sqs::{BatchOutcome, sqs},
+};
 
 use crate::telemetry::{self, Metrics};
 
@@ -55,7 +59,8 @@ pub fn start() {
 /// Closes `connection` when Lambda retires the environment, so that no socket outlives it. Lambda
 /// sends SIGTERM only where an extension is registered: the runtime registers one that does nothing.
 async fn close_on_shutdown(connection: impl Connection) {
-    let registered = tokio::spawn(lambda_runtime::spawn_graceful_shutdown_handler(async move || connection.close().await));
+    let registered =
+        tokio::spawn(lambda_runtime::spawn_graceful_shutdown_handler(async move || connection.close().await));
     if registered.await.is_err() {
         tracing::warn!("the host has no extensions API: sockets will close with the process, not before");
     }

@@ -48,11 +48,11 @@ fn is_unavailable(error: &mongodb::error::Error) -> bool {
         | ErrorKind::ServerSelection { .. }
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. }
-        | ErrorKind::Authentication { .. } => true,
+        | ErrorKind::Authentication { .. }
+        // Not acknowledged by a majority: it may yet be rolled back.
+        | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::Command(command) => UNAVAILABLE_CODES.contains(&command.code),
         ErrorKind::Write(WriteFailure::WriteError(write)) => UNAVAILABLE_CODES.contains(&write.code),
-        // Not acknowledged by a majority: it may yet be rolled back.
-        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::InsertMany(many) => {
             many.write_concern_error.is_some()
                 || many.write_errors.iter().flatten().any(|write| UNAVAILABLE_CODES.contains(&write.code))

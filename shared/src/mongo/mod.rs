@@ -34,7 +34,7 @@ use ledger::Ledger;
 const DOUBT_AFTER: Duration = Duration::from_secs(5);
 /// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
 /// 60 s is MongoDB's own advice for Lambda.
-const REPLACE_AFTER: Duration = Duration::from_secs(60);
+const REPLACE_AFTER: Duration = Duration::from_mins(1);
 /// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms.
 const PING_LIMIT: Duration = Duration::from_millis(80);
 /// Closing took 2–8 ms; Lambda leaves 300 ms after SIGTERM.
@@ -91,9 +91,9 @@ impl Mongo {
             let client = self.client().await?;
             work(client.database(&self.0.settings.database)).await.map_err(Error::from)
         });
-        let outcome = timeout(limit, attempt).await.unwrap_or_else(|_| {
-            Err(Error::Unavailable(format!("no answer within {} ms", limit.as_millis())))
-        });
+        let outcome = timeout(limit, attempt)
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no answer within {} ms", limit.as_millis()))));
         match &outcome {
             Err(Error::Unavailable(_)) => self.close_client().await,
             _ => self.touch().await,

@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mongodb::{
     Client,
-    options::{
-        Acknowledgment, ClientOptions, ServerApi, ServerApiVersion, ServerMonitoringMode, WriteConcern,
-    },
+    options::{Acknowledgment, ClientOptions, ServerApi, ServerApiVersion, ServerMonitoringMode, WriteConcern},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,7 +19,7 @@ const MAX_CONNECTING: u32 = 1;
 /// The audit has 5 s, which does nothing while Lambda has the process frozen (no timer runs then);
 /// the wall-clock check of [`super::Mongo`] does that job. Within one long invocation 60 s is
 /// below every silent-drop window.
-const MAX_IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: Duration = Duration::from_mins(1);
 /// The audit has 8 s: a thawed environment then hangs for as long on a dead socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The audit has 10 s; API Gateway's callers should have their 503 sooner.
@@ -43,9 +41,13 @@ pub struct MongoSettings {
 impl MongoSettings {
     /// Reads `MONGODB_URI` and `DB_NAME`.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let uri = config::required_secret("MONGODB_URI", "the cluster's connection string (mongodb:// or mongodb+srv://)")?;
+        let uri =
+            config::required_secret("MONGODB_URI", "the cluster's connection string (mongodb:// or mongodb+srv://)")?;
         if !uri.expose_secret().starts_with("mongodb://") && !uri.expose_secret().starts_with("mongodb+srv://") {
-            return Err(ConfigError::new("MONGODB_URI", "a connection string that begins with mongodb:// or mongodb+srv://"));
+            return Err(ConfigError::new(
+                "MONGODB_URI",
+                "a connection string that begins with mongodb:// or mongodb+srv://",
+            ));
         }
         Ok(Self::new(uri, config::optional("DB_NAME").unwrap_or_else(|| "promptlib".into())))
     }

@@ -19,9 +19,9 @@ use crate::{
 const KEY: &str = "site:stats:v1";
 const LOCK: &str = "site:stats:v1:lock";
 /// How long statistics count as fresh (the audit's figure).
-pub const FRESH_FOR: Duration = Duration::from_secs(3600);
+pub const FRESH_FOR: Duration = Duration::from_hours(1);
 /// How long they are kept for the time when the database is away.
-const KEEP_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEEP_FOR: Duration = Duration::from_hours(168);
 /// One caller computes; the others wait for its result this often, this long.
 const POLL: Duration = Duration::from_millis(50);
 const LOCK_FOR: Duration = Duration::from_secs(4);
@@ -82,10 +82,10 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
     if let Some(stats) = kept.clone().filter(is_fresh) {
         return Ok(ServedStats { stats, cached: true, stale: false });
     }
-    if !cache.lock(LOCK, LOCK_FOR).await {
-        if let Some(stats) = await_other(cache).await {
-            return Ok(ServedStats { stats, cached: true, stale: false });
-        }
+    if !cache.lock(LOCK, LOCK_FOR).await
+        && let Some(stats) = await_other(cache).await
+    {
+        return Ok(ServedStats { stats, cached: true, stale: false });
     }
     match compute(mongo, REQUEST_LIMIT, clock::now()).await {
         Ok(stats) => {
@@ -94,7 +94,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
         }
         Err(error) => {
             cache.delete(LOCK).await;
-            let stats = kept.ok_or_else(|| error)?;
+            let stats = kept.ok_or(error)?;
             tracing::warn!("the database is away: stale statistics are served");
             Ok(ServedStats { stats, cached: true, stale: true })
         }
@@ -143,7 +143,8 @@ async fn compute(mongo: &Mongo, limit: Duration, at: Timestamp) -> Result<Stats,
             Ok(Stats {
                 prompts: prompts(&database).await?,
                 patterns: count(&database, content::Kind::Patterns.collection(), doc! {}).await?,
-                learning_resources: count(&database, content::Kind::Learning.collection(), doc! {"status": "active"}).await?,
+                learning_resources: count(&database, content::Kind::Learning.collection(), doc! {"status": "active"})
+                    .await?,
                 users: count(&database, "users", doc! {}).await?,
                 last_updated: at,
             })

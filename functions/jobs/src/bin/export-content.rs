@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use shared::{
-    content::{Kind, PublishedContent, Store, export::{Outcome, export}},
+    content::{
+        Kind, PublishedContent, Store,
+        export::{Outcome, export},
+    },
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
 };
@@ -17,7 +20,11 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Every kind is tried, whatever became of the others; one that failed or was refused fails the run.
-async fn run(store: &Store, target: &PublishedContent, request: JobRequest) -> anyhow::Result<BTreeMap<&'static str, Outcome>> {
+async fn run(
+    store: &Store,
+    target: &PublishedContent,
+    request: JobRequest,
+) -> anyhow::Result<BTreeMap<&'static str, Outcome>> {
     let (mut done, mut failed) = (BTreeMap::new(), Vec::new());
     for kind in Kind::ALL {
         match export(kind, store, target, request.instant(), request.allow_shrink).await {

@@ -3,8 +3,7 @@
 //! Environment: `MONGO_CONNECTION_LIMIT` (default 500, M0), `MONGO_STORAGE_LIMIT_MB` (default 512, M0).
 
 use shared::{
-    config,
-    lambda,
+    config, lambda,
     mongo::{Lifetime, Limits, Mongo, observe},
 };
 

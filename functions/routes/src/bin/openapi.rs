@@ -22,10 +22,24 @@ mod prompts;
 #[path = "stats.rs"]
 mod stats;
 
-use axum::Router;
-use shared::lambda;
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Path,
+    response::{Redirect, Response},
+    routing::get,
+};
+use http::{StatusCode, header};
+use shared::{
+    http::{Problem, Reply},
+    lambda,
+};
 use utoipa::OpenApi;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::Config;
+
+const DOCUMENT: &str = "/api/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,10 +55,28 @@ struct Api;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", Api::openapi());
-    lambda::http(Router::new().merge(docs), ()).await
+    let router = Router::new()
+        .route(DOCUMENT, get(document))
+        .route("/api/docs", get(async || Redirect::temporary("/api/docs/index.html")))
+        .route("/api/docs/{*file}", get(page));
+    lambda::http(router, ()).await
 }
 
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1")))]
-fn document() {}
+async fn document() -> Reply {
+    Reply::public(&Api::openapi())
+}
+
+/// A file of the page that shows the document.
+async fn page(Path(file): Path<String>) -> Result<Response, Problem> {
+    let config = Arc::new(Config::from(DOCUMENT));
+    let file = utoipa_swagger_ui::serve(&file, config).map_err(Problem::internal)?;
+    let file = file.ok_or_else(|| Problem::not_found("There is no such page."))?;
+    let mut response = Response::builder().status(StatusCode::OK).header(header::CONTENT_TYPE, file.content_type);
+    if file.gzpipped {
+        response = response.header(header::CONTENT_ENCODING, "gzip");
+    }
+    let response = response.header(header::CACHE_CONTROL, "public, max-age=3600");
+    response.body(Body::from(file.bytes.into_owned())).map_err(Problem::internal)
+}

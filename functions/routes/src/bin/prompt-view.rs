@@ -39,7 +39,11 @@ async fn main() -> Result<(), lambda::Error> {
 /// Counts a view.
 #[utoipa::path(post, path = "/api/prompts/{id}/view", tag = "analytics", params(("id" = String, Path, description = "Id or slug")),
     responses((status = 202, body = Accepted), (status = 404, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
-pub async fn count(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Result<Reply, Problem> {
+pub async fn count(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
     app.limiter.check(&caller).await?;
     let library = app.content.current().await.library;
     let events = [view_event(&library, &id, clock::now())?];
