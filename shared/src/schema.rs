@@ -123,8 +123,7 @@ impl Index {
 
 /// Makes every collection and index that is missing. Safe to repeat; never drops.
 pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
-    let existing: BTreeSet<String> =
-        mongo.run(WORK_LIMIT, async |database| database.list_collection_names().await).await?.into_iter().collect();
+    let existing = existing(mongo).await?;
     for collection in COLLECTIONS {
         if !existing.contains(collection.name) {
             mongo.run(WORK_LIMIT, async |database| database.create_collection(collection.name).await).await?;
@@ -143,8 +142,13 @@ pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
 
 /// What differs between the declared and the real: one line each, empty when they agree.
 pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
+    let existing = existing(mongo).await?;
     let mut lines = Vec::new();
     for collection in COLLECTIONS {
+        if !existing.contains(collection.name) {
+            lines.push(format!("the collection {} is missing", collection.name));
+            continue;
+        }
         let real: Vec<IndexModel> = mongo
             .run(WORK_LIMIT, async |database| {
                 database.collection::<Document>(collection.name).list_indexes().await?.try_collect().await
@@ -156,6 +160,11 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
         lines.extend(real.difference(&declared).map(|index| format!("{}: {index} is not declared", collection.name)));
     }
     Ok(lines)
+}
+
+async fn existing(mongo: &Mongo) -> Result<BTreeSet<String>, Error> {
+    let names = mongo.run(WORK_LIMIT, async |database| database.list_collection_names().await).await?;
+    Ok(names.into_iter().collect())
 }
 
 /// An index as a line: `email_1 {"email": 1} unique`.

@@ -11,7 +11,8 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
     routing::{get, post},
@@ -76,6 +77,7 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2020-01-01/extension/register", post(register))
             .route("/2020-01-01/extension/event/next", get(std::future::pending::<()>))
+            .layer(DefaultBodyLimit::disable())
             .with_state(api);
         tokio::spawn(async move { axum::serve(listener, router).await });
 
@@ -178,12 +180,12 @@ async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
     (headers, Json(event)).into_response()
 }
 
-async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
-    settle(&api, &id, Outcome::Response(body))
+async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    settle(&api, &id, Outcome::Response(serde_json::from_slice(&body).unwrap()))
 }
 
-async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
-    settle(&api, &id, Outcome::Error(body))
+async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    settle(&api, &id, Outcome::Error(serde_json::from_slice(&body).unwrap()))
 }
 
 fn settle(api: &Api, id: &str, outcome: Outcome) -> StatusCode {

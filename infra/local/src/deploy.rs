@@ -30,22 +30,7 @@ pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
 /// second copy of every dependency (5 minutes more here).
 pub fn build() -> anyhow::Result<()> {
     eprintln!("building the functions");
-    openly(
-        Command::new("cargo")
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "routes",
-                "--package",
-                "consumers",
-                "--package",
-                "jobs",
-                "--package",
-                "shared",
-            ])
-            .current_dir(root()),
-    )?;
+    openly(Command::new("cargo").args(["build", "--quiet", "--bins"]).current_dir(root()))?;
     step("packing the functions", || helper(None, &["pack"]).map(drop))
 }
 
@@ -84,6 +69,9 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         root().join("infra/local/run_ministack.py").display().to_string(),
     ];
     let mut variables = aws_variables(state);
+    let scratch = folder("tmp");
+    fs::create_dir_all(&scratch)?;
+    variables.insert("TMPDIR".into(), scratch.display().to_string());
     variables.insert("GATEWAY_PORT".into(), port.to_string());
     variables.insert("BIND_HOST".into(), "127.0.0.1".into());
     step("starting the emulator of AWS", || start(state, "aws", command, variables, port))

@@ -87,33 +87,35 @@ async fn main() {
 }
 
 async fn up(seed: bool) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     with_stack(seed, async |state| {
         let api = &state.api_url;
         println!("\nThe API: {api}   (page: {api}/api/docs)\n");
         println!("  curl '{api}/api/prompts?limit=3'");
         println!("  curl '{api}/api/patterns/persona'");
         println!("  curl '{api}/api/stats'\n\nCtrl-C stops everything.");
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        Ok(())
+        std::future::pending().await
     })
     .await
+    .map(drop)
 }
 
-/// Brings a stack up for the time of `work`, and down again whatever became of it.
-async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<()> {
+/// Brings a stack up for the time of `work`, and down again whatever became of it. Tells whether `work`
+/// came to its end, or was interrupted.
+async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
     ensure!(State::load().is_err(), "a stack is running (or was killed): `cargo local down` first");
     let port = free_port("LOCAL_API_PORT", 3000)?;
+    // From here on a Ctrl-C does not end this process, only what it has started.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut state = State { api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
     let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
     let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
         Ok(upstream) => {
             let proxy = tokio::spawn(proxy::serve(port, upstream));
-            let outcome = work(&state).await;
+            let outcome = tokio::select! {
+                outcome = work(&state) => outcome.map(|()| true),
+                _ = interrupt.recv() => Ok(false),
+                _ = terminate.recv() => Ok(false),
+            };
             proxy.abort();
             outcome
         }
@@ -130,11 +132,11 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     let cargo = |arguments: &[&str]| openly(Command::new("cargo").args(arguments).current_dir(root()));
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
-    step("unit tests", || cargo(&["test", "--quiet", "--workspace", "--exclude", "tests"]))?;
+    step("unit tests", || cargo(&["test", "--quiet", "--lib", "--bins"]))?;
     install::all()?;
     step("checking the template", check_template)?;
     let outcome = with_stack(true, async |_| {
-        let mut command = vec!["test", "--package", "tests", "--"];
+        let mut command = vec!["test", "--test", "e2e", "--"];
         command.extend(arguments.iter().map(String::as_str));
         let command: Vec<String> = command.into_iter().map(str::to_owned).collect();
         let run = move || openly(Command::new("cargo").args(command).current_dir(root()));
@@ -142,7 +144,8 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     })
     .await;
     eprintln!("the whole took {:.0} s", started.elapsed().as_secs_f64());
-    outcome
+    ensure!(outcome?, "interrupted");
+    Ok(())
 }
 
 fn check_template() -> anyhow::Result<()> {

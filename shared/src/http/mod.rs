@@ -5,6 +5,7 @@
 mod body;
 pub(crate) mod finish;
 mod paging;
+mod path;
 mod problem;
 mod query;
 mod rate_limit;
@@ -12,6 +13,7 @@ mod reply;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};
 pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
 pub use rate_limit::{Policy, RateLimiter};

@@ -27,13 +27,12 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::Path,
     response::{Redirect, Response},
     routing::get,
 };
 use http::{StatusCode, header};
 use shared::{
-    http::{Problem, Reply},
+    http::{Path, Problem, Reply},
     lambda,
 };
 use utoipa::OpenApi;

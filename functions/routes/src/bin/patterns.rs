@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
     content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply, open_item},
-    http::{Page, Problem, ProblemDocument, Query, Reply},
+    http::{Page, Path, Problem, ProblemDocument, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Router,
-    extract::{Path, State},
-    routing::post,
-};
+use axum::{Extension, Router, extract::State, routing::post};
 use shared::{
     analytics::{Accepted, VIEW_POLICY, view_event},
     cache::Cache,
     clock,
     content::{Content, Kind, PublishedContent, backup},
-    http::{Caller, Problem, ProblemDocument, RateLimiter, Reply},
+    http::{Caller, Path, Problem, ProblemDocument, RateLimiter, Reply},
     lambda,
     queue::Queue,
 };

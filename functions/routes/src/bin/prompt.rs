@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use shared::{
     content::{Content, Kind, PublishedContent, Store, backup, open_item},
-    http::{Problem, ProblemDocument, Reply},
+    http::{Path, Problem, ProblemDocument, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
