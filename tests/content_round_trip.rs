@@ -1,6 +1,7 @@
 //! A file of the audit's size and shape, odd values included, goes in and comes out whole.
 
 use serde_json::{Value, json};
+use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -12,6 +13,7 @@ use tests::{
 };
 
 #[tokio::test]
+#[parallel(stack)]
 async fn it_loads_lists_and_filters() {
     let file = audit_sized_prompts();
     let folder = tempfile::tempdir().unwrap();
@@ -64,6 +66,7 @@ async fn it_loads_lists_and_filters() {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn import_and_export_lose_nothing() {
     let stack = stack();
     let database = stack.scratch().await;

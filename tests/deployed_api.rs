@@ -84,7 +84,7 @@ async fn a_view_is_counted_by_the_roll_up_and_published() {
         .unwrap();
     let id = page["prompts"][0]["id"].as_str().unwrap();
     let events = database.collection::<bson::Document>("analytics_events");
-    let filter = bson::doc! {"promptId": id, "event": "view"};
+    let filter = bson::doc! {"promptId": id, "event": "view", "occurredAt": {"$gte": bson::DateTime::MIN}};
     let before = events.count_documents(filter.clone()).await.unwrap();
     let counted = reqwest::Client::new().post(format!("{}/api/prompts/{id}/view", stack.api_url)).send().await.unwrap();
     assert_eq!(counted.status(), 202);

@@ -4,6 +4,7 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
+use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -28,6 +29,7 @@ async fn run(function: &Function, event: Value) -> Value {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -86,6 +88,7 @@ fn number(document: &Document, field: &str) -> i64 {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -112,6 +115,7 @@ async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays()
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn the_monitor_reports_connections_storage_and_sizes() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -126,6 +130,7 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn the_real_indexes_are_the_declared_ones() {
     let stack = stack();
     let database = stack.scratch().await;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use serial_test::parallel;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
@@ -11,6 +12,7 @@ use tests::{
 };
 
 #[tokio::test]
+#[parallel(stack)]
 async fn without_sqs_nothing_is_claimed_accepted() {
     let content = starter_url();
     let variables = [
@@ -30,6 +32,7 @@ async fn without_sqs_nothing_is_claimed_accepted() {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn without_valkey_everything_works() {
     let stack = stack();
     let (content, id) = (starter_url(), starter_prompt());
@@ -59,6 +62,7 @@ async fn stats(stack: &Stack, redis: &str) -> (Function, Proxy) {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
     let (function, proxy) = stats(&stack(), "redis://127.0.0.1:1").await;
     proxy.cut();
@@ -81,6 +85,7 @@ async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn stale_stats_say_so() {
     let stack = stack();
     let Some(redis) = &stack.redis_url else { return };
@@ -112,6 +117,7 @@ async fn age_stats(redis: &str) {
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn health_needs_nothing() {
     let function = Function::start("health", &[]).await;
     let answer = function.get("/api/health").await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use mongodb::Database;
 use serde_json::json;
-use serial_test::serial;
+use serial_test::{parallel, serial};
 use tests::{
     eventually,
     host::{Function, Outcome},
@@ -19,6 +19,7 @@ use tests::{
 const PER_ENVIRONMENT: u32 = 2;
 
 #[tokio::test]
+#[parallel(stack)]
 async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
@@ -47,6 +48,7 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
 }
 
 #[tokio::test]
+#[parallel(stack)]
 async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;

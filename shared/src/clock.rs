@@ -6,9 +6,10 @@ use jiff::Timestamp;
 /// A UTC day has no daylight saving and, in Unix time, no leap second.
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// The current instant.
+/// The current instant, to the millisecond: as exact as the store keeps it.
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// `2026-01-31T09:00:00.000Z`: the one form in which an instant leaves the system.

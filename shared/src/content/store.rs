@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
 
 use super::{DatabaseFallback, Kind};
-use crate::mongo::{self, Mongo, WORK_LIMIT};
+use crate::{
+    clock,
+    mongo::{self, Mongo, WORK_LIMIT},
+};
 
 /// As the middle link of the chain: one attempt of two seconds.
 const FALLBACK_LIMIT: Duration = Duration::from_secs(2);
@@ -35,12 +38,12 @@ impl Store {
     pub async fn publishable(&self, kind: Kind, limit: Duration) -> Result<Vec<Map<String, Value>>, mongo::Error> {
         self.0
             .run(limit, async |database| {
-                let collection = database.collection::<Document>(kind.collection());
+                let collection = database.collection::<RawDocumentBuf>(kind.collection());
                 let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
-                let documents: Vec<Document> =
+                let documents: Vec<_> =
                     collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
                 documents
-                    .into_iter()
+                    .iter()
                     .map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom))
                     .collect()
             })
@@ -88,10 +91,18 @@ impl Store {
 }
 
 fn document(item: &Map<String, Value>) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(item, &DATES)?;
+    let dates: Vec<&str> = DATES.into_iter().filter(|field| is_exact_date(item.get(*field))).collect();
+    let mut document = mongo::to_document(item, &dates)?;
     let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an item has no id"))?;
     document.insert("_id", id);
     Ok(document)
+}
+
+/// Only a text that will come back letter by letter may become a date: another precision or another
+/// zone would be lost on the way through the store.
+fn is_exact_date(value: Option<&Value>) -> bool {
+    let Some(text) = value.and_then(Value::as_str) else { return false };
+    text.parse().is_ok_and(|at| clock::rfc3339(at) == text)
 }
 
 struct Fallback {

@@ -1,63 +1,89 @@
 //! Values in and out of the store: JSON shapes outside, BSON dates inside.
 
-use bson::{Bson, Document};
+use anyhow::bail;
+use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::clock;
 
-/// `value` as a document in which the top-level fields named in `dates` are BSON dates.
-///
-/// A text that would not come back letter by letter (another precision, another zone) stays text,
-/// so that nothing is lost on the way through the store.
+/// `value` as a document whose top-level fields named in `dates`, where they are instants, are BSON
+/// dates; digits below the millisecond are dropped.
 pub fn to_document(value: &impl Serialize, dates: &[&str]) -> bson::error::Result<Document> {
     let mut document = bson::serialize_to_document(value)?;
     for field in dates {
-        let Some(Bson::String(text)) = document.get(field) else { continue };
-        if let Ok(at) = text.parse::<Timestamp>()
-            && clock::rfc3339(at) == *text
-        {
-            document.insert(*field, clock::to_bson(at));
+        if let Ok(at) = document.get_str(field).unwrap_or_default().parse::<Timestamp>() {
+            document.insert(*field, Bson::DateTime(clock::to_bson(at)));
         }
     }
     Ok(document)
 }
 
-/// A document as the JSON object that it was made of: dates as text, `_id` as `id`.
-pub fn to_json(mut document: Document) -> serde_json::Result<Map<String, Value>> {
-    for (_, value) in document.iter_mut() {
-        if let Bson::DateTime(at) = value {
-            *value = Bson::String(clock::rfc3339(clock::from_bson(*at)));
-        }
-    }
-    let id = document.remove("_id");
+/// A document as the JSON object that it was made of: dates as text, `_id` as `id`, in front.
+///
+/// Read from the raw bytes: on the way through [`Document`] an object with a key like `$date` would
+/// be taken for extended JSON, and lost.
+pub fn to_json(document: &RawDocument) -> anyhow::Result<Map<String, Value>> {
     let mut object = Map::new();
-    if let Some(id) = id {
-        object.insert("id".into(), serde_json::to_value(id)?);
-    }
-    for (key, value) in document {
-        object.insert(key, serde_json::to_value(value)?);
+    for element in document {
+        let (key, value) = element?;
+        let key = if key.as_str() == "_id" { "id" } else { key.as_str() };
+        object.insert(key.to_owned(), json(value)?);
     }
     Ok(object)
+}
+
+fn json(value: RawBsonRef<'_>) -> anyhow::Result<Value> {
+    Ok(match value {
+        RawBsonRef::Null => Value::Null,
+        RawBsonRef::Boolean(flag) => flag.into(),
+        RawBsonRef::Int32(number) => number.into(),
+        RawBsonRef::Int64(number) => number.into(),
+        RawBsonRef::Double(number) => number.into(),
+        RawBsonRef::String(text) => text.into(),
+        RawBsonRef::DateTime(at) => clock::rfc3339(clock::from_bson(at)).into(),
+        RawBsonRef::Array(items) => array(items)?,
+        RawBsonRef::Document(document) => {
+            let fields = document.iter().map(|element| {
+                let (key, value) = element?;
+                Ok((key.as_str().to_owned(), json(value)?))
+            });
+            Value::Object(fields.collect::<anyhow::Result<_>>()?)
+        }
+        other => bail!("a {:?} has no place in content", other.element_type()),
+    })
+}
+
+fn array(items: &RawArray) -> anyhow::Result<Value> {
+    Ok(Value::Array(items.into_iter().map(|item| json(item?)).collect::<anyhow::Result<_>>()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bson::RawDocumentBuf;
     use serde_json::json;
 
     #[test]
     fn every_value_comes_back_as_it_went() {
         let value = json!({
             "id": "a", "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02", "role": null,
-            "example": {"before": "x", "$date": 1}, "views": 3, "rating": 4.5, "whole": 1.0, "big": 9_007_199_254_740_993_i64, "tags": ["&", "\"q\""],
+            "example": {"before": "x", "$date": 1}, "oid": {"$oid": "x"}, "views": 3, "rating": 4.5, "whole": 1.0,
+            "big": 9_007_199_254_740_993_i64, "tags": ["&", "\"q\"", [null, {"deep": true}]],
         });
-        let mut document = to_document(&value, &["createdAt", "updatedAt"]).expect("document");
+        let document = to_document(&value, &["createdAt", "updatedAt"]).expect("document");
         assert!(matches!(document.get("createdAt"), Some(Bson::DateTime(_))));
-        assert!(matches!(document.get("updatedAt"), Some(Bson::String(_))));
-        let id = document.remove("id").expect("id");
-        document.insert("_id", id);
-        assert_eq!(Value::Object(to_json(document).expect("JSON")), value);
+        assert!(matches!(document.get("updatedAt"), Some(Bson::String(_))), "not an instant");
+        let raw = RawDocumentBuf::try_from(&document).expect("raw");
+        assert_eq!(Value::Object(to_json(&raw).expect("JSON")), value);
+    }
+
+    #[test]
+    fn an_instant_of_any_precision_is_a_date() {
+        for text in ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456789Z", "2026-01-02T04:04:05.1+01:00"] {
+            let document = to_document(&json!({"at": text}), &["at"]).expect("document");
+            assert!(matches!(document.get("at"), Some(Bson::DateTime(_))), "{text}");
+        }
     }
 }
