@@ -1,6 +1,6 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
-  pack                        target/debug/<bin> -> target/lambda/<bin>/bootstrap(.zip)
+  pack PROFILE FOLDER         target/PROFILE/<bin> -> FOLDER/<bin>/bootstrap(.zip)
   prepare MONGODB_URI         the bucket and the secret that a deploy needs
   finish STACK                routes, CORS and caps, which the emulator leaves out of a template
   api-id STACK
@@ -19,25 +19,28 @@ from pathlib import Path
 import boto3
 
 
-def pack():
+def pack(profile, target):
     """A zip per function, as `cargo lambda build --output-format zip` makes it. Unchanged binaries keep theirs."""
-    binaries = [Path("target/debug") / source.stem for source in sorted(Path("functions").glob("*/src/bin/*.rs"))]
+    sources = sorted(Path("functions").glob("*/src/bin/*.rs"))
     with ThreadPoolExecutor() as threads:
-        list(threads.map(pack_one, binaries))
+        list(threads.map(lambda source: pack_one(Path("target") / profile / source.stem, Path(target) / source.stem), sources))
 
 
-def pack_one(binary):
-    bootstrap = Path("target/lambda") / binary.name / "bootstrap"
-    archive = bootstrap.with_suffix(".zip")
-    if archive.exists() and archive.stat().st_mtime >= binary.stat().st_mtime:
+def pack_one(binary, folder):
+    archive = folder / "bootstrap.zip"
+    built = binary.stat().st_mtime
+    # The zip carries its binary's time, so that one that `cargo lambda` left there is not taken for ours.
+    if archive.exists() and archive.stat().st_mtime == built:
         return
-    bootstrap.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(binary, bootstrap)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(binary, folder / "bootstrap")
     with zipfile.ZipFile(archive, "w") as out:
         # A fixed date: the same binary makes the same zip, and is not deployed again.
         entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o755 << 16
-        out.writestr(entry, bootstrap.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=1)
+        level = 1 if binary.parent.name == "debug" else 6
+        out.writestr(entry, binary.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=level)
+    os.utime(archive, (built, built))
 
 
 def prepare(mongodb_uri):

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{self, DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
     routing::{get, post},
@@ -25,6 +25,8 @@ use tokio::{
     sync::{Mutex as AsyncMutex, mpsc, oneshot},
     time::timeout,
 };
+
+use crate::template::root;
 
 /// What the function made of an event.
 #[derive(Debug)]
@@ -53,14 +55,17 @@ pub struct Function {
 
 /// The binary that was built for the local stack.
 pub fn binary(name: &str) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("target/lambda").join(name).join("bootstrap");
-    if path.exists() { path } else { root.join("target/debug").join(name) }
+    root().join("target/lambda").join(name).join("bootstrap")
 }
 
 impl Function {
     /// Starts `name` with these variables and nothing else of the bundle's.
     pub async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_binary(&binary(name), name, variables).await
+    }
+
+    /// As [`Function::start`], from another build.
+    pub async fn start_binary(binary: &Path, name: &str, variables: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (events, receiver) = mpsc::channel(1);
@@ -82,7 +87,7 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let started = Instant::now();
-        let mut child = Command::new(binary(name))
+        let mut child = Command::new(binary)
             .env_clear()
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
@@ -180,11 +185,11 @@ async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
     (headers, Json(event)).into_response()
 }
 
-async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+async fn response(State(api): State<Arc<Api>>, extract::Path(id): extract::Path<String>, body: Bytes) -> StatusCode {
     settle(&api, &id, Outcome::Response(serde_json::from_slice(&body).unwrap()))
 }
 
-async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+async fn error(State(api): State<Arc<Api>>, extract::Path(id): extract::Path<String>, body: Bytes) -> StatusCode {
     settle(&api, &id, Outcome::Error(serde_json::from_slice(&body).unwrap()))
 }
 

@@ -31,7 +31,16 @@ pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
 pub fn build() -> anyhow::Result<()> {
     eprintln!("building the functions");
     openly(Command::new("cargo").args(["build", "--quiet", "--bins"]).current_dir(root()))?;
-    step("packing the functions", || helper(None, &["pack"]).map(drop))
+    step("packing the functions", || helper(None, &["pack", "debug", "target/lambda"]).map(drop))
+}
+
+/// Builds every function as for AWS, but for this machine, into `target/bench`.
+pub fn build_release() -> anyhow::Result<()> {
+    step("building the functions for release", || {
+        let packages = ["--package", "routes", "--package", "consumers", "--package", "jobs"];
+        openly(Command::new("cargo").args(["build", "--quiet", "--release"]).args(packages).current_dir(root()))
+    })?;
+    step("packing them", || helper(None, &["pack", "release", "target/bench"]).map(drop))
 }
 
 fn start_servers(state: &mut State) -> anyhow::Result<()> {

@@ -39,6 +39,8 @@ enum Verb {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Figures: size, start, latency, throughput of the release build
+    Bench,
     /// Stop what an `up` left behind
     Down,
     /// Where everything is
@@ -72,6 +74,7 @@ async fn main() {
     let outcome = match Arguments::parse().verb {
         Verb::Up { no_seed } => up(!no_seed).await,
         Verb::Test { arguments } => test(&arguments).await,
+        Verb::Bench => bench().await,
         Verb::Down => State::load().map(|state| deploy::down(&state)),
         Verb::Status { json } => status(json),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
@@ -145,6 +148,17 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     .await;
     eprintln!("the whole took {:.0} s", started.elapsed().as_secs_f64());
     ensure!(outcome?, "interrupted");
+    Ok(())
+}
+
+async fn bench() -> anyhow::Result<()> {
+    install::all()?;
+    deploy::build_release()?;
+    let finished = with_stack(true, async |_| {
+        let run = || openly(Command::new("cargo").args(["run", "--quiet", "--bin", "bench"]).current_dir(root()));
+        tokio::task::spawn_blocking(run).await.context("the benchmark could not be run")?
+    });
+    ensure!(finished.await?, "interrupted");
     Ok(())
 }
 
