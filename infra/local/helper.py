@@ -149,12 +149,14 @@ def invoke(name, function, event):
 
 def logs(name, function):
     client = boto3.client("logs")
-    for group in client.describe_log_groups()["logGroups"]:
-        group_name = group["logGroupName"]
-        for page in client.get_paginator("filter_log_events").paginate(logGroupName=group_name):
-            for event in page["events"]:
-                if group_name.endswith(f"/{name}-{function}") or f"{name}-{function}" in event.get("logStreamName", ""):
-                    print(event["message"].rstrip())
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=f"/{name}/functions")
+    events = [event for page in pages for event in page["events"]]
+    # One group for all functions, a stream per environment: its metrics tell whose it is.
+    mark = f'"Function":"{name}-{function}"'
+    streams = {event["logStreamName"] for event in events if mark in event["message"]}
+    for event in sorted(events, key=lambda event: event["timestamp"]):
+        if event["logStreamName"] in streams:
+            print(event["message"].rstrip())
 
 
 if __name__ == "__main__":
