@@ -1,6 +1,6 @@
 //! The stack that `cargo local` brought up, and its servers seen from the outside.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use aws_sdk_sqs::{
     Client as Sqs,
@@ -8,32 +8,25 @@ use aws_sdk_sqs::{
     types::QueueAttributeName,
 };
 use bson::doc;
+use local::state::State;
 use mongodb::{Client, Database, options::ClientOptions};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::mongo::MongoSettings;
 
-use crate::template::root;
+/// The stack, with the state that `cargo local` wrote down.
+pub struct Stack(State);
 
-/// Where everything is, as `cargo local` wrote it down.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stack {
-    pub api_url: String,
-    pub mongodb_uri: String,
-    pub redis_url: Option<String>,
-    pub aws_endpoint_url: String,
-    pub stack_name: String,
-    pub content_url: String,
-    pub events_queue_url: String,
-    pub events_dlq_url: String,
+impl Deref for Stack {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
 }
 
 /// The running stack.
 pub fn stack() -> Stack {
-    let text =
-        std::fs::read_to_string(root().join(".local/state.json")).expect("no stack is running: use `cargo local test`");
-    serde_json::from_str(&text).unwrap()
+    Stack(State::load().expect("no stack is running: use `cargo local test`"))
 }
 
 impl Stack {

@@ -1,8 +1,10 @@
 //! What people do with prompts: events in, counts per prompt and day out.
 
+mod intake;
 mod rollup;
 mod track;
 
+pub use intake::Intake;
 pub use rollup::{RollUp, roll_up};
 pub use track::{Accepted, TrackRequest, TrackedEvent, view_event};
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::{Kind, Library, file, source::Fetched, source::PublishedContent};
-use crate::telemetry::Metrics;
+use crate::{config::ConfigError, telemetry::Metrics};
 
 /// How often the published file is asked for anew.
 const REVALIDATE_AFTER: Duration = Duration::from_mins(1);
@@ -84,14 +84,14 @@ struct Published {
 }
 
 impl Content {
-    /// `backup` is one of [`super::backup`]. Reads nothing yet.
-    pub fn new(
+    /// Published content from where `CONTENT_URL` says, then `database`, then `backup`, one of
+    /// [`super::backup`]. Reads nothing yet.
+    pub fn from_env(
         kind: Kind,
-        source: PublishedContent,
         database: Option<Box<dyn DatabaseFallback>>,
         backup: &'static [u8],
-    ) -> Self {
-        Self { kind, source, database, backup, state: Mutex::default() }
+    ) -> Result<Self, ConfigError> {
+        Ok(Self { kind, source: PublishedContent::from_env()?, database, backup, state: Mutex::default() })
     }
 
     /// Which kind it is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply, open_item},
+    content::{Content, Filter, Kind, Sort, Store, backup, content_reply, open_item},
     http::{Page, Path, Problem, ProblemDocument, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -31,7 +31,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
     let database = Store::new(mongo.clone()).fallback(Kind::Learning);
-    let content = Content::new(Kind::Learning, PublishedContent::from_env()?, Some(database), backup::LEARNING);
+    let content = Content::from_env(Kind::Learning, Some(database), backup::LEARNING)?;
     let router = Router::new().route("/api/learning", get(list)).route("/api/learning/{slug}", get(show));
     lambda::http(router.with_state(Arc::new(content)), mongo).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply, open_item},
+    content::{Content, Filter, Kind, Sort, Store, backup, content_reply, open_item},
     http::{Page, Path, Problem, ProblemDocument, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
     let database = Store::new(mongo.clone()).fallback(Kind::Patterns);
-    let content = Content::new(Kind::Patterns, PublishedContent::from_env()?, Some(database), backup::PATTERNS);
+    let content = Content::from_env(Kind::Patterns, Some(database), backup::PATTERNS)?;
     let router = Router::new().route("/api/patterns", get(list)).route("/api/patterns/{id}", get(show));
     lambda::http(router.with_state(Arc::new(content)), mongo).await
 }

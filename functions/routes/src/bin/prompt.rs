@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    content::{Content, Kind, PublishedContent, Store, backup, open_item},
+    content::{Content, Kind, Store, backup, open_item},
     http::{Path, Problem, ProblemDocument, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -15,7 +15,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
     let database = Store::new(mongo.clone()).fallback(Kind::Prompts);
-    let content = Content::new(Kind::Prompts, PublishedContent::from_env()?, Some(database), backup::PROMPTS);
+    let content = Content::from_env(Kind::Prompts, Some(database), backup::PROMPTS)?;
     lambda::http(Router::new().route("/api/prompts/{id}", get(show)).with_state(Arc::new(content)), mongo).await
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, PublishedContent, Sort, Store, backup, content_reply},
+    content::{Content, Filter, Kind, Sort, Store, backup, content_reply},
     http::{Page, Problem, ProblemDocument, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -48,7 +48,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
     let database = Store::new(mongo.clone()).fallback(Kind::Prompts);
-    let content = Content::new(Kind::Prompts, PublishedContent::from_env()?, Some(database), backup::PROMPTS);
+    let content = Content::from_env(Kind::Prompts, Some(database), backup::PROMPTS)?;
     lambda::http(Router::new().route("/api/prompts", get(list)).with_state(Arc::new(content)), mongo).await
 }
 
