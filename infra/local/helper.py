@@ -151,9 +151,9 @@ def logs(name, function):
     client = boto3.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(logGroupName=f"/{name}/functions")
     events = [event for page in pages for event in page["events"]]
-    # One group for all functions, a stream per environment: its metrics tell whose it is.
-    mark = f'"Function":"{name}-{function}"'
-    streams = {event["logStreamName"] for event in events if mark in event["message"]}
+    # One group for all functions: a line tells whose it and its stream are.
+    mark = f'"function":"{name}-{function}"'
+    streams = {event["logStreamName"] for event in events if mark in event["message"].replace('"Function"', '"function"')}
     for event in sorted(events, key=lambda event: event["timestamp"]):
         if event["logStreamName"] in streams:
             print(event["message"].rstrip())

@@ -1,8 +1,9 @@
 //! What the functions share, in two layers.
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
-//! [`lambda`], [`telemetry`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`events`], [`analytics`], [`stats`], and [`schema`] for what the database must look like.
+//! [`lambda`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
+//! [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`stats`], a table
+//! of [`limits`], and [`schema`] for what the database must look like.
 //! The ground never imports the product.
 
 pub mod cache;
@@ -10,13 +11,19 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod id;
+pub mod keys;
 pub mod lambda;
 pub mod mongo;
 pub mod queue;
 pub mod telemetry;
 
+pub mod accounts;
 pub mod analytics;
+pub mod api_keys;
+pub mod audit;
 pub mod content;
 pub mod events;
+pub mod limits;
+pub mod notifications;
 pub mod schema;
 pub mod stats;

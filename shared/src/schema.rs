@@ -75,6 +75,32 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection { name: "users", indexes: &[unique(&[("email", 1)]), lookup(&[("organizationId", 1), ("_id", 1)])] },
     Collection {
+        name: "sessions",
+        indexes: &[
+            unique(&[("refreshHash", 1)]),
+            lookup(&[("userId", 1)]),
+            lookup(&[("familyId", 1)]),
+            expire(&[("expiresAt", 1)], 0),
+        ],
+    },
+    // One live code per person and purpose: that pair is its `_id`.
+    Collection { name: "mfa_codes", indexes: &[expire(&[("expiresAt", 1)], 0)] },
+    Collection {
+        name: "password_resets",
+        indexes: &[unique(&[("tokenHash", 1)]), lookup(&[("userId", 1)]), expire(&[("expiresAt", 1)], 0)],
+    },
+    Collection { name: "user_activity", indexes: &[unique(&[("userId", 1), ("day", 1)]), expire(&[("at", 1)], 400)] },
+    // Documents that concurrent transactions write in order to be told of one another.
+    Collection { name: "guards", indexes: &[] },
+    Collection { name: "api_keys", indexes: &[unique(&[("publicId", 1)]), lookup(&[("userId", 1)])] },
+    Collection { name: "provider_keys", indexes: &[lookup(&[("userId", 1), ("provider", 1)])] },
+    Collection {
+        name: "prompt_collections",
+        indexes: &[unique(&[("userId", 1), ("originalPromptId", 1), ("title", 1)])],
+    },
+    Collection { name: "workbench_runs", indexes: &[unique(&[("userId", 1), ("runId", 1)])] },
+    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", 1)]), expire(&[("at", 1)], 90)] },
+    Collection {
         name: "analytics_events",
         indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],
     },
@@ -93,6 +119,7 @@ pub const COLLECTIONS: &[Collection] = &[
             lookup(&[("at", -1)]),
             lookup(&[("actorId", 1), ("at", -1)]),
             lookup(&[("action", 1), ("at", -1)]),
+            lookup(&[("resource", 1), ("at", -1)]),
             expire(&[("expiresAt", 1)], 0),
         ],
     },

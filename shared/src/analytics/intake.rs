@@ -7,7 +7,7 @@ use crate::{
     config::ConfigError,
     content::{Content, Kind, Library, backup},
     events::Event,
-    http::{Caller, Policy, Problem, RateLimiter, Reply},
+    http::{Caller, Policy, Problem, Reply},
     queue::Queue,
 };
 
@@ -17,7 +17,8 @@ use super::Accepted;
 pub struct Intake {
     content: Content,
     queue: Queue,
-    limiter: RateLimiter,
+    cache: Cache,
+    policy: Policy,
 }
 
 impl Intake {
@@ -26,13 +27,14 @@ impl Intake {
         Ok(Self {
             content: Content::from_env(Kind::Prompts, None, backup::PROMPTS)?,
             queue: Queue::events_from_env()?,
-            limiter: RateLimiter::new(cache, policy),
+            cache,
+            policy,
         })
     }
 
     /// The prompts that events may name, or 429.
     pub async fn admit(&self, caller: &Caller) -> Result<Arc<Library>, Problem> {
-        self.limiter.check(caller).await?;
+        self.policy.check_address(&self.cache, caller).await?;
         Ok(self.content.current().await.library)
     }
 

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
-    clock,
+    accounts::{Email, admin},
+    audit, clock,
     content::{Kind, PublishedContent, Store, export, parse, render},
+    keys::Seed,
     lambda::{self, Connection},
     mongo::{Lifetime, Mongo, WORK_LIMIT},
     schema,
@@ -35,6 +37,13 @@ enum Verb {
         #[arg(long, default_value = "public-data")]
         from: PathBuf,
     },
+    /// Make an account a super admin: the first one; it signs in anew.
+    Promote {
+        /// The account's address.
+        email: String,
+    },
+    /// Check every entry of the audit trail against its code (`AUTH_PEPPER`); fails when one was changed.
+    VerifyAudit,
     /// Publish the database's content to `CONTENT_URL` now.
     Publish {
         /// Publish even when the result is much smaller than what is published.
@@ -80,6 +89,16 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
                 let written = store.import(kind, &read(&from, kind)?).await?;
                 println!("{written} {} imported", kind.name());
             }
+        }
+        Verb::Promote { email } => {
+            let email = Email::parse(&email).context("that is not an e-mail address")?;
+            anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
+            println!("done: in force within 5 minutes, or at once after signing in again");
+        }
+        Verb::VerifyAudit => {
+            let checked = audit::verify(mongo, &Seed::from_env("AUTH_PEPPER")?).await?;
+            println!("{} entries are as they were written", checked.intact);
+            anyhow::ensure!(checked.changed.is_empty(), "these are not: {}", checked.changed.join(", "));
         }
         Verb::Publish { allow_shrink } => {
             let target = PublishedContent::from_env()?;

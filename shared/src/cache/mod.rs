@@ -5,6 +5,7 @@
 //! [`PAUSE_AFTER_FAILURE`], and no call returns an error. Nothing that must not be lost belongs here.
 
 mod elasticache;
+mod lookup;
 mod server;
 
 use std::{
@@ -21,6 +22,8 @@ use tokio::{sync::Mutex, time::timeout};
 use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
 use server::Server;
 
+pub use lookup::Lookup;
+
 /// The longest that a caller waits for the cache, connecting included.
 const CALL_LIMIT: Duration = Duration::from_millis(300);
 /// How long a cache that failed is left alone.
@@ -31,10 +34,23 @@ const REDIAL_AFTER: Duration = Duration::from_secs(5);
 /// The process's own memory holds at most this many entries.
 const LOCAL_ENTRIES: u64 = 10_000;
 
-/// Counts and, at the first count, starts the window: in one step, so that no key stays without an end.
+/// Counts and, at the first count, starts the window: in one step, so that no key stays without an
+/// end. Returns the count and the milliseconds that are left.
 const INCREMENT: &str = "local n = redis.call('INCR', KEYS[1])
 if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return n";
+return {n, redis.call('PTTL', KEYS[1])}";
+
+/// A counter that ended meanwhile must not come back without an end.
+const DECREMENT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECR', KEYS[1]) end";
+
+/// A counter after its increment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// How often it was counted in this window.
+    pub used: u64,
+    /// When the window ends.
+    pub resets_in: Duration,
+}
 
 /// A handle to the environment's cache; clones share it.
 #[derive(Clone)]
@@ -97,27 +113,84 @@ impl Cache {
         self.call(async |connection| connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).await;
     }
 
+    /// Whether there is a server besides the process's own memory.
+    fn has_server(&self) -> bool {
+        self.0.server.is_some()
+    }
+
+    /// Ends the pause after a failure.
+    async fn retry_now(&self) {
+        self.0.paused_until.lock().await.take();
+    }
+
+    /// Counts a hit in a nearer place than the server.
+    fn count_hit(&self) {
+        self.0.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// As [`Cache::get`], from the server alone: for what another environment may have taken back, which
+    /// a copy in this process's memory would outlive.
+    async fn get_shared(&self, key: &str) -> Option<String> {
+        let value = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await.flatten();
+        let counter = if value.is_some() { &self.0.hits } else { &self.0.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        value
+    }
+
+    /// As [`Cache::set`], on the server alone; false when it did not take the value.
+    async fn set_shared(&self, key: &str, value: &str, ttl: Duration) -> bool {
+        self.call(async |connection| connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).await.is_some()
+    }
+
+    /// As [`Cache::set_shared`], unless there is a value already.
+    async fn add_shared(&self, key: &str, value: &str, ttl: Duration) {
+        self.call(async |connection| {
+            let mut command = redis::cmd("SET");
+            command.arg(key).arg(value).arg("NX").arg("PX").arg(millis(ttl));
+            command.query_async::<Option<String>>(connection).await
+        })
+        .await;
+    }
+
     /// Forgets `key`.
     pub async fn delete(&self, key: &str) {
         self.0.local.invalidate(key);
         self.call(async |connection| connection.del::<_, ()>(key).await).await;
     }
 
-    /// Adds one to the counter `key`, which ends `window` after its first count; returns the count.
-    pub async fn increment(&self, key: &str, window: Duration) -> u64 {
+    /// Adds one to the counter `key`, which ends `window` after its first count.
+    pub async fn increment(&self, key: &str, window: Duration) -> Count {
         let script = Script::new(INCREMENT);
         let remote = self
-            .call(async |connection| script.key(key).arg(millis(window)).invoke_async::<u64>(connection).await)
+            .call(async |connection| script.key(key).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await)
             .await;
-        remote.unwrap_or_else(|| {
-            let count = self.local(key).and_then(|count| count.parse::<u64>().ok());
-            let (count, ttl) = match (count, self.0.local.get(key)) {
-                (Some(count), Some(entry)) => (count + 1, entry.expires.saturating_duration_since(Instant::now())),
-                _ => (1, window),
-            };
-            self.keep_local(key, count.to_string(), ttl);
-            count
-        })
+        remote.map_or_else(
+            || self.increment_local(key, window),
+            |(used, left)| Count { used, resets_in: Duration::from_millis(left) },
+        )
+    }
+
+    /// Takes one back from the counter `key`, if it is counting.
+    pub async fn decrement(&self, key: &str) {
+        let script = Script::new(DECREMENT);
+        let remote = self.call(async |connection| script.key(key).invoke_async::<()>(connection).await).await;
+        if remote.is_none()
+            && let Some(entry) = self.0.local.get(key)
+            && let Ok(count) = entry.value.parse::<u64>()
+        {
+            self.0.local.insert(key.to_owned(), LocalEntry { value: count.saturating_sub(1).to_string(), ..entry });
+        }
+    }
+
+    fn increment_local(&self, key: &str, window: Duration) -> Count {
+        let kept = self.0.local.get(key).filter(|entry| Instant::now() < entry.expires);
+        let kept = kept.and_then(|entry| Some((entry.value.parse::<u64>().ok()?, entry.expires)));
+        let (used, resets_in) = match kept {
+            Some((used, expires)) => (used + 1, expires.saturating_duration_since(Instant::now())),
+            None => (1, window),
+        };
+        self.keep_local(key, used.to_string(), resets_in);
+        Count { used, resets_in }
     }
 
     /// True for the one caller who gets the lock; it ends by itself after `ttl`.
@@ -217,10 +290,8 @@ mod tests {
         assert_eq!(cache.get("k").await.as_deref(), Some("v"));
         cache.delete("k").await;
         assert_eq!(cache.get("k").await, None);
-        assert_eq!(
-            [cache.increment("n", Duration::from_secs(1)).await, cache.increment("n", Duration::from_secs(1)).await],
-            [1, 2]
-        );
+        let minute = Duration::from_mins(1);
+        assert_eq!([cache.increment("n", minute).await.used, cache.increment("n", minute).await.used], [1, 2]);
         assert!(cache.lock("l", Duration::from_secs(1)).await);
         assert!(!cache.lock("l", Duration::from_secs(1)).await);
     }

@@ -5,6 +5,7 @@
 //!   address is `CACHE_ENDPOINT`, or is asked of ElastiCache when that is unset;
 //! - neither: no server.
 
+use futures_util::{FutureExt, future::BoxFuture};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
     aio::MultiplexedConnection,
@@ -36,9 +37,21 @@ impl Server {
         url.into_connection_info().ok().map(|info| Self::Url(Box::new(info)))
     }
 
-    pub(super) async fn connect(&self) -> anyhow::Result<MultiplexedConnection> {
-        let info = match self {
-            Self::Url(info) => (**info).clone(),
+    /// Boxed: every caller of the cache would hold the SDK's futures otherwise.
+    pub(super) fn connect(&self) -> BoxFuture<'_, anyhow::Result<MultiplexedConnection>> {
+        async {
+            let info = self.info().await?;
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CALL_LIMIT))
+                .set_response_timeout(Some(CALL_LIMIT));
+            Ok(Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?)
+        }
+        .boxed()
+    }
+
+    async fn info(&self) -> anyhow::Result<ConnectionInfo> {
+        match self {
+            Self::Url(info) => Ok((**info).clone()),
             Self::ElastiCache(cache) => {
                 let address = ConnectionAddr::TcpTls {
                     host: cache.endpoint().await?,
@@ -50,12 +63,8 @@ impl Server {
                 // a connection that the service ends (after 12 h) is dialled anew.
                 let login =
                     RedisConnectionInfo::default().set_username(cache.user()).set_password(cache.token().await?);
-                address.into_connection_info()?.set_redis_settings(login)
+                Ok(address.into_connection_info()?.set_redis_settings(login))
             }
-        };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CALL_LIMIT))
-            .set_response_timeout(Some(CALL_LIMIT));
-        Ok(Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?)
+        }
     }
 }

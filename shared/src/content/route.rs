@@ -6,7 +6,10 @@ use http::{HeaderName, HeaderValue};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Access, Content, Filter, Item, Sort};
-use crate::http::{Page, Problem, Reply};
+use crate::{
+    accounts::Role,
+    http::{Page, Problem, Reply},
+};
 
 const CONTENT_SOURCE: HeaderName = HeaderName::from_static("x-content-source");
 
@@ -25,19 +28,21 @@ pub async fn content_reply(content: &Content, filter: &Filter, sort: Sort, page:
     Ok(Reply::public(&body).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
 }
 
-/// One item by id or slug: 404, or what stands between it and the caller.
-pub async fn open_item(content: &Content, id_or_slug: &str) -> Result<Reply, Problem> {
+/// One item by id or slug, for a caller of this role (if signed in): 404, or what stands between them.
+/// What is not for everyone is kept by no cache.
+pub async fn open_item(content: &Content, id_or_slug: &str, role: Option<Role>) -> Result<Reply, Problem> {
     let snapshot = content.current().await;
     let item = snapshot.library.find(id_or_slug).filter(|item| item.access != Access::Hidden);
     let item: &Item =
         item.ok_or_else(|| Problem::not_found(format!("There is no such item in {}.", content.kind().name())))?;
-    match item.access {
-        Access::Public => {
-            Ok(Reply::public(&item.detail).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
+    let reply = match (item.access, role) {
+        (Access::Public, _) => Reply::public(&item.detail),
+        (Access::SignedIn, Some(_)) => Reply::ok(&item.detail),
+        (Access::Premium, Some(role)) if role.level() >= Role::Pro.level() => Reply::ok(&item.detail),
+        (Access::SignedIn, None) => return Err(Problem::unauthorized("Sign in to read this item.")),
+        (Access::Premium | Access::Hidden, _) => {
+            return Err(Problem::forbidden("premium_required", "This item is part of the premium plans."));
         }
-        Access::SignedIn => Err(Problem::unauthorized("Sign in to read this item.")),
-        Access::Premium | Access::Hidden => {
-            Err(Problem::forbidden("premium_required", "This item is part of the premium plans."))
-        }
-    }
+    };
+    Ok(reply.with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
 }

@@ -125,18 +125,29 @@ pub struct ApiKeyUsage {
 pub struct AuditEntry {
     /// Event id.
     pub id: String,
-    /// What was done, `prompt.created`.
+    /// What was done, `auth.login.success`.
     pub action: String,
-    /// Its family.
+    /// Its family: `auth`, `security`, `admin` or `data`.
     pub category: String,
-    /// `info`; what is graver is written before the answer, not here.
+    /// `info`, `warning` or `error`.
     pub severity: String,
-    /// The id of who did it, if known.
+    /// `success` or `failure`.
+    pub outcome: String,
+    /// The id of who did it, if known. Never an address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<String>,
-    /// What it was done to.
+    /// Their role then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_role: Option<String>,
+    /// What it was done to, `user/<id>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The network address it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The client it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     /// The request it came with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -147,6 +158,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// When the entry may go.
     pub expires_at: Timestamp,
+    /// Code of all of the above: who changes the entry cannot make a new one.
+    pub hash: String,
 }
 
 /// `affiliate_clicks`.

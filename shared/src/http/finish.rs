@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
-use super::{Caller, Problem};
+use super::{Caller, Problem, Quota};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -42,9 +42,13 @@ impl Exchange {
         if let Ok(id) = HeaderValue::from_str(&self.caller.request_id) {
             headers.insert(REQUEST_ID, id);
         }
+        for (name, value) in self.caller.quota.get().into_iter().flat_map(Quota::fields) {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         tracing::info!(
-            request.id = self.caller.request_id,
             http.method = %self.method,
             http.path = self.path,
             http.status = response.status().as_u16(),
@@ -56,7 +60,7 @@ impl Exchange {
 
     fn write_problem(&self, mut response: Response, problem: Problem) -> Response {
         if let Some(reason) = problem.log() {
-            tracing::error!(request.id = self.caller.request_id, reason, "request failed");
+            tracing::error!(reason, "request failed");
         }
         let body = serde_json::to_vec(&problem.document(&self.caller.request_id)).unwrap_or_default();
         *response.body_mut() = Body::from(body);

@@ -2,6 +2,8 @@
 //!
 //! CORS is API Gateway's work, not ours: answered twice it breaks.
 
+use std::sync::{Arc, OnceLock};
+
 mod body;
 pub(crate) mod finish;
 mod paging;
@@ -16,7 +18,7 @@ pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
-pub use rate_limit::{Policy, RateLimiter};
+pub use rate_limit::{Policy, Quota};
 pub use reply::Reply;
 
 /// Who is calling, put into every request by the entry.
@@ -26,4 +28,8 @@ pub struct Caller {
     pub request_id: String,
     /// The address of the connection, as API Gateway saw it.
     pub source_ip: String,
+    /// What the caller's client calls itself.
+    pub user_agent: String,
+    /// What a rate limit left, for the answer's headers.
+    pub quota: Arc<OnceLock<Quota>>,
 }

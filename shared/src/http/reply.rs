@@ -25,6 +25,18 @@ impl Reply {
         Self::json(StatusCode::OK, body)
     }
 
+    /// 201: made.
+    pub fn created(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 204: done, and there is nothing to say.
+    pub fn no_content() -> Self {
+        let mut reply = Self::bytes(StatusCode::NO_CONTENT, Vec::new());
+        reply.0.headers_mut().remove(header::CONTENT_TYPE);
+        reply
+    }
+
     /// 202: accepted, and already safe.
     pub fn accepted(body: &impl Serialize) -> Self {
         Self::json(StatusCode::ACCEPTED, body)

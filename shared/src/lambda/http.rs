@@ -4,12 +4,17 @@ use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use axum::{Router, body::Body};
 use futures_util::FutureExt;
+use http::request::Parts;
 use http_body_util::BodyExt;
 use lambda_http::{Request, RequestExt, Response, request::RequestContext, service_fn};
 use tower::ServiceExt;
+use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
 use crate::http::{Caller, Problem, finish};
+
+/// A client may call itself anything; sessions and the audit trail keep this much of it.
+const MAX_USER_AGENT_CHARS: usize = 200;
 
 /// Serves a route until Lambda ends the environment.
 pub async fn http(router: Router, connection: impl Connection) -> Result<(), Error> {
@@ -19,20 +24,27 @@ pub async fn http(router: Router, connection: impl Connection) -> Result<(), Err
     close_on_shutdown(connection.clone()).await;
     lambda_http::run(service_fn(move |request: Request| {
         let (router, connection) = (router.clone(), connection.clone());
-        async move {
+        let (parts, body) = request.into_parts();
+        let caller = caller(&parts);
+        let span = invocation_span(&caller.request_id);
+        let work = async move {
             count_cold_start();
-            let answer = answer(router, request).await;
+            let answer = answer(router, parts, body, caller).await;
             connection.after_invocation().await;
             Ok::<_, Infallible>(answer)
-        }
+        };
+        work.instrument(span)
     }))
     .await
 }
 
 /// Never an error: a handler that panics answers 500, and its environment lives on.
-async fn answer(router: Router, request: Request) -> Response<lambda_http::Body> {
-    let (mut parts, body) = request.into_parts();
-    let caller = caller(&parts);
+async fn answer(
+    router: Router,
+    mut parts: Parts,
+    body: lambda_http::Body,
+    caller: Caller,
+) -> Response<lambda_http::Body> {
     parts.extensions.insert(caller.clone());
     let exchange = finish::Exchange::new(&parts, caller);
     let request = http::Request::from_parts(parts, Body::from(bytes(body)));
@@ -66,14 +78,16 @@ fn lambda_body(bytes: &[u8]) -> lambda_http::Body {
 
 /// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
 /// client's claim.
-fn caller(parts: &http::request::Parts) -> Caller {
+fn caller(parts: &Parts) -> Caller {
     let request_id =
         parts.extensions.lambda_context_ref().map_or_else(crate::id::new, |context| context.request_id.clone());
-    match parts.extensions.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => Caller {
-            request_id: context.request_id.clone().unwrap_or(request_id),
-            source_ip: context.http.source_ip.clone().unwrap_or_default(),
-        },
-        _ => Caller { request_id, source_ip: String::new() },
+    let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.request_context_ref() else {
+        return Caller { request_id, ..Caller::default() };
+    };
+    Caller {
+        request_id: context.request_id.clone().unwrap_or(request_id),
+        source_ip: context.http.source_ip.clone().unwrap_or_default(),
+        user_agent: context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect(),
+        ..Caller::default()
     }
 }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start};
-use crate::{clock, telemetry};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
+use crate::clock;
 
 /// What a job may be told. The schedule sends an empty object.
 #[derive(Debug, Default, Deserialize)]
@@ -41,26 +42,37 @@ where
     close_on_shutdown(connection.clone()).await;
     let (work, connection) = (&work, &connection);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        count_cold_start();
-        let started = Instant::now();
-        let outcome = match request(event.payload) {
-            Ok(request) => Box::pin(work(request)).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
-            Err(error) => Err(error),
-        };
-        connection.after_invocation().await;
-        let (job, duration_ms) = (telemetry::function_name(), started.elapsed().as_millis());
-        match outcome {
-            Ok(summary) => {
-                tracing::info!(job, duration_ms, %summary, "job done");
-                Ok(summary)
-            }
-            Err(error) => {
-                tracing::error!(job, duration_ms, error = format!("{error:#}"), "job failed");
-                Err(Error::from(error.to_string()))
-            }
-        }
+        let span = invocation_span(&event.context.request_id);
+        run(work, connection, event.payload).instrument(span).await
     }))
     .await
+}
+
+async fn run<C, W, F, S>(work: &W, connection: &C, payload: Value) -> Result<Value, Error>
+where
+    C: Connection,
+    W: Fn(JobRequest) -> F,
+    F: Future<Output = anyhow::Result<S>>,
+    S: Serialize,
+{
+    count_cold_start();
+    let started = Instant::now();
+    let outcome = match request(payload) {
+        Ok(request) => Box::pin(work(request)).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
+        Err(error) => Err(error),
+    };
+    connection.after_invocation().await;
+    let duration_ms = started.elapsed().as_millis();
+    match outcome {
+        Ok(summary) => {
+            tracing::info!(duration_ms, %summary, "job done");
+            Ok(summary)
+        }
+        Err(error) => {
+            tracing::error!(duration_ms, error = format!("{error:#}"), "job failed");
+            Err(Error::from(error.to_string()))
+        }
+    }
 }
 
 fn request(payload: Value) -> anyhow::Result<JobRequest> {

@@ -16,6 +16,8 @@ pub use self::{
     sqs::{BatchOutcome, sqs},
 };
 
+use tracing::Span;
+
 use crate::telemetry::{self, Metrics};
 
 /// What `main` returns.
@@ -64,6 +66,11 @@ async fn close_on_shutdown(connection: impl Connection) {
     if registered.await.is_err() {
         tracing::warn!("the host has no extensions API: sockets will close with the process, not before");
     }
+}
+
+/// Every log line of an invocation carries these: one log group holds the lines of all functions.
+fn invocation_span(request_id: &str) -> Span {
+    tracing::info_span!("invocation", function = telemetry::function_name(), request.id = request_id)
 }
 
 /// Emits `ColdStart` at an environment's first invocation.

@@ -4,8 +4,9 @@ use std::future::Future;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{LambdaEvent, service_fn};
+use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
 
 /// The messages of a batch that must be delivered again, by id.
 #[derive(Debug, Default)]
@@ -27,10 +28,14 @@ where
     close_on_shutdown(connection.clone()).await;
     let (handle, connection) = (&handle, &connection);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        count_cold_start();
-        let outcome = handle(event.payload.records).await;
-        connection.after_invocation().await;
-        outcome.map(response).inspect_err(|error| tracing::error!(%error, "the batch goes back to the queue"))
+        let span = invocation_span(&event.context.request_id);
+        let work = async {
+            count_cold_start();
+            let outcome = handle(event.payload.records).await;
+            connection.after_invocation().await;
+            outcome.map(response).inspect_err(|error| tracing::error!(%error, "the batch goes back to the queue"))
+        };
+        work.instrument(span).await
     }))
     .await
 }

@@ -60,3 +60,15 @@ fn is_unavailable(error: &mongodb::error::Error) -> bool {
         _ => error.contains_label("RetryableWriteError"),
     }
 }
+
+impl Error {
+    /// Whether a unique index refused the write: something with that key is there already.
+    pub fn is_duplicate(&self) -> bool {
+        let Self::Refused(error) = self else { return false };
+        match error.kind.as_ref() {
+            ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
+            ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
+            _ => false,
+        }
+    }
+}

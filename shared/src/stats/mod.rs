@@ -108,6 +108,13 @@ pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Timestamp) -> Result<Stat
     Ok(stats)
 }
 
+/// Makes the kept statistics count as old, without losing them.
+pub async fn invalidate(cache: &Cache) {
+    if let Some(stats) = read(cache).await {
+        keep(cache, &Stats { last_updated: Timestamp::UNIX_EPOCH, ..stats }).await;
+    }
+}
+
 async fn read(cache: &Cache) -> Option<Stats> {
     cache.get(KEY).await.and_then(|text| serde_json::from_str(&text).ok())
 }

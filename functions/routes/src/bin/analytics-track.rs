@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::post};
 use shared::{
-    analytics::{Accepted, Intake, TRACK_POLICY, TrackRequest},
+    analytics::{Accepted, Intake, TrackRequest},
     cache::Cache,
     clock,
     http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
-    lambda,
+    lambda, limits,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let cache = Cache::from_env()?;
-    let intake = Intake::from_env(cache.clone(), TRACK_POLICY)?;
+    let intake = Intake::from_env(cache.clone(), limits::TRACK)?;
     lambda::http(Router::new().route("/api/analytics/track", post(track)).with_state(Arc::new(intake)), cache).await
 }
 

@@ -49,5 +49,5 @@ pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<Learn
 #[utoipa::path(get, path = "/api/learning/{slug}", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
     responses((status = 200, description = "The resource"), (status = 404, body = ProblemDocument)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
-    open_item(&content, &slug).await
+    open_item(&content, &slug, None).await
 }

@@ -3,10 +3,28 @@
 //! The routes' own files are included as modules, so that the document is made of the very handlers.
 
 // Of each route only the description is used here.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, deprecated)]
 
 #[path = "analytics-track.rs"]
 mod analytics_track;
+#[path = "api-key.rs"]
+mod api_key;
+#[path = "api-keys.rs"]
+mod api_keys;
+#[path = "audit-logs.rs"]
+mod audit_logs;
+#[path = "auth-jwks.rs"]
+mod auth_jwks;
+#[path = "auth-login.rs"]
+mod auth_login;
+#[path = "auth-mfa.rs"]
+mod auth_mfa;
+#[path = "auth-password.rs"]
+mod auth_password;
+#[path = "auth-session.rs"]
+mod auth_session;
+#[path = "auth-signup.rs"]
+mod auth_signup;
 #[path = "health.rs"]
 mod health;
 #[path = "learning.rs"]
@@ -19,8 +37,14 @@ mod prompt;
 mod prompt_view;
 #[path = "prompts.rs"]
 mod prompts;
+#[path = "provider-keys.rs"]
+mod provider_keys;
 #[path = "stats.rs"]
 mod stats;
+#[path = "user-stats.rs"]
+mod user_stats;
+#[path = "users-admin.rs"]
+mod users_admin;
 
 use std::sync::Arc;
 
@@ -35,21 +59,46 @@ use shared::{
     http::{Path, Problem, Reply},
     lambda,
 };
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 use utoipa_swagger_ui::Config;
 
 const DOCUMENT: &str = "/api/openapi.json";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Prompt library", description = "Prompts, patterns, learning resources and what people do with them."),
+    info(title = "Prompt library", description = "Prompts, patterns, learning resources, accounts, and what people do with them."),
     servers((url = "/")),
     paths(
         prompts::list, prompt::show, patterns::list, patterns::show, learning::list, learning::show,
-        prompt_view::count, analytics_track::track, stats::show, health::show, document,
+        prompt_view::count, analytics_track::track, stats::show, stats::invalidate,
+        auth_signup::sign_up, auth_login::login, auth_session::show, auth_session::refresh, auth_session::log_out,
+        auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
+        auth_password::forgot, auth_password::reset, auth_password::change, auth_jwks::show,
+        user_stats::show, user_stats::show_by_old_name, user_stats::record,
+        api_keys::list, api_keys::create, api_keys::usage, api_key::rotate, api_key::revoke,
+        provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
+        users_admin::list, users_admin::change, audit_logs::list, health::show, document,
     ),
+    modifiers(&Security),
 )]
 struct Api;
+
+/// How callers show who they are.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let token = bearer().bearer_format("JWT").description(Some("An access token, from a sign-in"));
+        let key = bearer().bearer_format("pk_…").description(Some("A platform key with the scope named"));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(token.build()));
+        components.add_security_scheme("apiKey", SecurityScheme::Http(key.build()));
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

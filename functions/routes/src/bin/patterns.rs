@@ -48,5 +48,5 @@ pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<Patte
 #[utoipa::path(get, path = "/api/patterns/{id}", tag = "content", params(("id" = String, Path, description = "Id")),
     responses((status = 200, description = "The pattern"), (status = 404, body = ProblemDocument)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
-    open_item(&content, &id).await
+    open_item(&content, &id, None).await
 }

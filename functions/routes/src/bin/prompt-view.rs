@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::post};
 use shared::{
-    analytics::{Accepted, Intake, VIEW_POLICY, view_event},
+    analytics::{Accepted, Intake, view_event},
     cache::Cache,
     clock,
     http::{Caller, Path, Problem, ProblemDocument, Reply},
-    lambda,
+    lambda, limits,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let cache = Cache::from_env()?;
-    let intake = Intake::from_env(cache.clone(), VIEW_POLICY)?;
+    let intake = Intake::from_env(cache.clone(), limits::VIEW)?;
     lambda::http(Router::new().route("/api/prompts/{id}/view", post(count)).with_state(Arc::new(intake)), cache).await
 }
 

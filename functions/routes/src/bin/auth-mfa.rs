@@ -1,0 +1,111 @@
+//! `/api/auth/mfa/…`: the second factor.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    routing::{get, post},
+};
+use garde::Validate;
+use serde::Deserialize;
+use shared::{
+    accounts::{
+        CodeRequest, CodeSent, EnrolRequest, Enrolment, Guard, Guarded, MfaStatus, Principal, SecondStep, SendRequest,
+        VerifyAnswer,
+    },
+    cache::Cache,
+    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    lambda,
+    mongo::{Lifetime, Mongo},
+};
+use utoipa::ToSchema;
+
+/// A code of the factor that is on.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DisableRequest {
+    /// Six digits, or a recovery code.
+    #[garde(length(min = 6, max = 20))]
+    code: String,
+}
+
+/// What the handlers need.
+pub struct App(SecondStep);
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.0.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let app = App(SecondStep::from_env(&mongo, &cache)?);
+    let router = Router::new()
+        .route("/api/auth/mfa/status", get(status))
+        .route("/api/auth/mfa/send-code", post(send_code))
+        .route("/api/auth/mfa/verify", post(verify))
+        .route("/api/auth/mfa/enable", post(enable))
+        .route("/api/auth/mfa/disable", post(disable))
+        .with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// Whether there is a second factor, and which.
+#[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = MfaStatus), (status = 401, body = ProblemDocument)))]
+pub async fn status(State(app): State<Arc<App>>, principal: Principal) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.0.status(&principal).await?))
+}
+
+/// Sends a code by SMS or e-mail: with the challenge of a sign-in, or to whoever is signed in.
+#[utoipa::path(post, path = "/api/auth/mfa/send-code", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
+    responses((status = 202, body = CodeSent), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn send_code(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Option<Principal>,
+    JsonBody(request): JsonBody<SendRequest>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::accepted(&app.0.send(&caller, principal, request).await?))
+}
+
+/// Takes a code: completes a sign-in, turns on a pending factor, or notes that the factor was shown.
+#[utoipa::path(post, path = "/api/auth/mfa/verify", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
+    responses((status = 200, body = VerifyAnswer), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn verify(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Option<Principal>,
+    JsonBody(request): JsonBody<CodeRequest>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.0.verify(&caller, principal, request).await?))
+}
+
+/// Begins to set a factor up; it is pending until a code proves it.
+#[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
+    responses((status = 200, body = Enrolment), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    JsonBody(request): JsonBody<EnrolRequest>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.0.enable(&caller, &principal, request).await?))
+}
+
+/// Turns the factor off, with a code of it.
+#[utoipa::path(post, path = "/api/auth/mfa/disable", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
+    responses((status = 204), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn disable(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    JsonBody(request): JsonBody<DisableRequest>,
+) -> Result<Reply, Problem> {
+    app.0.disable(&caller, &principal, &request.code).await?;
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,154 @@
+//! `POST /api/auth/forgot-password`, `…/reset-password`, `…/change-password`: another password.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, routing::post};
+use garde::Validate;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use shared::{
+    accounts::{Attempt, Email, Guard, Guarded, NewPassword, PasswordResets, Principal, Sessions, Tokens},
+    audit::{Action, Fact, Trail},
+    cache::Cache,
+    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+};
+use utoipa::ToSchema;
+
+/// Whose password is forgotten.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForgotRequest {
+    /// The account's address.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "email")]
+    email: Email,
+}
+
+/// A new password for a forgotten one.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResetRequest {
+    /// From the link.
+    #[garde(skip)]
+    #[schema(value_type = String)]
+    token: SecretString,
+    /// The new one.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    password: NewPassword,
+}
+
+/// A new password for the present one.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// The present one.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    current_password: Attempt,
+    /// The new one.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    new_password: NewPassword,
+}
+
+/// What the handlers need.
+pub struct App {
+    cache: Cache,
+    guard: Guard,
+    sessions: Sessions,
+    resets: PasswordResets,
+    trail: Trail,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
+    let app = App {
+        guard: Guard::from_env(&mongo, &cache)?,
+        sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
+        resets: PasswordResets::from_env(&mongo)?,
+        trail: Trail::from_env(&mongo)?,
+        cache: cache.clone(),
+    };
+    let router = Router::new()
+        .route("/api/auth/forgot-password", post(forgot))
+        .route("/api/auth/reset-password", post(reset))
+        .route("/api/auth/change-password", post(change))
+        .with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// Sends a link, if there is such an account; the answer does not tell.
+#[utoipa::path(post, path = "/api/auth/forgot-password", tag = "accounts", request_body = ForgotRequest,
+    responses((status = 202, description = "A link is on its way, if there is such an account"), (status = 429, body = ProblemDocument)))]
+pub async fn forgot(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<ForgotRequest>,
+) -> Result<Reply, Problem> {
+    limits::FORGOT.check_address(&app.cache, &caller).await?;
+    limits::FORGOT_ACCOUNT.check(&app.cache, &caller, &request.email.key()).await?;
+    let user_id = app.resets.request(&app.guard.users, &request.email).await?;
+    let fact = Fact::new(Action::PasswordResetRequested);
+    let fact = user_id.into_iter().fold(fact, |fact, id| fact.on("user", &id));
+    app.trail.record(&caller, fact).await?;
+    Ok(Reply::accepted(&json!({"sent": true})))
+}
+
+/// Sets a new password with a link's token; every session ends.
+#[utoipa::path(post, path = "/api/auth/reset-password", tag = "accounts", request_body = ResetRequest,
+    responses((status = 204), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn reset(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<ResetRequest>,
+) -> Result<Reply, Problem> {
+    limits::RESET.check_address(&app.cache, &caller).await?;
+    let used_up = || Problem::invalid_field("token", "is used up or expired: ask for another link");
+    let user_id = app.resets.redeem(&request.token).await?.ok_or_else(used_up)?;
+    let fact = Fact::new(Action::PasswordReset).on("user", &user_id);
+    app.set(&caller, &user_id, &request.password, fact).await
+}
+
+/// Sets a new password with the present one; every session ends, this one too.
+#[utoipa::path(post, path = "/api/auth/change-password", tag = "accounts", request_body = ChangeRequest, security(("bearer" = [])),
+    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    JsonBody(request): JsonBody<ChangeRequest>,
+) -> Result<Reply, Problem> {
+    limits::CHANGE_PASSWORD.check(&app.cache, &caller, principal.id()).await?;
+    principal.require_fresh_mfa()?;
+    let user = app.guard.users.stored(principal.id()).await?;
+    if !request.current_password.matches(user.and_then(|user| user.password_hash).as_deref()) {
+        app.trail.record(&caller, Fact::new(Action::PasswordChangeFailed).by(&principal.account)).await?;
+        return Err(Problem::invalid_field("currentPassword", "is wrong"));
+    }
+    let fact = Fact::new(Action::PasswordChanged).by(&principal.account);
+    app.set(&caller, principal.id(), &request.new_password, fact).await
+}
+
+impl App {
+    async fn set(&self, caller: &Caller, id: &str, password: &NewPassword, fact: Fact) -> Result<Reply, Problem> {
+        let Some(user) = self.guard.users.set_password(id, password.hash()).await? else {
+            return Err(Problem::not_found("There is no such account any more."));
+        };
+        self.sessions.forget_all(id).await?;
+        self.trail.record(caller, fact).await?;
+        self.resets.changed(id, &user.email).await?;
+        Ok(Reply::no_content())
+    }
+}

@@ -1,0 +1,65 @@
+//! `POST /api/auth/signup`: a new account.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, routing::post};
+use garde::Validate;
+use serde::Deserialize;
+use shared::{
+    accounts::{Account, Email, NewPassword, Profile, Users},
+    audit::{Action, Fact, Trail},
+    cache::Cache,
+    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+};
+use utoipa::ToSchema;
+
+/// Who signs up.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignUpRequest {
+    /// One account an address.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "email")]
+    email: Email,
+    /// 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    password: NewPassword,
+    /// As others see it.
+    #[garde(length(chars, min = 1, max = 100))]
+    name: String,
+}
+
+/// What the handler needs.
+pub struct App {
+    cache: Cache,
+    users: Users,
+    trail: Trail,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let app =
+        App { users: Users::new(mongo.clone(), cache.clone()), trail: Trail::from_env(&mongo)?, cache: cache.clone() };
+    lambda::http(Router::new().route("/api/auth/signup", post(sign_up)).with_state(Arc::new(app)), (mongo, cache)).await
+}
+
+/// Makes an account; sign in afterwards.
+#[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = SignUpRequest,
+    responses((status = 201, body = Profile), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+pub async fn sign_up(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<SignUpRequest>,
+) -> Result<Reply, Problem> {
+    limits::SIGN_UP.check_address(&app.cache, &caller).await?;
+    let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
+    let user = user.ok_or_else(|| Problem::conflict("email_taken", "There is an account with this address."))?;
+    let account = Account::from(user);
+    app.trail.record(&caller, Fact::new(Action::SignUp).by(&account)).await?;
+    Ok(Reply::created(&Profile::from(&account)))
+}

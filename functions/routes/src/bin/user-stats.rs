@@ -1,0 +1,87 @@
+//! `GET /api/user/stats`, `POST /api/user/activity`: what somebody did. `GET /api/user-stats` is the old name.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    routing::{get, post},
+};
+use http::{HeaderName, HeaderValue, header};
+use shared::{
+    accounts::{
+        Guard, Guarded, Principal,
+        activity::{self, Activity, UserStats},
+    },
+    cache::Cache,
+    clock,
+    http::{Caller, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+};
+
+/// RFC 9745: since when the old name is deprecated (2026-11-01).
+const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1793491200");
+
+/// What the handlers need.
+pub struct App {
+    mongo: Mongo,
+    cache: Cache,
+    guard: Guard,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let router = Router::new()
+        .route("/api/user/stats", get(show))
+        .route("/api/user-stats", get(show_by_old_name))
+        .route("/api/user/activity", post(record))
+        .with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// The caller's own figures.
+#[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    Ok(Reply::ok(&activity::stats(&app.mongo, &principal.account, clock::now()).await?))
+}
+
+/// As `/api/user/stats`.
+#[utoipa::path(get, path = "/api/user-stats", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
+#[deprecated = "the API's old name for /api/user/stats"]
+pub async fn show_by_old_name(
+    state: State<Arc<App>>,
+    caller: Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    let reply = show(state, caller, principal).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
+    Ok(reply.with(header::LINK, HeaderValue::from_static("</api/user/stats>; rel=\"successor-version\"")))
+}
+
+/// Notes that the caller was here today; a second time changes nothing.
+#[utoipa::path(post, path = "/api/user/activity", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = Activity), (status = 401, body = ProblemDocument)))]
+pub async fn record(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    Ok(Reply::ok(&activity::record(&app.mongo, principal.id(), clock::now()).await?))
+}

@@ -1,0 +1,135 @@
+//! Days on which somebody was here, and what they add up to.
+
+use bson::doc;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Account, Profile};
+use crate::{
+    clock,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// What somebody did so far.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserStats {
+    /// Who.
+    pub user: Profile,
+    /// The figures.
+    pub stats: ActivityStats,
+    /// The last days on which they were here, newest first, at most 30.
+    pub recent_days: Vec<String>,
+}
+
+/// Figures of somebody's activity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivityStats {
+    /// Days in a row up to today or yesterday (UTC); 0 after a day missed.
+    pub streak: u64,
+    /// The longest such row within the last 400 days.
+    pub longest_streak: u64,
+    /// Days on which they were here within the last 400 days.
+    pub days_active: u64,
+    /// Prompts in their own collections.
+    pub prompts_collected: u64,
+    /// Runs of the workbench.
+    pub workbench_runs: u64,
+}
+
+/// What noting a day did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Activity {
+    /// The UTC day.
+    pub day: String,
+    /// Whether it was the first time on that day.
+    pub first: bool,
+}
+
+/// Notes that the account was here today; a second time changes nothing.
+pub async fn record(mongo: &Mongo, user_id: &str, at: Timestamp) -> Result<Activity, mongo::Error> {
+    let day = clock::day(at);
+    let entry = doc! {"_id": format!("{user_id}/{day}"), "userId": user_id, "day": &day, "at": clock::to_bson(at)};
+    let insert = async |database: Database| database.collection("user_activity").insert_one(entry).await;
+    match mongo.run(REQUEST_LIMIT, insert).await {
+        Ok(_) => Ok(Activity { day, first: true }),
+        Err(error) if error.is_duplicate() => Ok(Activity { day, first: false }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The figures as of `at`: one aggregation.
+pub async fn stats(mongo: &Mongo, account: &Account, at: Timestamp) -> Result<UserStats, mongo::Error> {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(rename = "_id")]
+        kind: String,
+        days: Option<Vec<String>>,
+        count: u64,
+    }
+    let count_of = |collection: &str, kind: &str| {
+        doc! {"$unionWith": {"coll": collection, "pipeline": [
+            {"$match": {"userId": &account.id}},
+            {"$group": {"_id": kind, "count": {"$sum": 1}}},
+        ]}}
+    };
+    let pipeline = [
+        doc! {"$match": {"userId": &account.id}},
+        doc! {"$group": {"_id": "days", "days": {"$addToSet": "$day"}, "count": {"$sum": 1}}},
+        count_of("prompt_collections", "collected"),
+        count_of("workbench_runs", "runs"),
+    ];
+    let read = async |database: Database| {
+        let cursor = database.collection::<bson::Document>("user_activity").aggregate(pipeline).await?;
+        cursor.with_type::<Row>().try_collect::<Vec<_>>().await
+    };
+    let rows = mongo.run(REQUEST_LIMIT, read).await?;
+    let mut days: Vec<String> = rows.iter().flat_map(|row| row.days.clone().unwrap_or_default()).collect();
+    days.sort_unstable_by(|a, b| b.cmp(a));
+    let count = |kind: &str| rows.iter().find(|row| row.kind == kind).map_or(0, |row| row.count);
+    let (streak, longest_streak) = streaks(&days, at);
+    let (prompts_collected, workbench_runs) = (count("collected"), count("runs"));
+    let stats =
+        ActivityStats { streak, longest_streak, days_active: days.len() as u64, prompts_collected, workbench_runs };
+    days.truncate(30);
+    Ok(UserStats { user: Profile::from(account), stats, recent_days: days })
+}
+
+/// The current row of days and the longest, of days sorted newest first.
+fn streaks(days: &[String], at: Timestamp) -> (u64, u64) {
+    let dates: Vec<jiff::civil::Date> = days.iter().filter_map(|day| day.parse().ok()).collect();
+    let (mut rows, mut row) = (Vec::new(), 0_u64);
+    for (index, date) in dates.iter().enumerate() {
+        row += 1;
+        let goes_on = dates.get(index + 1).is_some_and(|next| date.yesterday().is_ok_and(|before| before == *next));
+        if !goes_on {
+            rows.push(row);
+            row = 0;
+        }
+    }
+    let (today, yesterday) = (clock::day(at), clock::day(clock::start_of_day(at, 1)));
+    let lasts = days.first().is_some_and(|newest| *newest == today || *newest == yesterday);
+    (if lasts { rows.first().copied().unwrap_or_default() } else { 0 }, rows.into_iter().max().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(days: &[&str]) -> Vec<String> {
+        days.iter().map(|day| (*day).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_streak_is_days_in_a_row_up_to_today_or_yesterday() {
+        let at: Timestamp = "2028-03-02T00:00:01Z".parse().expect("valid");
+        assert_eq!(streaks(&days(&["2028-03-02", "2028-03-01", "2028-02-29", "2028-02-27"]), at), (3, 3));
+        assert_eq!(streaks(&days(&["2028-03-01", "2028-02-29"]), at), (2, 2), "today is not over");
+        assert_eq!(streaks(&days(&["2028-02-29", "2028-02-28", "2028-02-26"]), at), (0, 2), "a day was missed");
+        assert_eq!(streaks(&[], at), (0, 0));
+    }
+}

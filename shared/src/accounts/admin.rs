@@ -1,0 +1,186 @@
+//! Accounts in the hands of administrators: what they see, and what they may change.
+
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use mongodb::{Database, options::ReturnDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Account, Principal, Profile, Role, Status, User, guard::not_allowed, users::collection};
+use crate::{
+    http::{Cursor, Problem},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Which accounts to list.
+#[derive(Debug, Default)]
+pub struct UserFilter {
+    /// Of this role.
+    pub role: Option<Role>,
+    /// Of this status.
+    pub status: Option<Status>,
+    /// Of this organisation: a super admin's choice, everybody else's own.
+    pub organization_id: Option<String>,
+}
+
+/// What to change of an account.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UserChange {
+    /// The new role.
+    #[garde(custom(known))]
+    pub role: Option<Role>,
+    /// The new status.
+    #[garde(skip)]
+    pub status: Option<Status>,
+}
+
+/// A page of accounts.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserPage {
+    /// In the order of their making.
+    pub users: Vec<Profile>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// What a change did.
+#[derive(Debug)]
+pub enum Changed {
+    /// It is done: the account before and after.
+    Done(Box<(Account, Account)>),
+    /// There is no such account in the caller's reach.
+    Absent,
+    /// The last super admin would be gone.
+    LastSuperAdmin,
+}
+
+/// Accounts that `principal` may see, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    principal: &Principal,
+    filter: &UserFilter,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<UserPage, Problem> {
+    let mut query = reach(principal)?;
+    if let (Role::SuperAdmin, Some(organization)) = (principal.role(), &filter.organization_id) {
+        query.insert("organizationId", organization);
+    }
+    if let Some(role) = filter.role {
+        query.insert("role", role.name());
+    }
+    if let Some(status) = filter.status {
+        query.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);
+    }
+    if let Some(Cursor(_, last)) = cursor {
+        query.insert("_id", doc! {"$gt": last});
+    }
+    // One more than asked for tells whether there is a next page.
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let find = async |database: Database| {
+        collection(&database).find(query).sort(doc! {"_id": 1}).limit(wanted).await?.try_collect::<Vec<User>>().await
+    };
+    let mut users = mongo.run(REQUEST_LIMIT, find).await?;
+    let more = users.len() > limit;
+    users.truncate(limit);
+    let next_cursor = users.last().filter(|_| more).map(|user| Cursor(String::new(), user.id.clone()).encode());
+    Ok(UserPage { users: users.into_iter().map(|user| Profile::from(&Account::from(user))).collect(), next_cursor })
+}
+
+/// Changes an account's role or status: nobody their own, nobody's at or above the caller's reach, and
+/// the last active super admin stays. A suspended account's sessions end.
+pub async fn change(
+    mongo: &Mongo,
+    principal: &Principal,
+    user_id: &str,
+    change: &UserChange,
+) -> Result<Changed, Problem> {
+    if principal.id() == user_id {
+        return Err(Problem::forbidden("own_account", "Nobody changes their own role or status."));
+    }
+    let mut filter = reach(principal)?;
+    filter.insert("_id", user_id);
+    let (role, UserChange { role: new_role, status: new_status }) = (principal.role(), change);
+    let (new_role, new_status) = (*new_role, *new_status);
+    let attempt = mongo
+        .run(REQUEST_LIMIT, async move |database: Database| {
+            let mut session = database.client().start_session().await?;
+            let work = async move |session: &mut mongodb::ClientSession| {
+                let users = collection(&database);
+                let Some(before) = users.find_one(filter.clone()).session(&mut *session).await? else {
+                    return Ok(Attempt::Absent);
+                };
+                if !role.manages(before.role) || new_role.is_some_and(|new| !role.manages(new)) {
+                    return Ok(Attempt::Forbidden);
+                }
+                let loses_power =
+                    new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(Status::Suspended);
+                if before.role == Role::SuperAdmin && loses_power {
+                    // Two who demote each other at once both write this document: one of them starts over.
+                    let guards = database.collection::<Document>("guards");
+                    let touch = doc! {"$inc": {"changes": 1}};
+                    guards.update_one(doc! {"_id": "super_admins"}, touch).upsert(true).session(&mut *session).await?;
+                    let others =
+                        doc! {"role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": &before.id}};
+                    if users.find_one(others).session(&mut *session).await?.is_none() {
+                        return Ok(Attempt::LastSuperAdmin);
+                    }
+                }
+                let mut set = Document::new();
+                if let Some(role) = new_role {
+                    set.insert("role", role.name());
+                }
+                if let Some(status) = new_status {
+                    set.insert("status", if status == Status::Suspended { "suspended" } else { "active" });
+                }
+                let mut update = doc! {"$set": set};
+                if new_status == Some(Status::Suspended) {
+                    update.insert("$inc", doc! {"sessionVersion": 1});
+                }
+                let by_id = doc! {"_id": &before.id};
+                let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
+                let Some(after) = after.session(&mut *session).await? else { return Ok(Attempt::Absent) };
+                Ok(Attempt::Done(Box::new((before, after))))
+            };
+            session.start_transaction().and_run2(work).await
+        })
+        .await?;
+    match attempt {
+        Attempt::Done(both) => Ok(Changed::Done(Box::new((Account::from(both.0), Account::from(both.1))))),
+        Attempt::Absent => Ok(Changed::Absent),
+        Attempt::LastSuperAdmin => Ok(Changed::LastSuperAdmin),
+        Attempt::Forbidden => Err(not_allowed()),
+    }
+}
+
+enum Attempt {
+    Done(Box<(User, User)>),
+    Absent,
+    Forbidden,
+    LastSuperAdmin,
+}
+
+/// Everything for a super admin, else the caller's own organisation.
+fn reach(principal: &Principal) -> Result<Document, Problem> {
+    match (principal.role(), &principal.account.organization_id) {
+        (Role::SuperAdmin, _) => Ok(doc! {}),
+        (_, Some(organization)) => Ok(doc! {"organizationId": organization}),
+        (_, None) => Err(Problem::forbidden("no_organization", "Your account belongs to no organisation.")),
+    }
+}
+
+/// Makes an account a super admin: the first one, from a terminal.
+pub async fn make_super_admin(mongo: &Mongo, email: &super::Email) -> Result<bool, mongo::Error> {
+    let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
+    let set = async |database| collection(&database).update_one(doc! {"email": email.as_str()}, update).await;
+    Ok(mongo.run(REQUEST_LIMIT, set).await?.matched_count == 1)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "as the validator calls it")]
+fn known(role: &Option<Role>, _: &()) -> garde::Result {
+    let known = Role::ALL.map(Role::name).join(", ");
+    if *role == Some(Role::Unknown) { Err(garde::Error::new(format!("must be one of {known}"))) } else { Ok(()) }
+}

@@ -1,0 +1,100 @@
+//! How often a password, or a code, may be guessed.
+
+use std::time::Duration;
+
+use super::Email;
+use crate::{
+    cache::Cache,
+    http::{Caller, Problem},
+};
+
+/// Failures that lock, and for how long after the first of them.
+const WINDOW: Duration = Duration::from_mins(15);
+const PER_ACCOUNT: u64 = 5;
+const PER_ADDRESS: u64 = 20;
+
+/// Counts attempts before they are made, so that no number of them at once gets past the limit; a
+/// success takes its account's count back.
+pub struct Lockout {
+    cache: Cache,
+}
+
+/// What an attempt met.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may be made.
+    Open,
+    /// It may not; `first` for the one that closed the door.
+    Locked {
+        /// Whether this is the first refused attempt of the window.
+        first: bool,
+        /// 429.
+        problem: Problem,
+    },
+}
+
+impl Lockout {
+    /// Counts in `cache`.
+    pub fn new(cache: Cache) -> Self {
+        Self { cache }
+    }
+
+    /// Counts an attempt at this account's password from the caller's address.
+    pub async fn attempt(&self, email: &Email, caller: &Caller) -> Admission {
+        let account = self.cache.increment(&account_key(email), WINDOW).await;
+        let address = self.cache.increment(&address_key(caller), WINDOW).await;
+        let (over_account, over_address) = (account.used > PER_ACCOUNT, address.used > PER_ADDRESS);
+        if !over_account && !over_address {
+            return Admission::Open;
+        }
+        let first = account.used == PER_ACCOUNT + 1 || address.used == PER_ADDRESS + 1;
+        let wait = if over_account { account.resets_in } else { address.resets_in };
+        Admission::Locked { first, problem: Problem::too_many_requests(wait.as_secs() + 1) }
+    }
+
+    /// The password was right.
+    pub async fn clear(&self, email: &Email, caller: &Caller) {
+        self.cache.delete(&account_key(email)).await;
+        self.cache.decrement(&address_key(caller)).await;
+    }
+}
+
+fn account_key(email: &Email) -> String {
+    format!("lockout:account:{}", email.key())
+}
+
+fn address_key(caller: &Caller) -> String {
+    format!("lockout:address:{}", caller.source_ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_sixth_failure_is_refused_and_a_success_starts_anew() {
+        let lockout = Lockout::new(Cache::in_process());
+        let email = Email::parse("a@example.com").expect("good");
+        let caller = Caller::default();
+        for _ in 0..4 {
+            assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
+        }
+        lockout.clear(&email, &caller).await;
+        for _ in 0..5 {
+            assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
+        }
+        assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Locked { first: true, .. }));
+        assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Locked { first: false, .. }));
+    }
+
+    #[tokio::test]
+    async fn one_address_cannot_try_many_accounts() {
+        let (lockout, caller) = (Lockout::new(Cache::in_process()), Caller::default());
+        let mut open = 0;
+        for n in 0..30 {
+            let email = Email::parse(&format!("a{n}@example.com")).expect("good");
+            open += u32::from(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
+        }
+        assert_eq!(open, 20);
+    }
+}

@@ -1,0 +1,113 @@
+//! Signing in with a password.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Account, Attempt, Email, Lockout, Method, Sessions, SignedIn, Status, Tokens, Users,
+    guard::suspended,
+    lockout::Admission,
+    token::{CHALLENGE_S, ChallengeClaims},
+};
+use crate::{
+    audit::{Action, Fact, Trail},
+    cache::Cache,
+    clock,
+    config::ConfigError,
+    http::{Caller, Problem},
+    mongo::Mongo,
+};
+
+/// An address and a password.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The account's address.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "email")]
+    pub email: Email,
+    /// Its password.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    pub password: Attempt,
+}
+
+/// What a right password gives.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LoginAnswer {
+    /// Tokens.
+    SignedIn(Box<SignedIn>),
+    /// Not yet: a code is to follow, at `/api/auth/mfa/verify`.
+    MfaRequired(MfaRequired),
+}
+
+/// A sign-in that waits for its second factor.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaRequired {
+    /// Always true.
+    pub mfa_required: bool,
+    /// To be sent along with the code.
+    pub challenge: String,
+    /// Which factor; for `sms` and `email` ask for a code at `/api/auth/mfa/send-code`.
+    pub method: Method,
+    /// Seconds that the challenge counts.
+    pub expires_in: i64,
+}
+
+/// Sign-ins, with their lockout and their trail.
+pub struct Login {
+    users: Users,
+    sessions: Sessions,
+    lockout: Lockout,
+    trail: Trail,
+}
+
+impl Login {
+    /// Reads the seeds.
+    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(mongo.clone(), cache.clone()),
+            sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
+            lockout: Lockout::new(cache.clone()),
+            trail: Trail::from_env(mongo)?,
+        })
+    }
+
+    /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
+    pub async fn attempt(&self, caller: &Caller, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
+        let LoginRequest { email, password } = request;
+        if let Admission::Locked { first, problem } = self.lockout.attempt(email, caller).await {
+            if first {
+                self.trail.record(caller, Fact::new(Action::SignInLocked)).await?;
+            }
+            return Err(problem);
+        }
+        let user = self.users.by_email(email).await?;
+        let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+        let right = password.matches(stored);
+        let upgraded = stored.filter(|_| right).and_then(|stored| password.upgrade(stored));
+        let Some(user) = user.filter(|_| right) else {
+            self.trail.record(caller, Fact::new(Action::SignInFailed)).await?;
+            return Err(Problem::unauthorized("The address or the password is wrong."));
+        };
+        if user.status == Status::Suspended {
+            return Err(suspended());
+        }
+        self.lockout.clear(email, caller).await;
+        self.users.signed_in(&user.id, upgraded).await?;
+        let factor = user.mfa.method;
+        let account = Account::from(user);
+        if let Some(method) = factor {
+            let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
+            let challenge = self.sessions.tokens().challenge(claims, clock::now());
+            let answer = MfaRequired { mfa_required: true, challenge, method, expires_in: CHALLENGE_S };
+            return Ok(LoginAnswer::MfaRequired(answer));
+        }
+        let signed_in = self.sessions.open(&account, caller, None).await?;
+        self.trail.record(caller, Fact::new(Action::SignIn).by(&account)).await?;
+        Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
+    }
+}

@@ -1,0 +1,431 @@
+//! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
+//!
+//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
+//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store.
+
+use bson::{DateTime, doc};
+use garde::Validate;
+use jiff::SignedDuration;
+use mongodb::{Collection, Database, options::ReturnDocument};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use totp_rs::{Builder, Totp};
+use utoipa::ToSchema;
+
+use super::{User, Users};
+use crate::{
+    clock,
+    config::ConfigError,
+    http::Problem,
+    id,
+    keys::{self, Cipher, Mac, Seed},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    notifications::{Channel, Notification, Outbox, Template},
+};
+
+const CODE_MINUTES: i64 = 10;
+const ATTEMPTS: i32 = 3;
+const RECOVERY_CODES: usize = 10;
+/// As authenticator apps show it.
+const ISSUER: &str = "Prompt library";
+
+/// How a second factor is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// An authenticator app (RFC 6238).
+    Totp,
+    /// A code by SMS.
+    Sms,
+    /// A code to the account's own address.
+    Email,
+}
+
+/// What a code is for: one sent for one purpose does not serve another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To finish a sign-in, or to show the factor again.
+    SignIn,
+    /// To prove a factor that is pending.
+    Enrol,
+}
+
+/// The second factor in `users`.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaRecord {
+    /// The factor that is on.
+    pub method: Option<Method>,
+    /// Where its codes go, E.164.
+    pub phone: Option<String>,
+    /// The app's secret, sealed.
+    pub totp: Option<String>,
+    /// The last time step whose code was used.
+    #[serde(default)]
+    pub totp_step: i64,
+    /// HMACs of the recovery codes that are left.
+    #[serde(default)]
+    pub recovery: Vec<String>,
+    /// The factor that is not proven yet.
+    pub pending: Option<PendingFactor>,
+}
+
+/// A factor that is not proven yet.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingFactor {
+    method: Method,
+    phone: Option<String>,
+    totp: Option<String>,
+}
+
+/// Which factor to set up.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// The factor.
+    #[garde(skip)]
+    pub method: Method,
+    /// For `sms`: the number, E.164 (`+41791234567`).
+    #[garde(inner(custom(e164)))]
+    pub phone_number: Option<String>,
+}
+
+/// How to go on with setting up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Enrolment {
+    /// Always true: a code turns it on.
+    pub pending: bool,
+    /// The factor.
+    pub method: Method,
+    /// For `totp`: what the app scans or the person types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otpauth_url: Option<String>,
+    /// For `sms` and `email`: until when the code that was sent counts, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// Whether there is a second factor.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaStatus {
+    /// Whether signing in asks for it.
+    pub enabled: bool,
+    /// The factor.
+    pub method: Option<Method>,
+    /// Where its codes go, all but the end hidden.
+    pub destination: Option<String>,
+    /// One that waits to be proven.
+    pub pending: Option<Method>,
+    /// Recovery codes that are left.
+    pub recovery_codes_left: usize,
+}
+
+/// `mfa_codes`: the one live code of a purpose.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LiveCode {
+    #[serde(rename = "_id")]
+    id: String,
+    code_hmac: String,
+    attempts: i32,
+    expires_at: DateTime,
+}
+
+/// Second factors.
+pub struct Mfa {
+    mongo: Mongo,
+    mac: Mac,
+    cipher: Cipher,
+    outbox: Outbox,
+}
+
+impl Mfa {
+    /// Reads `AUTH_PEPPER` and where notifications go.
+    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+        let seed = Seed::from_env("AUTH_PEPPER")?;
+        Ok(Self {
+            mongo: mongo.clone(),
+            mac: seed.mac("mfa/codes"),
+            cipher: Cipher::new(&seed, "mfa/totp"),
+            outbox: Outbox::from_env()?,
+        })
+    }
+
+    /// Begins to set a factor up; 409 while one is on.
+    pub async fn enrol(&self, users: &Users, user: &User, request: EnrolRequest) -> Result<Enrolment, Problem> {
+        if user.mfa.method.is_some() {
+            return Err(Problem::conflict("mfa_enabled", "A second factor is on: disable it first."));
+        }
+        let EnrolRequest { method, phone_number } = request;
+        if (method == Method::Sms) != phone_number.is_some() {
+            return Err(Problem::invalid_field("phoneNumber", "goes with the method sms, and with it alone"));
+        }
+        let totp = (method == Method::Totp).then(|| totp(&keys::random::<20>(), &user.email));
+        let otpauth_url = totp.as_ref().and_then(|totp| totp.to_url().ok());
+        let sealed = totp.map(|totp| self.cipher.seal(&totp.secret().to_base32(), &user.id));
+        let pending = PendingFactor { method, phone: phone_number, totp: sealed };
+        let record = bson::serialize_to_bson(&pending).map_err(Problem::internal)?;
+        users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
+        let expires_at = match channel(&pending.method, pending.phone.as_deref(), &user.email) {
+            Some(channel) => Some(self.send_to(user, Purpose::Enrol, channel).await?),
+            None => None,
+        };
+        Ok(Enrolment { pending: true, method, otpauth_url, expires_at })
+    }
+
+    /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
+    /// none that codes are sent for.
+    pub async fn send(&self, user: &User) -> Result<String, Problem> {
+        let mfa = &user.mfa;
+        let (purpose, channel) = match (&mfa.method, &mfa.pending) {
+            (Some(method), _) => (Purpose::SignIn, channel(method, mfa.phone.as_deref(), &user.email)),
+            (None, Some(pending)) => (Purpose::Enrol, channel(&pending.method, pending.phone.as_deref(), &user.email)),
+            (None, None) => (Purpose::SignIn, None),
+        };
+        let channel =
+            channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
+        self.send_to(user, purpose, channel).await
+    }
+
+    /// Whether `code` shows the factor that is on: one of the app, one that was sent, or a recovery code.
+    pub async fn check(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
+        if code.len() != 6 {
+            return self.use_recovery_code(users, user, code).await;
+        }
+        match user.mfa.method {
+            Some(Method::Totp) => self.use_totp(users, user, code).await,
+            Some(_) => self.use_sent_code(&user.id, Purpose::SignIn, code).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Turns the pending factor on if `code` proves it; returns the recovery codes, which are never shown
+    /// again.
+    pub async fn prove(&self, users: &Users, user: &User, code: &str) -> Result<Option<Vec<String>>, Problem> {
+        let Some(pending) = &user.mfa.pending else { return Ok(None) };
+        let step = match (&pending.method, &pending.totp) {
+            (Method::Totp, Some(sealed)) => self.totp_step(sealed, &user.id, code),
+            _ => self.use_sent_code(&user.id, Purpose::Enrol, code).await?.then_some(0),
+        };
+        let Some(step) = step else { return Ok(None) };
+        let codes: Vec<String> = std::iter::repeat_with(recovery_code).take(RECOVERY_CODES).collect();
+        let record = MfaRecord {
+            method: Some(pending.method),
+            phone: pending.phone.clone(),
+            totp: pending.totp.clone(),
+            totp_step: step,
+            recovery: codes.iter().map(|code| self.mac.sign(&plain(code))).collect(),
+            pending: None,
+        };
+        let record = bson::serialize_to_bson(&record).map_err(Problem::internal)?;
+        let proven = users.change_if(&user.id, doc! {"mfa.method": null}, doc! {"$set": {"mfa": record}}).await?;
+        if proven.is_none() {
+            return Ok(None);
+        }
+        self.tell(user, Template::MfaEnabled).await?;
+        Ok(Some(codes))
+    }
+
+    /// Turns the factor off. The caller has checked a code.
+    pub async fn disable(&self, users: &Users, user: &User) -> Result<(), Problem> {
+        let off = bson::serialize_to_bson(&MfaRecord::default()).map_err(Problem::internal)?;
+        users.change(&user.id, doc! {"$set": {"mfa": off}}).await?;
+        self.tell(user, Template::MfaDisabled).await
+    }
+
+    /// The state, as its owner sees it.
+    pub fn status(user: &User) -> MfaStatus {
+        let mfa = &user.mfa;
+        let destination = match mfa.method {
+            Some(Method::Sms) => mfa.phone.as_deref().map(masked),
+            Some(Method::Email) => Some(masked(&user.email)),
+            _ => None,
+        };
+        MfaStatus {
+            enabled: mfa.method.is_some(),
+            method: mfa.method,
+            destination,
+            pending: mfa.pending.as_ref().map(|pending| pending.method),
+            recovery_codes_left: mfa.recovery.len(),
+        }
+    }
+
+    async fn tell(&self, user: &User, template: Template) -> Result<(), Problem> {
+        let channel = Channel::Email { to: user.email.clone() };
+        let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
+        Ok(self.outbox.send(&[notification]).await?)
+    }
+
+    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<String, Problem> {
+        let code = six_digits();
+        let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
+        let live = doc! {
+            "codeHmac": self.mac.sign(&bound(&user.id, purpose, &code)), "attempts": 0,
+            "expiresAt": clock::to_bson(expires), "userId": &user.id, "purpose": purpose.name(),
+        };
+        // One document per person and purpose: a new code ends the one before.
+        let key = doc! {"_id": key(&user.id, purpose)};
+        let put = async |database| codes(&database).update_one(key, doc! {"$set": live}).upsert(true).await;
+        self.mongo.run(REQUEST_LIMIT, put).await?;
+        let template = Template::MfaCode { code, minutes: CODE_MINUTES.unsigned_abs() };
+        let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
+        self.outbox.send(&[notification]).await?;
+        Ok(clock::rfc3339(expires))
+    }
+
+    /// Counts the attempt first, then compares; of two callers with the right code, the one who removes
+    /// it wins.
+    async fn use_sent_code(&self, user_id: &str, purpose: Purpose, code: &str) -> Result<bool, mongo::Error> {
+        let now = clock::to_bson(clock::now());
+        let live = doc! {"_id": key(user_id, purpose), "attempts": {"$lt": ATTEMPTS}, "expiresAt": {"$gt": now}};
+        let attempt = async |database: Database| {
+            let count = doc! {"$inc": {"attempts": 1}};
+            codes(&database).find_one_and_update(live, count).return_document(ReturnDocument::After).await
+        };
+        let Some(live) = self.mongo.run(REQUEST_LIMIT, attempt).await? else { return Ok(false) };
+        if !self.mac.verify(&bound(user_id, purpose, code), &live.code_hmac) {
+            return Ok(false);
+        }
+        let used = doc! {"_id": live.id, "codeHmac": live.code_hmac};
+        let remove = async |database| codes(&database).delete_one(used).await;
+        Ok(self.mongo.run(REQUEST_LIMIT, remove).await?.deleted_count == 1)
+    }
+
+    async fn use_totp(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
+        let sealed = user.mfa.totp.as_deref().unwrap_or_default();
+        let Some(step) = self.totp_step(sealed, &user.id, code) else { return Ok(false) };
+        // A code counts once (RFC 6238 §5.2): whoever moves the step on has used it.
+        let guard = doc! {"mfa.totpStep": {"$lt": step}};
+        Ok(users.change_if(&user.id, guard, doc! {"$set": {"mfa.totpStep": step}}).await?.is_some())
+    }
+
+    async fn use_recovery_code(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
+        let mac = self.mac.sign(&plain(code));
+        let guard = doc! {"mfa.recovery": &mac};
+        Ok(users.change_if(&user.id, guard, doc! {"$pull": {"mfa.recovery": &mac}}).await?.is_some())
+    }
+
+    /// The time step that the code is of, if it is of one about now.
+    fn totp_step(&self, sealed: &str, user_id: &str, code: &str) -> Option<i64> {
+        let secret = self.cipher.open(sealed, user_id)?;
+        let secret = totp_rs::Secret::try_from_base32(secret.expose_secret()).ok()?;
+        let now = u64::try_from(clock::now().as_second()).ok()?;
+        let step = totp(secret.as_bytes(), "account").check(code, now)?;
+        i64::try_from(step).ok()
+    }
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "signIn",
+            Self::Enrol => "enrol",
+        }
+    }
+}
+
+fn totp(secret: &[u8], account: &str) -> Totp {
+    // A colon would end the name in the app's link.
+    let account = account.replace(':', "_");
+    Builder::new()
+        .with_secret(secret.to_vec())
+        .with_account_name(account)
+        .with_issuer(Some(ISSUER))
+        .build_noncompliant()
+}
+
+fn channel(method: &Method, phone: Option<&str>, email: &str) -> Option<Channel> {
+    match method {
+        Method::Totp => None,
+        Method::Sms => phone.map(|phone| Channel::Sms { to: phone.to_owned() }),
+        Method::Email => Some(Channel::Email { to: email.to_owned() }),
+    }
+}
+
+/// 000000 to 999999, each as likely: what is beyond the last whole million is drawn again.
+fn six_digits() -> String {
+    loop {
+        let drawn = u32::from_be_bytes(keys::random());
+        if drawn < u32::MAX - u32::MAX % 1_000_000 {
+            return format!("{:06}", drawn % 1_000_000);
+        }
+    }
+}
+
+/// `xxxxx-xxxxx` of 32 letters and digits that are not mistaken for one another: 50 bits.
+fn recovery_code() -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let letters: String =
+        keys::random::<10>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    format!("{}-{}", &letters[..5], &letters[5..])
+}
+
+/// A recovery code as a person may have typed it.
+fn plain(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+fn bound(user_id: &str, purpose: Purpose, code: &str) -> String {
+    format!("{user_id}|{}|{code}", purpose.name())
+}
+
+fn key(user_id: &str, purpose: Purpose) -> String {
+    format!("{user_id}/{}", purpose.name())
+}
+
+/// `+4********67`; of an address, what is before the `@` but its first letter is hidden.
+fn masked(text: &str) -> String {
+    if let Some((local, domain)) = text.split_once('@') {
+        return format!("{}***@{domain}", local.chars().next().unwrap_or_default());
+    }
+    let end: String = text.chars().skip(text.chars().count().saturating_sub(2)).collect();
+    format!("{}********{end}", text.chars().take(2).collect::<String>())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the validator hands its context by reference")]
+fn e164(number: &str, _: &()) -> garde::Result {
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    let good =
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    if good { Ok(()) } else { Err(garde::Error::new("must be a number in E.164 form, such as +41791234567")) }
+}
+
+fn codes(database: &Database) -> Collection<LiveCode> {
+    database.collection("mfa_codes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_six_digits_and_recovery_codes_forgive_how_they_are_typed() {
+        let codes: HashSet<_> = (0..200).map(|_| six_digits()).collect();
+        assert!(codes.len() > 190 && codes.iter().all(|code| code.len() == 6 && code.parse::<u32>().is_ok()));
+        let code = recovery_code();
+        assert_eq!((code.len(), plain(&code.to_uppercase().replace('-', " "))), (11, code.replace('-', "")));
+    }
+
+    #[test]
+    fn a_number_is_e164_and_what_is_shown_of_it_is_its_end() {
+        assert!(e164("+41791234567", &()).is_ok());
+        for number in ["", "41791234567", "+0791234567", "+41 79 123", "+12", "+1234567890123456", "+4179123456a"] {
+            assert!(e164(number, &()).is_err(), "{number}");
+        }
+        assert_eq!(masked("+41791234567"), "+4********67");
+        assert_eq!(masked("ada@example.com"), "a***@example.com");
+    }
+
+    #[test]
+    fn the_apps_code_is_rfc_6238s() {
+        // The RFC's own secret; its eight digits at 59 s are 94287082.
+        let totp = totp(b"12345678901234567890", "a:b");
+        assert_eq!(totp.check("287082", 59), Some(1));
+        assert!(totp.check("287083", 59).is_none());
+        assert!(totp.to_url().expect("a link").starts_with("otpauth://totp/"));
+    }
+}

@@ -1,0 +1,35 @@
+//! Accounts: sign-up to sign-out, second factors, roles, and the guard before every route that is not
+//! public.
+//!
+//! Environment, besides the database and the cache: `SIGNING_SEED`, `SIGNING_SEED_PREVIOUS`,
+//! `AUTH_PEPPER` (secrets), `APP_URL`, `NOTIFICATIONS_QUEUE_URL`.
+
+pub mod activity;
+pub mod admin;
+mod email;
+mod guard;
+mod lockout;
+mod login;
+mod mfa;
+mod password;
+mod reset;
+mod role;
+mod second_step;
+mod session;
+mod token;
+mod user;
+mod users;
+
+pub use email::Email;
+pub use guard::{Guard, Guarded, Principal, bearer, not_allowed, suspended};
+pub use lockout::Lockout;
+pub use login::{Login, LoginAnswer, LoginRequest};
+pub use mfa::{EnrolRequest, Enrolment, Method, Mfa, MfaRecord, MfaStatus};
+pub use password::{Attempt, NewPassword};
+pub use reset::PasswordResets;
+pub use role::{Permission, Role};
+pub use second_step::{CodeRequest, CodeSent, SecondStep, SendRequest, VerifyAnswer};
+pub use session::{Refreshed, Reused, Sessions, SignedIn, sign_in_again};
+pub use token::Tokens;
+pub use user::{Account, Profile, Status, User};
+pub use users::Users;

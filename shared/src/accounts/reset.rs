@@ -1,0 +1,112 @@
+//! Forgotten passwords: a link that works once, within the hour.
+
+use std::time::Duration;
+
+use bson::{DateTime, doc};
+use jiff::SignedDuration;
+use mongodb::{Collection, Database};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Email, Users};
+use crate::{
+    clock, config,
+    config::ConfigError,
+    http::Problem,
+    id, keys,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    notifications::{Channel, Notification, Outbox, Template},
+};
+
+const MINUTES: i64 = 60;
+/// Every request takes this long, so that its time does not tell whether there is such an account.
+const ALWAYS: Duration = Duration::from_millis(400);
+
+/// `password_resets`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reset {
+    #[serde(rename = "_id")]
+    id: String,
+    token_hash: String,
+    user_id: String,
+    expires_at: DateTime,
+}
+
+/// Links to a new password.
+pub struct PasswordResets {
+    mongo: Mongo,
+    outbox: Outbox,
+    /// Where the front end is.
+    app_url: String,
+}
+
+impl PasswordResets {
+    /// Reads `APP_URL`, the front end's address, whose page `/reset-password` takes the token.
+    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+        let app_url = config::required("APP_URL", "the front end's address, such as https://example.com")?;
+        let app_url = app_url.trim_end_matches('/').to_owned();
+        Ok(Self { mongo: mongo.clone(), outbox: Outbox::from_env()?, app_url })
+    }
+
+    /// Sends a link to this address, if an account has it; returns that account's id. Takes the same time
+    /// either way, and the caller answers the same.
+    pub async fn request(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
+        let (outcome, ()) = futures_util::join!(self.send(users, email), tokio::time::sleep(ALWAYS));
+        outcome
+    }
+
+    async fn send(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
+        let Some(user) = users.by_email(email).await? else { return Ok(None) };
+        let token = keys::random_text();
+        let reset = Reset {
+            id: id::new(),
+            token_hash: hash(&token),
+            user_id: user.id.clone(),
+            expires_at: clock::to_bson(clock::now() + SignedDuration::from_mins(MINUTES)),
+        };
+        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).insert_one(&reset).await).await?;
+        let link = format!("{}/reset-password?token={token}", self.app_url);
+        self.outbox
+            .send(&[Notification {
+                id: reset.id,
+                user_id: Some(user.id.clone()),
+                channel: Channel::Email { to: user.email },
+                template: Template::PasswordReset { link, minutes: MINUTES.unsigned_abs() },
+            }])
+            .await?;
+        Ok(Some(user.id))
+    }
+
+    /// Uses a token up; returns whose it was. Of two callers with the same token one gets an answer.
+    pub async fn redeem(&self, token: &SecretString) -> Result<Option<String>, mongo::Error> {
+        let live = doc! {"tokenHash": hash(token.expose_secret()), "expiresAt": {"$gt": clock::to_bson(clock::now())}};
+        let take = async |database: Database| collection(&database).find_one_and_delete(live).await;
+        Ok(self.mongo.run(REQUEST_LIMIT, take).await?.map(|reset| reset.user_id))
+    }
+
+    /// Tells the owner that the password is another one; other links of theirs count no more.
+    pub async fn changed(&self, user_id: &str, email: &str) -> Result<(), Problem> {
+        let others = doc! {"userId": user_id};
+        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).delete_many(others).await).await?;
+        self.outbox
+            .send(&[Notification {
+                id: id::new(),
+                user_id: Some(user_id.to_owned()),
+                channel: Channel::Email { to: email.to_owned() },
+                template: Template::PasswordChanged,
+            }])
+            .await?;
+        Ok(())
+    }
+}
+
+/// 256 random bits need no salt and no slow hash.
+fn hash(token: &str) -> String {
+    Sha256::digest(token).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn collection(database: &Database) -> Collection<Reset> {
+    database.collection("password_resets")
+}

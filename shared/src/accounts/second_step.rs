@@ -1,0 +1,218 @@
+//! The second step: codes sent and shown, by somebody who signs in or is signed in.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Account, EnrolRequest, Enrolment, Guard, Mfa, MfaStatus, Principal, Sessions, SignedIn, Status, Tokens, User,
+    guard::suspended, session::sign_in_again,
+};
+use crate::{
+    audit::{Action, Fact, Trail},
+    cache::Cache,
+    clock,
+    config::ConfigError,
+    http::{Caller, Problem},
+    limits,
+    mongo::Mongo,
+};
+
+/// Whose code to send.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SendRequest {
+    /// From the sign-in; absent when signed in.
+    #[garde(length(max = 2000))]
+    pub challenge: Option<String>,
+}
+
+/// A code.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CodeRequest {
+    /// From the sign-in; absent when signed in.
+    #[garde(length(max = 2000))]
+    pub challenge: Option<String>,
+    /// Six digits, or a recovery code.
+    #[garde(length(min = 6, max = 20))]
+    pub code: String,
+}
+
+/// A code is on its way.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeSent {
+    /// Until when it counts, RFC 3339.
+    pub expires_at: String,
+}
+
+/// What a right code gives.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum VerifyAnswer {
+    /// With a challenge: the sign-in is complete.
+    SignedIn(Box<SignedIn>),
+    /// With a factor pending: it is on.
+    Enabled(MfaEnabled),
+    /// Otherwise: a token that says when the factor was shown.
+    SteppedUp(SteppedUp),
+}
+
+/// A factor just turned on.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaEnabled {
+    /// Always true.
+    pub enabled: bool,
+    /// Each stands in for a code once; shown now and never again.
+    pub recovery_codes: Vec<String>,
+}
+
+/// A factor just shown.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SteppedUp {
+    /// To use from now on.
+    pub access_token: String,
+}
+
+/// Second factors, with their limits and their trail.
+pub struct SecondStep {
+    /// Who is signed in.
+    pub guard: Guard,
+    sessions: Sessions,
+    mfa: Mfa,
+    trail: Trail,
+    cache: Cache,
+}
+
+impl SecondStep {
+    /// Reads the seeds and where notifications go.
+    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+        Ok(Self {
+            guard: Guard::from_env(mongo, cache)?,
+            sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
+            mfa: Mfa::from_env(mongo)?,
+            trail: Trail::from_env(mongo)?,
+            cache: cache.clone(),
+        })
+    }
+
+    /// Whether the caller has a second factor.
+    pub async fn status(&self, principal: &Principal) -> Result<MfaStatus, Problem> {
+        Ok(Mfa::status(&self.user(principal.id()).await?))
+    }
+
+    /// Sends a code to whoever signs in, or is signed in.
+    pub async fn send(
+        &self,
+        caller: &Caller,
+        principal: Option<Principal>,
+        request: SendRequest,
+    ) -> Result<CodeSent, Problem> {
+        let user = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
+        self.limit_sending(caller, &user.id).await?;
+        let expires_at = self.mfa.send(&user).await?;
+        self.trail.record(caller, Fact::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
+        Ok(CodeSent { expires_at })
+    }
+
+    /// Takes a code: completes a sign-in, turns a pending factor on, or notes that it was shown.
+    pub async fn verify(
+        &self,
+        caller: &Caller,
+        principal: Option<Principal>,
+        request: CodeRequest,
+    ) -> Result<VerifyAnswer, Problem> {
+        let user = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
+        let account = Account::from(user.clone());
+        self.limit_trying(caller, &user.id).await?;
+        let answer = match principal.filter(|_| request.challenge.is_none()) {
+            Some(_) if user.mfa.method.is_none() => {
+                let codes = self.mfa.prove(&self.guard.users, &user, &request.code).await?;
+                codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
+            }
+            principal if self.mfa.check(&self.guard.users, &user, &request.code).await? => Some(match principal {
+                Some(principal) => {
+                    VerifyAnswer::SteppedUp(SteppedUp { access_token: self.sessions.step_up(&principal).await? })
+                }
+                None => {
+                    let now = clock::now().as_second();
+                    VerifyAnswer::SignedIn(Box::new(self.sessions.open(&account, caller, Some(now)).await?))
+                }
+            }),
+            _ => None,
+        };
+        let action = match &answer {
+            None => Action::MfaFailed,
+            Some(VerifyAnswer::SignedIn(_)) => Action::SignIn,
+            Some(VerifyAnswer::Enabled(_)) => Action::MfaEnabled,
+            Some(VerifyAnswer::SteppedUp(_)) => Action::MfaVerified,
+        };
+        self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await?;
+        answer.ok_or_else(wrong_code)
+    }
+
+    /// Begins to set a factor up.
+    pub async fn enable(
+        &self,
+        caller: &Caller,
+        principal: &Principal,
+        request: EnrolRequest,
+    ) -> Result<Enrolment, Problem> {
+        self.limit_sending(caller, principal.id()).await?;
+        let user = self.user(principal.id()).await?;
+        self.mfa.enrol(&self.guard.users, &user, request).await
+    }
+
+    /// Turns the factor off, with a code.
+    pub async fn disable(&self, caller: &Caller, principal: &Principal, code: &str) -> Result<(), Problem> {
+        self.limit_trying(caller, principal.id()).await?;
+        let user = self.user(principal.id()).await?;
+        if user.mfa.method.is_none() {
+            return Err(Problem::conflict("mfa_disabled", "There is no second factor to disable."));
+        }
+        if !self.mfa.check(&self.guard.users, &user, code).await? {
+            self.trail.record(caller, Fact::new(Action::MfaFailed).by(&principal.account)).await?;
+            return Err(wrong_code());
+        }
+        self.mfa.disable(&self.guard.users, &user).await?;
+        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await
+    }
+
+    /// The account behind a challenge, else the one that is signed in.
+    async fn subject(&self, principal: Option<&Principal>, challenge: Option<&str>) -> Result<User, Problem> {
+        let (id, version) = match (challenge, principal) {
+            (Some(challenge), _) => {
+                let claims = self.sessions.tokens().verify_challenge(challenge).ok_or_else(sign_in_again)?;
+                (claims.sub, claims.ver)
+            }
+            (None, Some(principal)) => (principal.id().to_owned(), principal.account.session_version),
+            (None, None) => return Err(Problem::unauthorized("Sign in first, or send the sign-in's challenge.")),
+        };
+        let user = self.user(&id).await?;
+        if user.session_version != version {
+            return Err(sign_in_again());
+        }
+        if user.status == Status::Suspended { Err(suspended()) } else { Ok(user) }
+    }
+
+    async fn user(&self, id: &str) -> Result<User, Problem> {
+        self.guard.users.stored(id).await?.ok_or_else(sign_in_again)
+    }
+
+    async fn limit_sending(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {
+        limits::MFA_SEND.check(&self.cache, caller, user_id).await?;
+        limits::MFA_SEND_HOURLY.check(&self.cache, caller, user_id).await
+    }
+
+    async fn limit_trying(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {
+        limits::MFA_VERIFY.check(&self.cache, caller, user_id).await?;
+        limits::MFA_VERIFY_HOURLY.check(&self.cache, caller, user_id).await
+    }
+}
+
+fn wrong_code() -> Problem {
+    Problem::invalid_field("code", "is wrong, used up or expired: ask for another one")
+}

@@ -1,0 +1,237 @@
+//! Signed tokens: access tokens, and the challenge between a password and its second factor.
+//!
+//! Environment: `SIGNING_SEED` (secret), `SIGNING_SEED_PREVIOUS` (secret, during a rotation).
+//!
+//! JWT with EdDSA and nothing else: the algorithm is ours to say, never the token's. Each key's id is
+//! a hash of its public half, so a rotation needs no bookkeeping.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Role;
+use crate::{clock, config::ConfigError, id, keys::Seed};
+
+/// How long an access token counts, in seconds.
+pub(super) const ACCESS_S: i64 = 15 * 60;
+/// How long a sign-in may wait for its second factor, in seconds.
+pub(super) const CHALLENGE_S: i64 = 10 * 60;
+const ISSUER: &str = "promptlib";
+/// What the token is for: one kind is never taken for the other.
+const ACCESS: &str = "promptlib:access";
+const CHALLENGE: &str = "promptlib:mfa";
+
+/// What an access token says.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AccessClaims {
+    /// The account.
+    pub sub: String,
+    /// The session: its family of refresh tokens.
+    pub sid: String,
+    /// The role when it was issued: for the front end. Rights follow the account's record.
+    pub role: Role,
+    /// The organisation, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// When a second factor was shown last, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<i64>,
+    /// The account's session version when it was issued.
+    pub ver: i64,
+}
+
+/// What a challenge says: whose password was right.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ChallengeClaims {
+    /// The account.
+    pub sub: String,
+    /// The account's session version when it was issued.
+    pub ver: i64,
+}
+
+/// A token's own claims around those of its kind.
+#[derive(Deserialize, Serialize)]
+struct Envelope<C> {
+    #[serde(flatten)]
+    claims: C,
+    iss: String,
+    aud: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+/// Signs with today's key, verifies with today's and the previous one.
+pub struct Tokens {
+    current: SigningKey,
+    previous: Option<SigningKey>,
+}
+
+struct SigningKey {
+    id: String,
+    /// The public half, base64url.
+    public: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Tokens {
+    /// Reads the seeds.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(&Seed::from_env("SIGNING_SEED")?, Seed::optional("SIGNING_SEED_PREVIOUS")?.as_ref()))
+    }
+
+    /// From seeds at hand.
+    pub fn new(current: &Seed, previous: Option<&Seed>) -> Self {
+        Self { current: SigningKey::derive(current), previous: previous.map(SigningKey::derive) }
+    }
+
+    /// An access token for `claims`.
+    pub fn access(&self, claims: AccessClaims, now: Timestamp) -> String {
+        self.sign(claims, ACCESS, now, ACCESS_S)
+    }
+
+    /// A challenge for `claims`.
+    pub fn challenge(&self, claims: ChallengeClaims, now: Timestamp) -> String {
+        self.sign(claims, CHALLENGE, now, CHALLENGE_S)
+    }
+
+    /// The claims of an access token that is ours and still counts.
+    pub fn verify_access(&self, token: &str) -> Option<AccessClaims> {
+        self.verify(token, ACCESS)
+    }
+
+    /// The claims of a challenge that is ours and still counts.
+    pub fn verify_challenge(&self, token: &str) -> Option<ChallengeClaims> {
+        self.verify(token, CHALLENGE)
+    }
+
+    /// The public keys (RFC 7517), for whoever verifies our tokens elsewhere.
+    pub fn jwks(&self) -> Value {
+        let keys = self.keys().map(
+            |key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.id, "x": key.public}),
+        );
+        json!({"keys": keys.collect::<Vec<_>>()})
+    }
+
+    fn sign<C: Serialize>(&self, claims: C, audience: &str, now: Timestamp, seconds: i64) -> String {
+        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::EdDSA) };
+        let (iat, exp) = (now.as_second(), now.as_second() + seconds);
+        let envelope = Envelope { claims, iss: ISSUER.into(), aud: audience.into(), iat, exp, jti: id::new() };
+        let token = jsonwebtoken::encode(&header, &envelope, &self.current.encoding);
+        // Our own claims serialise, and the key was made to sign.
+        token.unwrap_or_else(|error| unreachable!("a token is signed: {error}"))
+    }
+
+    fn verify<C: DeserializeOwned>(&self, token: &str, audience: &str) -> Option<C> {
+        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let key = self.keys().find(|key| key.id == kid)?;
+        let mut validation = VALIDATION.clone();
+        validation.set_audience(&[audience]);
+        let token = jsonwebtoken::decode::<Envelope<C>>(token, &key.decoding, &validation).ok()?;
+        // A token from the future is a clock gone wrong, or a forgery with a stolen key.
+        (token.claims.iat <= clock::now().as_second() + 60).then_some(token.claims.claims)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+}
+
+static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // Our functions' clocks are Amazon's.
+    validation.leeway = 5;
+    validation
+});
+
+impl SigningKey {
+    fn derive(seed: &Seed) -> Self {
+        let derived = Ed25519KeyPair::from_seed_unchecked(&seed.key("access-token/ed25519"));
+        let pair = derived.unwrap_or_else(|error| unreachable!("any 32 bytes are a seed: {error}"));
+        let pkcs8 = pair.to_pkcs8v1().unwrap_or_else(|error| unreachable!("a key can be written: {error}"));
+        let public = URL_SAFE_NO_PAD.encode(pair.public_key());
+        Self {
+            id: URL_SAFE_NO_PAD.encode(&Sha256::digest(pair.public_key())[..8]),
+            decoding: DecodingKey::from_ed_components(&public)
+                .unwrap_or_else(|error| unreachable!("a public key is base64url: {error}")),
+            public,
+            encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(seed: &str) -> Tokens {
+        Tokens::new(&Seed::from(seed), None)
+    }
+
+    const SEED: &str = "a seed of thirty-two characters!";
+
+    fn claims() -> AccessClaims {
+        AccessClaims { sub: "u".into(), sid: "s".into(), role: Role::User, org: None, mfa: None, ver: 0 }
+    }
+
+    #[test]
+    fn a_token_counts_until_it_expires() {
+        let tokens = tokens(SEED);
+        let token = tokens.access(claims(), clock::now());
+        assert_eq!(tokens.verify_access(&token).map(|claims| claims.sub), Some("u".into()));
+        let old = clock::now() - jiff::SignedDuration::from_secs(ACCESS_S + 10);
+        assert!(tokens.verify_access(&tokens.access(claims(), old)).is_none(), "expired");
+        let future = clock::now() + jiff::SignedDuration::from_mins(5);
+        assert!(tokens.verify_access(&tokens.access(claims(), future)).is_none(), "from the future");
+    }
+
+    #[test]
+    fn what_we_did_not_sign_for_this_use_does_not_count() {
+        let ours = tokens(SEED);
+        let token = ours.access(claims(), clock::now());
+        let (header, rest) = token.split_once('.').expect("three parts");
+        let (payload, signature) = rest.split_once('.').expect("three parts");
+        let forged = URL_SAFE_NO_PAD.encode(
+            String::from_utf8(URL_SAFE_NO_PAD.decode(payload).expect("base64"))
+                .expect("text")
+                .replace("user", "super_admin"),
+        );
+        let none = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","kid":"{}"}}"#, ours.current.id));
+        let hs256 = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","kid":"{}"}}"#, ours.current.id));
+        let challenge = ours.challenge(ChallengeClaims { sub: "u".into(), ver: 0 }, clock::now());
+        let foreign = tokens("another of thirty-two characters").access(claims(), clock::now());
+        for bad in [
+            format!("{header}.{forged}.{signature}"),
+            format!("{none}.{payload}."),
+            format!("{none}.{payload}.{signature}"),
+            format!("{hs256}.{payload}.{signature}"),
+            format!("{header}.{payload}."),
+            challenge,
+            foreign,
+            String::new(),
+            "a.b.c".into(),
+        ] {
+            assert!(ours.verify_access(&bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn after_a_rotation_the_previous_key_still_verifies_and_both_are_published() {
+        let old = tokens(SEED).access(claims(), clock::now());
+        let rotated = Tokens::new(&Seed::from("another of thirty-two characters"), Some(&Seed::from(SEED)));
+        assert!(rotated.verify_access(&old).is_some());
+        assert!(tokens(SEED).verify_access(&rotated.access(claims(), clock::now())).is_none(), "the new key signs");
+        let jwks = rotated.jwks();
+        assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(2));
+        assert!(!jwks.to_string().contains("\"d\""), "public halves only");
+    }
+}

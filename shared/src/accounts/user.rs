@@ -1,0 +1,160 @@
+//! Accounts as stored, and the part of them that every request needs.
+
+use bson::DateTime;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{MfaRecord, Role, token::ACCESS_S};
+use crate::clock;
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// Yes.
+    #[default]
+    Active,
+    /// Not until an administrator says so.
+    Suspended,
+}
+
+/// `users`. Never leaves the bundle: it holds hashes.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Id.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// Lower-case address.
+    pub email: String,
+    /// As the person wrote it.
+    pub name: String,
+    /// Argon2id, or bcrypt for those imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_hash: Option<String>,
+    /// Role.
+    pub role: Role,
+    /// Plan.
+    #[serde(default = "free")]
+    pub plan: String,
+    /// Organisation, if any.
+    pub organization_id: Option<String>,
+    /// Status.
+    #[serde(default)]
+    pub status: Status,
+    /// Counts up when all sessions end at once.
+    #[serde(default)]
+    pub session_version: i64,
+    /// Sessions that ended by themselves while their access tokens may still be about.
+    #[serde(default)]
+    pub ended_sessions: Vec<EndedSession>,
+    /// Second factor.
+    #[serde(default)]
+    pub mfa: MfaRecord,
+    /// When it was made.
+    pub created_at: DateTime,
+    /// Last sign-in.
+    pub last_login_at: Option<DateTime>,
+}
+
+/// A session that ended.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct EndedSession {
+    /// Its id.
+    pub id: String,
+    /// When.
+    pub at: DateTime,
+}
+
+/// What every request needs of an account, as the cache keeps it: no hash, no code, no number.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Id.
+    pub id: String,
+    /// Address, for the person's own eyes.
+    pub email: String,
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Plan.
+    pub plan: String,
+    /// Organisation, if any.
+    pub organization_id: Option<String>,
+    /// Status.
+    pub status: Status,
+    /// Session version.
+    pub session_version: i64,
+    /// Ids of sessions that ended.
+    pub ended_sessions: Vec<String>,
+    /// Whether a second factor is on.
+    pub mfa_enabled: bool,
+    /// When it was made, in Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        // An access token lives this long at most: after that its session need not be remembered.
+        let since = clock::now().as_millisecond() - (ACCESS_S + 60) * 1000;
+        let ended = user.ended_sessions.into_iter().filter(|session| session.at.timestamp_millis() > since);
+        Self {
+            ended_sessions: ended.map(|session| session.id).collect(),
+            mfa_enabled: user.mfa.method.is_some(),
+            created_at_ms: user.created_at.timestamp_millis(),
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            role: user.role,
+            plan: user.plan,
+            organization_id: user.organization_id,
+            status: user.status,
+            session_version: user.session_version,
+        }
+    }
+}
+
+/// An account as the API shows it to its owner and to administrators.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// Id.
+    pub id: String,
+    /// Address.
+    pub email: String,
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Plan.
+    pub plan: String,
+    /// Organisation, if any.
+    pub organization_id: Option<String>,
+    /// Status.
+    pub status: Status,
+    /// Whether a second factor is on.
+    pub mfa_enabled: bool,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+impl From<&Account> for Profile {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: account.id.clone(),
+            email: account.email.clone(),
+            name: account.name.clone(),
+            role: account.role,
+            plan: account.plan.clone(),
+            organization_id: account.organization_id.clone(),
+            status: account.status,
+            mfa_enabled: account.mfa_enabled,
+            created_at: clock::rfc3339(clock::from_bson(DateTime::from_millis(account.created_at_ms))),
+        }
+    }
+}
+
+fn free() -> String {
+    "free".into()
+}

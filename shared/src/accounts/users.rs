@@ -1,0 +1,143 @@
+//! The collection `users`, and the look-up that keeps requests away from it.
+
+use std::sync::Arc;
+
+use bson::{Document, doc};
+use futures_util::{FutureExt, future::BoxFuture};
+use mongodb::{Collection, Database, options::ReturnDocument};
+
+use super::{Account, Email, Role, Status, User, token::ACCESS_S};
+use crate::{
+    cache::{Cache, Lookup},
+    clock, id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Accounts. Every change goes through here, so that no cached copy survives it.
+pub struct Users {
+    mongo: Mongo,
+    lookup: Lookup<Account>,
+}
+
+impl Users {
+    /// Uses the environment's client and cache.
+    pub fn new(mongo: Mongo, cache: Cache) -> Self {
+        Self { mongo, lookup: Lookup::new("user", cache) }
+    }
+
+    /// The account with this id, from the nearest place that has it.
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<Account>>, mongo::Error> {
+        let load = async || Ok(self.load(doc! {"_id": id}).await?.map(Account::from));
+        self.lookup.get(id, load).await
+    }
+
+    /// The stored account with this id.
+    pub async fn stored(&self, id: &str) -> Result<Option<User>, mongo::Error> {
+        self.load(doc! {"_id": id}).await
+    }
+
+    /// The stored account with this address.
+    pub async fn by_email(&self, email: &Email) -> Result<Option<User>, mongo::Error> {
+        self.load(doc! {"email": email.as_str()}).await
+    }
+
+    /// A new account; `None` when the address is taken, which the unique index decides.
+    pub async fn create(&self, email: &Email, name: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+        let user = User {
+            id: id::new(),
+            email: email.as_str().to_owned(),
+            name: name.to_owned(),
+            password_hash: Some(password_hash),
+            role: Role::User,
+            plan: "free".into(),
+            organization_id: None,
+            status: Status::Active,
+            session_version: 0,
+            ended_sessions: Vec::new(),
+            mfa: super::MfaRecord::default(),
+            created_at: clock::to_bson(clock::now()),
+            last_login_at: None,
+        };
+        let insert = async |database| collection(&database).insert_one(&user).await;
+        match self.mongo.run(REQUEST_LIMIT, insert).await {
+            Ok(_) => Ok(Some(user)),
+            Err(error) if error.is_duplicate() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes a sign-in, and keeps `password_hash` when there is a better one than before.
+    pub async fn signed_in(&self, id: &str, password_hash: Option<String>) -> Result<(), mongo::Error> {
+        let mut set = doc! {"lastLoginAt": clock::to_bson(clock::now())};
+        if let Some(hash) = password_hash {
+            set.insert("passwordHash", hash);
+        }
+        self.run(id, doc! {"_id": id}, doc! {"$set": set}, false).await.map(drop)
+    }
+
+    /// A new password; every session ends. `None` when the account is gone.
+    pub async fn set_password(&self, id: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+        let update = doc! {"$set": {"passwordHash": password_hash}, "$inc": {"sessionVersion": 1}};
+        self.change(id, update).await
+    }
+
+    /// One session ends: its access tokens count no longer.
+    pub async fn end_session(&self, id: &str, session: &str) -> Result<(), mongo::Error> {
+        let now = clock::now();
+        let old = clock::to_bson(now - jiff::SignedDuration::from_secs(ACCESS_S + 60));
+        let ended = doc! {"id": session, "at": clock::to_bson(now)};
+        // What is old goes with the same update, so that the list stays as short as a quarter of an hour.
+        let keep =
+            doc! {"$filter": {"input": {"$ifNull": ["$endedSessions", []]}, "cond": {"$gt": ["$$this.at", old]}}};
+        let update = vec![doc! {"$set": {"endedSessions": {"$concatArrays": [keep, [ended]]}}}];
+        let set = async |database| collection(&database).update_one(doc! {"_id": id}, update).await;
+        self.mongo.run(REQUEST_LIMIT, set).await?;
+        self.lookup.forget(id).await;
+        Ok(())
+    }
+
+    /// Changes an account; returns it as it is now, or `None` when there is none.
+    pub async fn change(&self, id: &str, update: Document) -> Result<Option<User>, mongo::Error> {
+        self.run(id, doc! {"_id": id}, update, true).await
+    }
+
+    /// As [`Users::change`], if the account also matches `guard`: how races are decided.
+    pub async fn change_if(&self, id: &str, guard: Document, update: Document) -> Result<Option<User>, mongo::Error> {
+        let mut filter = doc! {"_id": id};
+        filter.extend(guard);
+        self.run(id, filter, update, true).await
+    }
+
+    /// To be called after a change that was made elsewhere, such as in a transaction.
+    pub async fn changed(&self, id: &str) {
+        self.lookup.forget(id).await;
+    }
+
+    async fn run(
+        &self,
+        id: &str,
+        filter: Document,
+        update: Document,
+        visible: bool,
+    ) -> Result<Option<User>, mongo::Error> {
+        let change = async |database: Database| {
+            collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
+        };
+        let user = self.mongo.run(REQUEST_LIMIT, change).await?;
+        if visible && user.is_some() {
+            self.lookup.forget(id).await;
+        }
+        Ok(user)
+    }
+
+    /// Boxed: every guarded handler holds this future, and the driver's within it is large.
+    fn load(&self, filter: Document) -> BoxFuture<'_, Result<Option<User>, mongo::Error>> {
+        let find = async move |database| collection(&database).find_one(filter).await;
+        self.mongo.run(REQUEST_LIMIT, find).boxed()
+    }
+}
+
+/// `users`.
+pub(super) fn collection(database: &Database) -> Collection<User> {
+    database.collection("users")
+}

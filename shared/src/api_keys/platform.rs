@@ -1,0 +1,401 @@
+//! Keys that programs call the platform with, in their owner's name and for the scopes given to them.
+//!
+//! Environment: `AUTH_PEPPER` (secret).
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
+use mongodb::{Collection, Database, options::ReturnDocument};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::token::{self, Token};
+use crate::{
+    accounts::{Account, Guarded, Status, Users, bearer, sign_in_again, suspended},
+    cache::{Cache, Lookup},
+    clock,
+    config::ConfigError,
+    events::{ApiKeyUsage, Event},
+    http::Problem,
+    id,
+    keys::{Mac, Seed},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    queue::Queue,
+};
+
+/// Keys that one account may have in use.
+pub const ACTIVE_LIMIT: u64 = 10;
+/// How long the secret before goes on counting after a rotation.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+/// Days of use that are added up.
+const USAGE_DAYS: i64 = 30;
+
+/// What a key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
+pub enum Scope {
+    /// Report AI usage.
+    #[serde(rename = "usage:write")]
+    UsageWrite,
+    /// Read usage.
+    #[serde(rename = "usage:read")]
+    UsageRead,
+}
+
+/// Which key to make.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewKeyRequest {
+    /// For its owner to tell it by.
+    #[garde(length(chars, min = 1, max = 100))]
+    pub name: String,
+    /// What it may be used for.
+    #[garde(length(min = 1, max = 2))]
+    pub scopes: Vec<Scope>,
+    /// Days until it ends; never when absent.
+    #[garde(range(min = 1, max = 3650))]
+    pub expires_in_days: Option<u16>,
+}
+
+/// A key as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyView {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// The part that may be shown: `pk_<public id>`.
+    pub prefix: String,
+    /// The secret's last four characters.
+    pub last4: String,
+    /// Scopes.
+    pub scopes: Vec<Scope>,
+    /// `active`, `expired` or `revoked`.
+    pub status: &'static str,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+    /// Until when the secret before the last rotation counts, RFC 3339.
+    pub previous_valid_until: Option<String>,
+}
+
+/// A key just made, with what is never shown again.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApiKey {
+    /// The whole key: shown now and never again.
+    pub key: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub view: ApiKeyView,
+}
+
+/// How a key was used.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyUsage {
+    /// The key.
+    #[serde(rename(deserialize = "_id"))]
+    pub key_id: String,
+    /// Calls in the last 30 days.
+    pub calls: u64,
+    /// Of these, refused or failed.
+    pub failed: u64,
+    /// The last call, RFC 3339.
+    #[serde(deserialize_with = "text_of_date")]
+    #[schema(value_type = String)]
+    pub last_used_at: String,
+}
+
+/// `api_keys`.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiKey {
+    #[serde(rename = "_id")]
+    id: String,
+    public_id: String,
+    user_id: String,
+    name: String,
+    secret_hmac: String,
+    last4: String,
+    scopes: Vec<Scope>,
+    revoked: bool,
+    created_at: DateTime,
+    expires_at: Option<DateTime>,
+    previous: Option<PreviousSecret>,
+}
+
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PreviousSecret {
+    hmac: String,
+    until: DateTime,
+}
+
+/// A caller with a token of theirs, or with a key in their name.
+#[derive(Clone, Debug)]
+pub struct KeyPrincipal {
+    /// Whose.
+    pub account: Arc<Account>,
+    key: Option<UsedKey>,
+}
+
+#[derive(Clone, Debug)]
+struct UsedKey {
+    id: String,
+    scopes: Vec<Scope>,
+}
+
+impl KeyPrincipal {
+    /// The key's id, when it was a key.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.id.as_str())
+    }
+
+    /// 403 for a key without the scope; its owner in person may.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        match &self.key {
+            Some(key) if !key.scopes.contains(&scope) => Err(Problem::forbidden(
+                "scope_missing",
+                "This key was not made for that: its scopes do not include it.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An application state whose routes take keys.
+pub trait TakesKeys: Guarded {
+    /// The keys.
+    fn keys(&self) -> &ApiKeys;
+}
+
+impl<T: TakesKeys> TakesKeys for Arc<T> {
+    fn keys(&self) -> &ApiKeys {
+        (**self).keys()
+    }
+}
+
+impl<S: TakesKeys> FromRequestParts<S> for KeyPrincipal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first, or bring a key."))?;
+        let guard = state.guard();
+        if token::is_key(text) {
+            return state.keys().authenticate(&guard.users, text).await;
+        }
+        Ok(Self { account: guard.authenticate(text).await?.account, key: None })
+    }
+}
+
+/// The collection `api_keys`, and the look-up that keeps requests away from it.
+pub struct ApiKeys {
+    mongo: Mongo,
+    mac: Mac,
+    lookup: Lookup<ApiKey>,
+}
+
+impl ApiKeys {
+    /// Reads `AUTH_PEPPER`.
+    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+        let mac = Seed::from_env("AUTH_PEPPER")?.mac("api-keys/secret");
+        Ok(Self { mongo: mongo.clone(), mac, lookup: Lookup::new("api-key", cache.clone()) })
+    }
+
+    /// An account's keys, the newest first.
+    pub async fn list(&self, user_id: &str) -> Result<Vec<ApiKeyView>, mongo::Error> {
+        let find = async |database: Database| {
+            collection(&database)
+                .find(doc! {"userId": user_id})
+                .sort(doc! {"_id": -1})
+                .await?
+                .try_collect::<Vec<_>>()
+                .await
+        };
+        Ok(self.mongo.run(REQUEST_LIMIT, find).await?.iter().map(|key| view(key, clock::now())).collect())
+    }
+
+    /// A new key; `None` when the account has [`ACTIVE_LIMIT`] in use.
+    pub async fn create(&self, user_id: &str, request: NewKeyRequest) -> Result<Option<NewApiKey>, mongo::Error> {
+        let now = clock::now();
+        let (text, token) = token::mint(None);
+        let mut scopes = request.scopes;
+        scopes.dedup();
+        let lifetime = |days: u16| now + SignedDuration::from_hours(24 * i64::from(days));
+        let key = ApiKey {
+            id: id::new(),
+            secret_hmac: self.mac.sign(token.secret.expose_secret()),
+            last4: last4(&token),
+            public_id: token.public_id,
+            user_id: user_id.to_owned(),
+            name: request.name,
+            scopes,
+            revoked: false,
+            created_at: clock::to_bson(now),
+            expires_at: request.expires_in_days.map(lifetime).map(clock::to_bson),
+            previous: None,
+        };
+        let view = view(&key, now);
+        let insert = async move |database: Database| {
+            let mut session = database.client().start_session().await?;
+            let work = async move |session: &mut mongodb::ClientSession| {
+                // Two who make the tenth key at once both write the owner: one of them starts over.
+                let users = database.collection::<Document>("users");
+                let touch = doc! {"$inc": {"keyChanges": 1}};
+                users.update_one(doc! {"_id": &key.user_id}, touch).session(&mut *session).await?;
+                let alive = doc! {"$or": [{"expiresAt": null}, {"expiresAt": {"$gt": key.created_at}}]};
+                let active = doc! {"userId": &key.user_id, "revoked": false, "$and": [alive]};
+                let keys = collection(&database);
+                if keys.count_documents(active).session(&mut *session).await? >= ACTIVE_LIMIT {
+                    return Ok(false);
+                }
+                keys.insert_one(&key).session(&mut *session).await?;
+                Ok(true)
+            };
+            session.start_transaction().and_run2(work).await
+        };
+        let made = self.mongo.run(REQUEST_LIMIT, insert).await?;
+        Ok(made.then_some(NewApiKey { key: text, view }))
+    }
+
+    /// A new secret for a key of this account; the one before counts a day longer. `None` when there is no
+    /// such key in use.
+    pub async fn rotate(&self, user_id: &str, key_id: &str) -> Result<Option<NewApiKey>, mongo::Error> {
+        let mine = doc! {"_id": key_id, "userId": user_id, "revoked": false};
+        let find = async |database| collection(&database).find_one(mine.clone()).await;
+        let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
+        let (text, token) = token::mint(Some(&key.public_id));
+        let until = clock::to_bson(clock::now() + OVERLAP);
+        let set = doc! {"$set": {
+            "secretHmac": self.mac.sign(token.secret.expose_secret()), "last4": last4(&token),
+            "previous": {"hmac": &key.secret_hmac, "until": until},
+        }};
+        // Of two rotations at once one wins: the other's secret was never told to anybody.
+        let mut guard = mine.clone();
+        guard.insert("secretHmac", &key.secret_hmac);
+        let key = self.update(guard, set).await?;
+        Ok(key.map(|key| NewApiKey { key: text, view: view(&key, clock::now()) }))
+    }
+
+    /// Ends a key of this account at once; `None` when there is no such key. Twice is once.
+    pub async fn revoke(&self, user_id: &str, key_id: &str) -> Result<Option<ApiKeyView>, mongo::Error> {
+        let mine = doc! {"_id": key_id, "userId": user_id};
+        let key = self.update(mine, doc! {"$set": {"revoked": true, "previous": null}}).await?;
+        Ok(key.map(|key| view(&key, clock::now())))
+    }
+
+    /// How an account's keys were used in the last 30 days.
+    pub async fn usage(&self, user_id: &str) -> Result<Vec<KeyUsage>, mongo::Error> {
+        let since = clock::to_bson(clock::start_of_day(clock::now(), USAGE_DAYS));
+        let keys = async |database: Database| {
+            let mine = collection(&database).find(doc! {"userId": user_id}).await?;
+            let ids: Vec<String> = mine.map_ok(|key| key.id).try_collect().await?;
+            let failed = doc! {"$cond": [{"$eq": ["$status", "success"]}, 0, 1]};
+            let pipeline = [
+                doc! {"$match": {"keyId": {"$in": ids}, "occurredAt": {"$gte": since}}},
+                doc! {"$group": {
+                    "_id": "$keyId", "calls": {"$sum": 1}, "failed": {"$sum": failed}, "lastUsedAt": {"$max": "$occurredAt"},
+                }},
+                doc! {"$sort": {"_id": -1}},
+            ];
+            let usage = database.collection::<Document>("api_key_usage").aggregate(pipeline).await?;
+            usage.with_type::<KeyUsage>().try_collect::<Vec<_>>().await
+        };
+        self.mongo.run(REQUEST_LIMIT, keys).await
+    }
+
+    /// Notes that a key was used, through the queue; nothing for a caller in person.
+    pub async fn note_use(queue: &Queue, caller: &KeyPrincipal, succeeded: bool) -> Result<(), Problem> {
+        let Some(key_id) = caller.key_id() else { return Ok(()) };
+        let status = if succeeded { "success" } else { "error" };
+        let usage = ApiKeyUsage {
+            id: id::new(),
+            user_id: caller.account.id.clone(),
+            key_id: key_id.to_owned(),
+            provider: None,
+            status: status.into(),
+            occurred_at: clock::now(),
+        };
+        Ok(queue.send(&[Event::ApiKeyUsage(usage)]).await?)
+    }
+
+    async fn authenticate(&self, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
+        let no = || Problem::unauthorized("The key does not count (any more).");
+        let token = token::parse(text).ok_or_else(no)?;
+        let find = async || {
+            let by_id = doc! {"publicId": &token.public_id};
+            self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).find_one(by_id).await).await
+        };
+        let key = self.lookup.get(&token.public_id, find).await?.ok_or_else(no)?;
+        if status(&key, clock::now()) != "active" || !self.is_secret(&key, &token) {
+            return Err(no());
+        }
+        let account = users.find(&key.user_id).await?.ok_or_else(sign_in_again)?;
+        if account.status == Status::Suspended {
+            return Err(suspended());
+        }
+        Ok(KeyPrincipal { account, key: Some(UsedKey { id: key.id.clone(), scopes: key.scopes.clone() }) })
+    }
+
+    fn is_secret(&self, key: &ApiKey, token: &Token) -> bool {
+        let secret = token.secret.expose_secret();
+        let previous = key.previous.as_ref().filter(|previous| clock::from_bson(previous.until) > clock::now());
+        self.mac.verify(secret, &key.secret_hmac)
+            || previous.is_some_and(|previous| self.mac.verify(secret, &previous.hmac))
+    }
+
+    async fn update(&self, filter: Document, update: Document) -> Result<Option<ApiKey>, mongo::Error> {
+        let change = async |database: Database| {
+            collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
+        };
+        let key = self.mongo.run(REQUEST_LIMIT, change).await?;
+        if let Some(key) = &key {
+            self.lookup.forget(&key.public_id).await;
+        }
+        Ok(key)
+    }
+}
+
+fn last4(token: &Token) -> String {
+    let secret = token.secret.expose_secret();
+    secret[secret.len() - 4..].to_owned()
+}
+
+fn status(key: &ApiKey, now: Timestamp) -> &'static str {
+    match key.expires_at {
+        _ if key.revoked => "revoked",
+        Some(at) if clock::from_bson(at) <= now => "expired",
+        _ => "active",
+    }
+}
+
+fn view(key: &ApiKey, now: Timestamp) -> ApiKeyView {
+    let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+    ApiKeyView {
+        id: key.id.clone(),
+        name: key.name.clone(),
+        prefix: format!("pk_{}", key.public_id),
+        last4: key.last4.clone(),
+        scopes: key.scopes.clone(),
+        status: status(key, now),
+        created_at: text(key.created_at),
+        expires_at: key.expires_at.map(text),
+        previous_valid_until: key.previous.as_ref().map(|previous| text(previous.until)),
+    }
+}
+
+fn text_of_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    DateTime::deserialize(deserializer).map(|at| clock::rfc3339(clock::from_bson(at)))
+}
+
+fn collection(database: &Database) -> Collection<ApiKey> {
+    database.collection("api_keys")
+}

@@ -1,0 +1,233 @@
+//! Keys for AI providers, kept for their owner.
+//!
+//! Environment: `VAULT_SEED` (secret). A secret goes in and never leaves through the API; it is sealed
+//! for its owner, its id and its version, so that moved to another record it opens no more.
+
+use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use mongodb::{Collection, Database, options::ReturnDocument};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    clock,
+    config::ConfigError,
+    id,
+    keys::{Cipher, Seed},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Provider keys that one account may keep.
+const LIMIT: u64 = 50;
+
+/// Whose models a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Provider {
+    OpenAi,
+    Anthropic,
+    Google,
+    Groq,
+}
+
+/// A key to keep.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewProviderKey {
+    /// The provider.
+    #[garde(skip)]
+    pub provider: Provider,
+    /// For its owner to tell it by.
+    #[garde(length(chars, min = 1, max = 100))]
+    pub name: String,
+    /// The provider's secret.
+    #[garde(custom(secret))]
+    #[schema(value_type = String)]
+    pub api_key: SecretString,
+    /// Models that it may be used for; any when empty.
+    #[serde(default)]
+    #[garde(length(max = 50), inner(length(chars, min = 1, max = 100)))]
+    pub allowed_models: Vec<String>,
+    /// Micro-dollars a month that it may be used for; no limit when absent.
+    #[garde(range(min = 1, max = 1_000_000_000_000_u64))]
+    pub monthly_limit_micros: Option<u64>,
+}
+
+/// A new secret for a kept key.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RotatedSecret {
+    /// The provider's new secret.
+    #[garde(custom(secret))]
+    #[schema(value_type = String)]
+    pub api_key: SecretString,
+}
+
+/// A kept key as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderKeyView {
+    /// Id.
+    pub id: String,
+    /// The provider.
+    pub provider: Provider,
+    /// Name.
+    pub name: String,
+    /// The secret's last four characters.
+    pub last4: String,
+    /// Models that it may be used for; any when empty.
+    pub allowed_models: Vec<String>,
+    /// Micro-dollars a month.
+    pub monthly_limit_micros: Option<u64>,
+    /// Whether it may be used.
+    pub active: bool,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub rotated_at: Option<String>,
+}
+
+/// `provider_keys`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProviderKey {
+    #[serde(rename = "_id")]
+    id: String,
+    user_id: String,
+    provider: Provider,
+    name: String,
+    cipher: String,
+    /// Counts up with each secret.
+    key_version: i64,
+    last4: String,
+    allowed_models: Vec<String>,
+    monthly_limit_micros: Option<i64>,
+    active: bool,
+    created_at: DateTime,
+    rotated_at: Option<DateTime>,
+}
+
+/// The collection `provider_keys`.
+pub struct ProviderKeys {
+    mongo: Mongo,
+    cipher: Cipher,
+}
+
+impl ProviderKeys {
+    /// Reads `VAULT_SEED`.
+    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+        let cipher = Cipher::new(&Seed::from_env("VAULT_SEED")?, "provider-keys");
+        Ok(Self { mongo: mongo.clone(), cipher })
+    }
+
+    /// An account's keys, the newest first; of one provider, if given.
+    pub async fn list(&self, user_id: &str, provider: Option<Provider>) -> Result<Vec<ProviderKeyView>, mongo::Error> {
+        let mut filter = doc! {"userId": user_id};
+        if let Some(provider) = provider.and_then(|provider| bson::serialize_to_bson(&provider).ok()) {
+            filter.insert("provider", provider);
+        }
+        let find = async |database: Database| {
+            collection(&database).find(filter).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
+        };
+        Ok(self.mongo.run(REQUEST_LIMIT, find).await?.iter().map(view).collect())
+    }
+
+    /// Keeps a key; `None` when the account keeps as many as it may.
+    pub async fn create(&self, user_id: &str, new: NewProviderKey) -> Result<Option<ProviderKeyView>, mongo::Error> {
+        let id = id::new();
+        let key = ProviderKey {
+            cipher: self.seal(user_id, &id, 1, &new.api_key),
+            id,
+            user_id: user_id.to_owned(),
+            provider: new.provider,
+            name: new.name,
+            key_version: 1,
+            last4: last4(&new.api_key),
+            allowed_models: new.allowed_models,
+            monthly_limit_micros: new.monthly_limit_micros.and_then(|limit| i64::try_from(limit).ok()),
+            active: true,
+            created_at: clock::to_bson(clock::now()),
+            rotated_at: None,
+        };
+        let insert = async |database: Database| {
+            let keys = collection(&database);
+            if keys.count_documents(doc! {"userId": user_id}).await? >= LIMIT {
+                return Ok(false);
+            }
+            keys.insert_one(&key).await.map(|_| true)
+        };
+        Ok(self.mongo.run(REQUEST_LIMIT, insert).await?.then(|| view(&key)))
+    }
+
+    /// A new secret for a key in use; `None` when the account has no such key.
+    pub async fn rotate(
+        &self,
+        user_id: &str,
+        key_id: &str,
+        secret: &SecretString,
+    ) -> Result<Option<ProviderKeyView>, mongo::Error> {
+        let mine = doc! {"_id": key_id, "userId": user_id, "active": true};
+        let find = async |database| collection(&database).find_one(mine.clone()).await;
+        let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
+        let version = key.key_version + 1;
+        let set = doc! {"$set": {
+            "cipher": self.seal(user_id, key_id, version, secret), "keyVersion": version, "last4": last4(secret),
+            "rotatedAt": clock::to_bson(clock::now()),
+        }};
+        // Of two rotations at once the second starts from the first one's version.
+        let mut guard = mine.clone();
+        guard.insert("keyVersion", key.key_version);
+        self.update(guard, set).await
+    }
+
+    /// Ends the use of a key and forgets its secret; `None` when the account has no such key. Twice is once.
+    pub async fn revoke(&self, user_id: &str, key_id: &str) -> Result<Option<ProviderKeyView>, mongo::Error> {
+        self.update(doc! {"_id": key_id, "userId": user_id}, doc! {"$set": {"active": false, "cipher": ""}}).await
+    }
+
+    async fn update(&self, filter: Document, update: Document) -> Result<Option<ProviderKeyView>, mongo::Error> {
+        let change = async |database: Database| {
+            collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
+        };
+        Ok(self.mongo.run(REQUEST_LIMIT, change).await?.as_ref().map(view))
+    }
+
+    fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
+        self.cipher.seal(secret.expose_secret(), &format!("{user_id}|{key_id}|{version}"))
+    }
+}
+
+/// Of a short secret less is shown than would help to guess it.
+fn last4(secret: &SecretString) -> String {
+    let chars: Vec<char> = secret.expose_secret().chars().collect();
+    chars[chars.len().saturating_sub(4)..].iter().collect()
+}
+
+fn view(key: &ProviderKey) -> ProviderKeyView {
+    let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+    ProviderKeyView {
+        id: key.id.clone(),
+        provider: key.provider,
+        name: key.name.clone(),
+        last4: key.last4.clone(),
+        allowed_models: key.allowed_models.clone(),
+        monthly_limit_micros: key.monthly_limit_micros.and_then(|limit| u64::try_from(limit).ok()),
+        active: key.active,
+        created_at: text(key.created_at),
+        rotated_at: key.rotated_at.map(text),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn secret(text: &SecretString, _: &()) -> garde::Result {
+    let text = text.expose_secret();
+    let good = (16..=500).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(()) } else { Err(garde::Error::new("must be 16 to 500 visible ASCII characters")) }
+}
+
+fn collection(database: &Database) -> Collection<ProviderKey> {
+    database.collection("provider_keys")
+}

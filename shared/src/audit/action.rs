@@ -1,0 +1,161 @@
+//! What is worth an entry: one table of names, families and gravity.
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Action {
+    SignUp,
+    SignIn,
+    SignInFailed,
+    SignInLocked,
+    SignOut,
+    RefreshReused,
+    PasswordChanged,
+    PasswordChangeFailed,
+    PasswordResetRequested,
+    PasswordReset,
+    MfaCodeSent,
+    MfaVerified,
+    MfaFailed,
+    MfaEnabled,
+    MfaDisabled,
+    UserRoleChanged,
+    UserSuspended,
+    UserActivated,
+    ApiKeyCreated,
+    ApiKeyRotated,
+    ApiKeyRevoked,
+    ProviderKeyCreated,
+    ProviderKeyRotated,
+    ProviderKeyRevoked,
+    StatsInvalidated,
+}
+
+/// A family of actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Category {
+    Auth,
+    Security,
+    Admin,
+    Data,
+}
+
+/// How grave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// A year for what an investigation may need; a quarter for the rest.
+const LONG_DAYS: i64 = 365;
+const SHORT_DAYS: i64 = 90;
+
+impl Action {
+    /// As the store and the API name it.
+    pub const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Its family.
+    pub const fn category(self) -> Category {
+        self.row().1
+    }
+
+    /// How grave it is.
+    pub const fn severity(self) -> Severity {
+        self.row().2
+    }
+
+    /// Whether it tells of something that did not succeed.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::SignInFailed
+                | Self::SignInLocked
+                | Self::RefreshReused
+                | Self::PasswordChangeFailed
+                | Self::MfaFailed
+        )
+    }
+
+    /// Whether the entry must be in the store before the answer leaves.
+    pub fn must_be_stored(self) -> bool {
+        self.category() != Category::Data || self.severity() > Severity::Info
+    }
+
+    /// How long its entries are kept, in days.
+    pub fn retention_days(self) -> i64 {
+        if self.must_be_stored() { LONG_DAYS } else { SHORT_DAYS }
+    }
+
+    const fn row(self) -> (&'static str, Category, Severity) {
+        use Category::{Admin, Auth, Data, Security};
+        use Severity::{Error, Info, Warning};
+        match self {
+            Self::SignUp => ("auth.signup", Auth, Info),
+            Self::SignIn => ("auth.login.success", Auth, Info),
+            Self::SignInFailed => ("auth.login.failed", Auth, Warning),
+            Self::SignInLocked => ("security.login.locked", Security, Warning),
+            Self::SignOut => ("auth.logout", Auth, Info),
+            Self::RefreshReused => ("security.refresh.reused", Security, Error),
+            Self::PasswordChanged => ("auth.password.changed", Auth, Info),
+            Self::PasswordChangeFailed => ("auth.password.change_failed", Auth, Warning),
+            Self::PasswordResetRequested => ("auth.password_reset.requested", Auth, Info),
+            Self::PasswordReset => ("auth.password_reset.completed", Auth, Info),
+            Self::MfaCodeSent => ("auth.mfa.code_sent", Auth, Info),
+            Self::MfaVerified => ("auth.mfa.verified", Auth, Info),
+            Self::MfaFailed => ("auth.mfa.failed", Auth, Warning),
+            Self::MfaEnabled => ("security.mfa.enabled", Security, Info),
+            Self::MfaDisabled => ("security.mfa.disabled", Security, Warning),
+            Self::UserRoleChanged => ("admin.user.role_changed", Admin, Warning),
+            Self::UserSuspended => ("admin.user.suspended", Admin, Warning),
+            Self::UserActivated => ("admin.user.activated", Admin, Info),
+            Self::ApiKeyCreated => ("security.api_key.created", Security, Info),
+            Self::ApiKeyRotated => ("security.api_key.rotated", Security, Info),
+            Self::ApiKeyRevoked => ("security.api_key.revoked", Security, Warning),
+            Self::ProviderKeyCreated => ("security.provider_key.created", Security, Info),
+            Self::ProviderKeyRotated => ("security.provider_key.rotated", Security, Info),
+            Self::ProviderKeyRevoked => ("security.provider_key.revoked", Security, Warning),
+            Self::StatsInvalidated => ("data.stats.invalidated", Data, Info),
+        }
+    }
+}
+
+impl Category {
+    /// As the store and the API name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Security => "security",
+            Self::Admin => "admin",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl Severity {
+    /// As the store and the API name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_investigation_needs_is_stored_at_once_and_for_a_year() {
+        assert!(Action::SignInFailed.must_be_stored() && Action::UserRoleChanged.must_be_stored());
+        assert_eq!(Action::SignIn.retention_days(), 365);
+        assert_eq!((Action::StatsInvalidated.must_be_stored(), Action::StatsInvalidated.retention_days()), (false, 90));
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading the trail, the newest first.
+
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::Database;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    clock,
+    http::{Cursor, Problem},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Which entries.
+#[derive(Debug, Default)]
+pub struct AuditFilter {
+    /// Id of who did it.
+    pub actor: Option<String>,
+    /// Name of the action.
+    pub action: Option<String>,
+    /// Its family.
+    pub category: Option<String>,
+    /// How grave.
+    pub severity: Option<String>,
+    /// What it was done to.
+    pub resource: Option<String>,
+    /// From this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub to: Option<Timestamp>,
+}
+
+/// A page of entries.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditPage {
+    /// As they were written.
+    #[schema(value_type = Vec<Object>)]
+    pub entries: Vec<Map<String, Value>>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// Entries that match, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    filter: &AuditFilter,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<AuditPage, Problem> {
+    let query = query(filter, cursor);
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let read = async |database: Database| {
+        let entries = database.collection::<RawDocumentBuf>("audit_logs");
+        entries.find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+    };
+    let documents = mongo.run(REQUEST_LIMIT, read).await?;
+    let more = documents.len() > limit;
+    let entries: anyhow::Result<Vec<_>> =
+        documents.iter().take(limit).map(|document| mongo::to_json(document)).collect();
+    let entries = entries.map_err(Problem::internal)?;
+    let last = entries.last().filter(|_| more).and_then(|entry| entry["id"].as_str());
+    Ok(AuditPage { next_cursor: last.map(|id| Cursor(String::new(), id.to_owned()).encode()), entries })
+}
+
+/// Ids are ordered by time, so they are what a page is cut by.
+fn query(filter: &AuditFilter, cursor: Option<Cursor>) -> Document {
+    let mut query = Document::new();
+    let exact = [
+        ("actorId", &filter.actor),
+        ("action", &filter.action),
+        ("category", &filter.category),
+        ("severity", &filter.severity),
+        ("resource", &filter.resource),
+    ];
+    for (field, value) in exact {
+        if let Some(value) = value {
+            query.insert(field, value);
+        }
+    }
+    let mut time = Document::new();
+    if let Some(from) = filter.from {
+        time.insert("$gte", clock::to_bson(from));
+    }
+    if let Some(to) = filter.to {
+        time.insert("$lt", clock::to_bson(to));
+    }
+    if !time.is_empty() {
+        query.insert("at", time);
+    }
+    if let Some(Cursor(_, last)) = cursor {
+        query.insert("_id", doc! {"$lt": last});
+    }
+    query
+}

@@ -1,0 +1,93 @@
+//! The code over an entry's content, and the check of a whole trail.
+
+use bson::{RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use serde_json::Value;
+
+use crate::{
+    events::AuditEntry,
+    keys::{Mac, Seed},
+    mongo::{self, Mongo, WORK_LIMIT},
+};
+
+/// Entries read in one operation.
+const CHUNK: i64 = 2_000;
+
+/// What a check of the trail found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Entries that are as they were written.
+    pub intact: u64,
+    /// Ids of those that are not.
+    pub changed: Vec<String>,
+}
+
+pub(super) fn mac(seed: &Seed) -> Mac {
+    seed.mac("audit/content")
+}
+
+/// HMAC over the entry as JSON, its code left out. The fields' order is the type's.
+pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
+    let bare = AuditEntry { hash: String::new(), ..entry.clone() };
+    mac.sign(&serde_json::to_string(&bare).unwrap_or_default())
+}
+
+/// Reads every entry and compares its code with its content, from `AUTH_PEPPER`'s seed.
+pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<Checked, mongo::Error> {
+    let mac = mac(seed);
+    let (mut checked, mut last) = (Checked::default(), String::new());
+    loop {
+        let read = async |database: Database| {
+            let entries = database.collection::<RawDocumentBuf>("audit_logs");
+            let after = doc! {"_id": {"$gt": &last}};
+            entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
+        };
+        let entries = mongo.run(WORK_LIMIT, read).await?;
+        for entry in &entries {
+            let id = entry.get_str("_id").unwrap_or_default().to_owned();
+            match self::entry(entry) {
+                Some(entry) if hash(&mac, &entry) == entry.hash => checked.intact += 1,
+                _ => checked.changed.push(id.clone()),
+            }
+            last = id;
+        }
+        if entries.len() < usize::try_from(CHUNK).unwrap_or_default() {
+            return Ok(checked);
+        }
+    }
+}
+
+/// An entry as it was written; `None` when it has lost that shape.
+pub(super) fn entry(document: &RawDocumentBuf) -> Option<AuditEntry> {
+    serde_json::from_value(Value::Object(mongo::to_json(document).ok()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::DATES;
+    use bson::Document;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_read_back_has_its_code_and_a_changed_one_has_not() {
+        let mac = mac(&Seed::from("a seed of thirty-two characters!"));
+        let mut written: AuditEntry = serde_json::from_value(json!({
+            "id": "1", "action": "a", "category": "auth", "severity": "info", "outcome": "success", "actorId": "u",
+            "details": {"b": 1, "a": [true, null, 1.5], "text": "ü"}, "at": "2026-01-01T00:00:00.120Z",
+            "expiresAt": "2027-01-01T00:00:00Z", "hash": "",
+        }))
+        .expect("an entry");
+        written.hash = hash(&mac, &written);
+        let mut document: Document = mongo::to_document(&written, &DATES).expect("a document");
+        document.remove("id");
+        document.insert("_id", "1");
+        let raw = |document: &Document| RawDocumentBuf::try_from(document).expect("raw");
+        let read = entry(&raw(&document)).expect("an entry");
+        assert_eq!(hash(&mac, &read), written.hash);
+        document.insert("outcome", "failure");
+        let read = entry(&raw(&document)).expect("an entry");
+        assert_ne!(hash(&mac, &read), written.hash);
+    }
+}
