@@ -2,8 +2,8 @@
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
 //! [`lambda`], [`telemetry`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`events`], [`analytics`], [`stats`], and [`schema`] for what the database must look like.
-//! The ground never imports the product.
+//! [`events`], [`analytics`], [`stats`], [`notifications`], and [`schema`] for what the database must
+//! look like. The ground never imports the product.
 
 pub mod cache;
 pub mod clock;
@@ -18,5 +18,6 @@ pub mod telemetry;
 pub mod analytics;
 pub mod content;
 pub mod events;
+pub mod notifications;
 pub mod schema;
 pub mod stats;

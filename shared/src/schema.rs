@@ -100,6 +100,7 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "affiliate_clicks",
         indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
+    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 90)] },
 ];
 
 impl Index {
