@@ -10,5 +10,6 @@ mod content_round_trip;
 mod deployed_api;
 mod events_are_not_lost;
 mod jobs;
+mod notifications;
 mod outages;
 mod sockets;

@@ -122,9 +122,20 @@ async fn call_routes(stack: &Stack, deadline: Instant) -> (u32, u32) {
 }
 
 async fn call_jobs(stack: &Stack, deadline: Instant) -> (u32, u32) {
-    let jobs = ["monitor-connections", "roll-up-analytics", "refresh-stats", "export-content", "write-events"];
+    let jobs = [
+        "monitor-connections",
+        "roll-up-analytics",
+        "refresh-stats",
+        "export-content",
+        "write-events",
+        "send-notifications",
+    ];
     let callers = jobs.iter().cycle().take(jobs.len() * 3).map(async |job| {
-        let event = if *job == "write-events" { json!({"Records": [click("saturation")]}) } else { json!({}) };
+        let event = match *job {
+            "write-events" => json!({"Records": [click("saturation")]}),
+            "send-notifications" => json!({"Records": [notice("saturation")]}),
+            _ => json!({}),
+        };
         let (mut answered, mut refused) = (0, 0);
         while Instant::now() < deadline {
             match stack.invoke(job, &event).await {
@@ -160,4 +171,11 @@ async fn watch(database: &Database, deadline: Instant) -> i64 {
 fn click(id: &str) -> serde_json::Value {
     let record = json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": "2026-01-01T00:00:00Z"});
     json!({"messageId": "m", "body": json!({"records": [record]}).to_string()})
+}
+
+/// A queue message with one notification.
+fn notice(id: &str) -> serde_json::Value {
+    let channel = json!({"kind": "email", "to": "saturation@example.com"});
+    let notification = json!({"id": id, "channel": channel, "template": {"kind": "mfa_enabled"}});
+    json!({"messageId": "m", "body": notification.to_string()})
 }

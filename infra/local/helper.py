@@ -1,7 +1,7 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
   pack PROFILE FOLDER         target/PROFILE/<bin> -> FOLDER/<bin>/bootstrap(.zip)
-  prepare MONGODB_URI         the bucket and the secret that a deploy needs
+  prepare MONGODB_URI SENDER  the bucket and the secret that a deploy needs, the address that e-mails come from
   finish STACK                routes, CORS and caps, which the emulator leaves out of a template
   api-id STACK
   invoke STACK FUNCTION EVENT
@@ -43,8 +43,9 @@ def pack_one(binary, folder):
     os.utime(archive, (built, built))
 
 
-def prepare(mongodb_uri):
+def prepare(mongodb_uri, sender):
     boto3.client("s3").create_bucket(Bucket="sam-local")
+    boto3.client("sesv2").create_email_identity(EmailIdentity=sender)
     secrets = boto3.client("secretsmanager")
     value = json.dumps({"uri": mongodb_uri})
     try:

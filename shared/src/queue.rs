@@ -1,10 +1,11 @@
-//! Sends records to an SQS queue, many to a message.
+//! Sends records to an SQS queue, many to a message or each in its own.
 //!
-//! A message is `{"records": [...]}`, at most [`MAX_MESSAGE_BYTES`]; a call carries at most ten
-//! messages and the same number of bytes in all. Entries that SQS turns down are sent again; what it
-//! did not accept in the end is an error, so that nothing is claimed that may be lost.
+//! A message is `{"records": [...]}` or the record itself, at most [`MAX_MESSAGE_BYTES`]; a call
+//! carries at most ten messages and the same number of bytes in all. Entries that SQS turns down are
+//! sent again; what it did not accept in the end is an error, so that nothing is claimed that may be
+//! lost.
 //!
-//! Environment: `EVENTS_QUEUE_URL`, and the AWS SDK's own variables.
+//! Environment: `EVENTS_QUEUE_URL`, `NOTIFICATIONS_QUEUE_URL`, and the AWS SDK's own variables.
 
 use std::time::Duration;
 
@@ -47,10 +48,25 @@ impl Queue {
         Ok(Self { url, client: OnceCell::new() })
     }
 
-    /// Returns when SQS has accepted every record.
+    /// The queue of messages to people.
+    pub fn notifications_from_env() -> Result<Self, ConfigError> {
+        let url = config::required("NOTIFICATIONS_QUEUE_URL", "the URL of the SQS queue for notifications")?;
+        Ok(Self { url, client: OnceCell::new() })
+    }
+
+    /// Returns when SQS has accepted every record; as many share a message as it holds.
     pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
-        let messages =
-            pack(records).map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
+        self.send_messages(pack(records)).await
+    }
+
+    /// As [`Queue::send`], with each record in a message of its own, so that one that fails comes
+    /// again alone.
+    pub async fn send_each<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
+        self.send_messages(records.iter().map(serde_json::to_string).collect()).await
+    }
+
+    async fn send_messages(&self, messages: serde_json::Result<Vec<String>>) -> Result<(), NotAccepted> {
+        let messages = messages.map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
         let client = self.client.get_or_init(connect).await;
         for call in calls(messages) {
             self.send_call(client, call).await?;

@@ -99,7 +99,6 @@ pub const COLLECTIONS: &[Collection] = &[
         indexes: &[unique(&[("userId", 1), ("originalPromptId", 1), ("title", 1)])],
     },
     Collection { name: "workbench_runs", indexes: &[unique(&[("userId", 1), ("runId", 1)])] },
-    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", 1)]), expire(&[("at", 1)], 90)] },
     Collection {
         name: "analytics_events",
         indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],
@@ -127,6 +126,7 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "affiliate_clicks",
         indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
+    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 90)] },
 ];
 
 impl Index {

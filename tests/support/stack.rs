@@ -61,6 +61,19 @@ impl Stack {
         Sqs::from_conf(config)
     }
 
+    /// What the emulator's SES and SNS accepted for an address or a number, as they write it down: an e-mail has
+    /// `Source`, `Subject`, `BodyText` and `BodyHtml`, a text message has `Message` and `MessageAttributes`.
+    pub async fn sent_to(&self, to: &str) -> Vec<Value> {
+        let read = async |what: &str| -> Value {
+            reqwest::get(format!("{}/_ministack/{what}", self.aws_endpoint_url)).await.unwrap().json().await.unwrap()
+        };
+        let (mut emails, texts) = (read("ses/messages").await, read("sns/sms-messages").await);
+        let mut sent = emails["messages"]["000000000000"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        sent.retain(|email| email["To"] == json!([to]));
+        sent.extend(texts["sms_messages"][to].as_array().cloned().unwrap_or_default());
+        sent
+    }
+
     /// Messages waiting in a queue, those in flight included.
     pub async fn depth(&self, queue: &str) -> u64 {
         use QueueAttributeName::{ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible};
@@ -108,7 +121,11 @@ impl Stack {
 
     /// Variables by which a function finds the emulator.
     pub fn aws_variables(&self) -> Vec<(&str, &str)> {
-        vec![("AWS_ENDPOINT_URL", &self.aws_endpoint_url), ("EVENTS_QUEUE_URL", &self.events_queue_url)]
+        vec![
+            ("AWS_ENDPOINT_URL", &self.aws_endpoint_url),
+            ("EVENTS_QUEUE_URL", &self.events_queue_url),
+            ("NOTIFICATIONS_QUEUE_URL", &self.notifications_queue_url),
+        ]
     }
 }
 

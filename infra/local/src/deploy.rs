@@ -14,6 +14,8 @@ use crate::{
 
 /// As in `samconfig.toml`.
 const STACK: &str = "promptlib";
+/// Where e-mails come from; the emulator takes it for verified once it is told of it.
+pub const SENDER_EMAIL: &str = "promptlib@example.com";
 
 /// Starts and deploys everything; what was started is in the state even when a later step fails.
 pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
@@ -111,12 +113,13 @@ fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
 
 /// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
 fn deploy(state: &mut State) -> anyhow::Result<()> {
-    helper(Some(state), &["prepare", &state.mongodb_uri])?;
+    helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
     let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
     let overrides = [
         "Target=local".to_owned(),
         format!("Architecture={architecture}"),
         format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
+        format!("SenderEmail={SENDER_EMAIL}"),
     ];
     step("deploying the stack with sam", || {
         quietly(
@@ -145,6 +148,8 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     state.content_url = format!("s3://{}/content", output("ContentBucketName")?);
     state.events_queue_url = output("EventsQueueUrl")?;
     state.events_dlq_url = output("EventsDlqUrl")?;
+    state.notifications_queue_url = output("NotificationsQueueUrl")?;
+    state.notifications_dlq_url = output("NotificationsDlqUrl")?;
     Ok(())
 }
 

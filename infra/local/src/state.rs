@@ -27,6 +27,10 @@ pub struct State {
     pub events_queue_url: String,
     /// Its dead-letter queue.
     pub events_dlq_url: String,
+    /// The notifications queue.
+    pub notifications_queue_url: String,
+    /// Its dead-letter queue.
+    pub notifications_dlq_url: String,
     /// What was started, by name.
     pub servers: BTreeMap<String, Server>,
 }

@@ -1,0 +1,112 @@
+//! A batch of queue messages out to the people.
+
+use aws_lambda_events::sqs::SqsMessage;
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use super::{
+    Notification, Senders,
+    record::{self, Claim},
+};
+use crate::{
+    lambda::BatchOutcome,
+    mongo::{self, Mongo},
+};
+
+/// What a batch came to.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Delivered {
+    /// Messages in the batch.
+    pub messages: usize,
+    /// Accepted by the provider now.
+    pub sent: usize,
+    /// Sent before.
+    pub skipped: usize,
+    /// Refused for good: recorded, not tried again.
+    pub failed: usize,
+    /// Messages handed back: unreadable, being sent elsewhere, or not accepted for now.
+    pub handed_back: usize,
+}
+
+/// What one message came to.
+enum End {
+    Sent,
+    Skipped,
+    Failed,
+    HandedBack,
+}
+
+/// Sends the notifications of a batch, side by side. A message that cannot be read or sent now is
+/// handed back alone; an error means that the database is away, and that the whole batch must come
+/// again.
+///
+/// Each is sent once, with one exception: an environment that ends between the provider's answer and
+/// the note of it leaves the notification to be sent again.
+pub async fn deliver_batch(
+    mongo: &Mongo,
+    senders: &Senders,
+    messages: &[SqsMessage],
+) -> Result<(Delivered, BatchOutcome), mongo::Error> {
+    let notifications: Vec<Option<Notification>> = messages.iter().map(read).collect();
+    // All claims come before the first sending: a database that is away stops the batch while nothing is sent.
+    let claims = join_all(notifications.iter().map(async |notification| match notification {
+        Some(notification) => record::claim(mongo, notification).await.map(Some),
+        None => Ok(None),
+    }));
+    let claims = claims.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let ends = notifications.iter().zip(claims).map(async |(notification, claim)| match (notification, claim) {
+        (Some(notification), Some(Claim::Ours)) => send(mongo, senders, notification).await,
+        (_, Some(Claim::Sent)) => End::Skipped,
+        _ => End::HandedBack,
+    });
+
+    let mut delivered = Delivered { messages: messages.len(), ..Delivered::default() };
+    let mut outcome = BatchOutcome::default();
+    for (message, end) in messages.iter().zip(join_all(ends).await) {
+        match end {
+            End::Sent => delivered.sent += 1,
+            End::Skipped => delivered.skipped += 1,
+            End::Failed => delivered.failed += 1,
+            End::HandedBack => {
+                delivered.handed_back += 1;
+                outcome.failed.extend(message.message_id.clone());
+            }
+        }
+    }
+    Ok((delivered, outcome))
+}
+
+/// Each message is read by itself: one that cannot be must not fail the others.
+fn read(message: &SqsMessage) -> Option<Notification> {
+    let parsed = serde_json::from_str(message.body.as_deref().unwrap_or_default());
+    parsed
+        .inspect_err(|error| {
+            // The error's own text may quote the body: the log gets only the place.
+            let place = format!("line {} column {}", error.line(), error.column());
+            tracing::error!(message_id = message.message_id, error = place, "a message cannot be read");
+        })
+        .ok()
+}
+
+async fn send(mongo: &Mongo, senders: &Senders, notification: &Notification) -> End {
+    let (id, kind, channel) = (&notification.id, notification.template.kind(), notification.channel.kind());
+    let (end, noted) = match senders.send(notification).await {
+        Ok(()) => (End::Sent, record::finish(mongo, id, Ok(())).await),
+        Err(refusal) => {
+            let error = refusal.reason.as_str();
+            let end = if refusal.permanent {
+                tracing::error!(id, kind, channel, error, "a notification was refused for good");
+                End::Failed
+            } else {
+                tracing::warn!(id, kind, channel, error, "a notification was not accepted and comes again");
+                End::HandedBack
+            };
+            (end, record::finish(mongo, id, Err(error)).await)
+        }
+    };
+    // What was sent must not come again only because its note failed.
+    if let Err(error) = noted {
+        tracing::warn!(id, kind, channel, %error, "what became of a notification could not be recorded");
+    }
+    end
+}

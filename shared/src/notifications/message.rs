@@ -1,0 +1,244 @@
+//! The words: subject, text and HTML of an e-mail, and the text of an SMS.
+//!
+//! Text and HTML are made of the same parts, so that they cannot say different things.
+
+use super::Template;
+
+/// How we call ourselves.
+const NAME: &str = "Prompt library";
+
+/// A piece of a message's body.
+enum Part<'a> {
+    Line(String),
+    Code(&'a str),
+    Link(&'a str),
+    /// Prepared in both forms.
+    Ready {
+        html: &'a str,
+        text: &'a str,
+    },
+}
+
+impl Part<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Line(text) => text.clone(),
+            Self::Code(text) | Self::Link(text) | Self::Ready { text, .. } => (*text).to_owned(),
+        }
+    }
+
+    fn html(&self) -> String {
+        match self {
+            Self::Line(text) => format!("<p>{}</p>", escape(text)),
+            Self::Code(code) => {
+                format!(r#"<p style="font-size:1.75em;letter-spacing:0.15em"><strong>{}</strong></p>"#, escape(code))
+            }
+            Self::Link(link) => format!(r#"<p><a href="{0}">{0}</a></p>"#, escape(link)),
+            Self::Ready { html, .. } => (*html).to_owned(),
+        }
+    }
+}
+
+impl Template {
+    /// The subject of the e-mail: one line, and no secret, since screens show it while locked.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::MfaCode { .. } => "Your sign-in code".into(),
+            Self::PasswordReset { .. } => "Choose a new password".into(),
+            Self::PasswordChanged => "Your password was changed".into(),
+            Self::MfaEnabled => "Two-step sign-in is on".into(),
+            Self::MfaDisabled => "Two-step sign-in is off".into(),
+            Self::RefreshTokenReused => "We ended a sign-in of yours".into(),
+            Self::UsageAlert { metric, level_percent, .. } => {
+                one_line(&format!("Your {metric} reached {level_percent} % of the limit"))
+            }
+            Self::Report { title, .. } => one_line(title),
+        }
+    }
+
+    /// The plain text of the e-mail.
+    pub fn text(&self) -> String {
+        let parts: Vec<String> = self.parts().iter().map(Part::text).collect();
+        format!("{}\n\n{NAME}\n", parts.join("\n\n"))
+    }
+
+    /// The HTML of the e-mail: a whole document that fetches nothing.
+    pub fn html(&self) -> String {
+        let subject = escape(&self.subject());
+        let parts: Vec<String> = self.parts().iter().map(Part::html).collect();
+        format!(
+            r#"<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{subject}</title></head>
+<body style="font-family:sans-serif;line-height:1.5;color:#222;max-width:36em;margin:0 auto;padding:1em">
+<h1 style="font-size:1.25em">{subject}</h1>
+{}
+<p style="color:#666;font-size:0.875em">{NAME}</p>
+</body>
+</html>
+"#,
+            parts.join("\n")
+        )
+    }
+
+    /// The text of the SMS.
+    pub fn sms(&self) -> String {
+        match self {
+            Self::MfaCode { code, minutes } => {
+                format!("{NAME}: your sign-in code is {code}, valid for {}. Give it to nobody.", duration(*minutes))
+            }
+            Self::PasswordReset { link, minutes } => {
+                format!("{NAME}: choose a new password within {}: {link}", duration(*minutes))
+            }
+            Self::PasswordChanged => {
+                format!("{NAME}: your password was changed. Was it not you? Reset it at once.")
+            }
+            Self::MfaEnabled => format!("{NAME}: two-step sign-in is on. Was it not you? Reset your password."),
+            Self::MfaDisabled => format!("{NAME}: two-step sign-in is off. Was it not you? Reset your password."),
+            Self::RefreshTokenReused => {
+                format!("{NAME}: we ended a sign-in that somebody may have copied. Please sign in again.")
+            }
+            Self::UsageAlert { metric, period, level_percent, used, limit } => one_line(&format!(
+                "{NAME}: your {metric} for {period} reached {level_percent} % of the limit ({used} of {limit})."
+            )),
+            Self::Report { title, .. } => one_line(&format!("{NAME}: your report is ready: {title}")),
+        }
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        let line = |text: &str| Part::Line(text.to_owned());
+        match self {
+            Self::MfaCode { code, minutes } => vec![
+                line("Enter this code to finish signing in:"),
+                Part::Code(code),
+                Part::Line(format!("It is valid for {}. Give it to nobody.", duration(*minutes))),
+                line("If you are not signing in, somebody knows your password: change it."),
+            ],
+            Self::PasswordReset { link, minutes } => vec![
+                line("Open this link to choose a new password:"),
+                Part::Link(link),
+                Part::Line(format!("It works once, within {}.", duration(*minutes))),
+                line("If you did not ask for it, do nothing: your password stays as it is."),
+            ],
+            Self::PasswordChanged => {
+                vec![line("The password of your account was changed."), line("If it was not you, reset it at once.")]
+            }
+            Self::MfaEnabled => vec![
+                line("From now on, signing in to your account takes a second step."),
+                line("If it was not you, reset your password at once."),
+            ],
+            Self::MfaDisabled => vec![
+                line("Signing in to your account takes no second step any more."),
+                line("If it was not you, reset your password at once, and turn the second step on again."),
+            ],
+            Self::RefreshTokenReused => vec![
+                line(
+                    "A sign-in of yours was used from two places, as if somebody had copied it. To be safe, we ended it.",
+                ),
+                line("Please sign in again. If you see anything that you did not do, change your password."),
+            ],
+            Self::UsageAlert { metric, period, level_percent, used, limit } => vec![Part::Line(format!(
+                "Your {metric} for {period} reached {level_percent} % of the limit: {used} of {limit}."
+            ))],
+            Self::Report { html, text, .. } => vec![Part::Ready { html, text }],
+        }
+    }
+}
+
+fn duration(minutes: u64) -> String {
+    if minutes == 1 { "1 minute".into() } else { format!("{minutes} minutes") }
+}
+
+/// A line break in a subject would begin another header.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// One of each, with values that a page must escape.
+#[cfg(test)]
+pub(super) fn samples() -> Vec<Template> {
+    vec![
+        Template::MfaCode { code: "<123>".into(), minutes: 10 },
+        Template::PasswordReset { link: "https://example.com/reset?token=a\"b&c='d'".into(), minutes: 1 },
+        Template::PasswordChanged,
+        Template::MfaEnabled,
+        Template::MfaDisabled,
+        Template::RefreshTokenReused,
+        Template::UsageAlert {
+            metric: "<b>tokens".into(),
+            period: "today & tomorrow".into(),
+            level_percent: 80,
+            used: "80".into(),
+            limit: "\"100\"".into(),
+        },
+        Template::Report { title: "Week\r\n<1>".into(), html: "<p>7 &lt; 8</p>".into(), text: "7 < 8".into() },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_well_in_every_form() {
+        let template = Template::MfaCode { code: "314159".into(), minutes: 10 };
+        assert_eq!(template.subject(), "Your sign-in code");
+        assert_eq!(
+            template.text(),
+            "Enter this code to finish signing in:\n\n314159\n\nIt is valid for 10 minutes. Give it to nobody.\n\n\
+             If you are not signing in, somebody knows your password: change it.\n\nPrompt library\n"
+        );
+        assert_eq!(
+            template.sms(),
+            "Prompt library: your sign-in code is 314159, valid for 10 minutes. Give it to nobody."
+        );
+        assert!(template.html().contains("<strong>314159</strong>"));
+    }
+
+    #[test]
+    fn values_are_escaped_in_html_and_plain_in_text() {
+        let samples = samples();
+        for (index, escaped, plain) in [
+            (0, "&lt;123&gt;", "<123>"),
+            (1, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
+            (6, "&lt;b&gt;tokens for today &amp; tomorrow", "<b>tokens for today & tomorrow"),
+            (7, "<title>Week &lt;1&gt;</title>", "7 < 8"),
+        ] {
+            let (html, text) = (samples[index].html(), samples[index].text());
+            assert!(html.contains(escaped) && !html.contains(plain), "{html}");
+            assert!(text.contains(plain), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_shown_as_it_was_prepared() {
+        let report = samples().remove(7);
+        assert_eq!(report.subject(), "Week <1>", "one line");
+        assert!(report.html().contains("\n<p>7 &lt; 8</p>\n"));
+        assert_eq!(report.text(), "7 < 8\n\nPrompt library\n");
+    }
+
+    #[test]
+    fn a_subject_holds_no_secret_and_an_sms_fits_into_one() {
+        for template in samples() {
+            let subject = template.subject();
+            assert!(!subject.contains("123") && !subject.contains("https"), "{subject}");
+            assert!(template.sms().len() <= 160, "{}", template.sms());
+        }
+    }
+}

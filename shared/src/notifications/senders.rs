@@ -1,0 +1,118 @@
+//! The providers: SES for e-mail, SNS for SMS.
+//!
+//! Environment: `SENDER_EMAIL` (the address that e-mails come from; without it none is sent), and
+//! the AWS SDK's own variables.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_sesv2::{
+    error::{BuildError, ProvideErrorMetadata, SdkError},
+    types::{Body, Content, Destination, EmailContent, Message},
+};
+use aws_sdk_sns::types::MessageAttributeValue;
+use tokio::sync::OnceCell;
+
+use super::{Channel, Notification, Template};
+use crate::config;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// For one message, repetitions included. There is no shorter limit for an attempt: a provider that
+/// was merely slow may have sent the message, and would send it again.
+const SEND_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a message was not sent. The provider's code, not its text, which may name the address.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whether it would be refused again.
+    pub(super) permanent: bool,
+}
+
+/// The providers' clients, each made at the first message that needs it.
+pub struct Senders {
+    from: Option<String>,
+    config: OnceCell<SdkConfig>,
+    email: OnceCell<aws_sdk_sesv2::Client>,
+    sms: OnceCell<aws_sdk_sns::Client>,
+}
+
+impl Senders {
+    /// Reads the settings; opens nothing.
+    pub fn from_env() -> Self {
+        Self {
+            from: config::optional("SENDER_EMAIL"),
+            config: OnceCell::new(),
+            email: OnceCell::new(),
+            sms: OnceCell::new(),
+        }
+    }
+
+    /// Returns when the provider has accepted the message.
+    pub(super) async fn send(&self, notification: &Notification) -> Result<(), Refusal> {
+        match &notification.channel {
+            Channel::Email { to } => self.send_email(to, &notification.template).await,
+            Channel::Sms { to } => self.send_sms(to, &notification.template).await,
+        }
+    }
+
+    async fn send_email(&self, to: &str, template: &Template) -> Result<(), Refusal> {
+        let Some(from) = &self.from else {
+            return Err(Refusal { reason: "SENDER_EMAIL is not set".into(), permanent: true });
+        };
+        let content = email(template).map_err(|error| Refusal { reason: error.to_string(), permanent: true })?;
+        let client = self.email.get_or_init(async || aws_sdk_sesv2::Client::new(self.config().await)).await;
+        let destination = Destination::builder().to_addresses(to).build();
+        let sent = client.send_email().from_email_address(from).destination(destination).content(content).send().await;
+        sent.map(drop).map_err(|error| {
+            let refused = |service: &aws_sdk_sesv2::operation::send_email::SendEmailError| {
+                service.is_bad_request_exception() || service.is_message_rejected()
+            };
+            refusal(&error, refused)
+        })
+    }
+
+    async fn send_sms(&self, to: &str, template: &Template) -> Result<(), Refusal> {
+        // As opposed to promotional: sent without delay, and first when there is much to send.
+        let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
+        let transactional = transactional.map_err(|error| Refusal { reason: error.to_string(), permanent: true })?;
+        let client = self.sms.get_or_init(async || aws_sdk_sns::Client::new(self.config().await)).await;
+        let publish = client.publish().phone_number(to).message(template.sms());
+        let sent = publish.message_attributes("AWS.SNS.SMS.SMSType", transactional).send().await;
+        sent.map(drop).map_err(|error| {
+            let refused = |service: &aws_sdk_sns::operation::publish::PublishError| {
+                service.is_invalid_parameter_exception()
+                    || service.is_invalid_parameter_value_exception()
+                    || service.is_validation_exception()
+            };
+            refusal(&error, refused)
+        })
+    }
+
+    async fn config(&self) -> &SdkConfig {
+        let load = async || {
+            let timeouts =
+                TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).operation_timeout(SEND_LIMIT).build();
+            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
+        };
+        self.config.get_or_init(load).await
+    }
+}
+
+fn email(template: &Template) -> Result<EmailContent, BuildError> {
+    let content = |text: String| Content::builder().charset("UTF-8").data(text).build();
+    let body = Body::builder().text(content(template.text())?).html(content(template.html())?).build();
+    let message = Message::builder().subject(content(template.subject())?).body(body).build();
+    Ok(EmailContent::builder().simple(message).build())
+}
+
+/// What the provider says of the message itself stays true; all else (its limits, our permissions, the
+/// network) may be mended.
+fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>, permanent: impl Fn(&E) -> bool) -> Refusal {
+    let reason = match (error, error.code()) {
+        (_, Some(code)) => code.to_owned(),
+        (SdkError::TimeoutError(_), None) => "no answer in time".into(),
+        (_, None) => "the provider cannot be reached".into(),
+    };
+    Refusal { reason, permanent: error.as_service_error().is_some_and(permanent) }
+}

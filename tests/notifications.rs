@@ -1,0 +1,240 @@
+//! What somebody is to be told reaches them, once, and leaves no secret behind.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use local::deploy::SENDER_EMAIL;
+use mongodb::Database;
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::notifications::{Channel, Notification, Template};
+use tests::{
+    eventually,
+    host::{Function, Outcome},
+    proxy::Proxy,
+    stack::{Stack, stack},
+};
+
+/// Seconds for the queue, the emulator's poller and the consumer.
+const PATIENCE: u64 = 90;
+
+/// An address of the test's own.
+fn address() -> String {
+    format!("{}@example.com", uuid::Uuid::now_v7().simple())
+}
+
+/// A number of the test's own.
+fn number() -> String {
+    format!("+41{:013}", uuid::Uuid::now_v7().as_u128() % 10_000_000_000_000)
+}
+
+fn email(to: &str, template: Template) -> Notification {
+    let channel = Channel::Email { to: to.to_owned() };
+    Notification { id: uuid::Uuid::now_v7().to_string(), user_id: Some("u".into()), channel, template }
+}
+
+fn text_message(to: &str, template: Template) -> Notification {
+    let channel = Channel::Sms { to: to.to_owned() };
+    Notification { id: uuid::Uuid::now_v7().to_string(), user_id: None, channel, template }
+}
+
+fn code(code: &str) -> Template {
+    Template::MfaCode { code: code.to_owned(), minutes: 10 }
+}
+
+fn event(notifications: &[&Notification]) -> Value {
+    let message = |notification: &&Notification| {
+        let body = serde_json::to_string(notification).unwrap();
+        json!({"messageId": format!("message of {}", notification.id), "body": body})
+    };
+    json!({"Records": notifications.iter().map(message).collect::<Vec<_>>()})
+}
+
+/// The consumer with a database of the test's own.
+async fn consumer(stack: &Stack, database: &Database) -> Function {
+    consumer_with(&stack.mongodb_uri, database, &stack.aws_endpoint_url, SENDER_EMAIL).await
+}
+
+async fn consumer_with(uri: &str, database: &Database, endpoint: &str, sender: &str) -> Function {
+    let variables =
+        [("MONGODB_URI", uri), ("DB_NAME", database.name()), ("AWS_ENDPOINT_URL", endpoint), ("SENDER_EMAIL", sender)];
+    Function::start("send-notifications", &variables).await
+}
+
+/// The messages that a batch hands back.
+async fn handed_back(function: &Function, event: Value) -> Vec<String> {
+    let Outcome::Response(answer) = function.invoke(event).await else { panic!("it failed: {:?}", function.logs()) };
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn record(database: &Database, notification: &Notification) -> Document {
+    let found = database.collection::<Document>("notifications").find_one(doc! {"_id": &notification.id}).await;
+    found.unwrap().expect("a record")
+}
+
+fn field<'a>(record: &'a Document, name: &str) -> &'a str {
+    record.get_str(name).unwrap_or_default()
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn what_is_put_into_the_queue_arrives() {
+    let stack = stack();
+    let (address, number) = (address(), number());
+    let link = "https://example.com/reset?token=314159".to_owned();
+    let reset = email(&address, Template::PasswordReset { link, minutes: 30 });
+    let code = text_message(&number, code("271828"));
+    for notification in [&reset, &code, &reset] {
+        let body = serde_json::to_string(notification).unwrap();
+        stack.sqs().send_message().queue_url(&stack.notifications_queue_url).message_body(body).send().await.unwrap();
+    }
+    let arrived = async |to: &str| stack.sent_to(to).await.into_iter().next();
+    let text = eventually("the text message", PATIENCE, async || arrived(&number).await).await;
+    assert_eq!(
+        text["Message"],
+        "Prompt library: your sign-in code is 271828, valid for 10 minutes. Give it to nobody."
+    );
+    assert!(text["MessageAttributes"]["AWS.SNS.SMS.SMSType"].to_string().contains("Transactional"), "{text}");
+    let mail = eventually("the e-mail", PATIENCE, async || arrived(&address).await).await;
+    assert_eq!((&mail["Source"], &mail["Subject"]), (&json!(SENDER_EMAIL), &json!("Choose a new password")));
+    assert!(mail["BodyText"].as_str().unwrap().contains("\n\nhttps://example.com/reset?token=314159\n\n"), "{mail}");
+    assert!(mail["BodyHtml"].as_str().unwrap().contains("href=\"https://example.com/reset?token=314159\""), "{mail}");
+    let database = stack.database().await;
+    for notification in [&reset, &code] {
+        let sent = async || (field(&record(&database, notification).await, "status") == "sent").then_some(());
+        eventually("it is noted", 5, sent).await;
+    }
+    assert_eq!(stack.sent_to(&address).await.len(), 1);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_notification_is_sent_once_and_neither_record_nor_log_holds_a_secret() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let (address, number) = (address(), number());
+    let link = "https://example.com/reset?token=314159".to_owned();
+    let mail = email(&address, Template::PasswordReset { link, minutes: 30 });
+    let text = text_message(&number, code("271828"));
+    for _ in 0..2 {
+        assert!(handed_back(&function, event(&[&mail, &text])).await.is_empty());
+    }
+    assert_eq!((stack.sent_to(&address).await.len(), stack.sent_to(&number).await.len()), (1, 1));
+
+    let noted = record(&database, &mail).await;
+    let fields: Vec<_> = noted.keys().map(String::as_str).collect();
+    for name in ["_id", "at", "attempts", "channel", "kind", "status", "userId"] {
+        assert!(fields.contains(&name), "{name} in {fields:?}");
+    }
+    assert_eq!(fields.len(), 7, "{fields:?}");
+    assert_eq!((field(&noted, "kind"), field(&noted, "channel")), ("password_reset", "email"));
+    assert_eq!((field(&noted, "status"), noted.get_i32("attempts").ok()), ("sent", Some(1)));
+    assert!(noted.get_datetime("at").is_ok());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let kept = format!("{noted} {} {}", record(&database, &text).await, function.logs().join("\n"));
+    assert!(kept.contains(r#"\"sent\":2"#) && kept.contains(r#"\"skipped\":2"#), "{kept}");
+    for secret in [address.as_str(), &number, "314159", "271828", "example.com/reset"] {
+        assert!(!kept.contains(secret), "{secret} in {kept}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_malformed_message_goes_back_alone() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let address = address();
+    let (first, last) = (email(&address, Template::MfaEnabled), email(&address, Template::MfaDisabled));
+    let mut event = event(&[&first, &last]);
+    let body = format!(r#"{{"id": "x", "channel": {{"kind": "email", "to": "{address}"}}, "template": "271828"}}"#);
+    event["Records"].as_array_mut().unwrap().insert(1, json!({"messageId": "malformed", "body": body}));
+    assert_eq!(handed_back(&function, event).await, ["malformed"]);
+    assert_eq!(stack.sent_to(&address).await.len(), 2);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let log = function.logs().join("\n");
+    assert!(log.contains("a message cannot be read") && !log.contains(&address) && !log.contains("271828"), "{log}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn without_mongodb_nothing_is_sent_and_nothing_is_lost() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let proxy = Proxy::to(stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let function = consumer_with(&uri, &database, &stack.aws_endpoint_url, SENDER_EMAIL).await;
+    let address = address();
+    let notification = email(&address, code("271828"));
+    proxy.cut();
+    let Outcome::Error(error) = function.invoke(event(&[&notification])).await else {
+        panic!("an outage must fail the invocation")
+    };
+    assert!(!error.to_string().contains("mongodb://"));
+    assert!(stack.sent_to(&address).await.is_empty());
+    proxy.restore();
+    assert!(handed_back(&function, event(&[&notification])).await.is_empty());
+    assert_eq!(stack.sent_to(&address).await.len(), 1);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn what_the_provider_refuses_for_good_is_recorded_and_not_tried_again() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    for (sender, reason) in [("stranger@example.com", "MessageRejected"), ("", "SENDER_EMAIL is not set")] {
+        let function = consumer_with(&stack.mongodb_uri, &database, &stack.aws_endpoint_url, sender).await;
+        let address = address();
+        let notification = email(&address, Template::PasswordChanged);
+        assert!(handed_back(&function, event(&[&notification])).await.is_empty());
+        assert!(stack.sent_to(&address).await.is_empty());
+        let noted = record(&database, &notification).await;
+        assert_eq!((field(&noted, "status"), field(&noted, "error")), ("failed", reason));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let log = function.logs().join("\n");
+        assert!(log.contains(reason) && !log.contains(&address) && !log.contains("stranger"), "{log}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn what_a_provider_does_not_accept_for_now_comes_again() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let (address, number) = (address(), number());
+    let mail = email(&address, Template::RefreshTokenReused);
+    let text = text_message(&number, Template::RefreshTokenReused);
+    let away = consumer_with(&stack.mongodb_uri, &database, "http://127.0.0.1:1", SENDER_EMAIL).await;
+    assert_eq!(handed_back(&away, event(&[&mail, &text])).await.len(), 2);
+    assert_eq!(field(&record(&database, &mail).await, "status"), "failed");
+
+    let function = consumer(&stack, &database).await;
+    assert!(handed_back(&function, event(&[&mail, &text])).await.is_empty());
+    assert_eq!((stack.sent_to(&address).await.len(), stack.sent_to(&number).await.len()), (1, 1));
+    let noted = record(&database, &mail).await;
+    assert_eq!((field(&noted, "status"), noted.get_i32("attempts").ok()), ("sent", Some(2)));
+    assert!(!noted.contains_key("error"), "{noted}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_notification_that_another_environment_is_sending_waits_until_that_one_must_be_dead() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let address = address();
+    let notification = email(&address, Template::PasswordChanged);
+    let records = database.collection::<Document>("notifications");
+    let claimed = doc! {"_id": &notification.id, "status": "sending", "attempts": 1, "at": bson::DateTime::now()};
+    records.insert_one(claimed).await.unwrap();
+    assert_eq!(handed_back(&function, event(&[&notification])).await, [format!("message of {}", notification.id)]);
+    assert!(stack.sent_to(&address).await.is_empty());
+
+    let earlier = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() - 61_000);
+    records.update_one(doc! {"_id": &notification.id}, doc! {"$set": {"at": earlier}}).await.unwrap();
+    assert!(handed_back(&function, event(&[&notification, &notification])).await.len() == 1, "the copy waits");
+    assert!(handed_back(&function, event(&[&notification])).await.is_empty());
+    assert_eq!(stack.sent_to(&address).await.len(), 1);
+}
