@@ -120,6 +120,7 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
         format!("Architecture={architecture}"),
         format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
         format!("SenderEmail={SENDER_EMAIL}"),
+        format!("AppUrl={}", state.api_url),
     ];
     step("deploying the stack with sam", || {
         quietly(
