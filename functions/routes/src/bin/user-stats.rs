@@ -37,6 +37,7 @@ impl Guarded for App {
 }
 
 #[tokio::main(flavor = "current_thread")]
+#[expect(deprecated, reason = "the old name is served as well")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
