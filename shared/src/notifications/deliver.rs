@@ -40,8 +40,8 @@ enum End {
 /// handed back alone; an error means that the database is away, and that the whole batch must come
 /// again.
 ///
-/// Each is sent once, with one exception: an environment that ends between the provider's answer and
-/// the note of it leaves the notification to be sent again.
+/// Each is sent once, as far as we learn of it: when the provider's answer comes too late, or the
+/// environment ends before it is noted, the notification is sent again rather than not at all.
 pub async fn deliver_batch(
     mongo: &Mongo,
     senders: &Senders,
