@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
+mod accounts;
 mod bad_input;
 mod connection_budget;
 mod content_fallback;

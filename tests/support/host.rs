@@ -43,6 +43,20 @@ struct Api {
     first_poll: Mutex<Option<oneshot::Sender<()>>>,
 }
 
+/// What a function needs of a deployment's secrets.
+pub const SECRETS: [(&str, &str); 4] = [
+    ("SIGNING_SEED", "the signing seed of the tests, 32 or more"),
+    ("AUTH_PEPPER", "the pepper seed of the tests, 32 or more!"),
+    ("VAULT_SEED", "the vault's seed of the tests, 32 or more"),
+    ("APP_URL", "https://app.example.com"),
+];
+
+/// Marks of what no log line and no answer may hold: hashes, codes of secrets, addresses, tokens. An address
+/// is looked for by the domain that the tests use.
+const NEVER_LOGGED: [&str; 9] =
+    ["$argon2", "$2b$", "@example.com", "eyJ", "rt_", "Secret123", "sk-provider", "_hmac", "mongodb://"];
+const NEVER_ANSWERED: [&str; 6] = ["$argon2", "$2b$", "passwordHash", "Hmac", "sk-provider", "mongodb://"];
+
 /// One warm environment.
 pub struct Function {
     child: Child,
@@ -98,7 +112,10 @@ impl Function {
                 ("AWS_ACCESS_KEY_ID", "test"),
                 ("AWS_SECRET_ACCESS_KEY", "test"),
                 ("RUST_LOG", "info"),
+                ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events"),
+                ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
             ])
+            .envs(SECRETS)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -149,11 +166,34 @@ impl Function {
     }
 }
 
+impl Drop for Function {
+    /// Whatever a test is about: nothing that it made the function write may hold a secret.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.logs().iter().for_each(|line| holds_no_secret(line));
+        }
+    }
+}
+
+/// Panics when a log line holds what it must not.
+pub fn holds_no_secret(line: &str) {
+    let platform_key = line.match_indices("pk_").any(|(at, _)| line[at..].matches('_').count() >= 3);
+    let leaked = NEVER_LOGGED.iter().find(|mark| line.contains(**mark));
+    assert!(leaked.is_none() && !platform_key, "a log line holds {leaked:?}: {line}");
+}
+
+/// Panics when an answer holds what it must not.
+pub fn answers_no_secret(text: &str) {
+    let leaked = NEVER_ANSWERED.iter().find(|mark| text.contains(**mark));
+    assert!(leaked.is_none(), "an answer holds {leaked:?}: {text}");
+}
+
 /// Tries to start a function that must refuse to; returns what it wrote.
 pub async fn refuses_to_start(name: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new(binary(name))
         .env_clear()
         .envs([("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"), ("AWS_LAMBDA_FUNCTION_NAME", name)])
+        .envs(SECRETS)
         .envs(variables.iter().copied())
         .output();
     let output = timeout(Duration::from_secs(5), output).await.expect("it goes on running").unwrap();

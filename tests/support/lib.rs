@@ -6,6 +6,7 @@
 pub mod content;
 pub mod host;
 pub mod http_event;
+pub mod people;
 pub mod proxy;
 pub mod stack;
 pub mod template;

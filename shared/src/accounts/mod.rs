@@ -30,6 +30,6 @@ pub use reset::PasswordResets;
 pub use role::{Permission, Role};
 pub use second_step::{CodeRequest, CodeSent, SecondStep, SendRequest, VerifyAnswer};
 pub use session::{Refreshed, Reused, Sessions, SignedIn, sign_in_again};
-pub use token::Tokens;
+pub use token::{AccessClaims, Tokens};
 pub use user::{Account, Profile, Status, User};
 pub use users::Users;
