@@ -152,8 +152,8 @@ def logs(name, function):
     client = boto3.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(logGroupName=f"/{name}/functions")
     events = [event for page in pages for event in page["events"]]
-    # One group for all functions: a line tells whose it and its stream are.
-    mark = f'"function":"{name}-{function}"'
+    # One group for all functions: a line tells whose it and its stream are. No function means all of them.
+    mark = f'"function":"{name}-{function}"' if function else ""
     streams = {event["logStreamName"] for event in events if mark in event["message"].replace('"Function"', '"function"')}
     for event in sorted(events, key=lambda event: event["timestamp"]):
         if event["logStreamName"] in streams:

@@ -61,6 +61,12 @@ impl Stack {
         Sqs::from_conf(config)
     }
 
+    /// Every line that the deployed functions have written so far.
+    pub fn log_lines(&self) -> Vec<String> {
+        let text = local::deploy::logs(self, "").unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// What the emulator's SES and SNS accepted for an address or a number, as they write it down: an e-mail has
     /// `Source`, `Subject`, `BodyText` and `BodyHtml`, a text message has `Message` and `MessageAttributes`.
     pub async fn sent_to(&self, to: &str) -> Vec<Value> {
