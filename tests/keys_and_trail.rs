@@ -237,5 +237,7 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
     }
     let lines = stack.log_lines();
     assert!(lines.iter().any(|line| line.contains("/api/auth/login")), "{} lines", lines.len());
-    lines.iter().for_each(|line| holds_no_secret(line));
+    for line in lines {
+        holds_no_secret(&line);
+    }
 }

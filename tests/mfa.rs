@@ -28,9 +28,9 @@ impl Scene {
         let ada = newcomer();
         assert_eq!(town.function("auth-signup").await.post("/api/auth/signup", &ada).await.status, 201);
         let (mfa, login) = (town.function("auth-mfa").await, town.function("auth-login").await);
-        let mut scene = Self { town, mfa, login, ada, token: String::new() };
-        scene.token = scene.sign_in().await["accessToken"].as_str().unwrap().to_owned();
-        scene
+        let scene = Self { town, mfa, login, ada, token: String::new() };
+        let token = scene.sign_in().await["accessToken"].as_str().unwrap().to_owned();
+        Self { token, ..scene }
     }
 
     async fn sign_in(&self) -> Value {

@@ -48,7 +48,8 @@ pub enum LoginAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct MfaRequired {
     /// Always true.
-    pub mfa_required: bool,
+    #[serde(rename = "mfaRequired")]
+    pub required: bool,
     /// To be sent along with the code.
     pub challenge: String,
     /// Which factor; for `sms` and `email` ask for a code at `/api/auth/mfa/send-code`.
@@ -103,7 +104,7 @@ impl Login {
         if let Some(method) = factor {
             let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
             let challenge = self.sessions.tokens().challenge(claims, clock::now());
-            let answer = MfaRequired { mfa_required: true, challenge, method, expires_in: CHALLENGE_S };
+            let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
             return Ok(LoginAnswer::MfaRequired(answer));
         }
         let signed_in = self.sessions.open(&account, caller, None).await?;

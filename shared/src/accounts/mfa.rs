@@ -169,7 +169,7 @@ impl Mfa {
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let record = bson::serialize_to_bson(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
-        let expires_at = match channel(&pending.method, pending.phone.as_deref(), &user.email) {
+        let expires_at = match channel(pending.method, pending.phone.as_deref(), &user.email) {
             Some(channel) => Some(self.send_to(user, Purpose::Enrol, channel).await?),
             None => None,
         };
@@ -181,8 +181,8 @@ impl Mfa {
     pub async fn send(&self, user: &User) -> Result<String, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
-            (Some(method), _) => (Purpose::SignIn, channel(method, mfa.phone.as_deref(), &user.email)),
-            (None, Some(pending)) => (Purpose::Enrol, channel(&pending.method, pending.phone.as_deref(), &user.email)),
+            (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
+            (None, Some(pending)) => (Purpose::Enrol, channel(pending.method, pending.phone.as_deref(), &user.email)),
             (None, None) => (Purpose::SignIn, None),
         };
         let channel =
@@ -337,7 +337,7 @@ fn totp(secret: &[u8], account: &str) -> Totp {
         .build_noncompliant()
 }
 
-fn channel(method: &Method, phone: Option<&str>, email: &str) -> Option<Channel> {
+fn channel(method: Method, phone: Option<&str>, email: &str) -> Option<Channel> {
     match method {
         Method::Totp => None,
         Method::Sms => phone.map(|phone| Channel::Sms { to: phone.to_owned() }),

@@ -133,15 +133,9 @@ impl SecondStep {
                 let codes = self.mfa.prove(&self.guard.users, &user, &request.code).await?;
                 codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
             }
-            principal if self.mfa.check(&self.guard.users, &user, &request.code).await? => Some(match principal {
-                Some(principal) => {
-                    VerifyAnswer::SteppedUp(SteppedUp { access_token: self.sessions.step_up(&principal).await? })
-                }
-                None => {
-                    let now = clock::now().as_second();
-                    VerifyAnswer::SignedIn(Box::new(self.sessions.open(&account, caller, Some(now)).await?))
-                }
-            }),
+            principal if self.mfa.check(&self.guard.users, &user, &request.code).await? => {
+                Some(self.shown(caller, principal, &account).await?)
+            }
             _ => None,
         };
         let action = match &answer {
@@ -152,6 +146,21 @@ impl SecondStep {
         };
         self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await?;
         answer.ok_or_else(wrong_code)
+    }
+
+    /// What follows a right code of the factor that is on.
+    async fn shown(
+        &self,
+        caller: &Caller,
+        principal: Option<Principal>,
+        account: &Account,
+    ) -> Result<VerifyAnswer, Problem> {
+        if let Some(principal) = principal {
+            let access_token = self.sessions.step_up(&principal).await?;
+            return Ok(VerifyAnswer::SteppedUp(SteppedUp { access_token }));
+        }
+        let now = clock::now().as_second();
+        Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(account, caller, Some(now)).await?)))
     }
 
     /// Begins to set a factor up.

@@ -34,7 +34,8 @@ struct Session {
     user_id: String,
     family_id: String,
     refresh_hash: String,
-    session_version: i64,
+    #[serde(rename = "sessionVersion")]
+    version: i64,
     /// When a second factor was shown, Unix seconds.
     mfa_at: Option<i64>,
     user_agent: String,
@@ -128,7 +129,7 @@ impl Sessions {
         };
         let account = users.find(&session.user_id).await?.filter(|account| {
             account.status == Status::Active
-                && account.session_version == session.session_version
+                && account.session_version == session.version
                 && !account.ended_sessions.contains(&session.family_id)
         });
         let Some(account) = account else { return Ok(Refreshed::Refused) };
@@ -179,7 +180,7 @@ impl Sessions {
             user_id: account.id.clone(),
             family_id: family_id.clone(),
             refresh_hash: hash(&refresh_token),
-            session_version: account.session_version,
+            version: account.session_version,
             mfa_at,
             user_agent: caller.user_agent.clone(),
             ip: caller.source_ip.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Environment: `SIGNING_SEED` (secret), `SIGNING_SEED_PREVIOUS` (secret, during a rotation).
 //!
-//! JWT with EdDSA and nothing else: the algorithm is ours to say, never the token's. Each key's id is
+//! JWT with `EdDSA` and nothing else: the algorithm is ours to say, never the token's. Each key's id is
 //! a hash of its public half, so a rotation needs no bookkeeping.
 
 use std::sync::LazyLock;
