@@ -160,7 +160,8 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
                 json!({"kind": "api_key_usage", "id": id, "userId": "u", "keyId": "k", "status": "success", "occurredAt": at})
             }
             3 => {
-                json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info", "at": at, "expiresAt": at})
+                json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info",
+                    "outcome": "success", "at": at, "expiresAt": at, "hash": "h"})
             }
             _ => json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": at}),
         }

@@ -1,7 +1,7 @@
 //! `cargo local <verb>`.
 
 use std::{
-    process::{Command, exit},
+    process::{Command, exit, id},
     time::Instant,
 };
 
@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use local::{
     deploy, folder, install, proxy, root,
-    server::free_port,
+    server::{self, free_port},
     state::State,
     step::{openly, step},
 };
@@ -41,7 +41,7 @@ enum Verb {
     },
     /// Figures: size, start, latency, throughput of the release build
     Bench,
-    /// Stop what an `up` left behind
+    /// Stop a stack that runs in another terminal, or what a killed one left behind
     Down,
     /// Where everything is
     Status {
@@ -75,7 +75,7 @@ async fn main() {
         Verb::Up { no_seed } => up(!no_seed).await,
         Verb::Test { arguments } => test(&arguments).await,
         Verb::Bench => bench().await,
-        Verb::Down => State::load().map(|state| deploy::down(&state)),
+        Verb::Down => State::load().map(|state| server::stop_stack(&state)),
         Verb::Status { json } => status(json),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
         Verb::Logs { function } => {
@@ -109,7 +109,7 @@ async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result
     let port = free_port("LOCAL_API_PORT", 3000)?;
     // From here on a Ctrl-C does not end this process, only what it has started.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut state = State { api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
+    let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
     let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
     let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
         Ok(upstream) => {

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    folder,
+    deploy, folder,
     state::{Server, State},
 };
 
@@ -79,6 +79,20 @@ pub fn start(name: &str) -> anyhow::Result<()> {
     let server = spawn(name, server.command, server.variables, server.port)?;
     state.servers.insert(name.to_owned(), server);
     state.save()
+}
+
+/// Ends the `cargo local` that runs a stack, which ends the rest; and ends the rest itself if that is gone.
+pub fn stop_stack(state: &State) {
+    if alive(state.pid) {
+        let _ = Command::new("kill").args(["-TERM", &state.pid.to_string()]).status();
+        let asked = Instant::now();
+        while alive(state.pid) && asked.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(50));
+        }
+    }
+    if let Ok(state) = State::load() {
+        deploy::down(&state);
+    }
 }
 
 /// Ends a server's whole group: asks, waits, and ends what is left.

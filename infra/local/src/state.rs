@@ -11,6 +11,8 @@ use crate::folder;
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
+    /// The `cargo local` that brought this up, and takes it down when it ends.
+    pub pid: u32,
     /// The API, on a port that stays.
     pub api_url: String,
     /// MongoDB.
