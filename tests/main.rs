@@ -16,4 +16,5 @@ mod mfa;
 mod notifications;
 mod outages;
 mod sockets;
+mod usage;
 mod who_may_call;

@@ -32,7 +32,12 @@ enum Rule {
     With(Permission),
     /// Whoever is signed in, and keys with the scope `usage:read`.
     KeyWithUsageRead,
+    /// Whoever is signed in, and keys with the scope `usage:write`.
+    KeyWithUsageWrite,
 }
+
+const ONE_RECORD: &str =
+    r#"{"records":[{"provider":"p","model":"m","promptTokens":1,"completionTokens":1,"latencyMs":1,"success":true}]}"#;
 
 /// The table. A route that is not here fails the test.
 const TABLE: &[(&str, Rule, &str)] = &[
@@ -76,6 +81,18 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("POST /api/provider-keys", Rule::SignedIn, r#"{"provider":"groq","name":"k","apiKey":"0123456789abcdef"}"#),
     ("POST /api/provider-keys/{keyId}/rotate", Rule::SignedIn, r#"{"apiKey":"0123456789abcdef"}"#),
     ("POST /api/provider-keys/{keyId}/revoke", Rule::SignedIn, ""),
+    ("POST /api/ai/usage", Rule::KeyWithUsageWrite, ONE_RECORD),
+    ("GET /api/ai/usage", Rule::SignedIn, ""),
+    ("GET /api/ai/usage/limits", Rule::SignedIn, ""),
+    ("GET /api/usage-alerts", Rule::SignedIn, ""),
+    ("POST /api/usage-alerts", Rule::SignedIn, r#"{"metric":"cost","period":"daily","threshold":1}"#),
+    ("PATCH /api/usage-alerts/{id}", Rule::SignedIn, "{}"),
+    ("DELETE /api/usage-alerts/{id}", Rule::SignedIn, ""),
+    ("GET /api/user/notification-preferences", Rule::SignedIn, ""),
+    ("PUT /api/user/notification-preferences", Rule::SignedIn, "{}"),
+    ("GET /api/admin/usage-reports/daily/{date}", Rule::With(Permission::AnalyticsOrg), ""),
+    ("GET /api/admin/usage-reports/monthly/{month}", Rule::With(Permission::AnalyticsOrg), ""),
+    ("GET /api/analytics/track", Rule::Public, ""),
     ("GET /api/admin/users", Rule::With(Permission::UsersRead), ""),
     ("PATCH /api/admin/users/{id}", Rule::With(Permission::UsersManageRoles), r#"{"status":"active"}"#),
     ("GET /api/admin/audit", Rule::With(Permission::SystemLogs), ""),
@@ -167,6 +184,9 @@ async fn a_token_that_does_not_count_lets_nobody_in() {
                 _ if *what == "a suspended account's" => status == 403,
                 Rule::KeyWithUsageRead if *what == "a key with the wrong scope" => status == 403,
                 Rule::KeyWithUsageRead if *what == "a key with the scope" => status == 200,
+                // What is wrong for reading is right for writing.
+                Rule::KeyWithUsageWrite if *what == "a key with the wrong scope" => status == 202,
+                Rule::KeyWithUsageWrite if *what == "a key with the scope" => status == 403,
                 _ => status == 401,
             };
             assert!(expected, "{route} with {what}: {status}");

@@ -2,7 +2,7 @@
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
 //! [`lambda`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`stats`], a table
+//! [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`usage`], [`stats`], a table
 //! of [`limits`], and [`schema`] for what the database must look like.
 //! The ground never imports the product.
 
@@ -27,3 +27,4 @@ pub mod limits;
 pub mod notifications;
 pub mod schema;
 pub mod stats;
+pub mod usage;

@@ -41,5 +41,7 @@ pub const MFA_VERIFY_HOURLY: Policy = limit("mfa-verify-hourly", 20, HOUR);
 pub const ACCOUNT: Policy = limit("account", 120, MINUTE);
 /// Keys made, rotated or ended, by account.
 pub const KEYS: Policy = limit("keys", 30, HOUR);
+/// Usage reported, by account: the plan's own limits come on top.
+pub const USAGE: Policy = limit("usage", 300, MINUTE);
 /// Administration, by account.
 pub const ADMIN: Policy = limit("admin", 60, MINUTE);

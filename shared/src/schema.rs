@@ -108,6 +108,17 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "ai_usage",
         indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
+    Collection { name: "usage_daily", indexes: &[unique(&[("day", 1), ("userId", 1)])] },
+    Collection { name: "usage_reports", indexes: &[unique(&[("kind", 1), ("period", 1)])] },
+    Collection { name: "usage_alerts", indexes: &[lookup(&[("active", 1), ("_id", 1)]), lookup(&[("userId", 1)])] },
+    Collection {
+        name: "usage_alert_firings",
+        indexes: &[
+            unique(&[("alertId", 1), ("periodStart", 1), ("level", 1)]),
+            lookup(&[("told", 1)]),
+            expire(&[("at", 1)], 400),
+        ],
+    },
     Collection {
         name: "api_key_usage",
         indexes: &[lookup(&[("keyId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],

@@ -55,7 +55,7 @@ impl Lockout {
     /// The password was right.
     pub async fn clear(&self, email: &Email, caller: &Caller) {
         self.cache.delete(&account_key(email)).await;
-        self.cache.decrement(&address_key(caller)).await;
+        self.cache.subtract(&address_key(caller), 1).await;
     }
 }
 

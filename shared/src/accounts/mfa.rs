@@ -385,8 +385,9 @@ fn masked(text: &str) -> String {
     format!("{}********{end}", text.chars().take(2).collect::<String>())
 }
 
+/// A number in E.164 form.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the validator hands its context by reference")]
-fn e164(number: &str, _: &()) -> garde::Result {
+pub fn e164(number: &str, _: &()) -> garde::Result {
     let digits = number.strip_prefix('+').unwrap_or_default();
     let good =
         (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');

@@ -24,7 +24,7 @@ pub use email::Email;
 pub use guard::{Guard, Guarded, Principal, bearer, not_allowed, suspended};
 pub use lockout::Lockout;
 pub use login::{Login, LoginAnswer, LoginRequest};
-pub use mfa::{EnrolRequest, Enrolment, Method, Mfa, MfaRecord, MfaStatus};
+pub use mfa::{EnrolRequest, Enrolment, Method, Mfa, MfaRecord, MfaStatus, e164};
 pub use password::{Attempt, NewPassword};
 pub use reset::PasswordResets;
 pub use role::{Permission, Role};

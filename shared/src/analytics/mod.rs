@@ -1,5 +1,6 @@
 //! What people do with prompts: events in, counts per prompt and day out.
 
+pub mod counts;
 mod intake;
 mod rollup;
 mod track;

@@ -34,14 +34,14 @@ const REDIAL_AFTER: Duration = Duration::from_secs(5);
 /// The process's own memory holds at most this many entries.
 const LOCAL_ENTRIES: u64 = 10_000;
 
-/// Counts and, at the first count, starts the window: in one step, so that no key stays without an
+/// Counts and, with the first count, starts the window: in one step, so that no key stays without an
 /// end. Returns the count and the milliseconds that are left.
-const INCREMENT: &str = "local n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+const ADD: &str = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return {n, redis.call('PTTL', KEYS[1])}";
 
 /// A counter that ended meanwhile must not come back without an end.
-const DECREMENT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECR', KEYS[1]) end";
+const SUBTRACT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECRBY', KEYS[1], ARGV[1]) end";
 
 /// A counter after its increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,34 +160,43 @@ impl Cache {
 
     /// Adds one to the counter `key`, which ends `window` after its first count.
     pub async fn increment(&self, key: &str, window: Duration) -> Count {
-        let script = Script::new(INCREMENT);
-        let remote = self
-            .call(async |connection| script.key(key).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await)
-            .await;
-        remote.map_or_else(
-            || self.increment_local(key, window),
+        self.add(key, 1, window).await
+    }
+
+    /// Adds `amount` to the counter `key`, which ends `window` after its first count.
+    pub async fn add(&self, key: &str, amount: u64, window: Duration) -> Count {
+        let script = Script::new(ADD);
+        let add = async |connection: &mut MultiplexedConnection| {
+            script.key(key).arg(amount).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await
+        };
+        self.call(add).await.map_or_else(
+            || self.add_local(key, amount, window),
             |(used, left)| Count { used, resets_in: Duration::from_millis(left) },
         )
     }
 
-    /// Takes one back from the counter `key`, if it is counting.
-    pub async fn decrement(&self, key: &str) {
-        let script = Script::new(DECREMENT);
-        let remote = self.call(async |connection| script.key(key).invoke_async::<()>(connection).await).await;
-        if remote.is_none()
+    /// Takes `amount` back from the counter `key`, if it is counting.
+    pub async fn subtract(&self, key: &str, amount: u64) {
+        let script = Script::new(SUBTRACT);
+        let take = async |connection: &mut MultiplexedConnection| {
+            script.key(key).arg(amount).invoke_async::<()>(connection).await
+        };
+        if self.call(take).await.is_none()
             && let Some(entry) = self.0.local.get(key)
             && let Ok(count) = entry.value.parse::<u64>()
         {
-            self.0.local.insert(key.to_owned(), LocalEntry { value: count.saturating_sub(1).to_string(), ..entry });
+            self.0
+                .local
+                .insert(key.to_owned(), LocalEntry { value: count.saturating_sub(amount).to_string(), ..entry });
         }
     }
 
-    fn increment_local(&self, key: &str, window: Duration) -> Count {
+    fn add_local(&self, key: &str, amount: u64, window: Duration) -> Count {
         let kept = self.0.local.get(key).filter(|entry| Instant::now() < entry.expires);
         let kept = kept.and_then(|entry| Some((entry.value.parse::<u64>().ok()?, entry.expires)));
         let (used, resets_in) = match kept {
-            Some((used, expires)) => (used + 1, expires.saturating_duration_since(Instant::now())),
-            None => (1, window),
+            Some((used, expires)) => (used + amount, expires.saturating_duration_since(Instant::now())),
+            None => (amount, window),
         };
         self.keep_local(key, used.to_string(), resets_in);
         Count { used, resets_in }

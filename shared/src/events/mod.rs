@@ -89,11 +89,17 @@ pub struct AiUsage {
     pub priced: bool,
     /// How long the provider took.
     pub latency_ms: u64,
+    /// What it was called for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// Whether the provider answered.
     pub success: bool,
     /// What it said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The client's session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     /// When it happened.
     pub occurred_at: Timestamp,
     /// When we were told.

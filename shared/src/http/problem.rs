@@ -127,6 +127,11 @@ impl Problem {
         }
     }
 
+    /// 429: a limit other than of requests; `detail` says which.
+    pub fn limit_reached(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", detail) }
+    }
+
     /// 503: a backing service is away; nothing was done. `log` says which and why.
     pub fn unavailable(log: impl Display) -> Self {
         Self {

@@ -5,6 +5,12 @@
 // Of each route only the description is used here.
 #![allow(dead_code, unreachable_pub, deprecated)]
 
+#[path = "ai-usage.rs"]
+mod ai_usage;
+#[path = "ai-usage-summary.rs"]
+mod ai_usage_summary;
+#[path = "analytics-stats.rs"]
+mod analytics_stats;
 #[path = "analytics-track.rs"]
 mod analytics_track;
 #[path = "api-key.rs"]
@@ -41,6 +47,12 @@ mod prompts;
 mod provider_keys;
 #[path = "stats.rs"]
 mod stats;
+#[path = "usage-alerts.rs"]
+mod usage_alerts;
+#[path = "usage-reports.rs"]
+mod usage_reports;
+#[path = "user-preferences.rs"]
+mod user_preferences;
 #[path = "user-stats.rs"]
 mod user_stats;
 #[path = "users-admin.rs"]
@@ -80,6 +92,9 @@ const DOCUMENT: &str = "/api/openapi.json";
         user_stats::show, user_stats::show_by_old_name, user_stats::record,
         api_keys::list, api_keys::create, api_keys::usage, api_key::rotate, api_key::revoke,
         provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
+        ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
+        usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
+        usage_reports::daily, usage_reports::monthly, analytics_stats::show,
         users_admin::list, users_admin::change, audit_logs::list, health::show, document,
     ),
     modifiers(&Security),

@@ -2,6 +2,8 @@
 //!
 //! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables.
 
+mod fill;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -41,6 +43,18 @@ enum Verb {
     Promote {
         /// The account's address.
         email: String,
+    },
+    /// Fill a month with realistic AI usage, to try reports on and to measure with.
+    Fill {
+        /// The month.
+        #[arg(long, default_value = "2026-10")]
+        month: String,
+        /// Accounts.
+        #[arg(long, default_value_t = 1_000)]
+        users: u32,
+        /// Records.
+        #[arg(long, default_value_t = 300_000)]
+        records: u32,
     },
     /// Check every entry of the audit trail against its code (`AUTH_PEPPER`); fails when one was changed.
     VerifyAudit,
@@ -95,6 +109,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }
+        Verb::Fill { month, users, records } => fill::fill(mongo, &month, users, records).await?,
         Verb::VerifyAudit => {
             let checked = audit::verify(mongo, &Seed::from_env("AUTH_PEPPER")?).await?;
             println!("{} entries are as they were written", checked.intact);

@@ -1,0 +1,20 @@
+//! At 01:00: usage per account and day, and a report of the day before, by mail to the operators.
+
+use shared::{
+    lambda::{self, JobRequest},
+    mongo::{Lifetime, Mongo},
+    usage::{Operators, daily_reports},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, operators) = (Mongo::from_env(Lifetime::Invocation)?, Operators::from_env()?);
+    let connection = mongo.clone();
+    let work = async |request: JobRequest| {
+        let run = daily_reports(&mongo, request.instant()).await?;
+        operators.tell(&run.report).await?;
+        Ok(run)
+    };
+    lambda::job(work, connection).await
+}

@@ -1,0 +1,94 @@
+//! `GET /api/ai/usage`: what an account used, in groups.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, routing::get};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use shared::{
+    accounts::{Guard, Guarded, Permission, Principal, not_allowed},
+    cache::Cache,
+    clock,
+    http::{Caller, Problem, ProblemDocument, Query, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+    usage::{GroupBy, SummaryFilter, UsageSummary, summarise},
+};
+use utoipa::IntoParams;
+
+/// A range that is longer would be an aggregation over too much for a request.
+const MAX_DAYS: i64 = 92;
+const DEFAULT_DAYS: i64 = 30;
+
+/// Whose usage, when, and in which groups.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct UsageQuery {
+    /// From this instant on (RFC 3339); 30 days ago when absent.
+    #[param(value_type = Option<String>, format = "date-time")]
+    from: Option<Timestamp>,
+    /// Before this instant (RFC 3339); now when absent.
+    #[param(value_type = Option<String>, format = "date-time")]
+    to: Option<Timestamp>,
+    #[serde(default)]
+    group_by: GroupBy,
+    /// Somebody else of one's organisation, with the permission `analytics:org`.
+    user_id: Option<String>,
+}
+
+/// What the handler needs.
+pub struct App {
+    mongo: Mongo,
+    cache: Cache,
+    guard: Guard,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    lambda::http(Router::new().route("/api/ai/usage", get(show)).with_state(Arc::new(app)), (mongo, cache)).await
+}
+
+/// Usage by day, provider or model.
+#[utoipa::path(get, path = "/api/ai/usage", tag = "usage", params(UsageQuery), security(("bearer" = [])),
+    responses((status = 200, body = UsageSummary), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    Query(query): Query<UsageQuery>,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    let to = query.to.unwrap_or_else(clock::now);
+    let from = query.from.unwrap_or(to - SignedDuration::from_hours(24 * DEFAULT_DAYS));
+    if from >= to || to.duration_since(from) > SignedDuration::from_hours(24 * MAX_DAYS) {
+        return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
+    }
+    let user_id = app.subject(&principal, query.user_id).await?;
+    let filter = SummaryFilter { user_id, from, to, group_by: query.group_by };
+    Ok(Reply::ok(&summarise(&app.mongo, &filter).await?))
+}
+
+impl App {
+    /// The caller, or somebody of their organisation.
+    async fn subject(&self, principal: &Principal, wanted: Option<String>) -> Result<String, Problem> {
+        let Some(id) = wanted.filter(|id| id != principal.id()) else { return Ok(principal.id().to_owned()) };
+        if !principal.role().may(Permission::AnalyticsOrg) {
+            return Err(not_allowed());
+        }
+        let account = self.guard.users.find(&id).await?;
+        let seen = account.filter(|account| principal.sees_organization(account.organization_id.as_deref()));
+        seen.map(|account| account.id.clone())
+            .ok_or_else(|| Problem::not_found("There is no such account in your reach."))
+    }
+}

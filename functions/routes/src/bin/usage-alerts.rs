@@ -1,0 +1,103 @@
+//! `GET`, `POST /api/usage-alerts`, `PATCH`, `DELETE /api/usage-alerts/{id}`: what to be told about one's usage.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    routing::{get, patch},
+};
+use serde_json::json;
+use shared::{
+    accounts::{Guard, Guarded, Principal},
+    cache::Cache,
+    http::{Caller, JsonBody, Path, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+    usage::alerts::{self, AlertChange, AlertView, NewAlert},
+};
+
+/// What the handlers need.
+pub struct App {
+    mongo: Mongo,
+    cache: Cache,
+    guard: Guard,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
+    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let router = Router::new()
+        .route("/api/usage-alerts", get(list).post(create))
+        .route("/api/usage-alerts/{id}", patch(change).delete(remove))
+        .with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// The caller's alerts, the newest first.
+#[utoipa::path(get, path = "/api/usage-alerts", tag = "usage", security(("bearer" = [])),
+    responses((status = 200, description = "`alerts`", body = Vec<AlertView>), (status = 401, body = ProblemDocument)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    Ok(Reply::ok(&json!({"alerts": alerts::list(&app.mongo, principal.id()).await?})))
+}
+
+/// Sets an alert up. It is told at 50, 80, 90 and 100 % of its threshold, each once a period.
+#[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
+    responses((status = 201, body = AlertView), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    JsonBody(request): JsonBody<NewAlert>,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    let too_many =
+        || Problem::conflict("too_many_alerts", format!("{} alerts are the limit: remove one first.", alerts::LIMIT));
+    let alert = alerts::create(&app.mongo, principal.id(), request).await?.ok_or_else(too_many)?;
+    Ok(Reply::created(&alert))
+}
+
+/// Changes an alert's threshold, or turns it on or off.
+#[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
+    responses((status = 200, body = AlertView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(request): JsonBody<AlertChange>,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    let alert = alerts::change(&app.mongo, principal.id(), &id, &request).await?;
+    Ok(Reply::ok(&alert.ok_or_else(absent)?))
+}
+
+/// Removes an alert.
+#[utoipa::path(delete, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
+    responses((status = 204), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    if alerts::remove(&app.mongo, principal.id(), &id).await? { Ok(Reply::no_content()) } else { Err(absent()) }
+}
+
+fn absent() -> Problem {
+    Problem::not_found("You have no such alert.")
+}

@@ -1,0 +1,62 @@
+//! `GET`, `PUT /api/user/notification-preferences`: how to be told about one's usage.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, routing::get};
+use shared::{
+    accounts::{Guard, Guarded, Principal},
+    cache::Cache,
+    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+    usage::preferences::{self, Preferences},
+};
+
+/// What the handlers need.
+pub struct App {
+    mongo: Mongo,
+    cache: Cache,
+    guard: Guard,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
+    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let route = get(show).put(replace);
+    let router = Router::new().route("/api/user/notification-preferences", route).with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// The caller's preferences.
+#[utoipa::path(get, path = "/api/user/notification-preferences", tag = "usage", security(("bearer" = [])),
+    responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument)))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    Ok(Reply::ok(&preferences::read(&app.mongo, principal.id()).await?))
+}
+
+/// Replaces the caller's preferences; what is left out is as by default.
+#[utoipa::path(put, path = "/api/user/notification-preferences", tag = "usage", request_body = Preferences, security(("bearer" = [])),
+    responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    JsonBody(request): JsonBody<Preferences>,
+) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    preferences::write(&app.mongo, principal.id(), &request).await?;
+    Ok(Reply::ok(&request))
+}

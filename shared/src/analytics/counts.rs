@@ -1,0 +1,119 @@
+//! What was done with a prompt, or with the ten that were run most: from the daily counts, behind the cache.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    cache::Cache,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// The counts change once an hour.
+const KEEP_FOR: Duration = Duration::from_mins(5);
+const TOP: i64 = 10;
+
+/// Counts, since counting began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Opened.
+    pub views: u64,
+    /// Copied.
+    pub copies: u64,
+    /// Run.
+    pub executions: u64,
+    /// Marked.
+    pub favorites: u64,
+    /// Passed on.
+    pub shares: u64,
+}
+
+/// A prompt and its counts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromptCounts {
+    /// Of the prompt that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Counts>,
+    /// The ten that were run most, when none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_prompts: Option<Vec<TopPrompt>>,
+}
+
+/// One of the ten.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TopPrompt {
+    /// Id.
+    pub prompt_id: String,
+    /// Its counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// Counts behind the cache.
+pub async fn serve(mongo: &Mongo, cache: &Cache, prompt_id: Option<&str>) -> Result<PromptCounts, mongo::Error> {
+    let key = format!("analytics:counts:{}", prompt_id.unwrap_or_default());
+    if let Some(kept) = cache.get(&key).await.and_then(|text| serde_json::from_str(&text).ok()) {
+        return Ok(kept);
+    }
+    let counts = compute(mongo, prompt_id).await?;
+    if let Ok(text) = serde_json::to_string(&counts) {
+        cache.set(&key, &text, KEEP_FOR).await;
+    }
+    Ok(counts)
+}
+
+async fn compute(mongo: &Mongo, prompt_id: Option<&str>) -> Result<PromptCounts, mongo::Error> {
+    let sum = |event: &str| doc! {"$sum": {"$ifNull": [format!("$counts.{event}"), 0]}};
+    let group = doc! {"$group": {
+        "_id": "$promptId", "views": sum("view"), "copies": sum("copy"), "executions": sum("execute"),
+        "favorites": sum("favorite"), "shares": sum("share"),
+    }};
+    let pipeline = match prompt_id {
+        Some(id) => vec![doc! {"$match": {"promptId": id}}, group],
+        None => vec![group, doc! {"$sort": {"executions": -1, "views": -1, "_id": 1}}, doc! {"$limit": TOP}],
+    };
+    let read = async |database: Database| {
+        let rows = database.collection::<Document>("prompt_daily").aggregate(pipeline).await?;
+        rows.with_type::<Row>().try_collect::<Vec<_>>().await
+    };
+    let mut rows = mongo.run(REQUEST_LIMIT, read).await?.into_iter().map(Row::into_prompt);
+    Ok(match prompt_id {
+        Some(_) => {
+            let stats = rows.next().map(|prompt| prompt.counts).unwrap_or_default();
+            PromptCounts { stats: Some(stats), top_prompts: None }
+        }
+        None => PromptCounts { stats: None, top_prompts: Some(rows.collect()) },
+    })
+}
+
+/// Counts come in whatever number type the store added them up in.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(rename = "_id")]
+    prompt_id: String,
+    #[serde(flatten)]
+    counts: BTreeMap<String, i64>,
+}
+
+impl Row {
+    fn into_prompt(self) -> TopPrompt {
+        let count = |name: &str| self.counts.get(name).copied().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
+        TopPrompt {
+            counts: Counts {
+                views: count("views"),
+                copies: count("copies"),
+                executions: count("executions"),
+                favorites: count("favorites"),
+                shares: count("shares"),
+            },
+            prompt_id: self.prompt_id,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Alerts: thresholds of usage that their owner wants to hear of.
+
+use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use mongodb::{Collection, Database, options::ReturnDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    clock, id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Alerts that one account may have.
+pub const LIMIT: u64 = 20;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Metric {
+    /// Tokens, sent and received.
+    Tokens,
+    /// Micro-dollars.
+    Cost,
+    /// Uses of a model.
+    Requests,
+    /// Failed uses, percent.
+    ErrorRate,
+}
+
+/// Over which time: UTC days, weeks from Monday, calendar months.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Period {
+    /// Since midnight.
+    Daily,
+    /// Since Monday.
+    Weekly,
+    /// Since the first.
+    Monthly,
+}
+
+/// An alert to set up.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAlert {
+    /// What is watched.
+    #[garde(skip)]
+    pub metric: Metric,
+    /// Over which time.
+    #[garde(skip)]
+    pub period: Period,
+    /// Tokens, micro-dollars, requests or percent.
+    #[garde(range(min = 1, max = 1_000_000_000_000_u64), custom(percent(self.metric)))]
+    pub threshold: u64,
+    /// Of this platform key alone.
+    #[garde(length(max = 100))]
+    pub key_id: Option<String>,
+    /// Of this provider alone.
+    #[garde(length(chars, min = 1, max = 50))]
+    pub provider: Option<String>,
+}
+
+/// What to change of an alert.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlertChange {
+    /// A new threshold.
+    #[garde(range(min = 1, max = 1_000_000_000_000_u64))]
+    pub threshold: Option<u64>,
+    /// On or off.
+    #[garde(skip)]
+    pub active: Option<bool>,
+}
+
+/// `usage_alerts`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Alert {
+    #[serde(rename = "_id")]
+    pub(super) id: String,
+    pub(super) user_id: String,
+    pub(super) metric: Metric,
+    pub(super) period: Period,
+    pub(super) threshold: i64,
+    pub(super) key_id: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) active: bool,
+    pub(super) created_at: DateTime,
+}
+
+/// An alert as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertView {
+    /// Id.
+    pub id: String,
+    /// What is watched.
+    pub metric: Metric,
+    /// Over which time.
+    pub period: Period,
+    /// Tokens, micro-dollars, requests or percent.
+    pub threshold: u64,
+    /// Of this platform key alone.
+    pub key_id: Option<String>,
+    /// Of this provider alone.
+    pub provider: Option<String>,
+    /// On or off.
+    pub active: bool,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+impl From<&Alert> for AlertView {
+    fn from(alert: &Alert) -> Self {
+        Self {
+            id: alert.id.clone(),
+            metric: alert.metric,
+            period: alert.period,
+            threshold: alert.threshold.unsigned_abs(),
+            key_id: alert.key_id.clone(),
+            provider: alert.provider.clone(),
+            active: alert.active,
+            created_at: clock::rfc3339(clock::from_bson(alert.created_at)),
+        }
+    }
+}
+
+/// An account's alerts, the newest first.
+pub async fn list(mongo: &Mongo, user_id: &str) -> Result<Vec<AlertView>, mongo::Error> {
+    let find = async |database: Database| {
+        collection(&database).find(doc! {"userId": user_id}).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
+    };
+    Ok(mongo.run(REQUEST_LIMIT, find).await?.iter().map(AlertView::from).collect())
+}
+
+/// Sets an alert up; `None` when the account has as many as it may.
+pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Option<AlertView>, mongo::Error> {
+    let alert = Alert {
+        id: id::new(),
+        user_id: user_id.to_owned(),
+        metric: new.metric,
+        period: new.period,
+        threshold: i64::try_from(new.threshold).unwrap_or(i64::MAX),
+        key_id: new.key_id,
+        provider: new.provider,
+        active: true,
+        created_at: clock::to_bson(clock::now()),
+    };
+    let insert = async |database: Database| {
+        let alerts = collection(&database);
+        if alerts.count_documents(doc! {"userId": user_id}).await? >= LIMIT {
+            return Ok(false);
+        }
+        alerts.insert_one(&alert).await.map(|_| true)
+    };
+    Ok(mongo.run(REQUEST_LIMIT, insert).await?.then(|| AlertView::from(&alert)))
+}
+
+/// Changes an alert of the account; `None` when there is no such alert.
+pub async fn change(
+    mongo: &Mongo,
+    user_id: &str,
+    alert_id: &str,
+    change: &AlertChange,
+) -> Result<Option<AlertView>, mongo::Error> {
+    let mut set = Document::new();
+    if let Some(threshold) = change.threshold.and_then(|threshold| i64::try_from(threshold).ok()) {
+        set.insert("threshold", threshold);
+    }
+    if let Some(active) = change.active {
+        set.insert("active", active);
+    }
+    let mine = doc! {"_id": alert_id, "userId": user_id};
+    let update = async |database: Database| {
+        let alerts = collection(&database);
+        if set.is_empty() {
+            return alerts.find_one(mine).await;
+        }
+        alerts.find_one_and_update(mine, doc! {"$set": set}).return_document(ReturnDocument::After).await
+    };
+    Ok(mongo.run(REQUEST_LIMIT, update).await?.as_ref().map(AlertView::from))
+}
+
+/// Removes an alert of the account; false when there was none.
+pub async fn remove(mongo: &Mongo, user_id: &str, alert_id: &str) -> Result<bool, mongo::Error> {
+    let mine = doc! {"_id": alert_id, "userId": user_id};
+    let delete = async |database| collection(&database).delete_one(mine).await;
+    Ok(mongo.run(REQUEST_LIMIT, delete).await?.deleted_count == 1)
+}
+
+pub(super) fn collection(database: &Database) -> Collection<Alert> {
+    database.collection("usage_alerts")
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn percent(metric: Metric) -> impl FnOnce(&u64, &()) -> garde::Result {
+    move |threshold, ()| {
+        if metric == Metric::ErrorRate && *threshold > 100 {
+            Err(garde::Error::new("is a percentage: 1 to 100"))
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The way of records into the queue.
+
+use jiff::Timestamp;
+
+use super::{
+    limits::{LimitsView, Tier, UsageLimits},
+    record::{AcceptedUsage, UsageRequest},
+};
+use crate::{
+    accounts::Account, api_keys::KeyPrincipal, cache::Cache, config::ConfigError, http::Problem, queue::Queue,
+};
+
+/// Takes records. Never opens the database, but to look a caller up.
+pub struct UsageIntake {
+    limits: UsageLimits,
+    queue: Queue,
+}
+
+impl UsageIntake {
+    /// Reads where events go; counts in `cache`.
+    pub fn from_env(cache: &Cache) -> Result<Self, ConfigError> {
+        Ok(Self { limits: UsageLimits::new(cache.clone()), queue: Queue::events_from_env()? })
+    }
+
+    /// Accepts all records or none: when the queue has them, they are safe. 429 beyond the plan.
+    pub async fn accept(
+        &self,
+        caller: &KeyPrincipal,
+        request: UsageRequest,
+        now: Timestamp,
+    ) -> Result<AcceptedUsage, Problem> {
+        let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
+        let usage = request.into_usage(caller, tier, now)?;
+        self.limits.take(user_id, tier, usage.sum, now).await?;
+        if let Err(error) = self.queue.send(&usage.events).await {
+            self.limits.give_back(user_id, tier, usage.sum, now).await;
+            return Err(error.into());
+        }
+        Ok(usage.answer)
+    }
+
+    /// What is left of an account's plan.
+    pub async fn limits(&self, account: &Account, now: Timestamp) -> LimitsView {
+        self.limits.view(&account.id, &account.plan, now).await
+    }
+}
