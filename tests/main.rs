@@ -17,4 +17,5 @@ mod notifications;
 mod outages;
 mod sockets;
 mod usage;
+mod usage_costs;
 mod who_may_call;

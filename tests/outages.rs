@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use tests::{
@@ -9,6 +10,7 @@ use tests::{
     host::Function,
     proxy::Proxy,
     stack::{Stack, stack},
+    wiretap::Wiretap,
 };
 
 #[tokio::test]
@@ -103,6 +105,26 @@ async fn stale_stats_say_so() {
         "{}",
         answer.text
     );
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_hundred_who_miss_at_once_cost_one_computation() {
+    let stack = stack();
+    let Some(redis) = &stack.redis_url else { return };
+    let redis = format!("{}/8", redis.trim_end_matches('/'));
+    let wiretap = Wiretap::to(stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let database = stack.scratch().await;
+    let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("REDIS_URL", redis.as_str())];
+    // An environment serves one request at a time: a hundred at once are a hundred environments.
+    let environments = join_all((0..100).map(|_| Function::start("stats", &variables))).await;
+    let answers = join_all(environments.iter().map(|environment| environment.get("/api/stats"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let computed = answers.iter().filter(|answer| answer.body["cached"] == false).count();
+    let operations = wiretap.take();
+    println!("100 misses at once: {computed} computation, at the server {operations:?}");
+    assert_eq!((computed, operations.values().sum::<u64>()), (1, 4));
 }
 
 /// Makes the cached statistics two hours old.

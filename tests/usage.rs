@@ -46,7 +46,7 @@ fn record(user: &str, number: usize, at: &str) -> Value {
     json!({
         "kind": "ai_usage", "id": format!("{user}/{number}/{at}"), "userId": user, "provider": "p", "model": model,
         "promptTokens": sent, "completionTokens": received, "costMicros": cost.unwrap_or_default(),
-        "priced": cost.is_some(), "latencyMs": 5, "success": number % 5 != 0, "occurredAt": at, "receivedAt": at,
+        "priced": cost.is_some(), "latencyMs": 5, "success": !number.is_multiple_of(5), "occurredAt": at, "receivedAt": at,
     })
 }
 
@@ -224,7 +224,9 @@ async fn usage_is_summed_by_day_provider_and_model_for_oneself_and_by_those_who_
     let mine = summary.get_as(&ada.token, "/api/ai/usage?groupBy=model").await;
     assert_eq!(mine.body["groups"].as_array().map(Vec::len), Some(4), "{}", mine.text);
     let mut sums = BTreeMap::new();
-    records.iter().for_each(|record| add(&mut sums, "all", record));
+    for record in &records {
+        add(&mut sums, "all", record);
+    }
     assert_eq!(Sum::of(&mine.body["totals"]), sums["all"]);
     let theirs = format!("/api/ai/usage?userId={}", ada.id);
     assert_eq!(summary.get_as(&boss.token, &theirs).await.body["totals"], mine.body["totals"]);

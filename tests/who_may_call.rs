@@ -120,6 +120,7 @@ impl Api {
             self.running.insert(binary.clone(), self.town.function(binary).await);
         }
         let (method, path) = route.split_once(' ').unwrap();
+        let path = path.replace("{date}", "2026-01-01").replace("{month}", "2026-01");
         let path = path.replace("{id}", "nobody").replace("{keyId}", "none").replace("{slug}", "none");
         let authorization = bearer.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("content-type", "application/json")];

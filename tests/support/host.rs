@@ -155,6 +155,13 @@ impl Function {
         self.child.id().unwrap()
     }
 
+    /// The most memory that it held so far.
+    pub fn peak_memory_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     /// As Lambda retires an environment: SIGTERM, and SIGKILL after half a second. Tells whether it
     /// ended by itself.
     pub async fn retire(mut self) -> bool {

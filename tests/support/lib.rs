@@ -10,6 +10,7 @@ pub mod people;
 pub mod proxy;
 pub mod stack;
 pub mod template;
+pub mod wiretap;
 
 /// Asks again until the answer is `Some`, for at most `seconds`.
 pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

@@ -386,7 +386,6 @@ fn masked(text: &str) -> String {
 }
 
 /// A number in E.164 form.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the validator hands its context by reference")]
 pub fn e164(number: &str, _: &()) -> garde::Result {
     let digits = number.strip_prefix('+').unwrap_or_default();
     let good =

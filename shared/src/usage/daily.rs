@@ -33,8 +33,8 @@ pub struct DailyRun {
 }
 
 /// Recomputes the days that can still change before the day of `at`, and the reports of those that have
-/// records. Three operations whatever the number of accounts, and one more a day reported; done twice, or
-/// half and again, it ends in the same documents.
+/// records. Four operations, whatever the number of records and accounts; done twice, or half and again, it
+/// ends in the same documents.
 pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Error> {
     // A record may come up to LATE_DAYS after its day.
     let (from, until) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 0));
@@ -46,9 +46,7 @@ pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Err
             let mut reports = reports(&database, &first, &last).await?;
             let yesterday = reports.iter().position(|report| report.period == last);
             let yesterday = yesterday.map_or_else(|| empty(&last), |index| reports.swap_remove(index));
-            for report in reports.iter().chain([&yesterday]) {
-                keep(&database, report).await?;
-            }
+            keep(&database, &reports.iter().chain([&yesterday]).collect::<Vec<_>>()).await?;
             Ok(yesterday)
         })
         .await?;
@@ -115,7 +113,7 @@ async fn reports(database: &Database, first: &str, last: &str) -> mongodb::error
 #[serde(rename_all = "camelCase")]
 struct Day {
     #[serde(rename = "_id")]
-    day: String,
+    name: String,
     active_users: u64,
     users: Vec<Part>,
     #[serde(flatten)]
@@ -132,15 +130,15 @@ struct ModelDay {
 
 impl Day {
     fn into_report(self, models: &[ModelDay]) -> Report {
-        let of_the_day = models.iter().filter(|model| model.day == self.day);
+        let of_the_day = models.iter().filter(|model| model.day == self.name);
         let models = of_the_day.map(|model| Part { name: model.name.clone(), totals: model.totals }).collect();
         Report {
             active_users: self.active_users,
             totals: self.totals,
             models,
             top_users: self.users,
-            days: vec![Part { name: self.day.clone(), totals: self.totals }],
-            ..empty(&self.day)
+            days: vec![Part { name: self.name.clone(), totals: self.totals }],
+            ..empty(&self.name)
         }
     }
 }

@@ -74,20 +74,20 @@ pub struct LimitsView {
     /// The plan.
     pub plan: &'static str,
     /// Requests this hour.
-    pub requests_this_hour: Used,
+    pub requests_this_hour: Allowance,
     /// Requests this UTC day.
-    pub requests_today: Used,
+    pub requests_today: Allowance,
     /// Tokens this UTC day.
-    pub tokens_today: Used,
+    pub tokens_today: Allowance,
     /// Micro-dollars this UTC day.
-    pub cost_micros_today: Used,
+    pub cost_micros_today: Allowance,
     /// Tokens that one request may have.
     pub tokens_per_request: u64,
 }
 
 /// A limit and what is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Used {
+pub struct Allowance {
     /// The limit.
     pub limit: u64,
     /// Used so far.
@@ -155,9 +155,9 @@ impl UsageLimits {
         }
     }
 
-    async fn used(&self, counter: &Counter) -> Used {
+    async fn used(&self, counter: &Counter) -> Allowance {
         let used = self.cache.get(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
-        Used { limit: counter.limit, used, left: counter.limit.saturating_sub(used) }
+        Allowance { limit: counter.limit, used, left: counter.limit.saturating_sub(used) }
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
         assert!(!take(1, 1, 500_000).await, "cost a day");
         assert!(take(5, 10_000, 499_900).await, "all that was left");
         let view = limits.view("u", "free", now).await;
-        assert_eq!(view.requests_this_hour, Used { limit: 10, used: 10, left: 0 });
+        assert_eq!(view.requests_this_hour, Allowance { limit: 10, used: 10, left: 0 });
         assert_eq!((view.tokens_today.left, view.cost_micros_today.left, view.requests_today.left), (0, 0, 40));
         assert_eq!(Tier::of("unheard-of").name, "free");
     }

@@ -21,7 +21,7 @@ pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Erro
     mongo
         .run(WORK_LIMIT, async move |database: Database| {
             let report = compute(&database, &month).await?;
-            keep(&database, &report).await?;
+            keep(&database, &[&report]).await?;
             Ok(report)
         })
         .await

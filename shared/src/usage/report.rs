@@ -106,11 +106,19 @@ pub(super) fn sums_of_sums(prefix: &str) -> Document {
     fields.iter().map(|field| ((*field).to_owned(), doc! {"$sum": format!("${prefix}{field}")}.into())).collect()
 }
 
-/// Puts a report in place of the one before, if it differs.
-pub(super) async fn keep(database: &Database, report: &Report) -> mongodb::error::Result<()> {
-    let document = bson::serialize_to_document(report)?;
-    let id = doc! {"_id": format!("{}/{}", report.kind, report.period)};
-    database.collection::<Document>("usage_reports").replace_one(id, document).upsert(true).await.map(drop)
+/// Puts reports in the place of those before, by one command whatever their number.
+pub(super) async fn keep(database: &Database, reports: &[&Report]) -> mongodb::error::Result<()> {
+    let mut updates = Vec::new();
+    for report in reports {
+        let id = doc! {"_id": format!("{}/{}", report.kind, report.period)};
+        updates.push(doc! {"q": id, "u": bson::serialize_to_document(report)?, "upsert": true});
+    }
+    // The driver's own methods replace one document a command; `bulk_write` needs a server of version 8.
+    let answer = database.run_command(doc! {"update": "usage_reports", "updates": updates}).await?;
+    match answer.get("writeErrors") {
+        Some(errors) => Err(mongodb::error::Error::custom(format!("reports were refused: {errors}"))),
+        None => Ok(()),
+    }
 }
 
 /// A report; `None` when it was not made yet.

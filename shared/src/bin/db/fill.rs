@@ -1,10 +1,14 @@
-//! A realistic month of AI usage, to try reports on and to measure with: few accounts use much, nights and
+//! Realistic AI usage, to try reports on and to measure with: few accounts use much, nights and
 //! weekends are quiet, some calls fail, some models have no price.
 
 use std::io::{Write, stderr};
 
 use bson::{Document, doc};
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
 use mongodb::{Database, error::ErrorKind};
 use shared::{
     clock,
@@ -25,16 +29,14 @@ const MODELS: [(&str, &str, u32); 6] = [
 /// How busy each hour of the day (UTC) is.
 const HOURS: [u32; 24] = [2, 1, 1, 1, 1, 2, 4, 8, 14, 18, 20, 20, 16, 18, 20, 20, 18, 14, 10, 8, 7, 6, 4, 3];
 
-/// Fills `month` (`2026-10`) with `records` of `users` accounts. The same arguments make the same records,
-/// under the same ids: done twice, nothing is added.
-pub async fn fill(mongo: &Mongo, month: &str, users: u32, records: u32) -> anyhow::Result<()> {
-    let first: Date = format!("{month}-01").parse()?;
-    let start = first.to_zoned(TimeZone::UTC)?.timestamp();
-    let days = u32::try_from(first.days_in_month())?;
+/// Fills `days` days with `records` of `users` accounts. The same arguments make the same records, under the
+/// same ids: done twice, nothing is added.
+pub(crate) async fn fill(mongo: &Mongo, from: Date, days: u32, users: u32, records: u32) -> anyhow::Result<()> {
+    let start = TimeZone::UTC.to_timestamp(from.at(0, 0, 0, 0))?;
     let mut random = fastrand::Rng::with_seed(7);
     let mut chunk = Vec::with_capacity(CHUNK);
     for number in 0..records {
-        chunk.push(record(&mut random, month, number, users, start, days));
+        chunk.push(record(&mut random, number, users, start, days));
         if chunk.len() == CHUNK || number + 1 == records {
             insert(mongo, &chunk).await?;
             chunk.clear();
@@ -46,10 +48,11 @@ pub async fn fill(mongo: &Mongo, month: &str, users: u32, records: u32) -> anyho
     Ok(())
 }
 
-fn record(random: &mut fastrand::Rng, month: &str, number: u32, users: u32, start: Timestamp, days: u32) -> Document {
+fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Timestamp, days: u32) -> Document {
     let at = loop {
         let day = random.u32(0..days);
-        let weekend = (start + SignedDuration::from_hours(24 * i64::from(day))).strftime("%u").to_string() > "5".into();
+        let midnight = start + SignedDuration::from_hours(24 * i64::from(day));
+        let weekend = matches!(TimeZone::UTC.to_datetime(midnight).weekday(), Weekday::Saturday | Weekday::Sunday);
         if weekend && random.u32(0..10) < 7 {
             continue;
         }
@@ -62,7 +65,7 @@ fn record(random: &mut fastrand::Rng, month: &str, number: u32, users: u32, star
     let (provider, model, _) = MODELS[weighted(random, &MODELS.map(|(.., share)| share))];
     let (sent, received) = (tokens(random, 400.0), tokens(random, 250.0));
     let cost = cost_micros(model, sent, received, at);
-    let id = format!("fill/{month}/{number}");
+    let id = format!("fill/{}/{number}", clock::day(start));
     let failed = random.u32(0..100) < 2;
     doc! {
         "_id": id, "userId": format!("fill-user-{user:05}"), "provider": provider, "model": model,

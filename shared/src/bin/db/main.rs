@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use jiff::civil::Date;
 use shared::{
     accounts::{Email, admin},
     audit, clock,
@@ -44,11 +45,14 @@ enum Verb {
         /// The account's address.
         email: String,
     },
-    /// Fill a month with realistic AI usage, to try reports on and to measure with.
+    /// Fill some days with realistic AI usage, to try reports on and to measure with.
     Fill {
-        /// The month.
-        #[arg(long, default_value = "2026-10")]
-        month: String,
+        /// The first day.
+        #[arg(long, default_value = "2026-10-01")]
+        from: Date,
+        /// Days.
+        #[arg(long, default_value_t = 31)]
+        days: u32,
         /// Accounts.
         #[arg(long, default_value_t = 1_000)]
         users: u32,
@@ -109,7 +113,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }
-        Verb::Fill { month, users, records } => fill::fill(mongo, &month, users, records).await?,
+        Verb::Fill { from, days, users, records } => fill::fill(mongo, from, days, users, records).await?,
         Verb::VerifyAudit => {
             let checked = audit::verify(mongo, &Seed::from_env("AUTH_PEPPER")?).await?;
             println!("{} entries are as they were written", checked.intact);

@@ -1,0 +1,83 @@
+//! A way to MongoDB that counts the commands that pass, and can end after some of them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
+};
+
+/// What a client says for itself, not for its caller.
+const OF_THE_CLIENT: [&str; 5] = ["hello", "isMaster", "ping", "endSessions", "killCursors"];
+const HEADER_BYTES: usize = 16;
+/// Flags, the first section's kind, the document's length, the first element's type: then comes its name.
+const BEFORE_NAME: usize = 4 + 1 + 4 + 1;
+
+type Counts = BTreeMap<String, u64>;
+
+struct State {
+    counts: Mutex<Counts>,
+    left: AtomicI64,
+}
+
+/// It ends with the test's runtime.
+pub struct Wiretap {
+    pub port: u16,
+    state: Arc<State>,
+}
+
+impl Wiretap {
+    pub async fn to(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State { counts: Mutex::default(), left: AtomicI64::new(i64::MAX) });
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (from_client, mut to_client) = client.into_split();
+                let server = TcpStream::connect(&upstream).await.unwrap();
+                let (mut from_server, to_server) = server.into_split();
+                tokio::spawn(listen(from_client, to_server, Arc::clone(&shared)));
+                tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
+            }
+        });
+        Self { port, state }
+    }
+
+    /// The commands since the last call, by name.
+    pub fn take(&self) -> Counts {
+        std::mem::take(&mut *self.state.counts.lock().unwrap())
+    }
+
+    /// Lets this many more commands through; whoever sends another loses the connection.
+    pub fn end_after(&self, commands: i64) {
+        self.state.left.store(commands, Ordering::SeqCst);
+    }
+}
+
+async fn listen(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Arc<State>) -> io::Result<()> {
+    let mut message = Vec::new();
+    loop {
+        message.resize(HEADER_BYTES, 0);
+        client.read_exact(&mut message).await?;
+        let length = u32::from_le_bytes([message[0], message[1], message[2], message[3]]) as usize;
+        message.resize(length, 0);
+        client.read_exact(&mut message[HEADER_BYTES..]).await?;
+        let name = message[HEADER_BYTES + BEFORE_NAME..].split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name).into_owned();
+        if !OF_THE_CLIENT.contains(&name.as_str()) && !name.starts_with("sasl") {
+            if state.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+                return Ok(());
+            }
+            *state.counts.lock().unwrap().entry(name).or_default() += 1;
+        }
+        server.write_all(&message).await?;
+    }
+}
