@@ -15,6 +15,7 @@ mod keys_and_trail;
 mod mfa;
 mod notifications;
 mod outages;
+mod report_page;
 mod sockets;
 mod usage;
 mod usage_costs;

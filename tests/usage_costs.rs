@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use serial_test::parallel;
+use shared::clock;
 use tests::{
     host::{Function, Outcome},
     people::Town,
@@ -31,6 +32,7 @@ async fn run(job: &Function, at: &str) -> Value {
 fn fill(town: &Town, from: &str, days: u32, records: u32) {
     let started = Instant::now();
     let output = Command::new("cargo")
+        .current_dir("..")
         .args(["db", "fill", "--from", from, "--days", &days.to_string(), "--records", &records.to_string()])
         .envs([("MONGODB_URI", town.stack.mongodb_uri.as_str()), ("DB_NAME", town.database.name())])
         .output()
@@ -113,4 +115,30 @@ async fn state(database: &Database) -> Vec<Document> {
         all.extend(found.try_collect::<Vec<_>>().await.unwrap());
     }
     all
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn ten_thousand_alerts_cost_a_handful_of_operations() {
+    let (town, wiretap) = tapped().await;
+    let alerts: Vec<Document> = (0..10_000)
+        .map(|n| doc! {
+            "_id": format!("a{n:05}"), "userId": format!("u{:04}", n / 10), "metric": "requests", "period": "monthly",
+            "threshold": 2_i64, "active": true, "createdAt": clock::to_bson(clock::now()),
+        })
+        .collect();
+    town.database.collection("usage_alerts").insert_many(alerts).await.unwrap();
+    let at = bson::DateTime::parse_rfc3339_str("2028-02-29T09:00:00Z").unwrap();
+    let records = (0..1_000).map(|n| doc! {
+        "_id": n, "userId": format!("u{n:04}"), "provider": "p", "model": "m", "promptTokens": 1, "completionTokens": 1,
+        "costMicros": 1_i64, "success": true, "occurredAt": at,
+    });
+    town.database.collection("ai_usage").insert_many(records).await.unwrap();
+    let check = town.function("check-usage-alerts").await;
+    let started = Instant::now();
+    let checked = run(&check, "2028-02-29T10:00:00Z").await;
+    let (took, operations) = (started.elapsed(), wiretap.take());
+    println!("10,000 alerts of 1,000 accounts: {took:?}, {operations:?}, {checked}");
+    assert_eq!((&checked["alerts"], &checked["fired"]), (&json!(10_000), &json!(10_000)), "each at 50 %");
+    assert!(operations.values().sum::<u64>() <= 10, "{operations:?}");
 }

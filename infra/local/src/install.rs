@@ -75,6 +75,11 @@ pub fn redis() -> Option<PathBuf> {
     })
 }
 
+/// A browser, for the test of the reports' pages.
+pub fn browser() -> anyhow::Result<()> {
+    debian(&["chromium"], |package| find(package).is_some())
+}
+
 /// A program on the PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())

@@ -137,6 +137,7 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     step("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     step("unit tests", || cargo(&["test", "--quiet", "--lib", "--bins"]))?;
     install::all()?;
+    install::browser()?;
     step("checking the template", check_template)?;
     let outcome = with_stack(true, async |_| {
         let mut command = vec!["test", "--test", "e2e", "--"];
