@@ -96,6 +96,8 @@ async fn stale_stats_say_so() {
     let redis = format!("{prefix}/7");
     let (function, proxy) = stats(&stack, &redis).await;
     assert_eq!(function.get("/api/stats").await.status, 200);
+    let counted = &function.metric("CacheMiss")[0];
+    assert_eq!((&counted["Keys"], &counted["CacheHit"]), (&json!("site"), &json!(0.0)), "as the dashboard reads it");
     age_stats(&redis).await;
     proxy.cut();
     let answer = function.get("/api/stats").await;

@@ -63,9 +63,8 @@ impl Wiretap {
 }
 
 async fn listen(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Arc<State>) -> io::Result<()> {
-    let mut message = Vec::new();
     loop {
-        message.resize(HEADER_BYTES, 0);
+        let mut message = vec![0; HEADER_BYTES];
         client.read_exact(&mut message).await?;
         let length = u32::from_le_bytes([message[0], message[1], message[2], message[3]]) as usize;
         message.resize(length, 0);

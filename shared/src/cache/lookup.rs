@@ -64,7 +64,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     ) -> Result<Option<Arc<T>>, E> {
         let fresh = |copy: &Copy<T>| copy.read_at.elapsed().is_ok_and(|age| age < LOCAL_TTL);
         if let Some(copy) = self.local.get(id).filter(fresh) {
-            self.cache.count_hit();
+            self.cache.tally(self.kind, true);
             return Ok(copy.record);
         }
         let record = match self.shared(id).await {

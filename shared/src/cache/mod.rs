@@ -9,10 +9,8 @@ mod lookup;
 mod server;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -61,8 +59,14 @@ struct Inner {
     live: Mutex<Option<Live>>,
     paused_until: Mutex<Option<Instant>>,
     local: moka::sync::Cache<String, LocalEntry>,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    tallies: std::sync::Mutex<BTreeMap<String, Tally>>,
+}
+
+/// How often a kind of key was found, and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    hits: u64,
+    misses: u64,
 }
 
 struct Live {
@@ -93,8 +97,7 @@ impl Cache {
             live: Mutex::default(),
             paused_until: Mutex::default(),
             local: moka::sync::Cache::new(LOCAL_ENTRIES),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+            tallies: std::sync::Mutex::default(),
         }))
     }
 
@@ -102,8 +105,7 @@ impl Cache {
     pub async fn get(&self, key: &str) -> Option<String> {
         let remote = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await;
         let value = remote.unwrap_or_else(|| self.local(key));
-        let counter = if value.is_some() { &self.0.hits } else { &self.0.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.tally(key, value.is_some());
         value
     }
 
@@ -123,17 +125,19 @@ impl Cache {
         self.0.paused_until.lock().await.take();
     }
 
-    /// Counts a hit in a nearer place than the server.
-    fn count_hit(&self) {
-        self.0.hits.fetch_add(1, Ordering::Relaxed);
+    /// Counts a hit or a miss, by what stands in the key before the first colon.
+    fn tally(&self, key: &str, hit: bool) {
+        let kind = key.split(':').next().unwrap_or_default();
+        let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tally = tallies.entry(kind.to_owned()).or_default();
+        if hit { tally.hits += 1 } else { tally.misses += 1 }
     }
 
     /// As [`Cache::get`], from the server alone: for what another environment may have taken back, which
     /// a copy in this process's memory would outlive.
     async fn get_shared(&self, key: &str) -> Option<String> {
         let value = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await.flatten();
-        let counter = if value.is_some() { &self.0.hits } else { &self.0.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.tally(key, value.is_some());
         value
     }
 
@@ -272,9 +276,9 @@ impl Cache {
 
 impl Connection for Cache {
     async fn after_invocation(&self) {
-        let (hits, misses) = (self.0.hits.swap(0, Ordering::Relaxed), self.0.misses.swap(0, Ordering::Relaxed));
-        if hits + misses > 0 {
-            Metrics::of_function().count("CacheHit", hits).count("CacheMiss", misses).emit();
+        let tallies = std::mem::take(&mut *self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner));
+        for (kind, Tally { hits, misses }) in tallies {
+            Metrics::of_stack().by("Keys", kind).count("CacheHit", hits).count("CacheMiss", misses).emit();
         }
     }
 
