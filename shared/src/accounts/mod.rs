@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod admin;
+mod base;
 mod email;
 mod guard;
 mod lockout;
@@ -20,6 +21,7 @@ mod token;
 mod user;
 mod users;
 
+pub use base::Base;
 pub use email::Email;
 pub use guard::{Guard, Guarded, Principal, bearer, not_allowed, suspended};
 pub use lockout::Lockout;

@@ -6,12 +6,11 @@ use axum::{Extension, Router, extract::State, routing::get};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Permission, Principal, not_allowed},
-    cache::Cache,
+    accounts::{Base, Permission, Principal, not_allowed},
     clock,
     http::{Caller, Problem, ProblemDocument, Query, Reply},
     lambda, limits,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
     usage::{GroupBy, SummaryFilter, UsageSummary, summarise},
 };
 use utoipa::IntoParams;
@@ -37,25 +36,12 @@ pub struct UsageQuery {
     user_id: Option<String>,
 }
 
-/// What the handler needs.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
-    lambda::http(Router::new().route("/api/ai/usage", get(show)).with_state(Arc::new(app)), (mongo, cache)).await
+    let app = Base::from_env(Lifetime::Environment)?;
+    let connections = app.connections();
+    lambda::http(Router::new().route("/api/ai/usage", get(show)).with_state(app), connections).await
 }
 
 /// Usage by day, provider or model.
@@ -63,7 +49,7 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 200, body = UsageSummary), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     Query(query): Query<UsageQuery>,
@@ -74,21 +60,18 @@ pub async fn show(
     if from >= to || to.duration_since(from) > SignedDuration::from_hours(24 * MAX_DAYS) {
         return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
     }
-    let user_id = app.subject(&principal, query.user_id).await?;
+    let user_id = subject(&app, &principal, query.user_id).await?;
     let filter = SummaryFilter { user_id, from, to, group_by: query.group_by };
     Ok(Reply::ok(&summarise(&app.mongo, &filter).await?))
 }
 
-impl App {
-    /// The caller, or somebody of their organisation.
-    async fn subject(&self, principal: &Principal, wanted: Option<String>) -> Result<String, Problem> {
-        let Some(id) = wanted.filter(|id| id != principal.id()) else { return Ok(principal.id().to_owned()) };
-        if !principal.role().may(Permission::AnalyticsOrg) {
-            return Err(not_allowed());
-        }
-        let account = self.guard.users.find(&id).await?;
-        let seen = account.filter(|account| principal.sees_organization(account.organization_id.as_deref()));
-        seen.map(|account| account.id.clone())
-            .ok_or_else(|| Problem::not_found("There is no such account in your reach."))
+/// The caller, or somebody of their organisation.
+async fn subject(app: &Base, principal: &Principal, wanted: Option<String>) -> Result<String, Problem> {
+    let Some(id) = wanted.filter(|id| id != principal.id()) else { return Ok(principal.id().to_owned()) };
+    if !principal.role().may(Permission::AnalyticsOrg) {
+        return Err(not_allowed());
     }
+    let account = app.guard.users.find(&id).await?;
+    let seen = account.filter(|account| principal.sees_organization(account.organization_id.as_deref()));
+    seen.map(|account| account.id.clone()).ok_or_else(|| Problem::not_found("There is no such account in your reach."))
 }

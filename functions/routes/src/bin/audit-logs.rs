@@ -6,12 +6,11 @@ use axum::{Extension, Router, extract::State, routing::get};
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Permission, Principal},
+    accounts::{Base, Permission, Principal},
     audit::{self, AuditFilter, AuditPage},
-    cache::Cache,
     http::{Caller, Page, Problem, ProblemDocument, Query, Reply},
     lambda, limits,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
 };
 use utoipa::IntoParams;
 
@@ -42,32 +41,19 @@ pub struct AuditQuery {
     cursor: Option<String>,
 }
 
-/// What the handler needs.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
-    lambda::http(Router::new().route("/api/admin/audit", get(list)).with_state(Arc::new(app)), (mongo, cache)).await
+    let app = Base::from_env(Lifetime::Invocation)?;
+    let connections = app.connections();
+    lambda::http(Router::new().route("/api/admin/audit", get(list)).with_state(app), connections).await
 }
 
 /// Who did what.
 #[utoipa::path(get, path = "/api/admin/audit", tag = "administration", params(AuditQuery), security(("bearer" = [])),
     responses((status = 200, body = AuditPage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     Query(query): Query<AuditQuery>,

@@ -9,44 +9,30 @@ use axum::{
 };
 use serde_json::json;
 use shared::{
-    accounts::{Guard, Guarded, Principal},
-    cache::Cache,
+    accounts::{Base, Principal},
     http::{Caller, JsonBody, Path, Problem, ProblemDocument, Reply},
     lambda, limits,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
     usage::alerts::{self, AlertChange, AlertView, NewAlert},
 };
-
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let app = Base::from_env(Lifetime::Invocation)?;
+    let connections = app.connections();
     let router = Router::new()
         .route("/api/usage-alerts", get(list).post(create))
         .route("/api/usage-alerts/{id}", patch(change).delete(remove))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .with_state(app);
+    lambda::http(router, connections).await
 }
 
 /// The caller's alerts, the newest first.
 #[utoipa::path(get, path = "/api/usage-alerts", tag = "usage", security(("bearer" = [])),
     responses((status = 200, description = "`alerts`", body = Vec<AlertView>), (status = 401, body = ProblemDocument)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
@@ -58,7 +44,7 @@ pub async fn list(
 #[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
     responses((status = 201, body = AlertView), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub async fn create(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     JsonBody(request): JsonBody<NewAlert>,
@@ -74,7 +60,7 @@ pub async fn create(
 #[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
     responses((status = 200, body = AlertView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     Path(id): Path<String>,
@@ -89,7 +75,7 @@ pub async fn change(
 #[utoipa::path(delete, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 pub async fn remove(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     Path(id): Path<String>,

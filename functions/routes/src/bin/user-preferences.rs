@@ -4,42 +4,28 @@ use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::get};
 use shared::{
-    accounts::{Guard, Guarded, Principal},
-    cache::Cache,
+    accounts::{Base, Principal},
     http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
     lambda, limits,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
     usage::preferences::{self, Preferences},
 };
-
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let app = Base::from_env(Lifetime::Invocation)?;
+    let connections = app.connections();
     let route = get(show).put(replace);
-    let router = Router::new().route("/api/user/notification-preferences", route).with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let router = Router::new().route("/api/user/notification-preferences", route).with_state(app);
+    lambda::http(router, connections).await
 }
 
 /// The caller's preferences.
 #[utoipa::path(get, path = "/api/user/notification-preferences", tag = "usage", security(("bearer" = [])),
     responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
@@ -51,7 +37,7 @@ pub async fn show(
 #[utoipa::path(put, path = "/api/user/notification-preferences", tag = "usage", request_body = Preferences, security(("bearer" = [])),
     responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub async fn replace(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
     JsonBody(request): JsonBody<Preferences>,

@@ -10,51 +10,37 @@ use axum::{
 use http::{HeaderName, HeaderValue, header};
 use shared::{
     accounts::{
-        Guard, Guarded, Principal,
+        Base, Principal,
         activity::{self, Activity, UserStats},
     },
-    cache::Cache,
     clock,
     http::{Caller, Problem, ProblemDocument, Reply},
     lambda, limits,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
 };
 
 /// RFC 9745: since when the old name is deprecated (2026-11-01).
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1793491200");
 
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 #[expect(deprecated, reason = "the old name is served as well")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app = App { guard: Guard::from_env(&mongo, &cache)?, mongo: mongo.clone(), cache: cache.clone() };
+    let app = Base::from_env(Lifetime::Environment)?;
+    let connections = app.connections();
     let router = Router::new()
         .route("/api/user/stats", get(show))
         .route("/api/user-stats", get(show_by_old_name))
         .route("/api/user/activity", post(record))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .with_state(app);
+    lambda::http(router, connections).await
 }
 
 /// The caller's own figures.
 #[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
@@ -67,7 +53,7 @@ pub async fn show(
     responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
 #[deprecated = "the API's old name for /api/user/stats"]
 pub async fn show_by_old_name(
-    state: State<Arc<App>>,
+    state: State<Arc<Base>>,
     caller: Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
@@ -79,7 +65,7 @@ pub async fn show_by_old_name(
 #[utoipa::path(post, path = "/api/user/activity", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Activity), (status = 401, body = ProblemDocument)))]
 pub async fn record(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
