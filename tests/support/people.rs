@@ -53,14 +53,17 @@ impl Town {
 
     pub async fn function(&self, name: &str) -> Function {
         let content = crate::content::starter_url();
-        let mut variables = self.stack.aws_variables();
-        variables.extend([
-            ("MONGODB_URI", self.uri.as_str()),
-            ("DB_NAME", self.database.name()),
-            ("REDIS_URL", &self.redis),
-            ("CONTENT_URL", &content),
-        ]);
+        let mut variables = self.variables();
+        variables.push(("CONTENT_URL", &content));
         Function::start(name, &variables).await
+    }
+
+    /// What all functions are told but where the content is.
+    pub fn variables(&self) -> Vec<(&str, &str)> {
+        let mut variables = self.stack.aws_variables();
+        let name = self.database.name();
+        variables.extend([("MONGODB_URI", self.uri.as_str()), ("DB_NAME", name), ("REDIS_URL", &self.redis)]);
+        variables
     }
 
     /// A settled account, with an access token.

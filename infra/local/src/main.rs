@@ -39,8 +39,11 @@ enum Verb {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Figures: size, start, latency, throughput of the release build
-    Bench,
+    /// Figures of the release build
+    Bench {
+        /// `functions`, `requests`, `consumer`; all of them when none is named
+        what: Vec<String>,
+    },
     /// Stop a stack that runs in another terminal, or what a killed one left behind
     Down,
     /// Where everything is
@@ -74,7 +77,7 @@ async fn main() {
     let outcome = match Arguments::parse().verb {
         Verb::Up { no_seed } => up(!no_seed).await,
         Verb::Test { arguments } => test(&arguments).await,
-        Verb::Bench => bench().await,
+        Verb::Bench { what } => bench(what).await,
         Verb::Down => State::load().map(|state| server::stop_stack(&state)),
         Verb::Status { json } => status(json),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
@@ -152,11 +155,13 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bench() -> anyhow::Result<()> {
+async fn bench(what: Vec<String>) -> anyhow::Result<()> {
     install::all()?;
     deploy::build_release()?;
     let finished = with_stack(true, async |_| {
-        let run = || openly(Command::new("cargo").args(["run", "--quiet", "--bin", "bench"]).current_dir(root()));
+        let mut command = Command::new("cargo");
+        command.args(["run", "--quiet", "--bin", "bench", "--"]).args(what).current_dir(root());
+        let run = move || openly(&mut command);
         tokio::task::spawn_blocking(run).await.context("the benchmark could not be run")?
     });
     ensure!(finished.await?, "interrupted");

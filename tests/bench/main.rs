@@ -1,0 +1,76 @@
+//! `cargo local bench [functions] [requests] [consumer]`: figures of the release build on this machine. Compare
+//! ratios within one run: machines differ, and are noisy.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
+
+mod consumer;
+mod functions;
+mod requests;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tests::{content::audit_sized_prompts, host::Function, http_event::Answer, people::Town, template::root};
+
+#[tokio::main]
+async fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|name| name == what);
+    let bench = Bench::new().await;
+    if wants("functions") {
+        functions::print(&bench).await;
+    }
+    if wants("requests") {
+        requests::print(&bench).await;
+    }
+    if wants("consumer") {
+        consumer::print(&bench).await;
+    }
+}
+
+/// Functions of the release build, on a database of their own and content of the audit's size.
+struct Bench {
+    town: Town,
+    content: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let content = tempfile::tempdir().unwrap();
+        std::fs::write(content.path().join("prompts.json"), audit_sized_prompts().to_string()).unwrap();
+        Self { town: Town::new().await, content }
+    }
+
+    /// Starts an environment; what `more` says counts instead of the settings that all have.
+    async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
+        let content = format!("file://{}", self.content.path().display());
+        let mut variables = self.town.variables();
+        variables.push(("CONTENT_URL", &content));
+        variables.extend(more);
+        Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
+    }
+}
+
+/// Where the release build of a function lies, with its zip.
+fn folder(name: &str) -> PathBuf {
+    root().join("target/bench").join(name)
+}
+
+/// How long one request takes, from the runtime's side.
+async fn timed(request: impl Future<Output = Answer>) -> Duration {
+    let started = Instant::now();
+    let answer = request.await;
+    assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text);
+    started.elapsed()
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() - 1) * percent / 100]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
