@@ -122,7 +122,8 @@ async fn too_many_requests_from_one_address_are_refused_with_a_wait() {
         last = function.post("/api/analytics/track", &body).await;
     }
     check(&last, 429, None);
-    assert_eq!(last.header("retry-after"), "60");
+    let wait: u32 = last.header("retry-after").parse().unwrap();
+    assert!((30..=60).contains(&wait), "what is left of the minute: {wait}");
 }
 
 #[tokio::test]

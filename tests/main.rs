@@ -17,6 +17,7 @@ mod notifications;
 mod outages;
 mod report_page;
 mod sockets;
+mod starter_library;
 mod usage;
 mod usage_costs;
 mod who_may_call;
