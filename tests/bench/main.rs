@@ -1,8 +1,9 @@
-//! `cargo local bench [functions] [requests] [consumer]`: figures of the release build on this machine. Compare
+//! `cargo local bench [functions] [requests] [consumer] [connections]`: figures of the release build on this machine. Compare
 //! ratios within one run: machines differ, and are noisy.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
+mod connections;
 mod consumer;
 mod functions;
 mod requests;
@@ -27,6 +28,9 @@ async fn main() {
     }
     if wants("consumer") {
         consumer::print(&bench).await;
+    }
+    if wants("connections") {
+        connections::print(&bench).await;
     }
 }
 

@@ -56,19 +56,7 @@ impl Function {
 
     /// One request as an HTTP API event (payload 2.0).
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
-        let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
-        let headers: serde_json::Map<String, Value> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "rawQueryString": query,
-            "headers": headers, "body": body, "isBase64Encoded": false,
-            "requestContext": {
-                "accountId": "0", "apiId": "test", "domainName": "test", "domainPrefix": "test", "requestId": "req-1",
-                "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64,
-                "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": self.address(), "userAgent": "test"},
-            },
-        });
-        match self.invoke(event).await {
+        match self.invoke(event(method, path, headers, body, &self.address())).await {
             Outcome::Response(response) => {
                 let text = response["body"].as_str().unwrap_or_default().to_owned();
                 answers_no_secret(&text);
@@ -82,4 +70,20 @@ impl Function {
             Outcome::Error(error) => panic!("an HTTP function must answer, not fail: {error}"),
         }
     }
+}
+
+/// The event of a request from `address`.
+pub fn event(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>, address: &str) -> Value {
+    let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
+    let headers: serde_json::Map<String, Value> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "rawQueryString": query,
+        "headers": headers, "body": body, "isBase64Encoded": false,
+        "requestContext": {
+            "accountId": "0", "apiId": "test", "domainName": "test", "domainPrefix": "test", "requestId": "req-1",
+            "routeKey": "$default", "stage": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64,
+            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": address, "userAgent": "test"},
+        },
+    })
 }
