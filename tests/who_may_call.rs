@@ -43,6 +43,16 @@ const ONE_RECORD: &str =
 const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/prompts", Rule::Public, ""),
     ("GET /api/prompts/{id}", Rule::Optional, ""),
+    ("POST /api/prompts", Rule::With(Permission::PromptsWrite), r#"{"title":"t"}"#),
+    // Who may change which prompt is a matter of the prompt: nobody here knows of this one.
+    ("PATCH /api/prompts/{id}", Rule::With(Permission::PromptsWrite), "{}"),
+    ("DELETE /api/prompts/{id}", Rule::With(Permission::PromptsWrite), ""),
+    ("GET /api/prompts/{id}/revisions", Rule::With(Permission::PromptsWrite), ""),
+    ("GET /api/prompts/{id}/audit", Rule::Optional, ""),
+    ("POST /api/prompts/{id}/audit", Rule::With(Permission::PromptsDelete), r#"{"auditType":"full","overallScore":1}"#),
+    ("GET /api/prompts/collections", Rule::SignedIn, ""),
+    ("POST /api/prompts/collections", Rule::SignedIn, "{}"),
+    ("DELETE /api/prompts/collections/{collectionId}", Rule::SignedIn, ""),
     ("POST /api/prompts/{id}/view", Rule::Public, ""),
     ("GET /api/patterns", Rule::Public, ""),
     ("GET /api/patterns/{id}", Rule::Public, ""),

@@ -2,7 +2,7 @@
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
 //! [`lambda`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`usage`], [`stats`], a table
+//! [`prompts`], [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`usage`], [`stats`], a table
 //! of [`limits`], and [`schema`] for what the database must look like.
 //! The ground never imports the product.
 
@@ -25,6 +25,7 @@ pub mod content;
 pub mod events;
 pub mod limits;
 pub mod notifications;
+pub mod prompts;
 pub mod schema;
 pub mod stats;
 pub mod usage;

@@ -39,6 +39,16 @@ mod learning;
 mod patterns;
 #[path = "prompt.rs"]
 mod prompt;
+#[path = "prompt-audit.rs"]
+mod prompt_audit;
+#[path = "prompt-collections.rs"]
+mod prompt_collections;
+#[path = "prompt-create.rs"]
+mod prompt_create;
+#[path = "prompt-edit.rs"]
+mod prompt_edit;
+#[path = "prompt-revisions.rs"]
+mod prompt_revisions;
 #[path = "prompt-view.rs"]
 mod prompt_view;
 #[path = "prompts.rs"]
@@ -85,6 +95,9 @@ const DOCUMENT: &str = "/api/openapi.json";
     servers((url = "/")),
     paths(
         prompts::list, prompt::show, patterns::list, patterns::show, learning::list, learning::show,
+        prompt_create::create, prompt_edit::change, prompt_edit::remove, prompt_revisions::list,
+        prompt_audit::show, prompt_audit::add,
+        prompt_collections::list, prompt_collections::keep, prompt_collections::remove,
         prompt_view::count, analytics_track::track, stats::show, stats::invalidate,
         auth_signup::sign_up, auth_login::login, auth_session::show, auth_session::refresh, auth_session::log_out,
         auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
