@@ -109,6 +109,7 @@ pub const COLLECTIONS: &[Collection] = &[
             unique(&[("userId", 1), ("runId", 1)]),
             lookup(&[("userId", 1), ("createdAt", -1)]),
             lookup(&[("status", 1), ("createdAt", 1)]),
+            lookup(&[("usageDue", 1)]),
             expire(&[("createdAt", 1)], 400),
         ],
     },
