@@ -21,7 +21,12 @@ pub struct Prompt(pub Map<String, Value>);
 impl Prompt {
     /// The prompt with this id, or else this slug, unless it was deleted.
     pub async fn find(mongo: &Mongo, id_or_slug: &str) -> Result<Option<Self>, Problem> {
-        let either = doc! {"$or": [{"_id": id_or_slug}, {"slug": id_or_slug}], "active": {"$ne": false}};
+        Ok(Self::find_any(mongo, id_or_slug).await?.filter(|prompt| prompt.flag("active", true)))
+    }
+
+    /// As [`Prompt::find`], deleted or not.
+    pub(super) async fn find_any(mongo: &Mongo, id_or_slug: &str) -> Result<Option<Self>, Problem> {
+        let either = doc! {"$or": [{"_id": id_or_slug}, {"slug": id_or_slug}]};
         let find = async |database: Database| collection(&database).find(either).await?.try_collect::<Vec<_>>().await;
         let found = mongo.run(REQUEST_LIMIT, find).await?;
         let prompts: anyhow::Result<Vec<_>> = found.iter().map(|raw| mongo::to_json(raw).map(Self)).collect();

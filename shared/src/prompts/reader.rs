@@ -24,18 +24,20 @@ pub fn asks_database(library: &Library, principal: &Principal, id_or_slug: &str)
 }
 
 /// The prompt as the database has it now, if it is the caller's; 404 when it was deleted a moment ago. `None` leaves
-/// the answer to published content, as does a database that is away where published content has one; else 503.
+/// the answer to published content: what a database has lost is still there. One that is away leaves it too, where
+/// published content has an answer; else 503.
 pub async fn editors_copy(
     mongo: &Mongo,
     library: &Library,
     principal: &Principal,
     id_or_slug: &str,
 ) -> Result<Option<Prompt>, Problem> {
-    match Prompt::find(mongo, id_or_slug).await {
-        Ok(Some(prompt)) if is_theirs(principal, &prompt) => Ok(Some(prompt)),
-        // Public, and not this caller's: who may read it is published content's to say.
-        Ok(Some(_)) => Ok(None),
-        Ok(None) => Err(Problem::not_found("There is no such item in prompts.")),
+    match Prompt::find_any(mongo, id_or_slug).await {
+        Ok(Some(prompt)) if !is_theirs(principal, &prompt) => Ok(None),
+        Ok(Some(prompt)) if !prompt.flag("active", true) => {
+            Err(Problem::not_found("There is no such item in prompts."))
+        }
+        Ok(found) => Ok(found),
         Err(problem) if published(library, id_or_slug).is_some() => {
             tracing::warn!(?problem, "an editor is served published content");
             Ok(None)
