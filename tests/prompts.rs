@@ -98,6 +98,16 @@ async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn an_outage_of_the_queue_keeps_nobody_from_writing_and_loses_no_entry() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let away = ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events");
+    made(&town.function_with("prompt-create", &[away]).await, &ada).await;
+    assert_eq!(town.audited("data.prompt.created").await, 1);
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn of_two_editors_who_read_the_same_one_wins() {
     let town = Town::new().await;
     let (ada, eve) = (town.person(Role::OrgMember, Some("org")).await, town.person(Role::OrgMember, Some("org")).await);
@@ -277,7 +287,7 @@ async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() 
     content = content.chars().take(10_000).collect();
     let mut body = draft();
     body["content"] = json!(content);
-    body["tags"] = json!(["<b>", "(.*)"]);
+    body["tags"] = json!(["<b>", "a|b"]);
     body["isPublic"] = json!(true);
     let made = create.post_as(&boss.token, "/api/prompts", &body).await;
     assert_eq!((made.status, &made.body["content"], &made.body["tags"]), (201, &body["content"], &body["tags"]));
@@ -433,7 +443,7 @@ async fn a_copy_is_kept_once_by_its_owner_alone() {
 async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let town = Town::new().await;
     let root = town.person(Role::SuperAdmin, None).await;
-    let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "unknown": {"$date": 1}, "views": 7});
+    let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "unknown": {"deep": [1, {"$date": 1, "x": null}]}, "views": 7});
     let file = json!({"totalPrompts": 1, "prompts": [item]});
     let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
     store.import(Kind::Prompts, &parse(Kind::Prompts, file.to_string().as_bytes()).unwrap()).await.unwrap();

@@ -253,6 +253,7 @@ async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
 async fn warm_and_idle_they_hold_no_socket() {
     let town = Town::new().await;
     let root = town.person(Role::SuperAdmin, Some("org")).await;
+    let unknown_link = format!("/api/affiliate/{}", uuid::Uuid::now_v7());
     println!("{:<20}{:>9}{:>6}", "function", "opened", "idle");
     for (name, path) in [
         ("prompt-create", "/api/prompts"),
@@ -264,7 +265,7 @@ async fn warm_and_idle_they_hold_no_socket() {
         ("workbench-run", "/api/workbench/runs/none"),
         ("bug-reports", "/api/bug-reports"),
         ("affiliate-links", "/api/admin/affiliate-links"),
-        ("affiliate-click", "/api/affiliate/none"),
+        ("affiliate-click", unknown_link.as_str()),
         ("health-ready", "/api/health/ready"),
         ("sweep", ""),
     ] {
