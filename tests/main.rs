@@ -4,7 +4,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod accounts;
+mod affiliates;
 mod bad_input;
+mod bug_reports;
 mod connection_budget;
 mod content_fallback;
 mod content_round_trip;
@@ -15,9 +17,12 @@ mod keys_and_trail;
 mod mfa;
 mod notifications;
 mod outages;
+mod prompt_search;
+mod prompts;
 mod report_page;
 mod sockets;
 mod starter_library;
 mod usage;
 mod usage_costs;
 mod who_may_call;
+mod workbench;

@@ -39,10 +39,24 @@ enum Rule {
 const ONE_RECORD: &str =
     r#"{"records":[{"provider":"p","model":"m","promptTokens":1,"completionTokens":1,"latencyMs":1,"success":true}]}"#;
 
+const ONE_RUN: &str = r#"{"toolId":"prompt-tester","promptHash":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","provider":"p","model":"gpt-4o","promptTokens":1,"maxCompletionTokens":1}"#;
+
+const ONE_LINK: &str = r#"{"type":"link","data":{"tool":"t","baseUrl":"https://tool.example/","status":"pending"}}"#;
+
 /// The table. A route that is not here fails the test.
 const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/prompts", Rule::Public, ""),
     ("GET /api/prompts/{id}", Rule::Optional, ""),
+    ("POST /api/prompts", Rule::With(Permission::PromptsWrite), r#"{"title":"t"}"#),
+    // Who may change which prompt is a matter of the prompt: nobody here knows of this one.
+    ("PATCH /api/prompts/{id}", Rule::With(Permission::PromptsWrite), "{}"),
+    ("DELETE /api/prompts/{id}", Rule::With(Permission::PromptsWrite), ""),
+    ("GET /api/prompts/{id}/revisions", Rule::With(Permission::PromptsWrite), ""),
+    ("GET /api/prompts/{id}/audit", Rule::Optional, ""),
+    ("POST /api/prompts/{id}/audit", Rule::With(Permission::PromptsDelete), r#"{"auditType":"full","overallScore":1}"#),
+    ("GET /api/prompts/collections", Rule::SignedIn, ""),
+    ("POST /api/prompts/collections", Rule::SignedIn, "{}"),
+    ("DELETE /api/prompts/collections/{collectionId}", Rule::SignedIn, ""),
     ("POST /api/prompts/{id}/view", Rule::Public, ""),
     ("GET /api/patterns", Rule::Public, ""),
     ("GET /api/patterns/{id}", Rule::Public, ""),
@@ -52,6 +66,14 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/stats", Rule::Public, ""),
     ("POST /api/stats/invalidate", Rule::With(Permission::SystemMaintenance), ""),
     ("GET /api/health", Rule::Public, ""),
+    ("GET /api/health/ready", Rule::With(Permission::SystemMaintenance), ""),
+    ("GET /api/bug-reports", Rule::SignedIn, ""),
+    ("POST /api/bug-reports", Rule::SignedIn, "{}"),
+    ("PATCH /api/bug-reports/{id}", Rule::With(Permission::OrgManageSettings), r#"{"status":"triaged"}"#),
+    ("GET /api/admin/affiliate-links", Rule::With(Permission::SystemAdmin), ""),
+    ("POST /api/admin/affiliate-links", Rule::With(Permission::SystemAdmin), ONE_LINK),
+    ("DELETE /api/admin/affiliate-links", Rule::With(Permission::SystemAdmin), ""),
+    ("GET /api/affiliate/{linkId}", Rule::Public, ""),
     ("GET /api/openapi.json", Rule::Public, ""),
     ("GET /.well-known/jwks.json", Rule::Public, ""),
     ("POST /api/auth/signup", Rule::Public, "{}"),
@@ -84,6 +106,10 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("POST /api/ai/usage", Rule::KeyWithUsageWrite, ONE_RECORD),
     ("GET /api/ai/usage", Rule::SignedIn, ""),
     ("GET /api/ai/usage/limits", Rule::SignedIn, ""),
+    ("POST /api/workbench/runs", Rule::With(Permission::WorkbenchBasic), ONE_RUN),
+    ("GET /api/workbench/runs", Rule::With(Permission::WorkbenchBasic), ""),
+    ("GET /api/workbench/runs/{runId}", Rule::SignedIn, ""),
+    ("POST /api/workbench/runs/{runId}/complete", Rule::SignedIn, "{}"),
     ("GET /api/usage-alerts", Rule::SignedIn, ""),
     ("POST /api/usage-alerts", Rule::SignedIn, r#"{"metric":"cost","period":"daily","threshold":1}"#),
     ("PATCH /api/usage-alerts/{id}", Rule::SignedIn, "{}"),

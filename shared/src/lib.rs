@@ -2,7 +2,8 @@
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
 //! [`lambda`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`events`], [`accounts`], [`api_keys`], [`audit`], [`notifications`], [`analytics`], [`usage`], [`stats`], a table
+//! [`prompts`], [`events`], [`accounts`], [`api_keys`], [`audit`], [`affiliates`], [`bug_reports`], [`notifications`], [`analytics`], [`usage`],
+//! [`workbench`], [`stats`], a table
 //! of [`limits`], and [`schema`] for what the database must look like.
 //! The ground never imports the product.
 
@@ -18,13 +19,18 @@ pub mod queue;
 pub mod telemetry;
 
 pub mod accounts;
+pub mod affiliates;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
+pub mod bug_reports;
 pub mod content;
 pub mod events;
 pub mod limits;
 pub mod notifications;
+pub mod prompts;
+pub mod ready;
 pub mod schema;
 pub mod stats;
 pub mod usage;
+pub mod workbench;

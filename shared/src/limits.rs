@@ -45,3 +45,13 @@ pub const KEYS: Policy = limit("keys", 30, HOUR);
 pub const USAGE: Policy = limit("usage", 300, MINUTE);
 /// Administration, by account.
 pub const ADMIN: Policy = limit("admin", 60, MINUTE);
+/// Prompts made, by account.
+pub const NEW_PROMPTS: Policy = limit("new-prompts", 60, HOUR);
+/// Details of public prompts that only the database has, by address.
+pub const DETAILS: Policy = limit("details", 60, MINUTE);
+/// Runs of the workbench started and completed, by account; quotas of a day come on top.
+pub const RUNS: Policy = limit("workbench", 60, MINUTE);
+/// Bug reports, by account.
+pub const BUG_REPORTS: Policy = limit("bug-reports", 20, HOUR);
+/// Affiliate links followed, by address.
+pub const CLICKS: Policy = limit("affiliate-clicks", 60, MINUTE);

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
+use aws_sdk_sqs::{Client, operation::send_message_batch::SendMessageBatchError, types::SendMessageBatchRequestEntry};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OnceCell;
@@ -63,6 +63,19 @@ impl Queue {
     /// again alone.
     pub async fn send_each<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
         self.send_messages(records.iter().map(serde_json::to_string).collect()).await
+    }
+
+    /// Whether SQS answers for this queue. A call without a message is refused, and changes nothing; the permission
+    /// to send is all that it takes.
+    pub async fn answers(&self) -> Result<(), NotAccepted> {
+        let client = self.client.get_or_init(connect).await;
+        match client.send_message_batch().queue_url(&self.url).set_entries(Some(Vec::new())).send().await {
+            Err(error) if !error.as_service_error().is_some_and(SendMessageBatchError::is_empty_batch_request) => {
+                let reason = aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
+                Err(NotAccepted { rejected: 0, total: 0, reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn send_messages(&self, messages: serde_json::Result<Vec<String>>) -> Result<(), NotAccepted> {

@@ -94,11 +94,31 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "guards", indexes: &[] },
     Collection { name: "api_keys", indexes: &[unique(&[("publicId", 1)]), lookup(&[("userId", 1)])] },
     Collection { name: "provider_keys", indexes: &[lookup(&[("userId", 1), ("provider", 1)])] },
+    Collection { name: "prompt_revisions", indexes: &[unique(&[("promptId", 1), ("revision", 1)])] },
+    Collection { name: "prompt_audits", indexes: &[unique(&[("promptId", 1), ("version", 1)])] },
     Collection {
         name: "prompt_collections",
-        indexes: &[unique(&[("userId", 1), ("originalPromptId", 1), ("title", 1)])],
+        indexes: &[
+            unique(&[("userId", 1), ("originalPromptId", 1), ("title", 1)]),
+            lookup(&[("userId", 1), ("updatedAt", -1), ("_id", -1)]),
+        ],
     },
-    Collection { name: "workbench_runs", indexes: &[unique(&[("userId", 1), ("runId", 1)])] },
+    Collection {
+        name: "workbench_runs",
+        indexes: &[
+            unique(&[("userId", 1), ("runId", 1)]),
+            lookup(&[("userId", 1), ("createdAt", -1)]),
+            lookup(&[("status", 1), ("createdAt", 1)]),
+            lookup(&[("usageDue", 1)]),
+            expire(&[("createdAt", 1)], 400),
+        ],
+    },
+    Collection {
+        name: "bug_reports",
+        indexes: &[lookup(&[("userId", 1), ("_id", -1)]), lookup(&[("status", 1), ("_id", -1)])],
+    },
+    Collection { name: "affiliate_links", indexes: &[unique(&[("tool", 1)])] },
+    Collection { name: "affiliate_outreach", indexes: &[unique(&[("company", 1)])] },
     Collection {
         name: "analytics_events",
         indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],

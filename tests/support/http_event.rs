@@ -54,6 +54,21 @@ impl Function {
         self.send("GET", path, &[("authorization", &format!("Bearer {token}"))], None).await
     }
 
+    /// As [`Function::post_as`], changing the version of a thing that has this ETag.
+    pub async fn patch_as(&self, token: &str, path: &str, etag: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let mut headers = vec![("content-type", "application/json"), ("authorization", authorization.as_str())];
+        if !etag.is_empty() {
+            headers.push(("if-match", etag));
+        }
+        self.send("PATCH", path, &headers, Some(&body.to_string())).await
+    }
+
+    /// As [`Function::get_as`], removing.
+    pub async fn delete_as(&self, token: &str, path: &str) -> Answer {
+        self.send("DELETE", path, &[("authorization", &format!("Bearer {token}"))], None).await
+    }
+
     /// One request as an HTTP API event (payload 2.0).
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
         match self.invoke(event(method, path, headers, body, &self.address())).await {

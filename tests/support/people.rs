@@ -52,9 +52,15 @@ impl Town {
     }
 
     pub async fn function(&self, name: &str) -> Function {
+        self.function_with(name, &[]).await
+    }
+
+    /// As [`Town::function`], with these variables instead of the same ones of the town's.
+    pub async fn function_with(&self, name: &str, more: &[(&str, &str)]) -> Function {
         let content = crate::content::starter_url();
         let mut variables = self.variables();
         variables.push(("CONTENT_URL", &content));
+        variables.extend(more);
         Function::start(name, &variables).await
     }
 

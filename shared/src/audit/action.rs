@@ -29,6 +29,14 @@ pub enum Action {
     ProviderKeyRotated,
     ProviderKeyRevoked,
     StatsInvalidated,
+    PromptCreated,
+    PromptChanged,
+    PromptPublished,
+    PromptDeleted,
+    PromptAudited,
+    BugReportTriaged,
+    AffiliateSaved,
+    AffiliateRemoved,
 }
 
 /// A family of actions.
@@ -121,6 +129,14 @@ impl Action {
             Self::ProviderKeyRotated => ("security.provider_key.rotated", Security, Info),
             Self::ProviderKeyRevoked => ("security.provider_key.revoked", Security, Warning),
             Self::StatsInvalidated => ("data.stats.invalidated", Data, Info),
+            Self::PromptCreated => ("data.prompt.created", Data, Info),
+            Self::PromptChanged => ("data.prompt.changed", Data, Info),
+            Self::PromptPublished => ("admin.prompt.published", Admin, Info),
+            Self::PromptDeleted => ("data.prompt.deleted", Data, Warning),
+            Self::PromptAudited => ("data.prompt.audited", Data, Info),
+            Self::BugReportTriaged => ("admin.bug_report.triaged", Admin, Info),
+            Self::AffiliateSaved => ("admin.affiliate.saved", Admin, Info),
+            Self::AffiliateRemoved => ("admin.affiliate.removed", Admin, Warning),
         }
     }
 }

@@ -92,10 +92,14 @@ impl Trail {
     pub async fn record(&self, caller: &Caller, fact: Fact) -> Result<(), Problem> {
         let must_be_stored = fact.action.must_be_stored();
         let entry = self.entry(caller, fact);
-        match &self.queue {
-            Some(queue) if !must_be_stored => Ok(queue.send(&[Event::Audit(entry)]).await?),
-            _ => Ok(self.store(&entry).await?),
+        if let Some(queue) = self.queue.as_ref().filter(|_| !must_be_stored) {
+            match queue.send(&[Event::Audit(entry.clone())]).await {
+                Ok(()) => return Ok(()),
+                // What it tells of may be done already: it is told another way.
+                Err(error) => tracing::warn!(%error, "an audit entry goes straight into the store"),
+            }
         }
+        self.store(&entry).await
     }
 
     fn entry(&self, caller: &Caller, fact: Fact) -> AuditEntry {

@@ -156,6 +156,16 @@ impl Cache {
         .await;
     }
 
+    /// Whether the server answers; `None` when there is none.
+    pub async fn answers(&self) -> Option<bool> {
+        if !self.has_server() {
+            return None;
+        }
+        let ping =
+            async |connection: &mut MultiplexedConnection| redis::cmd("PING").query_async::<()>(connection).await;
+        Some(self.call(ping).await.is_some())
+    }
+
     /// Forgets `key`.
     pub async fn delete(&self, key: &str) {
         self.0.local.invalidate(key);

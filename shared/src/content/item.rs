@@ -10,6 +10,11 @@ use super::file;
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
 
+/// Fields that say who works on an item: not for readers.
+const INTERNAL: [&str; 4] = ["authorId", "organizationId", "lastRevisedBy", "deletedBy"];
+/// Characters of the content by which items are told from one another.
+const OPENING_CHARS: usize = 200;
+
 /// Who may see an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -32,9 +37,20 @@ pub struct Item {
     pub slug: Option<String>,
     /// Who may see it.
     pub access: Access,
-    pub(super) category: Option<String>,
-    pub(super) role: Option<String>,
-    pub(super) pattern: Option<String>,
+    /// Its title, if it has one.
+    pub title: Option<String>,
+    /// The first 200 characters of its content.
+    pub opening: String,
+    /// Who wrote it, where that is known.
+    pub author_id: Option<String>,
+    /// The organisation that it belongs to, if any.
+    pub organization_id: Option<String>,
+    /// Its category.
+    pub category: Option<String>,
+    /// Whom it is for.
+    pub role: Option<String>,
+    /// Its pattern.
+    pub pattern: Option<String>,
     pub(super) level: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) featured: bool,
@@ -56,7 +72,9 @@ impl Item {
             Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         };
-        let mut summary = object.clone();
+        let mut detail = object.clone();
+        detail.retain(|field, _| !INTERNAL.contains(&field.as_str()));
+        let mut summary = detail.clone();
         summary.retain(|field, _| !DETAIL_ONLY.contains(&field.as_str()));
         let searched =
             ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
@@ -64,6 +82,10 @@ impl Item {
             id: text("id").unwrap_or_default(),
             slug: file::slug(object).map(str::to_owned),
             access: access(object),
+            title: text("title"),
+            opening: text("content").unwrap_or_default().chars().take(OPENING_CHARS).collect(),
+            author_id: text("authorId"),
+            organization_id: text("organizationId"),
             category: text("category"),
             role: text("role"),
             pattern: text("pattern"),
@@ -74,7 +96,7 @@ impl Item {
             text: searched.chain(tags.iter().map(String::as_str)).collect::<Vec<_>>().join("\n").to_lowercase(),
             tags,
             summary: to_raw_value(&summary)?,
-            detail: to_raw_value(object)?,
+            detail: to_raw_value(&detail)?,
         })
     }
 }
@@ -134,5 +156,12 @@ mod tests {
         let item = item(json!({"id": "a", "content": "secret sauce", "example": {"before": "x"}, "odd": [1, null]}));
         assert_eq!(item.summary.get(), r#"{"id":"a","example":{"before":"x"},"odd":[1,null]}"#);
         assert!(item.detail.get().contains("secret sauce"));
+    }
+
+    #[test]
+    fn who_works_on_an_item_is_not_for_readers() {
+        let item = item(json!({"id": "a", "authorId": "ada", "organizationId": "org", "lastRevisedBy": "eve"}));
+        assert_eq!((item.summary.get(), item.detail.get()), (r#"{"id":"a"}"#, r#"{"id":"a"}"#));
+        assert_eq!(item.author_id.as_deref(), Some("ada"));
     }
 }

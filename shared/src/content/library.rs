@@ -69,6 +69,11 @@ impl Library {
         Ok(Self { items, by_key })
     }
 
+    /// Every item, whoever may see it.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
     /// The item with this id or slug, whoever may see it.
     pub fn find(&self, id_or_slug: &str) -> Option<&Item> {
         self.by_key.get(id_or_slug).map(|index| &self.items[*index])

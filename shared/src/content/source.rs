@@ -76,6 +76,11 @@ impl PublishedContent {
         }
     }
 
+    /// Whether the file of `kind` can be read.
+    pub async fn answers(&self, kind: Kind) -> Result<(), SourceError> {
+        self.fetch(kind, None).await.map(drop)
+    }
+
     /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
     pub async fn publish(&self, kind: Kind, bytes: Vec<u8>) -> Result<(), SourceError> {
         match &self.0 {

@@ -6,20 +6,24 @@ use std::sync::{Arc, OnceLock};
 
 mod body;
 pub(crate) mod finish;
+mod if_match;
 mod paging;
 mod path;
 mod problem;
 mod query;
 mod rate_limit;
 mod reply;
+mod text;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};
+pub use if_match::IfMatch;
 pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
 pub use rate_limit::{Policy, Quota};
 pub use reply::Reply;
+pub use text::plain;
 
 /// Who is calling, put into every request by the entry.
 #[derive(Clone, Debug, Default)]

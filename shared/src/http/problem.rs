@@ -9,6 +9,7 @@ use std::fmt::Display;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// What is wrong with one field.
@@ -27,6 +28,8 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     errors: Vec<FieldError>,
+    // Boxed: seldom there, and every fallible function returns this type.
+    members: Option<Box<Map<String, Value>>>,
     retry_after_s: Option<u64>,
     log: Option<String>,
 }
@@ -50,6 +53,10 @@ pub struct ProblemDocument {
     /// The fields at fault, if any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What this kind of problem tells besides, such as `matches`.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub members: Map<String, Value>,
     /// Quote this when asking for help.
     pub request_id: String,
 }
@@ -59,7 +66,7 @@ const RETRY_AFTER_S: u64 = 5;
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, log: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), members: None, retry_after_s: None, log: None }
     }
 
     /// 400: the request cannot be read at all.
@@ -85,6 +92,24 @@ impl Problem {
     /// 409: not as things stand. `code` says how they stand.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 412: it changed since the client read it.
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "changed_meanwhile",
+            "Somebody changed it since you read it: read it again, then repeat your change.",
+        )
+    }
+
+    /// 428: without `If-Match` a change may overwrite one that its author has not seen.
+    pub fn precondition_required() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "if_match_required",
+            "Send the header If-Match with the ETag of what you read.",
+        )
     }
 
     /// 405.
@@ -153,6 +178,13 @@ impl Problem {
         }
     }
 
+    /// Tells `value` too, as a member of its own (RFC 9457 §3.2).
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.get_or_insert_default().insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The text for the log, if the problem is one that an operator should see.
     pub(super) fn log(&self) -> Option<&str> {
         self.log.as_deref()
@@ -167,6 +199,7 @@ impl Problem {
             code: self.code,
             detail: self.detail,
             errors: self.errors,
+            members: self.members.map(|members| *members).unwrap_or_default(),
             request_id: request_id.to_owned(),
         }
     }

@@ -4,10 +4,16 @@ use jiff::Timestamp;
 
 use super::{
     limits::{LimitsView, Tier, UsageLimits},
-    record::{AcceptedUsage, UsageRequest},
+    record::{AcceptedUsage, Sum, UsageRequest},
 };
 use crate::{
-    accounts::Account, api_keys::KeyPrincipal, cache::Cache, config::ConfigError, http::Problem, queue::Queue,
+    accounts::Account,
+    api_keys::KeyPrincipal,
+    cache::Cache,
+    config::ConfigError,
+    events::{AiUsage, Event},
+    http::Problem,
+    queue::{NotAccepted, Queue},
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
@@ -37,6 +43,17 @@ impl UsageIntake {
             return Err(error.into());
         }
         Ok(usage.answer)
+    }
+
+    /// Takes the record of a use that the bundle itself allowed, and that is paid for: it counts against the plan, and
+    /// is never refused.
+    pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), NotAccepted> {
+        let (tier, at) = (Tier::of(&account.plan), usage.occurred_at);
+        let tokens = usage.prompt_tokens + usage.completion_tokens;
+        let sum = Sum { requests: 1, tokens, cost_micros: usage.cost_micros };
+        self.queue.send(&[Event::AiUsage(usage)]).await?;
+        self.limits.count(&account.id, tier, sum, at).await;
+        Ok(())
     }
 
     /// What is left of an account's plan.

@@ -20,7 +20,8 @@ pub struct Tier {
     requests_per_hour: u64,
     requests_per_day: u64,
     tokens_per_day: u64,
-    micros_per_day: u64,
+    /// Micro-dollars that a UTC day may cost.
+    pub micros_per_day: u64,
     /// Tokens, sent and received, in one request.
     pub tokens_per_request: u64,
 }
@@ -128,6 +129,13 @@ impl UsageLimits {
             }
         }
         Ok(())
+    }
+
+    /// Counts `sum`, whatever the limits: it has been used.
+    pub(super) async fn count(&self, user_id: &str, tier: &Tier, sum: Sum, now: Timestamp) {
+        for counter in counters(user_id, tier, sum, now) {
+            self.cache.add(&counter.key, counter.amount, counter.window).await;
+        }
     }
 
     /// Gives `sum` back: it was not accepted after all.

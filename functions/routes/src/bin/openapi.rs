@@ -5,6 +5,10 @@
 // Of each route only the description is used here.
 #![allow(dead_code, unreachable_pub, deprecated)]
 
+#[path = "affiliate-click.rs"]
+mod affiliate_click;
+#[path = "affiliate-links.rs"]
+mod affiliate_links;
 #[path = "ai-usage.rs"]
 mod ai_usage;
 #[path = "ai-usage-summary.rs"]
@@ -31,14 +35,28 @@ mod auth_password;
 mod auth_session;
 #[path = "auth-signup.rs"]
 mod auth_signup;
+#[path = "bug-reports.rs"]
+mod bug_reports;
 #[path = "health.rs"]
 mod health;
+#[path = "health-ready.rs"]
+mod health_ready;
 #[path = "learning.rs"]
 mod learning;
 #[path = "patterns.rs"]
 mod patterns;
 #[path = "prompt.rs"]
 mod prompt;
+#[path = "prompt-audit.rs"]
+mod prompt_audit;
+#[path = "prompt-collections.rs"]
+mod prompt_collections;
+#[path = "prompt-create.rs"]
+mod prompt_create;
+#[path = "prompt-edit.rs"]
+mod prompt_edit;
+#[path = "prompt-revisions.rs"]
+mod prompt_revisions;
 #[path = "prompt-view.rs"]
 mod prompt_view;
 #[path = "prompts.rs"]
@@ -57,6 +75,10 @@ mod user_preferences;
 mod user_stats;
 #[path = "users-admin.rs"]
 mod users_admin;
+#[path = "workbench-run.rs"]
+mod workbench_run;
+#[path = "workbench-runs.rs"]
+mod workbench_runs;
 
 use std::sync::Arc;
 
@@ -85,6 +107,9 @@ const DOCUMENT: &str = "/api/openapi.json";
     servers((url = "/")),
     paths(
         prompts::list, prompt::show, patterns::list, patterns::show, learning::list, learning::show,
+        prompt_create::create, prompt_edit::change, prompt_edit::remove, prompt_revisions::list,
+        prompt_audit::show, prompt_audit::add,
+        prompt_collections::list, prompt_collections::keep, prompt_collections::remove,
         prompt_view::count, analytics_track::track, stats::show, stats::invalidate,
         auth_signup::sign_up, auth_login::login, auth_session::show, auth_session::refresh, auth_session::log_out,
         auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
@@ -95,7 +120,10 @@ const DOCUMENT: &str = "/api/openapi.json";
         ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
         usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
         usage_reports::daily, usage_reports::monthly, analytics_stats::show,
-        users_admin::list, users_admin::change, audit_logs::list, health::show, document,
+        workbench_runs::start, workbench_runs::list, workbench_run::show, workbench_run::complete,
+        bug_reports::list, bug_reports::create, bug_reports::step,
+        affiliate_links::list, affiliate_links::save, affiliate_links::remove, affiliate_click::follow,
+        users_admin::list, users_admin::change, audit_logs::list, health::show, health_ready::show, document,
     ),
     modifiers(&Security),
 )]

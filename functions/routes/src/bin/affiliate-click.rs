@@ -1,0 +1,53 @@
+//! `GET /api/affiliate/{linkId}`: follows an affiliate link, and counts it.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
+use http::{StatusCode, header};
+use shared::{
+    affiliates::{ClickCounter, Links},
+    cache::Cache,
+    clock,
+    http::{Caller, Path, Problem, ProblemDocument},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+};
+
+/// What the handler needs.
+pub struct App {
+    cache: Cache,
+    links: Links,
+    counter: ClickCounter,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    // The database is needed for links that are not known yet, and for nothing else.
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
+    let app = App {
+        links: Links::new(mongo.clone(), cache.clone()),
+        counter: ClickCounter::from_env()?,
+        cache: cache.clone(),
+    };
+    let router = Router::new().route("/api/affiliate/{linkId}", get(follow)).with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// Leads to where the link was set to, once the click is counted. Nothing of the request changes where.
+#[utoipa::path(get, path = "/api/affiliate/{linkId}", tag = "analytics", params(("linkId" = String, Path)),
+    responses((status = 302), (status = 404, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+pub async fn follow(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(link_id): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    limits::CLICKS.check_address(&app.cache, &caller).await?;
+    let link = app.links.find(&link_id).await?;
+    let target = link.as_ref().and_then(|link| link.target());
+    let target = target.ok_or_else(|| Problem::not_found("There is no such link."))?;
+    app.counter.count(&link_id, clock::now()).await?;
+    // Kept by no cache, or the next click would not come here.
+    let headers = [(header::LOCATION, target.as_str().to_owned()), (header::CACHE_CONTROL, "no-store".into())];
+    Ok((StatusCode::FOUND, headers))
+}

@@ -1,0 +1,110 @@
+//! `PATCH`, `DELETE /api/prompts/{id}`: a prompt in the hands of its editors.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, extract::State, routing::patch};
+use shared::{
+    accounts::{Guard, Guarded, Permission, Principal, not_allowed},
+    audit::{Action, Fact, Trail},
+    cache::Cache,
+    http::{Caller, IfMatch, JsonBody, Path, Problem, ProblemDocument, Reply},
+    lambda, limits,
+    mongo::{Lifetime, Mongo},
+    prompts::{self, Desk, Prompt, PromptFields},
+};
+
+/// What the handlers need.
+pub struct App {
+    mongo: Mongo,
+    cache: Cache,
+    guard: Guard,
+    desk: Desk,
+    trail: Trail,
+}
+
+impl Guarded for App {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::start();
+    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
+    let app = App {
+        guard: Guard::from_env(&mongo, &cache)?,
+        desk: Desk::new(mongo.clone()),
+        trail: Trail::from_env(&mongo)?.with_queue()?,
+        mongo: mongo.clone(),
+        cache: cache.clone(),
+    };
+    let router = Router::new().route("/api/prompts/{id}", patch(change).delete(remove)).with_state(Arc::new(app));
+    lambda::http(router, (mongo, cache)).await
+}
+
+/// Changes what is sent, and keeps a revision. If-Match names the revision that its editor read.
+///
+/// Its editors see the change at once, everybody else after the next export. A public prompt is changed by those
+/// who may publish.
+#[utoipa::path(patch, path = "/api/prompts/{id}", tag = "content", request_body = PromptFields, security(("bearer" = [])),
+    params(("id" = String, Path, description = "Id or slug"), ("if-match" = String, Header, description = "The prompt's ETag, such as \"7\"")),
+    responses((status = 200, description = "The prompt as it is now"), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
+        (status = 412, description = "Somebody was faster", body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 428, body = ProblemDocument)))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    Path(id): Path<String>,
+    seen: Result<IfMatch, Problem>,
+    JsonBody(fields): JsonBody<PromptFields>,
+) -> Result<Reply, Problem> {
+    let before = admit(&app, &caller, &principal, &id, prompts::may_edit).await?;
+    fields.check_flags(&principal)?;
+    let IfMatch(revision) = seen?;
+    let prompt = app.desk.change(&principal, &before, revision, fields).await?;
+    if prompt.revision() > before.revision() {
+        let published = prompt.flag("isPublic", true) && !before.flag("isPublic", true);
+        let action = if published { Action::PromptPublished } else { Action::PromptChanged };
+        let fact = Fact::new(action).by(&principal.account).on("prompt", prompt.id());
+        app.trail.record(&caller, fact.with("revision", prompt.revision())).await?;
+    }
+    Ok(prompt.reply())
+}
+
+/// Takes a prompt back: it is kept, and shown to nobody any more.
+#[utoipa::path(delete, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security(("bearer" = [])),
+    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
+    let prompt = admit(&app, &caller, &principal, &id, prompts::may_remove).await?;
+    if !app.desk.remove(&principal, prompt.id()).await? {
+        return Err(absent());
+    }
+    let fact = Fact::new(Action::PromptDeleted).by(&principal.account).on("prompt", prompt.id());
+    app.trail.record(&caller, fact).await?;
+    Ok(Reply::no_content())
+}
+
+/// The prompt, for somebody who may do that with it; 404 for who may not even know of it.
+async fn admit(
+    app: &App,
+    caller: &Caller,
+    principal: &Principal,
+    id: &str,
+    may: fn(&Principal, &Prompt) -> bool,
+) -> Result<Prompt, Problem> {
+    principal.require(Permission::PromptsWrite)?;
+    limits::ACCOUNT.check(&app.cache, caller, principal.id()).await?;
+    let prompt = Prompt::find(&app.mongo, id).await?.filter(|prompt| prompts::may_see(principal, prompt));
+    let prompt = prompt.ok_or_else(absent)?;
+    if may(principal, &prompt) { Ok(prompt) } else { Err(not_allowed()) }
+}
+
+fn absent() -> Problem {
+    Problem::not_found("There is no such prompt.")
+}

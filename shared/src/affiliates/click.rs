@@ -1,0 +1,81 @@
+//! Following a link.
+
+use std::sync::Arc;
+
+use bson::doc;
+use jiff::Timestamp;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, LinkStatus, Target};
+use crate::{
+    cache::{Cache, Lookup},
+    config::ConfigError,
+    events::{AffiliateClick, Event},
+    http::Problem,
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    queue::Queue,
+};
+
+/// What is needed to follow a link.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    base_url: Target,
+    referral_url: Option<Target>,
+    status: LinkStatus,
+}
+
+impl Link {
+    /// Where it leads now; `None` when it is switched off.
+    pub fn target(&self) -> Option<&Target> {
+        match self.status {
+            LinkStatus::Active => Some(self.referral_url.as_ref().unwrap_or(&self.base_url)),
+            LinkStatus::Pending | LinkStatus::Requested => Some(&self.base_url),
+            LinkStatus::Disabled => None,
+        }
+    }
+}
+
+/// The links, behind the cache.
+pub struct Links {
+    mongo: Mongo,
+    lookup: Lookup<Link>,
+}
+
+impl Links {
+    /// Uses the environment's client and cache.
+    pub fn new(mongo: Mongo, cache: Cache) -> Self {
+        Self { mongo, lookup: Lookup::new("affiliate-link", cache) }
+    }
+
+    /// The link with this id. A change is in force everywhere within half a minute.
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<Link>>, mongo::Error> {
+        let find = async |database: Database| {
+            database.collection::<Link>(Kind::Link.collection()).find_one(doc! {"_id": id}).await
+        };
+        self.lookup.get(id, async || self.mongo.run(REQUEST_LIMIT, find).await).await
+    }
+
+    /// To be called after every change of a link.
+    pub async fn changed(&self, id: &str) {
+        self.lookup.forget(id).await;
+    }
+}
+
+/// Counts clicks, through the queue.
+pub struct ClickCounter(Queue);
+
+impl ClickCounter {
+    /// Reads where events go.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self(Queue::events_from_env()?))
+    }
+
+    /// Counts a click; an error means that it is not counted, and the link not to be followed.
+    pub async fn count(&self, link_id: &str, now: Timestamp) -> Result<(), Problem> {
+        let click = AffiliateClick { id: id::new(), link_id: link_id.to_owned(), occurred_at: now };
+        Ok(self.0.send(&[Event::AffiliateClick(click)]).await?)
+    }
+}

@@ -1,0 +1,90 @@
+//! All links and talks, with the clicks that events tell of.
+
+use std::collections::HashMap;
+
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Kind;
+use crate::{
+    clock,
+    http::Problem,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// There are as many as an administrator has written by hand.
+const MOST: i64 = 1000;
+
+/// Links and talks, by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Listing {
+    /// The links, each with its `clicks`.
+    #[schema(value_type = Vec<Object>)]
+    pub links: Vec<Map<String, Value>>,
+    /// The talks.
+    #[schema(value_type = Vec<Object>)]
+    pub outreach: Vec<Map<String, Value>>,
+}
+
+/// How often a link was followed, of the 400 days that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Clicks {
+    /// In all.
+    total: u64,
+    /// This UTC day.
+    today: u64,
+    /// In 7 days.
+    last_7_days: u64,
+    /// In 30 days.
+    last_30_days: u64,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    #[serde(rename = "_id")]
+    link_id: String,
+    #[serde(flatten)]
+    clicks: Clicks,
+}
+
+/// Everything, as of `now`: three reads, however many links there are.
+pub async fn list(mongo: &Mongo, now: Timestamp) -> Result<Listing, Problem> {
+    let read = async |database: Database| {
+        let links = all(&database, Kind::Link, "tool").await?;
+        let outreach = all(&database, Kind::Outreach, "company").await?;
+        let clicks = database.collection::<Document>("affiliate_clicks").aggregate(count(now)).await?;
+        Ok((links, outreach, clicks.with_type::<Row>().try_collect::<Vec<_>>().await?))
+    };
+    let (links, outreach, rows) = mongo.run(REQUEST_LIMIT, read).await?;
+    let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
+    let (mut links, outreach) = (json(&links)?, json(&outreach)?);
+    for link in &mut links {
+        let of_link = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
+        link.insert("clicks".into(), serde_json::to_value(of_link)?);
+    }
+    Ok(Listing { links, outreach })
+}
+
+async fn all(database: &Database, kind: Kind, by: &str) -> mongodb::error::Result<Vec<RawDocumentBuf>> {
+    let entries = database.collection::<RawDocumentBuf>(kind.collection());
+    entries.find(doc! {}).sort(doc! {by: 1}).limit(MOST).await?.try_collect().await
+}
+
+fn json(entries: &[RawDocumentBuf]) -> Result<Vec<Map<String, Value>>, Problem> {
+    entries.iter().map(|entry| mongo::to_json(entry)).collect::<anyhow::Result<_>>().map_err(Problem::internal)
+}
+
+fn count(now: Timestamp) -> Vec<Document> {
+    let since = |at: Timestamp| doc! {"$sum": {"$cond": [{"$gte": ["$occurredAt", clock::to_bson(at)]}, 1, 0]}};
+    let days = |days: i64| since(now - SignedDuration::from_hours(24 * days));
+    vec![doc! {"$group": {
+        "_id": "$linkId", "total": {"$sum": 1}, "today": since(clock::start_of_day(now, 0)),
+        "last7Days": days(7), "last30Days": days(30),
+    }}]
+}

@@ -1,0 +1,11 @@
+//! Bug reports: what people saw go wrong, and what became of it.
+
+mod page_url;
+mod report;
+mod triage;
+
+pub use page_url::PageUrl;
+pub use report::{
+    ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportView, Status, create, list,
+};
+pub use triage::{TRIAGE, Triage, Triaged, triage};

@@ -1,0 +1,277 @@
+//! A report as it comes, as stored, and as it is shown.
+
+use bson::{DateTime, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::PageUrl;
+use crate::{
+    accounts::{Account, Principal, Role},
+    clock,
+    http::{Cursor, Problem, plain},
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Reports that one account may have open: M0 holds 512 MB for everybody.
+pub const LIMIT: u64 = 100;
+
+/// Something that went wrong.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewReport {
+    /// What somebody wanted to do, in up to 200 characters.
+    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    intent: String,
+    /// What happened instead: 10 to 5,000 characters.
+    #[garde(length(chars, min = 10, max = 5000), custom(plain))]
+    description: String,
+    /// On which page. Secrets in the address are left out.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "uri")]
+    page_url: PageUrl,
+    /// CSS selector of the element.
+    #[garde(inner(length(chars, max = 500), custom(plain)))]
+    selector: Option<String>,
+    /// Its text.
+    #[garde(inner(length(chars, max = 500), custom(plain)))]
+    element_text: Option<String>,
+    /// Its size.
+    #[garde(dive)]
+    element_size: Option<ElementSize>,
+    /// The browser.
+    #[garde(inner(length(chars, max = 500), custom(plain)))]
+    user_agent: Option<String>,
+}
+
+/// In CSS pixels.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ElementSize {
+    /// Width.
+    #[garde(range(min = 0.0, max = 100_000.0))]
+    width: f64,
+    /// Height.
+    #[garde(range(min = 0.0, max = 100_000.0))]
+    height: f64,
+}
+
+/// How a report stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// Nobody looked at it yet.
+    New,
+    /// Somebody did, and it is to be worked on.
+    Triaged,
+    /// It is mended.
+    Resolved,
+    /// It will not be.
+    Rejected,
+}
+
+impl Status {
+    /// As the store names it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Triaged => "triaged",
+            Self::Resolved => "resolved",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// `bug_reports`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    #[serde(rename = "_id")]
+    id: String,
+    user_id: String,
+    organization_id: Option<String>,
+    intent: String,
+    description: String,
+    page_url: String,
+    selector: Option<String>,
+    element_text: Option<String>,
+    element_size: Option<ElementSize>,
+    user_agent: Option<String>,
+    pub(super) status: Status,
+    history: Vec<Step>,
+    created_at: DateTime,
+    updated_at: DateTime,
+}
+
+/// A step of a report, as stored.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Step {
+    pub(super) status: Status,
+    pub(super) by: String,
+    pub(super) note: Option<String>,
+    pub(super) at: DateTime,
+}
+
+/// A report.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportView {
+    /// Id.
+    pub id: String,
+    /// Whose.
+    pub user_id: String,
+    /// What was wanted.
+    pub intent: String,
+    /// What happened.
+    pub description: String,
+    /// On which page.
+    pub page_url: String,
+    /// CSS selector of the element.
+    pub selector: Option<String>,
+    /// Its text.
+    pub element_text: Option<String>,
+    /// Its size.
+    pub element_size: Option<ElementSize>,
+    /// The browser.
+    pub user_agent: Option<String>,
+    /// How it stands.
+    pub status: Status,
+    /// How it came there, the first step first.
+    pub history: Vec<HistoryEntry>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// A step of a report.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryEntry {
+    /// To which state.
+    pub status: Status,
+    /// Whose step.
+    pub by: String,
+    /// What they noted.
+    pub note: Option<String>,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// A page of reports.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportPage {
+    /// The newest first.
+    pub reports: Vec<ReportView>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// Which reports.
+#[derive(Debug, Default)]
+pub struct ReportFilter {
+    /// In this state.
+    pub status: Option<Status>,
+    /// Not only the caller's own, but all that they may triage.
+    pub all: bool,
+}
+
+impl From<Report> for ReportView {
+    fn from(report: Report) -> Self {
+        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+        let entry = |step: Step| HistoryEntry { status: step.status, by: step.by, note: step.note, at: text(step.at) };
+        Self {
+            id: report.id,
+            user_id: report.user_id,
+            intent: report.intent,
+            description: report.description,
+            page_url: report.page_url,
+            selector: report.selector,
+            element_text: report.element_text,
+            element_size: report.element_size,
+            user_agent: report.user_agent,
+            status: report.status,
+            history: report.history.into_iter().map(entry).collect(),
+            created_at: text(report.created_at),
+            updated_at: text(report.updated_at),
+        }
+    }
+}
+
+/// Keeps a report of `account`; `None` when it has as many open as it may.
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Option<ReportView>, mongo::Error> {
+    let now = clock::to_bson(clock::now());
+    let report = Report {
+        id: id::new(),
+        user_id: account.id.clone(),
+        organization_id: account.organization_id.clone(),
+        intent: new.intent,
+        description: new.description,
+        page_url: new.page_url.as_str().to_owned(),
+        selector: new.selector,
+        element_text: new.element_text,
+        element_size: new.element_size,
+        user_agent: new.user_agent,
+        status: Status::New,
+        history: vec![Step { status: Status::New, by: account.id.clone(), note: None, at: now }],
+        created_at: now,
+        updated_at: now,
+    };
+    let open = doc! {"userId": &account.id, "status": {"$in": ["new", "triaged"]}};
+    let insert = async |database: Database| {
+        let reports = collection(&database);
+        if reports.count_documents(open).await? >= LIMIT {
+            return Ok(false);
+        }
+        reports.insert_one(&report).await.map(|_| true)
+    };
+    let kept = mongo.run(REQUEST_LIMIT, insert).await?;
+    Ok(kept.then(|| report.into()))
+}
+
+/// The caller's reports, or all in their reach, the newest first, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    principal: &Principal,
+    filter: &ReportFilter,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<ReportPage, Problem> {
+    let mut query = if filter.all {
+        reach(principal)?
+    } else {
+        doc! {"userId": principal.id()}
+    };
+    if let Some(status) = filter.status {
+        query.insert("status", status.name());
+    }
+    if let Some(Cursor(_, last)) = cursor {
+        query.insert("_id", doc! {"$lt": last});
+    }
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let find = async |database: Database| {
+        collection(&database).find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+    };
+    let mut reports = mongo.run(REQUEST_LIMIT, find).await?;
+    let more = reports.len() > limit;
+    reports.truncate(limit);
+    let next_cursor = reports.last().filter(|_| more).map(|report| Cursor(String::new(), report.id.clone()).encode());
+    Ok(ReportPage { reports: reports.into_iter().map(ReportView::from).collect(), next_cursor })
+}
+
+/// Reports that the caller may triage: every one for a super admin, else those of their organisation.
+pub(super) fn reach(principal: &Principal) -> Result<bson::Document, Problem> {
+    match (principal.role(), &principal.account.organization_id) {
+        (Role::SuperAdmin, _) => Ok(doc! {}),
+        (_, Some(organization)) => Ok(doc! {"organizationId": organization}),
+        (_, None) => Err(Problem::forbidden("no_organization", "Your account belongs to no organisation.")),
+    }
+}
+
+pub(super) fn collection(database: &Database) -> Collection<Report> {
+    database.collection("bug_reports")
+}

@@ -1,0 +1,80 @@
+//! What becomes of a report: new → triaged → resolved or rejected, each step with who and when.
+
+use bson::doc;
+use garde::Validate;
+use mongodb::{Database, options::ReturnDocument};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    ReportView, Status,
+    report::{Step, collection, reach},
+};
+use crate::{
+    accounts::{Permission, Principal},
+    clock,
+    http::{Problem, plain},
+    mongo::{Mongo, REQUEST_LIMIT},
+};
+
+/// Who runs an organisation looks at its members' reports: `org_admin` and `super_admin` have this permission.
+pub const TRIAGE: Permission = Permission::OrgManageSettings;
+
+/// A step.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Triage {
+    /// To which state: `triaged`, then `resolved` or `rejected`.
+    #[garde(custom(reachable))]
+    pub status: Status,
+    /// Why, in up to 1,000 characters.
+    #[garde(inner(length(chars, max = 1000), custom(plain)))]
+    note: Option<String>,
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub enum Triaged {
+    /// It is done.
+    Done(Box<ReportView>),
+    /// The report does not stand where such a step begins.
+    NotFromHere,
+    /// There is no such report in the caller's reach.
+    Absent,
+}
+
+/// Takes a report a step further. Of two at once, one finds it moved on.
+pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage) -> Result<Triaged, Problem> {
+    let mut known = reach(principal)?;
+    known.insert("_id", id);
+    let mut ready = known.clone();
+    ready.insert("status", from(step.status).name());
+    let now = clock::to_bson(clock::now());
+    let entry = Step { status: step.status, by: principal.id().to_owned(), note: step.note, at: now };
+    let entry = bson::serialize_to_document(&entry).map_err(Problem::internal)?;
+    let update = doc! {"$set": {"status": step.status.name(), "updatedAt": now}, "$push": {"history": entry}};
+    let change = async |database: Database| {
+        let reports = collection(&database);
+        let done = reports.find_one_and_update(ready, update).return_document(ReturnDocument::After).await?;
+        let exists = done.is_some() || reports.count_documents(known).await? > 0;
+        Ok((done, exists))
+    };
+    Ok(match mongo.run(REQUEST_LIMIT, change).await? {
+        (Some(report), _) => Triaged::Done(Box::new(report.into())),
+        (None, true) => Triaged::NotFromHere,
+        (None, false) => Triaged::Absent,
+    })
+}
+
+/// Where a report must stand to get there.
+const fn from(status: Status) -> Status {
+    match status {
+        Status::New | Status::Triaged => Status::New,
+        Status::Resolved | Status::Rejected => Status::Triaged,
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn reachable(status: &Status, _: &()) -> garde::Result {
+    if *status == Status::New { Err(garde::Error::new("must be triaged, resolved or rejected")) } else { Ok(()) }
+}

@@ -1,0 +1,139 @@
+//! Audits: what was found about a prompt's quality, each with a number of its own.
+
+use bson::{Document, RawDocumentBuf, doc};
+use garde::Validate;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+use super::Prompt;
+use crate::{
+    clock,
+    http::{Problem, plain},
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// How often a number is taken anew when somebody else took it first: more than there are environments.
+const ATTEMPTS: u32 = 20;
+
+/// How thorough.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AuditType {
+    /// Everything was looked at.
+    Full,
+    /// The main points were.
+    Quick,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAudit {
+    /// How thorough it was.
+    #[garde(skip)]
+    audit_type: AuditType,
+    /// 0 to 10.
+    #[garde(range(min = 0.0, max = 10.0))]
+    overall_score: f64,
+    /// 0 to 10 by category, up to 20.
+    #[serde(default)]
+    #[garde(length(max = 20), custom(scores))]
+    category_scores: BTreeMap<String, f64>,
+    /// Up to 50.
+    #[serde(default)]
+    #[garde(length(max = 50), inner(length(chars, min = 1, max = 1000), custom(plain)))]
+    issues: Vec<String>,
+    /// Up to 50.
+    #[serde(default)]
+    #[garde(length(max = 50), inner(length(chars, min = 1, max = 1000), custom(plain)))]
+    recommendations: Vec<String>,
+    /// Up to 50.
+    #[serde(default)]
+    #[garde(length(max = 50), inner(length(chars, min = 1, max = 200), custom(plain)))]
+    missing_elements: Vec<String>,
+    /// Whether somebody should mend it.
+    #[serde(default)]
+    #[garde(skip)]
+    needs_fix: bool,
+    /// What made it, such as `1.1`.
+    #[garde(inner(length(chars, max = 50), custom(plain)))]
+    audit_tool_version: Option<String>,
+}
+
+/// A prompt's last audit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastAudit {
+    /// Of which prompt.
+    pub prompt_id: String,
+    /// Whether there is one.
+    pub has_audit: bool,
+    /// What it found; `version` counts a prompt's audits.
+    #[schema(value_type = Option<Object>)]
+    pub audit: Option<Map<String, Value>>,
+}
+
+/// Keeps an audit under the prompt's next number. Of two at once, the unique index lets one have it, and
+/// the other takes the number after.
+pub async fn add(
+    mongo: &Mongo,
+    prompt: &Prompt,
+    auditor: &str,
+    audit: NewAudit,
+) -> Result<Map<String, Value>, Problem> {
+    let Value::Object(findings) = serde_json::to_value(audit)? else { return Err(Problem::internal("no object")) };
+    for _ in 0..ATTEMPTS {
+        let last = last(mongo, prompt.id()).await?;
+        let version = last.and_then(|audit| audit["version"].as_i64()).unwrap_or_default() + 1;
+        let mut entry = findings.clone();
+        let Value::Object(numbered) = json!({
+            "id": id::new(), "promptId": prompt.id(), "promptRevision": prompt.revision(), "version": version,
+            "auditedBy": auditor, "auditedAt": clock::rfc3339(clock::now()),
+        }) else {
+            unreachable!("an object was written")
+        };
+        entry.extend(numbered);
+        let mut document = mongo::to_document(&entry, &["auditedAt"]).map_err(Problem::internal)?;
+        let id = document.remove("id");
+        document.insert("_id", id);
+        let insert =
+            async |database: Database| database.collection::<Document>("prompt_audits").insert_one(document).await;
+        match mongo.run(REQUEST_LIMIT, insert).await {
+            Ok(_) => return Ok(entry),
+            Err(error) if error.is_duplicate() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Problem::unavailable("audits of one prompt came faster than numbers for them"))
+}
+
+/// The last audit of a prompt, for everybody who sees the prompt: who made it is left out.
+pub async fn latest(mongo: &Mongo, prompt: &Prompt) -> Result<LastAudit, Problem> {
+    let mut audit = last(mongo, prompt.id()).await?;
+    if let Some(audit) = &mut audit {
+        audit.shift_remove("auditedBy");
+    }
+    Ok(LastAudit { prompt_id: prompt.id().to_owned(), has_audit: audit.is_some(), audit })
+}
+
+async fn last(mongo: &Mongo, prompt_id: &str) -> Result<Option<Map<String, Value>>, Problem> {
+    let find = async |database: Database| {
+        let audits = database.collection::<RawDocumentBuf>("prompt_audits");
+        audits.find_one(doc! {"promptId": prompt_id}).sort(doc! {"version": -1}).await
+    };
+    let found = mongo.run(REQUEST_LIMIT, find).await?;
+    found.map(|raw| mongo::to_json(&raw)).transpose().map_err(Problem::internal)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn scores(scores: &BTreeMap<String, f64>, _: &()) -> garde::Result {
+    let named = |name: &String| (1..=50).contains(&name.chars().count()) && plain(name, &()).is_ok();
+    if scores.iter().all(|(name, score)| named(name) && (0.0..=10.0).contains(score)) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be numbers from 0 to 10 under names of 1 to 50 characters"))
+}

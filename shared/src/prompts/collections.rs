@@ -1,0 +1,188 @@
+//! Prompts that people made their own: copies, adapted, of what others see too.
+
+use bson::{DateTime, doc};
+use futures_util::TryStreamExt;
+use garde::Validate;
+use mongodb::{Collection, Database, options::ReturnDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Prompt;
+use crate::{
+    clock,
+    http::{Cursor, Problem, plain},
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Prompts that one account may collect: M0 holds 512 MB for everybody.
+pub const LIMIT: u64 = 500;
+
+/// A prompt to keep. The same original under the same title is kept once: again, it is replaced.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCollected {
+    /// The front end's id of the copy.
+    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    prompt_id: String,
+    /// Id or slug of the prompt that it was made from.
+    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    pub original_prompt_id: String,
+    /// What its owner calls it.
+    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    title: String,
+    /// Its text, up to 50,000 characters, kept letter by letter.
+    #[garde(length(chars, min = 1, max = 50_000), custom(plain))]
+    content: String,
+    /// The original's text at that time.
+    #[garde(inner(length(chars, max = 50_000), custom(plain)))]
+    original_content: Option<String>,
+}
+
+/// `prompt_collections`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Collected {
+    #[serde(rename = "_id")]
+    id: String,
+    prompt_id: String,
+    original_prompt_id: String,
+    title: String,
+    content: String,
+    original_content: Option<String>,
+    category: Option<String>,
+    role: Option<String>,
+    pattern: Option<String>,
+    created_at: DateTime,
+    updated_at: DateTime,
+}
+
+/// A kept prompt, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectedView {
+    /// Id.
+    pub id: String,
+    /// The front end's id of the copy.
+    pub prompt_id: String,
+    /// Id of the original.
+    pub original_prompt_id: String,
+    /// Title.
+    pub title: String,
+    /// Text.
+    pub content: String,
+    /// The original's text at that time.
+    pub original_content: Option<String>,
+    /// The original's category.
+    pub category: Option<String>,
+    /// The original's role.
+    pub role: Option<String>,
+    /// The original's pattern.
+    pub pattern: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// A page of kept prompts.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectionPage {
+    /// Those kept last come first.
+    pub collections: Vec<CollectedView>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+impl From<Collected> for CollectedView {
+    fn from(kept: Collected) -> Self {
+        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+        Self {
+            id: kept.id,
+            prompt_id: kept.prompt_id,
+            original_prompt_id: kept.original_prompt_id,
+            title: kept.title,
+            content: kept.content,
+            original_content: kept.original_content,
+            category: kept.category,
+            role: kept.role,
+            pattern: kept.pattern,
+            created_at: text(kept.created_at),
+            updated_at: text(kept.updated_at),
+        }
+    }
+}
+
+/// Keeps a copy of `original`; `None` when the account has as many as it may.
+pub async fn keep(
+    mongo: &Mongo,
+    user_id: &str,
+    original: &Prompt,
+    new: &NewCollected,
+) -> Result<Option<CollectedView>, Problem> {
+    let key = doc! {"userId": user_id, "originalPromptId": original.id(), "title": &new.title};
+    let now = clock::to_bson(clock::now());
+    let update = doc! {
+        "$set": {
+            "promptId": &new.prompt_id, "content": &new.content, "originalContent": &new.original_content,
+            "category": original.text("category"), "role": original.text("role"),
+            "pattern": original.text("pattern"), "updatedAt": now,
+        },
+        "$setOnInsert": {"_id": id::new(), "createdAt": now},
+    };
+    let write = async || {
+        let (key, update) = (key.clone(), update.clone());
+        let write = async move |database: Database| {
+            let all = collection(&database);
+            let full = all.count_documents(doc! {"userId": user_id}).await? >= LIMIT;
+            all.find_one_and_update(key, update).upsert(!full).return_document(ReturnDocument::After).await
+        };
+        mongo.run(REQUEST_LIMIT, write).await
+    };
+    let kept = match write().await {
+        // Two who keep the same at once: the index lets one in, and the other finds it there.
+        Err(error) if error.is_duplicate() => write().await?,
+        outcome => outcome?,
+    };
+    Ok(kept.map(CollectedView::from))
+}
+
+/// What an account has kept, the last first, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    user_id: &str,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<CollectionPage, Problem> {
+    let mut filter = doc! {"userId": user_id};
+    if let Some(Cursor(at, id)) = cursor {
+        let at: jiff::Timestamp =
+            at.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
+        let at = clock::to_bson(at);
+        filter.insert("$or", vec![doc! {"updatedAt": {"$lt": at}}, doc! {"updatedAt": at, "_id": {"$lt": id}}]);
+    }
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let newest = doc! {"updatedAt": -1, "_id": -1};
+    let find = async |database: Database| {
+        collection(&database).find(filter).sort(newest).limit(wanted).await?.try_collect::<Vec<_>>().await
+    };
+    let mut kept = mongo.run(REQUEST_LIMIT, find).await?;
+    let more = kept.len() > limit;
+    kept.truncate(limit);
+    let collections: Vec<_> = kept.into_iter().map(CollectedView::from).collect();
+    let last = collections.last().filter(|_| more);
+    let next_cursor = last.map(|kept| Cursor(kept.updated_at.clone(), kept.id.clone()).encode());
+    Ok(CollectionPage { collections, next_cursor })
+}
+
+/// Removes one of the account's; false when there was none.
+pub async fn remove(mongo: &Mongo, user_id: &str, id: &str) -> Result<bool, mongo::Error> {
+    let mine = doc! {"_id": id, "userId": user_id};
+    let delete = async |database| collection(&database).delete_one(mine).await;
+    Ok(mongo.run(REQUEST_LIMIT, delete).await?.deleted_count == 1)
+}
+
+fn collection(database: &Database) -> Collection<Collected> {
+    database.collection("prompt_collections")
+}

@@ -1,0 +1,368 @@
+//! Where prompts are made, changed and taken back: each with its revision, in one transaction.
+
+use std::sync::Arc;
+
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use mongodb::{ClientSession, Database};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Match, Prompt, PromptFields,
+    duplicates::{OPENING_CHARS, Print},
+    prompt::{collection, writable},
+    revisions,
+};
+use crate::{
+    accounts::{Account, Principal},
+    clock,
+    content::{Access, Library},
+    http::Problem,
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// Prompts that one account may have: M0 holds 512 MB for everybody.
+pub const OWN_LIMIT: usize = 500;
+/// Duplicates that are told of.
+const MATCHES_TOLD: usize = 10;
+/// Top-level fields that are dates in the store.
+const DATES: [&str; 4] = ["createdAt", "updatedAt", "lastRevisedAt", "deletedAt"];
+/// How often a deletion is tried while others change the prompt.
+const REMOVE_ATTEMPTS: u32 = 5;
+/// Characters of a title that its slug keeps.
+const SLUG_CHARS: usize = 80;
+
+/// What became of a new prompt.
+#[derive(Debug)]
+pub enum Created {
+    /// It is made.
+    Done(Prompt),
+    /// There are prompts like it.
+    Duplicate(Vec<Match>),
+    /// The account has [`OWN_LIMIT`] prompts.
+    TooMany,
+}
+
+/// Makes and changes prompts.
+pub struct Desk {
+    mongo: Mongo,
+}
+
+impl Desk {
+    /// Uses the environment's client.
+    pub fn new(mongo: Mongo) -> Self {
+        Self { mongo }
+    }
+
+    /// A new prompt of this author, unless what everybody sees (`library`) or the author's own holds one
+    /// like it. It is private unless its author may publish and says so.
+    pub async fn create(&self, author: &Account, fields: PromptFields, library: &Library) -> Result<Created, Problem> {
+        let reason = fields.change_reason.clone();
+        let mut prompt = new_prompt(author, fields.into_map()?);
+        let print = Print::of(&prompt.0);
+        let published = library.items().iter().filter(|item| item.access != Access::Hidden).map(Print::of_item);
+        let matches = print.among(published);
+        if !matches.is_empty() {
+            return Ok(Created::Duplicate(told(matches)));
+        }
+        let print = Arc::new(print);
+        match self.insert(author, &prompt, &print, reason.as_deref()).await {
+            Ok(Some(created)) => Ok(created),
+            Ok(None) => {
+                // Somebody else's prompt has the slug: the id's random end makes another.
+                let slug = format!("{}-{}", prompt.text("slug").unwrap_or_default(), &prompt.id()[24..]);
+                prompt.0.insert("slug".into(), slug.into());
+                let created = self.insert(author, &prompt, &print, reason.as_deref()).await?;
+                created.ok_or_else(|| Problem::internal("a random slug was taken"))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// `None` when the slug is taken.
+    async fn insert(
+        &self,
+        author: &Account,
+        prompt: &Prompt,
+        print: &Arc<Print>,
+        reason: Option<&str>,
+    ) -> Result<Option<Created>, Problem> {
+        let insertion = Insertion {
+            author_id: author.id.clone(),
+            print: Arc::clone(print),
+            stored: stored(prompt).map_err(Problem::internal)?,
+            revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())?,
+        };
+        match insertion.run(self.mongo.clone()).await {
+            Ok(Inserted::Done) => Ok(Some(Created::Done(prompt.clone()))),
+            Ok(Inserted::Duplicate(matches)) => Ok(Some(Created::Duplicate(matches))),
+            Ok(Inserted::TooMany) => Ok(Some(Created::TooMany)),
+            Err(error) if error.is_duplicate() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes the prompt, if it still is at the revision that its editor read: else 412.
+    pub async fn change(
+        &self,
+        editor: &Principal,
+        before: &Prompt,
+        read_revision: i64,
+        fields: PromptFields,
+    ) -> Result<Prompt, Problem> {
+        if before.revision() != read_revision {
+            return Err(Problem::precondition_failed());
+        }
+        let reason = fields.change_reason.clone();
+        let mut after = before.clone();
+        for (field, value) in fields.into_map()? {
+            if value.is_null() {
+                after.0.shift_remove(&field)
+            } else {
+                after.0.insert(field, value)
+            };
+        }
+        if after.0 == before.0 {
+            return Ok(after);
+        }
+        if self.replace(editor, before, &mut after, reason.as_deref()).await? {
+            Ok(after)
+        } else {
+            Err(Problem::precondition_failed())
+        }
+    }
+
+    /// Takes the prompt back: it is kept, and shown to nobody. False when it was gone already.
+    pub async fn remove(&self, editor: &Principal, id: &str) -> Result<bool, Problem> {
+        for _ in 0..REMOVE_ATTEMPTS {
+            let Some(before) = Prompt::find(&self.mongo, id).await? else { return Ok(false) };
+            let mut after = before.clone();
+            after.0.insert("active".into(), false.into());
+            after.0.insert("deletedBy".into(), editor.id().into());
+            after.0.insert("deletedAt".into(), clock::rfc3339(clock::now()).into());
+            if self.replace(editor, &before, &mut after, None).await? {
+                return Ok(true);
+            }
+        }
+        Err(Problem::unavailable("a prompt changed faster than it could be removed"))
+    }
+
+    /// Puts `after` in the place of `before` as its next revision. False when somebody was faster.
+    async fn replace(
+        &self,
+        editor: &Principal,
+        before: &Prompt,
+        after: &mut Prompt,
+        reason: Option<&str>,
+    ) -> Result<bool, Problem> {
+        let now = clock::now();
+        let stamps = [
+            ("currentRevision", json!(before.revision() + 1)),
+            ("lastRevisedBy", json!(editor.id())),
+            ("lastRevisedAt", json!(clock::rfc3339(now))),
+            ("updatedAt", json!(clock::rfc3339(now))),
+        ];
+        after.0.extend(stamps.map(|(field, value)| (field.to_owned(), value)));
+        let change = Change {
+            guard: guard(before),
+            update: update(before, after).map_err(Problem::internal)?,
+            // What was imported has no first revision yet: the list of revisions has no gap.
+            first: (before.revision() == 1)
+                .then(|| revisions::document(None, before, before.text("authorId"), None, now))
+                .transpose()?,
+            revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)?,
+        };
+        Ok(change.run(self.mongo.clone()).await?)
+    }
+}
+
+/// A prompt on its way into the store.
+struct Insertion {
+    author_id: String,
+    print: Arc<Print>,
+    stored: Document,
+    revision: Document,
+}
+
+enum Inserted {
+    Done,
+    Duplicate(Vec<Match>),
+    TooMany,
+}
+
+impl Insertion {
+    /// Boxed: the driver's futures are large.
+    fn run(self, mongo: Mongo) -> BoxFuture<'static, Result<Inserted, mongo::Error>> {
+        let insert = async move |database: Database| {
+            let mut session = database.client().start_session().await?;
+            let work = async move |session: &mut ClientSession| {
+                // Two who make the same prompt at once both write the author: one of them starts over.
+                let touch = doc! {"$inc": {"promptChanges": 1}};
+                let users = database.collection::<Document>("users");
+                users.update_one(doc! {"_id": &self.author_id}, touch).session(&mut *session).await?;
+                let own = own_prints(&database, &self.author_id, session).await?;
+                if own.len() >= OWN_LIMIT {
+                    return Ok(Inserted::TooMany);
+                }
+                let matches = self.print.among(own);
+                if !matches.is_empty() {
+                    return Ok(Inserted::Duplicate(told(matches)));
+                }
+                writable(&database).insert_one(&self.stored).session(&mut *session).await?;
+                keep_revision(&database, &self.revision, session).await?;
+                Ok(Inserted::Done)
+            };
+            session.start_transaction().and_run2(work).await
+        };
+        async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+    }
+}
+
+/// One step from a revision to the next.
+struct Change {
+    guard: Document,
+    update: Document,
+    first: Option<Document>,
+    revision: Document,
+}
+
+impl Change {
+    /// False when the prompt is not as the guard has it any more. Boxed, as [`Insertion::run`].
+    fn run(self, mongo: Mongo) -> BoxFuture<'static, Result<bool, mongo::Error>> {
+        let change = async move |database: Database| {
+            let mut session = database.client().start_session().await?;
+            let work = async move |session: &mut ClientSession| {
+                let prompts = writable(&database);
+                let updated = prompts.update_one(self.guard.clone(), self.update.clone());
+                if updated.session(&mut *session).await?.matched_count == 0 {
+                    return Ok(false);
+                }
+                if let Some(first) = &self.first {
+                    let revisions = database.collection::<Document>("prompt_revisions");
+                    let at = doc! {"promptId": first.get("promptId"), "revision": 1_i64};
+                    let insert = doc! {"$setOnInsert": first};
+                    revisions.update_one(at, insert).upsert(true).session(&mut *session).await?;
+                }
+                keep_revision(&database, &self.revision, session).await?;
+                Ok(true)
+            };
+            session.start_transaction().and_run2(work).await
+        };
+        async move { mongo.run(REQUEST_LIMIT, change).await }.boxed()
+    }
+}
+
+async fn keep_revision(
+    database: &Database,
+    revision: &Document,
+    session: &mut ClientSession,
+) -> mongodb::error::Result<()> {
+    database.collection::<Document>("prompt_revisions").insert_one(revision).session(session).await.map(drop)
+}
+
+/// An author's own prompts, as far as they are compared: of the content, the opening.
+async fn own_prints(
+    database: &Database,
+    author_id: &str,
+    session: &mut ClientSession,
+) -> mongodb::error::Result<Vec<Print>> {
+    let length = i64::try_from(OPENING_CHARS).unwrap_or(i64::MAX);
+    let kept = doc! {
+        "title": 1, "category": 1, "role": 1, "pattern": 1, "content": {"$substrCP": ["$content", 0, length]},
+    };
+    let own = doc! {"authorId": author_id, "active": {"$ne": false}};
+    let pipeline = [doc! {"$match": own}, doc! {"$project": kept}];
+    let mut rows = collection(database).aggregate(pipeline).session(&mut *session).await?.with_type::<RawDocumentBuf>();
+    let rows: Vec<RawDocumentBuf> = rows.stream(session).try_collect().await?;
+    let print = |raw: &RawDocumentBuf| mongo::to_json(raw).map(|prompt| Print::of(&prompt));
+    rows.iter().map(print).collect::<anyhow::Result<_>>().map_err(mongodb::error::Error::custom)
+}
+
+/// Matches the prompt while nobody has changed it. One that was imported may lack its revision.
+fn guard(before: &Prompt) -> Document {
+    let revision = if before.0.get("currentRevision").is_some_and(|number| !number.is_null()) {
+        doc! {"currentRevision": before.revision()}
+    } else {
+        doc! {"currentRevision": null}
+    };
+    let mut guard = doc! {"_id": before.id(), "active": {"$ne": false}};
+    guard.extend(revision);
+    guard
+}
+
+/// From one to the other, touching nothing else: counts change meanwhile.
+fn update(before: &Prompt, after: &Prompt) -> bson::error::Result<Document> {
+    let changed = after.0.iter().filter(|(field, value)| before.0.get(*field) != Some(*value));
+    let set: Map<String, Value> = changed.map(|(field, value)| (field.clone(), value.clone())).collect();
+    let unset: Document =
+        before.0.keys().filter(|field| !after.0.contains_key(*field)).map(|field| (field.clone(), "".into())).collect();
+    let mut update = doc! {"$set": mongo::to_document(&set, &DATES)?};
+    if !unset.is_empty() {
+        update.insert("$unset", unset);
+    }
+    Ok(update)
+}
+
+fn stored(prompt: &Prompt) -> bson::error::Result<Document> {
+    let mut document = mongo::to_document(prompt, &DATES)?;
+    document.remove("id");
+    document.insert("_id", prompt.id());
+    Ok(document)
+}
+
+fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
+    let now = clock::rfc3339(clock::now());
+    let title = fields.get("title").and_then(Value::as_str).unwrap_or_default();
+    let Value::Object(mut prompt) = json!({
+        "id": id::new(), "slug": slug(title), "title": null, "description": "", "content": null, "category": "general",
+        "tags": [], "isPublic": false, "isFeatured": false, "active": true, "isPremium": false, "requiresAuth": false,
+        "source": "user-submitted", "views": 0, "favorites": 0, "shares": 0, "rating": 0, "ratingCount": 0,
+        "authorId": author.id, "organizationId": author.organization_id, "currentRevision": 1,
+        "createdAt": now, "updatedAt": now,
+    }) else {
+        unreachable!("an object was written")
+    };
+    prompt.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    Prompt(prompt)
+}
+
+/// `Vec<String> & me` becomes `vec-string-me`; a title without any letter of ours becomes `prompt`.
+fn slug(title: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let words: String = title.chars().map(letter).take(SLUG_CHARS).collect();
+    let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
+    if slug.is_empty() { "prompt".into() } else { slug }
+}
+
+fn told(mut matches: Vec<Match>) -> Vec<Match> {
+    matches.truncate(MATCHES_TOLD);
+    matches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_made_of_plain_letters() {
+        for (title, expected) in [
+            ("Vec<String> & me!", "vec-string-me"),
+            ("日本語", "prompt"),
+            ("  a  ", "a"),
+            ("../etc/passwd", "etc-passwd"),
+        ] {
+            assert_eq!(slug(title), expected);
+        }
+        assert!(slug(&"x".repeat(200)).len() <= SLUG_CHARS);
+    }
+
+    #[test]
+    fn an_update_touches_only_what_changed() {
+        let map = |value: Value| Prompt(value.as_object().expect("object").clone());
+        let before = map(json!({"id": "a", "title": "x", "role": "r", "views": 7}));
+        let after = map(json!({"id": "a", "title": "y", "views": 7}));
+        let update = update(&before, &after).expect("an update");
+        assert_eq!(update, doc! {"$set": {"title": "y"}, "$unset": {"role": ""}});
+    }
+}

@@ -1,0 +1,131 @@
+//! What a prompt was, and what each change made of it.
+
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::Database;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{Prompt, fields::EDITABLE};
+use crate::{
+    clock,
+    http::{Cursor, Problem},
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// A changed value is told up to here; the snapshot holds the whole.
+const MAX_VALUE_CHARS: usize = 500;
+
+/// A page of revisions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionPage {
+    /// The newest first: `revision`, `changes`, `snapshot`, `changedBy`, `reason`, `createdAt`.
+    #[schema(value_type = Vec<Object>)]
+    pub revisions: Vec<Map<String, Value>>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// One revision of a prompt, with the prompt as it is after it.
+pub(super) fn document(
+    before: Option<&Prompt>,
+    after: &Prompt,
+    changed_by: Option<&str>,
+    reason: Option<&str>,
+    at: Timestamp,
+) -> Result<Document, Problem> {
+    let snapshot: Map<String, Value> =
+        after.0.iter().filter(|(field, _)| EDITABLE.contains(&field.as_str())).map(clone).collect();
+    let revision = json!({
+        "_id": id::new(), "promptId": after.id(), "revision": after.revision(), "changes": changes(before, after),
+        "snapshot": snapshot, "changedBy": changed_by, "reason": reason, "createdAt": clock::rfc3339(at),
+    });
+    mongo::to_document(&revision, &["createdAt"]).map_err(Problem::internal)
+}
+
+fn clone((field, value): (&String, &Value)) -> (String, Value) {
+    (field.clone(), value.clone())
+}
+
+/// Field by field, what was created, updated or deleted. The prompt's going is a change of `active`.
+fn changes(before: Option<&Prompt>, after: &Prompt) -> Vec<Value> {
+    let compared = EDITABLE.iter().chain(["active"].iter());
+    let change = |field: &&str| {
+        let old = before.and_then(|before| before.0.get(*field)).filter(|value| !value.is_null());
+        let new = after.0.get(*field).filter(|value| !value.is_null());
+        let kind = match (old, new) {
+            (None, Some(_)) => "created",
+            (Some(_), None) => "deleted",
+            (Some(old), Some(new)) if old != new => "updated",
+            _ => return None,
+        };
+        Some(json!({"field": field, "changeType": kind, "oldValue": old.map(shorten), "newValue": new.map(shorten)}))
+    };
+    compared.filter_map(change).collect()
+}
+
+fn shorten(value: &Value) -> Value {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if text.chars().count() <= MAX_VALUE_CHARS {
+        return value.clone();
+    }
+    Value::String(text.chars().take(MAX_VALUE_CHARS).collect())
+}
+
+/// The revisions of a prompt, the newest first, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    prompt_id: &str,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<RevisionPage, Problem> {
+    let mut filter = doc! {"promptId": prompt_id};
+    if let Some(Cursor(_, last)) = cursor {
+        let last: i64 = last.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
+        filter.insert("revision", doc! {"$lt": last});
+    }
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let find = async |database: Database| {
+        let revisions = database.collection::<RawDocumentBuf>("prompt_revisions");
+        revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+    };
+    let documents = mongo.run(REQUEST_LIMIT, find).await?;
+    let more = documents.len() > limit;
+    let revisions: anyhow::Result<Vec<_>> = documents.iter().take(limit).map(|raw| mongo::to_json(raw)).collect();
+    let revisions = revisions.map_err(Problem::internal)?;
+    let last = revisions.last().filter(|_| more).and_then(|revision| revision["revision"].as_i64());
+    let next_cursor = last.map(|number| Cursor(String::new(), number.to_string()).encode());
+    Ok(RevisionPage { revisions, next_cursor })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(value: Value) -> Prompt {
+        let Value::Object(map) = value else { panic!("an object") };
+        Prompt(map)
+    }
+
+    #[test]
+    fn a_change_tells_both_sides_and_long_ones_in_part() {
+        let before = prompt(json!({"title": "a", "role": "r", "tags": ["x"], "views": 1}));
+        let after = prompt(json!({"title": "b", "tags": ["x"], "content": "c".repeat(600), "views": 2}));
+        let changes = changes(Some(&before), &after);
+        let kinds: Vec<_> = changes.iter().map(|change| (&change["field"], &change["changeType"])).collect();
+        assert_eq!(
+            kinds,
+            [
+                (&json!("title"), &json!("updated")),
+                (&json!("content"), &json!("created")),
+                (&json!("role"), &json!("deleted"))
+            ]
+        );
+        assert_eq!(changes[0], json!({"field": "title", "changeType": "updated", "oldValue": "a", "newValue": "b"}));
+        assert_eq!(changes[1]["newValue"].as_str().map(str::len), Some(MAX_VALUE_CHARS));
+    }
+}

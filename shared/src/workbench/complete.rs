@@ -1,0 +1,214 @@
+//! The end of a run, and the record of what it used.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bson::doc;
+use garde::Validate;
+use jiff::Timestamp;
+use mongodb::{Database, options::ReturnDocument};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::{
+    Contract, RunView, Status,
+    run::{Outcome, StoredRun, collection, pending, stored},
+};
+use crate::{
+    accounts::Account,
+    clock,
+    events::AiUsage,
+    http::{Problem, plain},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    usage::{UsageIntake, cost_micros},
+};
+
+/// What a front end may add to a run, bytes of JSON.
+const MAX_METADATA_BYTES: usize = 2048;
+
+/// How a run ended.
+#[derive(Debug, Deserialize, Serialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompleteRequest {
+    /// `success` or `error`.
+    #[garde(skip)]
+    status: Ending,
+    /// Tokens sent.
+    #[garde(range(max = 100_000_000))]
+    prompt_tokens: u64,
+    /// Tokens received.
+    #[garde(range(max = 100_000_000))]
+    completion_tokens: u64,
+    /// How long the provider took.
+    #[garde(range(max = 86_400_000))]
+    latency_ms: u64,
+    /// What came out, up to 100,000 characters: whoever asks for the run again gets it.
+    #[garde(inner(length(chars, max = 100_000)))]
+    output: Option<String>,
+    /// Why it failed.
+    #[garde(inner(length(chars, max = 500), custom(plain)))]
+    error: Option<String>,
+    /// Anything else, up to 2 KiB.
+    #[garde(custom(small))]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Ending {
+    Success,
+    Error,
+}
+
+/// What became of a completion.
+#[derive(Debug)]
+pub enum Completed {
+    /// The run ended with it, now or when it came before.
+    Done(Box<RunView>),
+    /// The run had ended in another way, and stays as it is.
+    Finished,
+    /// The account has no such run.
+    Absent,
+}
+
+/// Where runs end.
+pub struct Workbench {
+    mongo: Mongo,
+    usage: UsageIntake,
+}
+
+impl Workbench {
+    /// Uses the environment's client; records of use go through `usage`.
+    pub fn new(mongo: Mongo, usage: UsageIntake) -> Self {
+        Self { mongo, usage }
+    }
+
+    /// Ends a pending run of this account. A run that has ended never changes; the same completion again, after
+    /// a lost answer, gets the same answer.
+    pub async fn complete(
+        &self,
+        account: &Account,
+        run_id: &str,
+        request: CompleteRequest,
+        now: Timestamp,
+    ) -> Result<Completed, Problem> {
+        let Some(run) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
+        let hash = hash(&request)?;
+        if run.status == Status::Pending
+            && let Some(ended) = self.end(&run, request, &hash, now).await?
+        {
+            self.report(account, &ended).await;
+            return Ok(Completed::Done(Box::new(ended.into())));
+        }
+        let same =
+            |run: &StoredRun| run.result.as_ref().is_some_and(|result| result.completion_hash.as_ref() == Some(&hash));
+        let run = stored(&self.mongo, &account.id, run_id).await?;
+        Ok(run.filter(same).map_or(Completed::Finished, |run| Completed::Done(Box::new(run.into()))))
+    }
+
+    /// The run as it ended; `None` when it was not pending any more.
+    async fn end(
+        &self,
+        run: &StoredRun,
+        request: CompleteRequest,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<StoredRun>, Problem> {
+        let (sent, received) = (request.prompt_tokens, request.completion_tokens);
+        let known = cost_micros(&run.model, sent, received, clock::from_bson(run.created_at));
+        let cost = known.unwrap_or_else(|| by_contract(&run.tool_id, sent + received));
+        let status = match request.status {
+            _ if cost > run.budget_micros.unsigned_abs() => Status::BudgetExceeded,
+            Ending::Success => Status::Success,
+            Ending::Error => Status::Error,
+        };
+        let result = Outcome {
+            completed_at: clock::to_bson(now),
+            completion_hash: Some(hash.to_owned()),
+            cost_micros: Some(signed(cost)),
+            priced: Some(known.is_some()),
+            prompt_tokens: Some(signed(sent)),
+            completion_tokens: Some(signed(received)),
+            latency_ms: Some(signed(request.latency_ms)),
+            output: request.output,
+            error: request.error,
+            metadata: request.metadata,
+        };
+        let mut changes = bson::serialize_to_document(&result).map_err(Problem::internal)?;
+        changes.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);
+        changes.insert("usageDue", true);
+        let still = pending(doc! {"_id": &run.id});
+        let end = async |database: Database| {
+            let runs = collection(&database);
+            runs.find_one_and_update(still, doc! {"$set": changes}).return_document(ReturnDocument::After).await
+        };
+        Ok(self.mongo.run(REQUEST_LIMIT, end).await?)
+    }
+
+    /// Hands the record of use on. The run is safe, and says that its record is due: what fails here, the
+    /// sweeper makes up for.
+    async fn report(&self, account: &Account, run: &StoredRun) {
+        let Some(usage) = usage(run) else { return };
+        let reported = match self.usage.record(account, usage).await {
+            Ok(()) => no_longer_due(&self.mongo, vec![run.id.clone()]).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = reported {
+            tracing::warn!(reason, "a run's usage is left to the sweeper");
+        }
+    }
+}
+
+/// The record of a run that was completed. Its id is the run's: however often it is sent, it counts once.
+pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
+    let result = run.result.as_ref()?;
+    let occurred_at = clock::from_bson(result.completed_at);
+    Some(AiUsage {
+        id: format!("{}/{}", run.user_id, run.id),
+        user_id: run.user_id.clone(),
+        key_id: None,
+        provider: run.provider.clone(),
+        model: run.model.clone(),
+        prompt_tokens: result.prompt_tokens?.unsigned_abs(),
+        completion_tokens: result.completion_tokens?.unsigned_abs(),
+        cost_micros: result.cost_micros?.unsigned_abs(),
+        priced: result.priced?,
+        latency_ms: result.latency_ms?.unsigned_abs(),
+        endpoint: Some(format!("workbench/{}", run.tool_id)),
+        success: run.status != Status::Error,
+        error: result.error.clone(),
+        session_id: None,
+        occurred_at,
+        received_at: occurred_at,
+    })
+}
+
+/// Their usage is in the queue.
+pub(super) async fn no_longer_due(mongo: &Mongo, ids: Vec<String>) -> Result<(), mongo::Error> {
+    let these = doc! {"_id": {"$in": ids}};
+    let unset = doc! {"$unset": {"usageDue": ""}};
+    mongo.run(REQUEST_LIMIT, async |database| collection(&database).update_many(these, unset).await).await.map(drop)
+}
+
+/// By the tool's price a token, for a model whose own is unknown: never for nothing.
+fn by_contract(tool: &str, tokens: u64) -> u64 {
+    Contract::of(tool).map_or(u64::MAX, |contract| tokens.saturating_mul(contract.micros_per_token))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn hash(request: &CompleteRequest) -> Result<String, Problem> {
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(serde_json::to_vec(request)?)))
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn small(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
+    let size = metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok()).map_or(0, |text| text.len());
+    if size > MAX_METADATA_BYTES {
+        return Err(garde::Error::new(format!("must be {MAX_METADATA_BYTES} bytes of JSON at most")));
+    }
+    Ok(())
+}

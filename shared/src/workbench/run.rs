@@ -1,0 +1,216 @@
+//! A run as stored, and as its owner sees it.
+
+use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    clock,
+    http::{Cursor, Problem},
+    mongo::{self, Mongo, REQUEST_LIMIT},
+};
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Started.
+    Pending,
+    /// Done.
+    Success,
+    /// Failed, or not completed in time.
+    Error,
+    /// Done, and dearer than its budget.
+    BudgetExceeded,
+}
+
+/// `workbench_runs`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredRun {
+    #[serde(rename = "_id")]
+    pub(super) id: String,
+    pub(super) user_id: String,
+    pub(super) run_id: String,
+    pub(super) tool_id: String,
+    pub(super) contract_version: i32,
+    pub(super) status: Status,
+    pub(super) prompt_hash: String,
+    pub(super) provider: String,
+    pub(super) model: String,
+    pub(super) budget_micros: i64,
+    pub(super) estimate_micros: i64,
+    pub(super) created_at: DateTime,
+    #[serde(flatten)]
+    pub(super) result: Option<Outcome>,
+    /// There while its usage is not known to be in the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usage_due: Option<bool>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outcome {
+    pub(super) completed_at: DateTime,
+    pub(super) completion_hash: Option<String>,
+    pub(super) cost_micros: Option<i64>,
+    pub(super) priced: Option<bool>,
+    pub(super) prompt_tokens: Option<i64>,
+    pub(super) completion_tokens: Option<i64>,
+    pub(super) latency_ms: Option<i64>,
+    pub(super) output: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) metadata: Option<Map<String, Value>>,
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    /// The client's id of it, or ours.
+    pub run_id: String,
+    /// Of which tool.
+    pub tool_id: String,
+    /// The version of the tool's contract.
+    pub contract_version: i32,
+    /// How it stands.
+    pub status: Status,
+    /// SHA-256 of the prompt, hex.
+    pub prompt_hash: String,
+    /// Who runs the model.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// Micro-dollars that it may cost.
+    pub budget_micros: i64,
+    /// Micro-dollars that it was expected to cost.
+    pub estimate_micros: i64,
+    /// Micro-dollars that it cost.
+    pub cost_micros: Option<i64>,
+    /// Tokens sent.
+    pub prompt_tokens: Option<i64>,
+    /// Tokens received.
+    pub completion_tokens: Option<i64>,
+    /// How long the provider took.
+    pub latency_ms: Option<i64>,
+    /// What came out; not in lists.
+    pub output: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What the front end added.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub completed_at: Option<String>,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunPage {
+    /// The newest first.
+    pub runs: Vec<RunView>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
+/// Which runs.
+#[derive(Debug, Default)]
+pub struct RunFilter {
+    /// Of this tool.
+    pub tool_id: Option<String>,
+    /// In this state.
+    pub status: Option<Status>,
+}
+
+impl From<StoredRun> for RunView {
+    fn from(run: StoredRun) -> Self {
+        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+        let result = run.result;
+        let completed_at = result.as_ref().map(|result| text(result.completed_at));
+        let number = |field: fn(&Outcome) -> Option<i64>| result.as_ref().and_then(field);
+        let (cost_micros, latency_ms) = (number(|result| result.cost_micros), number(|result| result.latency_ms));
+        let (prompt_tokens, completion_tokens) =
+            (number(|result| result.prompt_tokens), number(|result| result.completion_tokens));
+        let (output, error, metadata) =
+            result.map(|result| (result.output, result.error, result.metadata)).unwrap_or_default();
+        Self {
+            run_id: run.run_id,
+            tool_id: run.tool_id,
+            contract_version: run.contract_version,
+            status: run.status,
+            prompt_hash: run.prompt_hash,
+            provider: run.provider,
+            model: run.model,
+            budget_micros: run.budget_micros,
+            estimate_micros: run.estimate_micros,
+            cost_micros,
+            prompt_tokens,
+            completion_tokens,
+            latency_ms,
+            output,
+            error,
+            metadata,
+            created_at: text(run.created_at),
+            completed_at,
+        }
+    }
+}
+
+/// A run of this account; `None` for another's too.
+pub async fn find(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<RunView>, mongo::Error> {
+    Ok(stored(mongo, user_id, run_id).await?.map(RunView::from))
+}
+
+/// As [`find`], as stored.
+pub(super) async fn stored(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<StoredRun>, mongo::Error> {
+    let mine = doc! {"userId": user_id, "runId": run_id};
+    mongo.run(REQUEST_LIMIT, async |database| collection(&database).find_one(mine).await).await
+}
+
+/// An account's runs without their output, the newest first, from `cursor` on.
+pub async fn list(
+    mongo: &Mongo,
+    user_id: &str,
+    filter: &RunFilter,
+    limit: usize,
+    cursor: Option<Cursor>,
+) -> Result<RunPage, Problem> {
+    let mut query = doc! {"userId": user_id};
+    if let Some(tool) = &filter.tool_id {
+        query.insert("toolId", tool);
+    }
+    if let Some(status) = filter.status {
+        query.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);
+    }
+    if let Some(Cursor(_, last)) = cursor {
+        query.insert("_id", doc! {"$lt": last});
+    }
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let find = async |database: Database| {
+        let all = collection(&database);
+        let runs = all.find(query).sort(doc! {"_id": -1}).limit(wanted).projection(doc! {"output": 0}).await?;
+        runs.try_collect::<Vec<_>>().await
+    };
+    let mut runs = mongo.run(REQUEST_LIMIT, find).await?;
+    let more = runs.len() > limit;
+    runs.truncate(limit);
+    let next_cursor = runs.last().filter(|_| more).map(|run| Cursor(String::new(), run.id.clone()).encode());
+    Ok(RunPage { runs: runs.into_iter().map(RunView::from).collect(), next_cursor })
+}
+
+pub(super) fn collection(database: &Database) -> Collection<StoredRun> {
+    database.collection("workbench_runs")
+}
+
+/// What only a pending run matches.
+pub(super) fn pending(mut of: Document) -> Document {
+    of.insert("status", "pending");
+    of
+}

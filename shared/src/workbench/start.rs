@@ -1,0 +1,229 @@
+//! The start of a run: within its budget, within the day's quota, and once.
+
+use bson::{Document, doc};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use garde::Validate;
+use jiff::Timestamp;
+use mongodb::{ClientSession, Database};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Contract, RunView, Status, TOOLS,
+    run::{StoredRun, collection, stored},
+    tools::runs_a_day,
+};
+use crate::{
+    accounts::Account,
+    clock,
+    http::{Problem, plain},
+    id,
+    mongo::{self, Mongo, REQUEST_LIMIT},
+    usage::{Tier, cost_micros},
+};
+
+/// A run to start: what it will be, and what it is expected to need.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StartRequest {
+    /// The client's own id, 8 to 100 letters, digits, `-`, `_`, `.`, `:`. Sent again, it starts nothing.
+    #[garde(inner(length(bytes, min = 8, max = 100), custom(key)))]
+    run_id: Option<String>,
+    /// A tool that has a budget.
+    #[garde(length(chars, min = 1, max = 100))]
+    tool_id: String,
+    /// SHA-256 of the prompt, 64 hexadecimal digits: tells the same run from another under its id.
+    #[garde(length(bytes, min = 64, max = 64), custom(hexadecimal))]
+    prompt_hash: String,
+    /// `openai`, …
+    #[garde(length(chars, min = 1, max = 50), custom(plain))]
+    provider: String,
+    /// The provider's name of the model.
+    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    model: String,
+    /// Tokens that will be sent.
+    #[garde(range(max = 1_000_000))]
+    prompt_tokens: u64,
+    /// Tokens that may come back.
+    #[garde(range(max = 1_000_000))]
+    max_completion_tokens: u64,
+}
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Started {
+    /// It is a new run.
+    New(RunView),
+    /// The run was started before: this is it.
+    Replayed(RunView),
+}
+
+/// Starts a run of `account` as of `now`.
+///
+/// 422 for a tool without a budget, 403 for an estimate beyond it, 429 beyond the day's quota, 409 for an id
+/// that stands for another prompt.
+pub async fn start(
+    mongo: &Mongo,
+    account: &Account,
+    request: StartRequest,
+    now: Timestamp,
+) -> Result<Started, Problem> {
+    let contract = contract(&request.tool_id)?;
+    let run = request.into_run(contract, account, now)?;
+    if let Some(before) = stored(mongo, &run.user_id, &run.run_id).await? {
+        return replay(&run, before);
+    }
+    let quota = Quota { runs: runs_a_day(&account.plan), micros: Tier::of(&account.plan).micros_per_day };
+    match insert(mongo.clone(), run.clone(), quota, now).await {
+        Ok(None) => return Ok(Started::New(run.into())),
+        Ok(Some(_)) => {}
+        Err(error) if error.is_duplicate() => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Another start of this very run may have been faster, and have used the quota up.
+    match stored(mongo, &run.user_id, &run.run_id).await? {
+        Some(before) => replay(&run, before),
+        None => Err(quota_reached(quota, now)),
+    }
+}
+
+fn contract(tool: &str) -> Result<&'static Contract, Problem> {
+    let refused = |message: &str| Problem::invalid_field("toolId", message);
+    match Contract::of(tool) {
+        Some(contract) => Ok(contract),
+        None if TOOLS.contains(&tool) => Err(refused("runs in the browser, without a budget")),
+        None => Err(refused("is not a tool of the workbench")),
+    }
+}
+
+impl StartRequest {
+    fn into_run(self, contract: &Contract, account: &Account, now: Timestamp) -> Result<StoredRun, Problem> {
+        let tokens = self.prompt_tokens + self.max_completion_tokens;
+        let known = cost_micros(&self.model, self.prompt_tokens, self.max_completion_tokens, now);
+        let estimate = known.unwrap_or(tokens * contract.micros_per_token);
+        if tokens > contract.max_tokens || estimate > contract.budget_micros {
+            return Err(over_budget(contract, tokens, estimate));
+        }
+        Ok(StoredRun {
+            id: id::new(),
+            user_id: account.id.clone(),
+            run_id: match self.run_id {
+                Some(id) => id,
+                None => id::new(),
+            },
+            tool_id: self.tool_id,
+            contract_version: contract.version,
+            status: Status::Pending,
+            prompt_hash: self.prompt_hash.to_ascii_lowercase(),
+            provider: self.provider,
+            model: self.model,
+            budget_micros: i64::try_from(contract.budget_micros).unwrap_or(i64::MAX),
+            estimate_micros: i64::try_from(estimate).unwrap_or(i64::MAX),
+            created_at: clock::to_bson(now),
+            result: None,
+            usage_due: None,
+        })
+    }
+}
+
+fn over_budget(contract: &Contract, tokens: u64, estimate: u64) -> Problem {
+    let Contract { budget_micros, max_tokens, .. } = contract;
+    let detail = format!(
+        "This run would need {tokens} tokens and {estimate} micro-dollars; the tool has {max_tokens} and {budget_micros}."
+    );
+    let problem = Problem::forbidden("budget_exceeded", detail);
+    let problem = problem.with("estimateMicros", estimate).with("budgetMicros", *budget_micros);
+    problem.with("tokens", tokens).with("maxTokens", *max_tokens)
+}
+
+/// The run under this id, if it is the same; 409 if the id stands for another prompt or tool.
+fn replay(run: &StoredRun, before: StoredRun) -> Result<Started, Problem> {
+    if before.prompt_hash == run.prompt_hash && before.tool_id == run.tool_id {
+        return Ok(Started::Replayed(before.into()));
+    }
+    Err(Problem::conflict("run_id_taken", "This run id stands for another prompt: choose a new one."))
+}
+
+/// What an account may start a UTC day.
+#[derive(Clone, Copy)]
+struct Quota {
+    runs: u64,
+    micros: u64,
+}
+
+/// A day's runs. One that is pending, or was never completed, counts with its estimate.
+#[derive(Default, Deserialize)]
+struct Spent {
+    runs: u64,
+    micros: u64,
+}
+
+/// The quota, if the run does not fit into it. Boxed: the driver's futures are large.
+fn insert(
+    mongo: Mongo,
+    run: StoredRun,
+    quota: Quota,
+    now: Timestamp,
+) -> BoxFuture<'static, Result<Option<Quota>, mongo::Error>> {
+    let insert = async move |database: Database| {
+        let mut session = database.client().start_session().await?;
+        let work = async move |session: &mut ClientSession| {
+            // Two starts of one account at once both write it: one of them starts over, and counts the other.
+            let users = database.collection::<Document>("users");
+            let touch = doc! {"$inc": {"workbenchStarts": 1}};
+            users.update_one(doc! {"_id": &run.user_id}, touch).session(&mut *session).await?;
+            let spent = spent(&database, &run.user_id, now, session).await?;
+            if spent.runs >= quota.runs || spent.micros + run.estimate_micros.unsigned_abs() > quota.micros {
+                return Ok(Some(quota));
+            }
+            collection(&database).insert_one(&run).session(&mut *session).await?;
+            Ok(None)
+        };
+        session.start_transaction().and_run2(work).await
+    };
+    async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+}
+
+async fn spent(
+    database: &Database,
+    user_id: &str,
+    now: Timestamp,
+    session: &mut ClientSession,
+) -> mongodb::error::Result<Spent> {
+    let today = clock::to_bson(clock::start_of_day(now, 0));
+    let pipeline = [
+        doc! {"$match": {"userId": user_id, "createdAt": {"$gte": today}}},
+        doc! {"$group": {
+            "_id": null, "runs": {"$sum": 1}, "micros": {"$sum": {"$ifNull": ["$costMicros", "$estimateMicros"]}},
+        }},
+    ];
+    let rows = collection(database).aggregate(pipeline).session(&mut *session).await?;
+    let mut rows = rows.with_type::<Spent>();
+    let spent = rows.stream(session).try_next().await?;
+    Ok(spent.unwrap_or_default())
+}
+
+fn quota_reached(quota: Quota, now: Timestamp) -> Problem {
+    let until = clock::start_of_day(now, -1).as_second() - now.as_second();
+    let detail = format!("Your plan has {} runs and {} micro-dollars a UTC day", quota.runs, quota.micros);
+    Problem::limit_reached(detail, until.unsigned_abs())
+}
+
+#[expect(clippy::ptr_arg, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn key(text: &String, _: &()) -> garde::Result {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if text.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(garde::Error::new("may hold letters, digits, -, _, . and : only"))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn hexadecimal(text: &str, _: &()) -> garde::Result {
+    if text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(())
+    } else {
+        Err(garde::Error::new("must be hexadecimal"))
+    }
+}

@@ -1,0 +1,58 @@
+//! What is left over: runs that nobody completed, and records of use that did not reach the queue.
+
+use bson::doc;
+use futures_util::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use mongodb::Database;
+use serde::Serialize;
+
+use super::{
+    complete::{no_longer_due, usage},
+    run::{StoredRun, collection, pending},
+};
+use crate::{
+    clock,
+    events::Event,
+    mongo::{Mongo, WORK_LIMIT},
+    queue::Queue,
+};
+
+/// How long a run may be pending: longer than any model takes to answer.
+pub const PENDING_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// Records made up for in a round.
+const ROUND: i64 = 500;
+
+/// What a sweep did.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Swept {
+    /// Runs ended because nobody completed them.
+    pub runs_ended: u64,
+    /// Records of use sent that were due.
+    pub usage_sent: usize,
+}
+
+/// Ends what has been pending too long as of `at`, and sends the records that are due. Twice is once.
+pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Timestamp) -> anyhow::Result<Swept> {
+    let old = pending(doc! {"createdAt": {"$lte": clock::to_bson(at - PENDING_FOR)}});
+    let end = doc! {"$set": {
+        "status": "error", "error": "not completed within 15 minutes", "completedAt": clock::to_bson(at),
+    }};
+    let ended = mongo.run(WORK_LIMIT, async |database| collection(&database).update_many(old, end).await).await?;
+    let mut swept = Swept { runs_ended: ended.modified_count, usage_sent: 0 };
+    loop {
+        let due = async |database: Database| {
+            let all = collection(&database);
+            let due = all.find(doc! {"usageDue": true}).limit(ROUND).projection(doc! {"output": 0}).await?;
+            due.try_collect::<Vec<StoredRun>>().await
+        };
+        let runs = mongo.run(WORK_LIMIT, due).await?;
+        if runs.is_empty() {
+            return Ok(swept);
+        }
+        let events: Vec<Event> = runs.iter().filter_map(usage).map(Event::AiUsage).collect();
+        queue.send(&events).await?;
+        swept.usage_sent += events.len();
+        no_longer_due(mongo, runs.into_iter().map(|run| run.id).collect()).await?;
+    }
+}

@@ -1,0 +1,135 @@
+//! Affiliate links: kept by administrators, followed by everybody, counted from events.
+
+use std::collections::BTreeSet;
+
+use bson::{Document, doc};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::{accounts::Role, clock};
+use tests::{eventually, people::Town};
+
+const URL: &str = "/api/admin/affiliate-links";
+
+fn link(tool: &str, status: &str) -> Value {
+    json!({"type": "link", "data": {
+        "tool": tool, "baseUrl": "https://tool.example/", "referralUrl": "https://tool.example/?ref=us", "status": status,
+        "commission": "20 % <recurring>",
+    }})
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let (admin, click) = (town.function("affiliate-links").await, town.function("affiliate-click").await);
+    let tool = uuid::Uuid::now_v7().simple().to_string();
+    let kept = admin.post_as(&root.token, URL, &link(&tool, "active")).await;
+    assert_eq!(kept.status, 200, "{}", kept.text);
+    let id = kept.body["id"].as_str().unwrap();
+    for query in ["", "?url=https://evil.example", "?to=//evil.example&referralUrl=https%3A%2F%2Fevil.example"] {
+        let followed = click.get(&format!("/api/affiliate/{id}{query}")).await;
+        assert_eq!((followed.status, followed.header("location")), (302, "https://tool.example/?ref=us"), "{query}");
+        assert_eq!(followed.header("cache-control"), "no-store");
+    }
+    for id in ["none", "https:%2F%2Fevil.example", "..", "%F0%9F%98%80", "%00"] {
+        let none = click.get(&format!("/api/affiliate/{id}")).await;
+        assert_eq!((none.status, none.header("location")), (404, ""), "{id}");
+    }
+    for (status, target) in
+        [("pending", Some("https://tool.example/")), ("requested", Some("https://tool.example/")), ("disabled", None)]
+    {
+        let again = admin.post_as(&root.token, URL, &link(&tool, status)).await;
+        assert_eq!(&again.body["id"], id, "a tool has one link");
+        // Another environment, which has not seen the link yet.
+        let click = town.function("affiliate-click").await;
+        let followed = click.get(&format!("/api/affiliate/{id}")).await;
+        assert_eq!(followed.header("location"), target.unwrap_or_default(), "{status}");
+        assert_eq!(followed.status, if target.is_some() { 302 } else { 404 });
+    }
+    let clicks = town.stack.database().await.collection::<Document>("affiliate_clicks");
+    eventually("five clicks are stored", 60, async || {
+        (clicks.count_documents(doc! {"linkId": id}).await.ok()? == 5).then_some(())
+    })
+    .await;
+    let away = town.function_with("affiliate-click", &[("EVENTS_QUEUE_URL", "http://127.0.0.1:1/0/events")]).await;
+    admin.post_as(&root.token, URL, &link(&tool, "active")).await;
+    assert_eq!(
+        away.get(&format!("/api/affiliate/{id}")).await.status,
+        503,
+        "a click that is not counted leads nowhere"
+    );
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn only_public_https_addresses_are_taken() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let admin = town.function("affiliate-links").await;
+    for (field, value) in [
+        ("baseUrl", json!("http://tool.example/")),
+        ("baseUrl", json!("javascript:alert(1)")),
+        ("referralUrl", json!("https://user@evil.example/")),
+        ("referralUrl", json!("//evil.example")),
+        ("referralUrl", json!("https://127.0.0.1/")),
+        ("status", json!("great")),
+        ("tool", json!("")),
+        ("clickCount", json!(1_000_000)),
+        ("_id", json!("mine")),
+    ] {
+        let mut bad = link("t", "active");
+        bad["data"][field] = value.clone();
+        let refused = admin.post_as(&root.token, URL, &bad).await;
+        assert_eq!(refused.status, 422, "{field} {value}: {}", refused.text);
+        assert!(refused.fields()[0].starts_with("data"), "{field}: {}", refused.text);
+        assert!(refused.text.contains(field) || refused.text.contains("https://"), "{field}: {}", refused.text);
+    }
+    let talk = json!({"type": "outreach", "data": {"company": "c", "priority": "high", "contact": "nobody", "status": "pending"}});
+    assert_eq!(admin.post_as(&root.token, URL, &talk).await.status, 422);
+    assert_eq!(admin.post_as(&root.token, URL, &json!({"type": "else", "data": {}})).await.status, 422);
+    for query in ["", "?type=link", "?type=else&id=x", "?id=x"] {
+        assert_eq!(admin.delete_as(&root.token, &format!("{URL}{query}")).await.status, 422, "{query}");
+    }
+    assert_eq!(admin.delete_as(&root.token, &format!("{URL}?type=outreach&id=none")).await.status, 404);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let functions = join_all((0..4).map(async |_| town.function("affiliate-links").await)).await;
+    let kept = join_all((0..20).map(async |n: usize| {
+        let answer = functions[n % 4].post_as(&root.token, URL, &link("tool", "active")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }))
+    .await;
+    assert_eq!(kept.iter().collect::<BTreeSet<_>>().len(), 1, "however many save it at once");
+    let talk = json!({"type": "outreach", "data": {"company": "C & co", "priority": "high", "contact": "a@c.example", "status": "contacted", "rating": 4.5}});
+    let outreach = functions[0].post_as(&root.token, URL, &talk).await;
+    assert_eq!(outreach.status, 200, "{}", outreach.text);
+
+    let now = Timestamp::now();
+    let click = |hours: i64| {
+        let at = clock::to_bson(now - SignedDuration::from_hours(hours));
+        doc! {"_id": uuid::Uuid::now_v7().to_string(), "linkId": &kept[0], "occurredAt": at}
+    };
+    let clicks = [click(0), click(0), click(6 * 24), click(29 * 24), click(31 * 24)];
+    town.database.collection("affiliate_clicks").insert_many(clicks).await.unwrap();
+    functions[0].post_as(&root.token, URL, &link("tool", "pending")).await;
+    let list = functions[0].get_as(&root.token, URL).await;
+    assert_eq!(list.body["links"].as_array().map(Vec::len), Some(1), "{}", list.text);
+    let counted = json!({"total": 5, "today": 2, "last7Days": 3, "last30Days": 4});
+    assert_eq!(list.body["links"][0]["clicks"], counted, "saving a link resets nothing");
+    assert_eq!(list.body["links"][0]["commission"], "20 % <recurring>");
+    assert_eq!(list.body["outreach"][0]["contact"], "a@c.example");
+    let one = format!("{URL}?type=link&id={}", kept[0]);
+    assert_eq!(functions[0].delete_as(&root.token, &format!("{URL}?type=outreach&id={}", kept[0])).await.status, 404);
+    assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 204);
+    assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 404);
+    assert_eq!(town.audited("admin.affiliate.removed").await, 1);
+}

@@ -1,0 +1,97 @@
+//! Bug reports: their reporters' own, and triaged by who runs the organisation.
+
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::accounts::Role;
+use tests::people::Town;
+
+const URL: &str = "/api/bug-reports";
+
+fn report() -> Value {
+    json!({
+        "intent": "Copy a prompt", "description": "Nothing happens when <b>Copy</b> is pressed & held.\n(.*)",
+        "pageUrl": "https://ada:pw@app.example.com/prompts?page=2&token=abc#access_token=xyz",
+        "selector": "#copy > button", "elementText": "Copy", "elementSize": {"width": 80, "height": 24.5},
+        "userAgent": "Mozilla/5.0",
+    })
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_report_is_kept_as_written_but_for_the_secrets_in_its_address() {
+    let town = Town::new().await;
+    let (ada, eve) = (town.person(Role::Free, None).await, town.person(Role::User, None).await);
+    let reports = town.function("bug-reports").await;
+    let kept = reports.post_as(&ada.token, URL, &report()).await;
+    assert_eq!((kept.status, &kept.body["status"]), (201, &json!("new")), "{}", kept.text);
+    assert_eq!(kept.body["description"], report()["description"]);
+    assert_eq!(kept.body["pageUrl"], "https://app.example.com/prompts?page=2");
+    assert_eq!(kept.body["elementSize"], json!({"width": 80.0, "height": 24.5}));
+    let list = reports.get_as(&ada.token, URL).await;
+    assert_eq!(list.body["reports"], json!([kept.body]));
+    assert_eq!(reports.get_as(&eve.token, URL).await.body["reports"], json!([]), "everybody reads their own");
+    assert_eq!(reports.get_as(&eve.token, &format!("{URL}?all=true")).await.status, 403);
+    assert_eq!(reports.get_as(&ada.token, &format!("{URL}?limit=NaN")).await.fields(), ["limit"]);
+
+    for (field, value) in [
+        ("description", json!("too short")),
+        ("description", json!("x".repeat(5001))),
+        ("intent", json!("")),
+        ("pageUrl", json!("javascript:alert(document.cookie)")),
+        ("pageUrl", json!("not an address")),
+        ("elementSize", json!({"width": -1, "height": 1})),
+        ("userId", json!("eve")),
+        ("status", json!("resolved")),
+        ("history", json!([])),
+    ] {
+        let mut bad = report();
+        bad[field] = value.clone();
+        let refused = reports.post_as(&ada.token, URL, &bad).await;
+        assert_eq!(refused.status, 422, "{field} {value}: {}", refused.text);
+        assert!(refused.fields()[0].starts_with(field), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_report_is_triaged_step_by_step_within_its_organisation() {
+    let town = Town::new().await;
+    let member = town.person(Role::OrgMember, Some("ours")).await;
+    let (boss, other, root) = (
+        town.person(Role::OrgAdmin, Some("ours")).await,
+        town.person(Role::OrgAdmin, Some("theirs")).await,
+        town.person(Role::SuperAdmin, None).await,
+    );
+    let (reports, second) = (town.function("bug-reports").await, town.function("bug-reports").await);
+    let kept = reports.post_as(&member.token, URL, &report()).await;
+    let path = format!("{URL}/{}", kept.body["id"].as_str().unwrap());
+    let step = async |token: &str, body: Value| reports.patch_as(token, &path, "", &body).await;
+    let to = |status: &str| json!({"status": status, "note": "a note"});
+    assert_eq!(step(&member.token, to("triaged")).await.status, 403);
+    assert_eq!(step(&other.token, to("triaged")).await.status, 404, "another organisation's");
+    assert_eq!(step(&boss.token, to("resolved")).await.status, 409, "nobody looked at it yet");
+    assert_eq!(step(&boss.token, to("new")).await.fields(), ["status"]);
+    assert_eq!(step(&boss.token, to("closed")).await.fields(), ["status"]);
+    assert_eq!(step(&boss.token, to("triaged")).await.status, 200);
+    assert_eq!(step(&boss.token, to("triaged")).await.status, 409);
+
+    // Two who close it at once, in two ways: one does.
+    let (resolved, rejected) = (to("resolved"), to("rejected"));
+    let (a, b) = tokio::join!(
+        reports.patch_as(&boss.token, &path, "", &resolved),
+        second.patch_as(&root.token, &path, "", &rejected)
+    );
+    let mut statuses = [a.status, b.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{} {}", a.text, b.text);
+    let seen = reports.get_as(&member.token, URL).await;
+    let history = seen.body["reports"][0]["history"].as_array().unwrap();
+    let steps: Vec<_> = history.iter().map(|step| step["status"].as_str().unwrap()).collect();
+    assert_eq!((steps.len(), &steps[..2]), (3, &["new", "triaged"][..]), "{}", seen.text);
+    assert_eq!((&history[1]["by"], &history[1]["note"]), (&json!(boss.id), &json!("a note")));
+    for (person, count) in [(&boss, 1), (&other, 0), (&root, 1)] {
+        let all = reports.get_as(&person.token, &format!("{URL}?all=true")).await;
+        assert_eq!(all.body["reports"].as_array().map(Vec::len), Some(count), "{}", all.text);
+    }
+    assert_eq!(town.audited("admin.bug_report.triaged").await, 2);
+}
