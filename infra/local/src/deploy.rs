@@ -201,6 +201,8 @@ pub fn down(state: &State) {
             let _ = end(server);
         }
     }
+    // What the emulator unpacked: gigabytes after a few runs.
+    let _ = fs::remove_dir_all(folder("tmp"));
     let _ = fs::remove_file(folder("state.json"));
 }
 
