@@ -93,6 +93,8 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     assert_eq!(eves.status, 201, "an id is its account's own: {}", eves.text);
 
     // Twenty ways to end it, of which one wins.
+    let metadata = json!({"$date": 1, "nested": {"$oid": "x", "$where": ["<b>", null, 1.5]}});
+    let ending = |output: &str| with(ending(output), "metadata", metadata.clone());
     let answers = join_all((0..20).map(async |n: usize| {
         let answer = end(&functions[n % 4], &ada, &id, &ending(&format!("<b>Vec<u8></b> {n}"))).await;
         (n, answer)
@@ -105,6 +107,8 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     let cost = cost_micros("gpt-4o", 1000, 400, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
     assert_eq!((&finished["status"], &finished["costMicros"]), (&json!("success"), &json!(cost)));
     assert_eq!(finished["output"], json!(format!("<b>Vec<u8></b> {winner}")));
+
+    assert_eq!(finished["metadata"], metadata);
 
     let again = end(one, &ada, &id, &ending(&format!("<b>Vec<u8></b> {winner}"))).await;
     assert_eq!((again.status, &again.body), (200, finished), "after a lost answer");
@@ -253,6 +257,7 @@ async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
 async fn warm_and_idle_they_hold_no_socket() {
     let town = Town::new().await;
     let root = town.person(Role::SuperAdmin, Some("org")).await;
+    let authorization = format!("Bearer {}", root.token);
     let unknown_link = format!("/api/affiliate/{}", uuid::Uuid::now_v7());
     println!("{:<20}{:>9}{:>6}", "function", "opened", "idle");
     for (name, path) in [
@@ -274,13 +279,16 @@ async fn warm_and_idle_they_hold_no_socket() {
         let function = town.function_with(name, &[("MONGODB_URI", &uri)]).await;
         assert_eq!(proxy.total(), 0, "{name}: before the first call");
         for _ in 0..3 {
-            match name {
-                "sweep" => drop(sweep(&function, Timestamp::now()).await),
-                "prompt-create" => {
-                    drop(function.post_as(&root.token, path, &json!({"title": "t", "content": "c"})).await);
-                }
-                "prompt-edit" => drop(function.delete_as(&root.token, path).await),
-                _ => drop(function.get_as(&root.token, path).await),
+            if name == "sweep" {
+                sweep(&function, Timestamp::now()).await;
+            } else {
+                let method = match name {
+                    "prompt-create" => "POST",
+                    "prompt-edit" => "DELETE",
+                    _ => "GET",
+                };
+                let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
+                function.send(method, path, &headers, Some(r#"{"title":"t","content":"c"}"#)).await;
             }
         }
         eventually("no socket is left", 1, async || (proxy.open() == 0).then_some(())).await;

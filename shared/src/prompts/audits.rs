@@ -131,9 +131,10 @@ async fn last(mongo: &Mongo, prompt_id: &str) -> Result<Option<Map<String, Value
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
 fn scores(scores: &BTreeMap<String, f64>, _: &()) -> garde::Result {
-    let named = |name: &String| (1..=50).contains(&name.chars().count()) && plain(name, &()).is_ok();
+    let named =
+        |name: &String| (1..=50).contains(&name.chars().count()) && !name.contains('$') && plain(name, &()).is_ok();
     if scores.iter().all(|(name, score)| named(name) && (0.0..=10.0).contains(score)) {
         return Ok(());
     }
-    Err(garde::Error::new("must be numbers from 0 to 10 under names of 1 to 50 characters"))
+    Err(garde::Error::new("must be numbers from 0 to 10 under names of 1 to 50 characters, without $"))
 }

@@ -133,7 +133,7 @@ impl Workbench {
             latency_ms: Some(signed(request.latency_ms)),
             output: request.output,
             error: request.error,
-            metadata: request.metadata,
+            metadata: request.metadata.map(|metadata| serde_json::to_string(&metadata)).transpose()?,
         };
         let mut changes = bson::serialize_to_document(&result).map_err(Problem::internal)?;
         changes.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);

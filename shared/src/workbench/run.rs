@@ -64,7 +64,8 @@ pub(super) struct Outcome {
     pub(super) latency_ms: Option<i64>,
     pub(super) output: Option<String>,
     pub(super) error: Option<String>,
-    pub(super) metadata: Option<Map<String, Value>>,
+    /// As JSON text: an object like `{"$date": 1}` would be taken for a date on its way through the store.
+    pub(super) metadata: Option<String>,
 }
 
 /// A run.
@@ -140,6 +141,7 @@ impl From<StoredRun> for RunView {
             (number(|result| result.prompt_tokens), number(|result| result.completion_tokens));
         let (output, error, metadata) =
             result.map(|result| (result.output, result.error, result.metadata)).unwrap_or_default();
+        let metadata = metadata.and_then(|text| serde_json::from_str(&text).ok());
         Self {
             run_id: run.run_id,
             tool_id: run.tool_id,
