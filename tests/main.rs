@@ -10,6 +10,7 @@ mod bug_reports;
 mod connection_budget;
 mod content_fallback;
 mod content_round_trip;
+mod deploy_limits;
 mod deployed_api;
 mod events_are_not_lost;
 mod jobs;
