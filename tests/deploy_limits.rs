@@ -1,4 +1,4 @@
-//! What CloudFormation allows, and neither a linter nor the emulator checks.
+//! What `CloudFormation` allows, and neither a linter nor the emulator checks.
 
 use tests::template::root;
 
