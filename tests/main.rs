@@ -10,6 +10,7 @@ mod content_fallback;
 mod content_round_trip;
 mod deployed_api;
 mod events_are_not_lost;
+mod failover;
 mod jobs;
 mod keys_and_trail;
 mod mfa;
