@@ -42,6 +42,8 @@ pub enum Condition {
 pub enum Fault {
     /// It is refused with this code, under the labels that the server would give.
     Refuse(i32, &'static str),
+    /// The first half of its documents or updates is done, the other refused with this code.
+    RefuseHalf(i32),
     /// It is not done, and the connection ends.
     LoseRequest,
     /// It is done, and the connection ends before the answer.
@@ -217,9 +219,10 @@ impl ReplicaSet {
     /// Takes whatever comes and says nothing, until the client gives up or the node's process ends.
     async fn silence(&self, node: usize, socket: &mut TcpStream) -> io::Result<()> {
         let mut condition = self.0.conditions[node].subscribe();
+        let mut nowhere = tokio::io::sink();
         tokio::select! {
             _ = condition.wait_for(|now| *now == Condition::Gone) => Ok(()),
-            taken = tokio::io::copy(socket, &mut tokio::io::sink()) => taken.map(drop),
+            taken = tokio::io::copy(socket, &mut nowhere) => taken.map(drop),
         }
     }
 
@@ -232,7 +235,8 @@ impl State {
     fn reply(&mut self, node: usize, command: &Document, addresses: &[SocketAddr]) -> Reply {
         let name = command.keys().next().map_or("", String::as_str);
         match name {
-            "hello" => return Reply::Answer(self.hello(node, addresses)),
+            // The second from a driver that does not declare the API's version.
+            "hello" | "isMaster" => return Reply::Answer(self.hello(node, addresses)),
             "find" => self.reads[node] += 1,
             "insert" | "update" => {}
             _ => return Reply::Answer(doc! {"ok": 1.0}),
@@ -244,6 +248,7 @@ impl State {
         match scripted.and_then(|at| self.faults.remove(at)) {
             None => Reply::Answer(self.store.run(command)),
             Some((_, Fault::Refuse(code, message))) => Reply::Answer(refusal(code, message)),
+            Some((_, Fault::RefuseHalf(code))) => Reply::Answer(self.store.run_half(command, code)),
             Some((_, Fault::LoseRequest)) => Reply::Close,
             Some((_, Fault::LoseAnswer)) => {
                 self.store.run(command);

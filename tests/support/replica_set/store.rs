@@ -35,6 +35,22 @@ impl Store {
         answer
     }
 
+    /// The first half of a command's documents or updates; the others are refused with `code`.
+    pub(super) fn run_half(&mut self, command: &Document, code: i32) -> Document {
+        let field = if command.contains_key("documents") { "documents" } else { "updates" };
+        let mut half = list(command, field);
+        let all = half.len();
+        half.truncate(all / 2);
+        let refused = half.len()..all;
+        let mut command = command.clone();
+        command.insert(field, half);
+        let mut answer = self.run(&command);
+        let mut errors = list(&answer, "writeErrors");
+        errors.extend(refused.map(|index| doc! {"index": count(index), "code": code, "errmsg": "refused"}));
+        answer.insert("writeErrors", errors);
+        answer
+    }
+
     /// As an unordered insert: one that is there already does not stop the others.
     fn insert(&mut self, collection: &str, documents: &[Document]) -> Document {
         let stored = self.collections.entry(collection.to_owned()).or_default();
