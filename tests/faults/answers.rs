@@ -77,12 +77,16 @@ async fn from_the_cluster() {
         ("disk full within a bulk insert", in_mid_batch),
         ("M0's storage used up (AtlasError)", quota),
         ("M0's throttling as a refusal (AtlasError)", throttled),
+        ("the write is done, and its answer lost each time", Fault::LoseAnswer),
+        ("the write is done, and never answered", Fault::Hang),
     ];
     let refused = join_all(refusals.iter().map(|(name, fault)| told(name, |nodes| refuse(nodes, fault)))).await;
     let full = told("no connection left at any node", |nodes| nodes.make_all(Condition::Full)).await;
     println!("\n| from the cluster | route | s | the next, s | consumer | s | the next, s | lost |");
     println!("|---|---|---|---|---|---|---|---|");
-    refused.iter().chain([&full]).for_each(|line| println!("{line}"));
+    for line in refused.iter().chain([&full]) {
+        println!("{line}");
+    }
 }
 
 /// What is open lives on: an environment that has its sockets goes on while others get none.

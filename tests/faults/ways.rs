@@ -100,7 +100,9 @@ async fn on_the_way_to_mongodb() {
     let lines = join_all(lines).await;
     println!("\n| on the way to MongoDB | route | s | the next, s | consumer | s | the next, s | lost |");
     println!("|---|---|---|---|---|---|---|---|");
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines {
+        println!("{line}");
+    }
 }
 
 #[tokio::test]
@@ -124,5 +126,7 @@ async fn on_the_way_to_valkey() {
     });
     let lines = join_all(lines).await;
     println!("\n| on the way to Valkey | route | s | lost |\n|---|---|---|---|");
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines {
+        println!("{line}");
+    }
 }
