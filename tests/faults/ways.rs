@@ -8,7 +8,7 @@ use shared::accounts::Role;
 use tests::{
     host::Function,
     people::Town,
-    proxy::{Proxy, Way},
+    proxy::{Proxy, RETRANSMISSION, Way},
 };
 
 use super::{
@@ -23,6 +23,10 @@ struct Fault {
     lasts: Option<Duration>,
 }
 
+/// How long a request is under way before a fault.
+const BEFORE: Duration = Duration::from_millis(150);
+/// The longest that a function waits for the cache.
+const CACHE_LIMIT: Duration = Duration::from_millis(300);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn faults() -> Vec<Fault> {
@@ -43,13 +47,23 @@ fn faults() -> Vec<Fault> {
 }
 
 impl Fault {
+    /// What a request takes that meets the fault: a fault that is not met shows nothing.
+    fn costs(&self) -> Duration {
+        match self.way {
+            Way::Late(by) => by,
+            Way::Lossy(_) => RETRANSMISSION,
+            _ if self.lasts.is_some() => BEFORE,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// `work`, with the fault before it or in the middle.
     async fn during<T>(&self, proxy: &Proxy, work: impl Future<Output = T>) -> T {
         let strike = async {
             let Some(lasts) = self.lasts else { return proxy.set(self.way) };
             // So slow that the request is under way when the fault comes.
-            proxy.set(Way::Late(MS(60)));
-            tokio::time::sleep(MS(150)).await;
+            proxy.set(Way::Late(BEFORE / 2));
+            tokio::time::sleep(BEFORE).await;
             proxy.set(self.way);
             tokio::time::sleep(lasts).await;
             proxy.restore();
@@ -65,6 +79,7 @@ async fn route_through(town: &Town, fault: &Fault) -> String {
     let person = town.person(Role::User, None).await;
     let (answer, took) = fault.during(&proxy, replace_preferences(&route, &person)).await;
     check_answer(fault.name, &answer, took);
+    assert!(took >= fault.costs(), "{}: not met within {took:?}", fault.name);
     if answer.status == 200 {
         let user = town.users().find_one(bson::doc! {"_id": &person.id}).await.unwrap().unwrap();
         let kept = user.get_document("notificationPreferences").unwrap();
@@ -82,6 +97,7 @@ async fn consumer_through(fault: &Fault) -> String {
     let (first, second) = (batch(), batch());
     assert!(deliver(&consumer, &first).await.0);
     let (done, took) = fault.during(&proxy, deliver(&consumer, &second)).await;
+    assert!(took >= fault.costs(), "{}: not met within {took:?}", fault.name);
     // Delivered again: after an error as SQS does, after success because SQS may.
     let (again, recovered) = deliver(&consumer, &second).await;
     assert!(again, "{}: it recovers by itself", fault.name);
@@ -121,6 +137,7 @@ async fn on_the_way_to_valkey() {
         assert_eq!(replace_preferences(&route, &before).await.0.status, 200);
         let (answer, took) = fault.during(&proxy, replace_preferences(&route, &person)).await;
         check_answer(fault.name, &answer, took);
+        assert!(took >= fault.costs().min(CACHE_LIMIT), "{}: not met within {took:?}", fault.name);
         assert_eq!(answer.status, 200, "{}: nothing needs the cache: {}", fault.name, answer.text);
         format!("| {} | {} | {} | 0 |", fault.name, answer.status, seconds(took))
     });

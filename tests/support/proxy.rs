@@ -26,7 +26,7 @@ pub enum Way {
     /// All that is sent arrives so much later.
     Late(Duration),
     /// One piece in so many is lost, and arrives when TCP has sent it again.
-    Lossy(u32),
+    Lossy(usize),
     /// Connections are made and stay, and nothing arrives.
     Silent,
     /// Connections end, new ones at once.
@@ -36,11 +36,13 @@ pub enum Way {
 }
 
 /// Linux sends a lost piece again after this time at the earliest.
-const RETRANSMISSION: Duration = Duration::from_millis(200);
+pub const RETRANSMISSION: Duration = Duration::from_millis(200);
 
 struct Shared {
     open: AtomicUsize,
     total: AtomicUsize,
+    /// Pieces that came through, either way on any connection.
+    pieces: AtomicUsize,
     way: watch::Sender<Way>,
 }
 
@@ -55,7 +57,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let way = watch::Sender::new(Way::Open);
-        let shared = Arc::new(Shared { open: AtomicUsize::new(0), total: AtomicUsize::new(0), way });
+        let count = || AtomicUsize::new(0);
+        let shared = Arc::new(Shared { open: count(), total: count(), pieces: count(), way });
         let state = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -100,8 +103,8 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
         shared.open.fetch_add(1, Ordering::SeqCst);
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let there = pump(from_client, to_server, shared.way.subscribe());
-        let back = pump(from_server, to_client, shared.way.subscribe());
+        let there = pump(from_client, to_server, &shared);
+        let back = pump(from_server, to_client, &shared);
         tokio::select! {
             _ = async { tokio::join!(there, back) } => {}
             _ = way.wait_for(is_end) => {}
@@ -114,16 +117,16 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
 }
 
 /// One direction of a connection, until its end.
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut way: watch::Receiver<Way>) -> io::Result<()> {
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) -> io::Result<()> {
+    let mut way = shared.way.subscribe();
     let mut piece = vec![0; 64 * 1024];
-    let mut pieces = 0;
     loop {
         let length = from.read(&mut piece).await?;
-        pieces += 1;
+        let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
         let now = *way.borrow();
         match now {
             Way::Late(by) => sleep(by).await,
-            Way::Lossy(one_in) if pieces % one_in == 0 => sleep(RETRANSMISSION).await,
+            Way::Lossy(one_in) if number.is_multiple_of(one_in) => sleep(RETRANSMISSION).await,
             Way::Silent => drop(way.wait_for(|way| *way != Way::Silent).await),
             _ => {}
         }
