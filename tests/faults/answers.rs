@@ -46,6 +46,8 @@ async fn told(fault: &str, strike: impl Fn(&ReplicaSet)) -> String {
     strike(&nodes);
     let (done, took) = deliver(&consumer, &batch).await;
     assert!(!done, "{fault}: the batch must come again");
+    let longest = consumer.logs().iter().map(String::len).max();
+    assert!(longest < Some(3000), "{fault}: a line for the batch, not for its documents: {longest:?}");
     mend(&nodes);
     let (again, recovered) = deliver(&consumer, &batch).await;
     assert!(again, "{fault}: it recovers by itself");
@@ -71,6 +73,7 @@ async fn from_the_cluster() {
         Fault::Refuse(14031, "Available disk space of 100 bytes is less than required minimum of 524288000");
     let in_mid_batch = Fault::RefuseHalf(14031);
     let quota = Fault::Refuse(8000, "you are over your space quota, using 513 MB of 512 MB");
+    // Atlas documents that it throttles, and no code for it; 8000 is what it answers of its own.
     let throttled = Fault::Refuse(8000, "you are over the limit of operations per second of this tier");
     let refusals = [
         ("disk full (OutOfDiskSpace)", full_disk),

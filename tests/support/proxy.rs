@@ -106,7 +106,7 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
         let there = pump(from_client, to_server, &shared);
         let back = pump(from_server, to_client, &shared);
         tokio::select! {
-            _ = async { tokio::join!(there, back) } => {}
+            _ = async { tokio::try_join!(there, back) } => {}
             _ = way.wait_for(is_end) => {}
         }
         shared.open.fetch_sub(1, Ordering::SeqCst);
