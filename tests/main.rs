@@ -13,6 +13,8 @@ mod content_round_trip;
 mod deploy_limits;
 mod deployed_api;
 mod events_are_not_lost;
+mod failover;
+mod faults;
 mod jobs;
 mod keys_and_trail;
 mod mfa;

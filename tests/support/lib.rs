@@ -8,6 +8,7 @@ pub mod host;
 pub mod http_event;
 pub mod people;
 pub mod proxy;
+pub mod replica_set;
 pub mod stack;
 pub mod template;
 pub mod wiretap;

@@ -74,15 +74,9 @@ impl Town {
 
     /// A settled account, with an access token.
     pub async fn person(&self, role: Role, organization: Option<&str>) -> Person {
-        let id = uuid::Uuid::now_v7().to_string();
-        let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
-        let user = doc! {
-            "_id": &id, "email": &email, "name": "Somebody", "role": role.name(), "plan": "free",
-            "organizationId": organization, "status": "active", "createdAt": clock::to_bson(clock::now()),
-        };
+        let (person, user) = account(role, organization);
         self.users().insert_one(user).await.unwrap();
-        let token = token(&id, role, 0);
-        Person { id, email, token }
+        person
     }
 
     pub fn users(&self) -> mongodb::Collection<Document> {
@@ -93,6 +87,18 @@ impl Town {
     pub async fn audited(&self, action: &str) -> u64 {
         self.database.collection::<Document>("audit_logs").count_documents(doc! {"action": action}).await.unwrap()
     }
+}
+
+/// Somebody, and the document that makes them so.
+pub fn account(role: Role, organization: Option<&str>) -> (Person, Document) {
+    let id = uuid::Uuid::now_v7().to_string();
+    let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
+    let user = doc! {
+        "_id": &id, "email": &email, "name": "Somebody", "role": role.name(), "plan": "free",
+        "organizationId": organization, "status": "active", "createdAt": clock::to_bson(clock::now()),
+    };
+    let token = token(&id, role, 0);
+    (Person { id, email, token }, user)
 }
 
 /// An access token of today's key.

@@ -1,22 +1,49 @@
-//! A TCP proxy between a function and a server, that counts connections and can cut them.
+//! A TCP proxy between a function and a server, that counts connections and is as bad as a test wants it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::Notify,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::watch,
+    time::sleep,
 };
 
-#[derive(Default)]
+/// How the way to the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Open,
+    /// All that is sent arrives so much later.
+    Late(Duration),
+    /// One piece in so many is lost, and arrives when TCP has sent it again.
+    Lossy(usize),
+    /// Connections are made and stay, and nothing arrives.
+    Silent,
+    /// Connections end, new ones at once.
+    Cut,
+    /// As [`Way::Cut`], by an RST.
+    Reset,
+}
+
+/// Linux sends a lost piece again after this time at the earliest.
+pub const RETRANSMISSION: Duration = Duration::from_millis(200);
+
 struct Shared {
     open: AtomicUsize,
     total: AtomicUsize,
-    refusing: AtomicBool,
-    cut: Notify,
+    /// Pieces that came through, either way on any connection.
+    pieces: AtomicUsize,
+    way: watch::Sender<Way>,
 }
 
 /// A proxy; it ends with the test's runtime.
@@ -29,13 +56,12 @@ impl Proxy {
     pub async fn to(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::<Shared>::default();
+        let way = watch::Sender::new(Way::Open);
+        let count = || AtomicUsize::new(0);
+        let shared = Arc::new(Shared { open: count(), total: count(), pieces: count(), way });
         let state = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if state.refusing.load(Ordering::SeqCst) {
-                    continue;
-                }
                 tokio::spawn(carry(client, upstream.clone(), Arc::clone(&state)));
             }
         });
@@ -52,24 +78,61 @@ impl Proxy {
         self.shared.total.load(Ordering::SeqCst)
     }
 
+    /// The way from now on, for connections that there are and for new ones.
+    pub fn set(&self, way: Way) {
+        self.shared.way.send_replace(way);
+    }
+
     /// Ends every connection and refuses new ones, until [`Proxy::restore`].
     pub fn cut(&self) {
-        self.shared.refusing.store(true, Ordering::SeqCst);
-        self.shared.cut.notify_waiters();
+        self.set(Way::Cut);
     }
 
     pub fn restore(&self) {
-        self.shared.refusing.store(false, Ordering::SeqCst);
+        self.set(Way::Open);
     }
 }
 
 async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
-    let Ok(mut server) = TcpStream::connect(upstream).await else { return };
-    shared.total.fetch_add(1, Ordering::SeqCst);
-    shared.open.fetch_add(1, Ordering::SeqCst);
-    tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        () = shared.cut.notified() => {}
+    let mut way = shared.way.subscribe();
+    let is_end = |way: &Way| matches!(way, Way::Cut | Way::Reset);
+    let refused = is_end(&way.borrow());
+    if !refused {
+        let Ok(mut server) = TcpStream::connect(upstream).await else { return };
+        shared.total.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let there = pump(from_client, to_server, &shared);
+        let back = pump(from_server, to_client, &shared);
+        tokio::select! {
+            _ = async { tokio::try_join!(there, back) } => {}
+            _ = way.wait_for(is_end) => {}
+        }
+        shared.open.fetch_sub(1, Ordering::SeqCst);
     }
-    shared.open.fetch_sub(1, Ordering::SeqCst);
+    if *way.borrow() == Way::Reset {
+        client.set_zero_linger().ok();
+    }
+}
+
+/// One direction of a connection, until its end.
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) -> io::Result<()> {
+    let mut way = shared.way.subscribe();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = from.read(&mut piece).await?;
+        let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
+        let now = *way.borrow();
+        match now {
+            Way::Late(by) => sleep(by).await,
+            Way::Lossy(one_in) if number.is_multiple_of(one_in) => sleep(RETRANSMISSION).await,
+            Way::Silent => drop(way.wait_for(|way| *way != Way::Silent).await),
+            _ => {}
+        }
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&piece[..length]).await?;
+    }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with the database, in the two kinds that callers tell apart.
 
+use std::collections::BTreeSet;
+
 use mongodb::error::{ErrorKind, WriteFailure};
 
 /// The server's code for a violated unique index.
@@ -38,8 +40,17 @@ pub enum Error {
 
 impl From<mongodb::error::Error> for Error {
     fn from(error: mongodb::error::Error) -> Self {
-        if is_unavailable(&error) { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
+        if is_unavailable(&error) { Self::Unavailable(reason(&error)) } else { Self::Refused(error) }
     }
+}
+
+/// The driver's own text of a bulk insert names every document: a thousand in one line of a log.
+fn reason(error: &mongodb::error::Error) -> String {
+    let ErrorKind::InsertMany(many) = error.kind.as_ref() else { return error.to_string() };
+    let refused: Vec<_> = many.write_errors.iter().flatten().map(|write| write.code).collect();
+    let codes: BTreeSet<_> =
+        many.write_concern_error.iter().map(|concern| concern.code).chain(refused.clone()).collect();
+    format!("a bulk insert, {} of its documents refused, codes {codes:?}", refused.len())
 }
 
 fn is_unavailable(error: &mongodb::error::Error) -> bool {

@@ -1,0 +1,109 @@
+//! Answers that a real server cannot be made to give: a full disk, a quota that is used up, too many
+//! connections. The nodes are scripted ([`ReplicaSet`]); the functions are the real ones.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use futures_util::future::join_all;
+use mongodb::Client;
+use shared::accounts::Role;
+use tests::{
+    host::Function,
+    people::{Person, account},
+    replica_set::{Condition, Fault, ReplicaSet},
+};
+
+use super::{COLLECTIONS, PER_COLLECTION, batch, check_answer, deliver, replace_preferences, seconds, seen_by_queue};
+
+/// A set with somebody in it.
+async fn inhabited() -> (ReplicaSet, Person) {
+    let nodes = ReplicaSet::start().await;
+    let (person, document) = account(Role::User, None);
+    let client = Client::with_uri_str(nodes.uri()).await.unwrap();
+    client.database("test").collection::<Document>("users").insert_one(document).await.unwrap();
+    client.shutdown().immediate(true).await;
+    (nodes, person)
+}
+
+/// What a route and a consumer make of what the cluster says to them, and that it is forgotten afterwards.
+async fn told(fault: &str, strike: impl Fn(&ReplicaSet)) -> String {
+    let (nodes, person) = inhabited().await;
+    let uri = nodes.uri();
+    let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", "test")];
+    let route = Function::start("user-preferences", &variables).await;
+    strike(&nodes);
+    let (answer, took) = replace_preferences(&route, &person).await;
+    check_answer(fault, &answer, took);
+    assert_eq!(answer.status, 503, "{fault}: {}", answer.text);
+    mend(&nodes);
+    let (after, recovered) = replace_preferences(&route, &person).await;
+    assert_eq!(after.status, 200, "{fault}: it recovers by itself: {}", after.text);
+    let kept = nodes.documents("users")[0].get_document("notificationPreferences").unwrap().clone();
+    assert_eq!(kept.get_bool("emailEnabled").ok(), Some(false));
+    let by_route = format!("503 | {} | {}", seconds(took), seconds(recovered));
+
+    let (consumer, batch) = (Function::start("write-events", &variables).await, batch());
+    strike(&nodes);
+    let (done, took) = deliver(&consumer, &batch).await;
+    assert!(!done, "{fault}: the batch must come again");
+    let longest = consumer.logs().iter().map(String::len).max();
+    assert!(longest < Some(3000), "{fault}: a line for the batch, not for its documents: {longest:?}");
+    mend(&nodes);
+    let (again, recovered) = deliver(&consumer, &batch).await;
+    assert!(again, "{fault}: it recovers by itself");
+    assert_eq!(COLLECTIONS.map(|name| nodes.documents(name).len()), [PER_COLLECTION; COLLECTIONS.len()], "{fault}");
+    format!("| {fault} | {by_route} | {} | {} | {} | 0 |", seen_by_queue(done), seconds(took), seconds(recovered))
+}
+
+fn mend(nodes: &ReplicaSet) {
+    nodes.behave();
+    nodes.make_all(Condition::Up);
+}
+
+/// Every write gets this answer.
+fn refuse(nodes: &ReplicaSet, fault: &Fault) {
+    for command in ["insert", "update"] {
+        nodes.script(command, vec![fault.clone(); 20]);
+    }
+}
+
+#[tokio::test]
+async fn from_the_cluster() {
+    let full_disk =
+        Fault::Refuse(14031, "Available disk space of 100 bytes is less than required minimum of 524288000");
+    let in_mid_batch = Fault::RefuseHalf(14031);
+    let quota = Fault::Refuse(8000, "you are over your space quota, using 513 MB of 512 MB");
+    // Atlas documents that it throttles, and no code for it; 8000 is what it answers of its own.
+    let throttled = Fault::Refuse(8000, "you are over the limit of operations per second of this tier");
+    let refusals = [
+        ("disk full (OutOfDiskSpace)", full_disk),
+        ("disk full within a bulk insert", in_mid_batch),
+        ("M0's storage used up (AtlasError)", quota),
+        ("M0's throttling as a refusal (AtlasError)", throttled),
+        ("the write is done, and its answer lost each time", Fault::LoseAnswer),
+        ("the write is done, and never answered", Fault::Hang),
+    ];
+    let refused = join_all(refusals.iter().map(|(name, fault)| told(name, |nodes| refuse(nodes, fault)))).await;
+    let full = told("no connection left at any node", |nodes| nodes.make_all(Condition::Full)).await;
+    println!("\n| from the cluster | route | s | the next, s | consumer | s | the next, s | lost |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for line in refused.iter().chain([&full]) {
+        println!("{line}");
+    }
+}
+
+/// What is open lives on: an environment that has its sockets goes on while others get none.
+#[tokio::test]
+async fn an_environment_with_sockets_works_while_no_other_gets_one() {
+    let nodes = ReplicaSet::start().await;
+    let uri = nodes.uri();
+    let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", "test")];
+    let warm = Function::start("write-events", &variables).await;
+    assert!(deliver(&warm, &batch()).await.0);
+    // The sockets of the other nodes' monitors come a moment later.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    nodes.make_all(Condition::Full);
+    let (done, took) = deliver(&warm, &batch()).await;
+    assert!(done);
+    println!("| no connection left, consumer warm | stored | {} | 0 |", seconds(took));
+}
