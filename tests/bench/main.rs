@@ -1,12 +1,14 @@
-//! `cargo local bench [functions] [requests] [consumer] [connections]`: figures of the release build on this machine. Compare
-//! ratios within one run: machines differ, and are noisy.
+//! `cargo local bench [functions] [requests] [consumer] [connections] [contention]`: figures of the release build on
+//! this machine. Compare ratios within one run: machines differ, and are noisy.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod connections;
 mod consumer;
+mod contention;
 mod functions;
 mod requests;
+mod simulation;
 
 use std::{
     path::PathBuf,
@@ -31,6 +33,9 @@ async fn main() {
     }
     if wants("connections") {
         connections::print(&bench).await;
+    }
+    if wants("contention") {
+        contention::print(&bench).await;
     }
 }
 

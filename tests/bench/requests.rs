@@ -89,7 +89,7 @@ async fn row(bench: &Bench, name: &str, label: &str, requests: usize, send: impl
 }
 
 /// CPU time that the environment has used, all threads together.
-fn cpu(function: &Function) -> Duration {
+pub(crate) fn cpu(function: &Function) -> Duration {
     let threads = std::fs::read_dir(format!("/proc/{}/task", function.pid())).unwrap();
     let nanoseconds = threads.map(|thread| {
         let times = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();

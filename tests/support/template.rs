@@ -15,6 +15,7 @@ pub struct Function {
     pub cap: BTreeMap<&'static str, Option<u64>>,
     /// Calls a second at the stated peak, and milliseconds a call.
     pub budget: Option<(f64, f64)>,
+    pub memory_mb: u64,
     /// `GET /api/prompts`.
     pub routes: Vec<String>,
 }
@@ -32,15 +33,23 @@ pub fn functions() -> Vec<Function> {
     functions_of(&text)
 }
 
+impl Function {
+    /// The one that runs this binary.
+    pub fn named(binary: &str) -> Self {
+        let found = functions().into_iter().find(|function| function.binary == binary);
+        found.unwrap_or_else(|| panic!("no function runs {binary}"))
+    }
+}
+
 /// Every function in a template's text.
 pub fn functions_of(text: &str) -> Vec<Function> {
     let template: Value = serde_norway::from_str(text).unwrap();
     let resources = template["Resources"].as_mapping().unwrap();
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, &template["Mappings"])).collect()
+    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, &template)).collect()
 }
 
-fn function(name: &str, resource: &Value, mappings: &Value) -> Function {
+fn function(name: &str, resource: &Value, template: &Value) -> Function {
     let properties = &resource["Properties"];
     let code = properties["CodeUri"].as_str().unwrap();
     let names = |mapping: Option<&Mapping>| {
@@ -48,12 +57,14 @@ fn function(name: &str, resource: &Value, mappings: &Value) -> Function {
     };
     let cap = properties.get("ReservedConcurrentExecutions");
     let number = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field)?.as_f64();
+    let memory = |settings: &Value| settings.get("MemorySize").and_then(Value::as_u64);
     let events = properties.get("Events").and_then(Value::as_mapping);
     Function {
         name: name.to_owned(),
         binary: code.split('/').nth_back(1).unwrap().to_owned(),
         variables: names(properties.get("Environment").and_then(|environment| environment["Variables"].as_mapping())),
-        cap: TIERS.iter().map(|(tier, _)| (*tier, cap.map(|cap| resolve(cap, tier, mappings)))).collect(),
+        cap: TIERS.iter().map(|(tier, _)| (*tier, cap.map(|cap| resolve(cap, tier, &template["Mappings"])))).collect(),
+        memory_mb: memory(properties).or_else(|| memory(&template["Globals"]["Function"])).unwrap_or(128),
         budget: number("PeakPerSecond").zip(number("ServiceMs")),
         routes: events.into_iter().flatten().filter_map(|(_, event)| route(event)).collect(),
     }

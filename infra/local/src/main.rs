@@ -41,7 +41,7 @@ enum Verb {
     },
     /// Figures of the release build
     Bench {
-        /// `functions`, `requests`, `consumer`, `connections`; all of them when none is named
+        /// `functions`, `requests`, `consumer`, `connections`, `contention`; all of them when none is named
         what: Vec<String>,
     },
     /// Stop a stack that runs in another terminal, or what a killed one left behind
