@@ -25,6 +25,7 @@ mod prompts;
 mod report_page;
 mod sockets;
 mod starter_library;
+mod thaw;
 mod usage;
 mod usage_costs;
 mod who_may_call;

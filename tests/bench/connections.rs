@@ -24,6 +24,8 @@ use super::Bench;
 
 const LOAD: Duration = Duration::from_mins(1);
 const SAMPLE: Duration = Duration::from_millis(100);
+/// Before a refused caller comes back: the emulator is to be busy with answers, not with refusals.
+const WAIT: Duration = Duration::from_secs(1);
 /// Callers beyond a function's cap.
 const BEYOND: u64 = 2;
 const PEOPLE: usize = 20;
@@ -97,7 +99,7 @@ async fn sign_up(stack: &Stack) -> String {
         let request = event("POST", path, &headers, Some(&body.to_string()), &address());
         answer = loop {
             match stack.invoke(function, &request).await {
-                (429, _) => tokio::time::sleep(SAMPLE).await,
+                (429, _) => tokio::time::sleep(WAIT).await,
                 (_, answer) => break answer,
             }
         };
@@ -106,7 +108,7 @@ async fn sign_up(stack: &Stack) -> String {
     tokens["accessToken"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
-/// Callers of one function, who come back at once when answered and soon when refused.
+/// Callers of one function, who come back at once when answered and a second later when refused.
 async fn drive(stack: &Stack, function: &Function, tokens: &[String], deadline: Instant) -> Counts {
     let callers = function.cap["M0"].unwrap_or_default() + BEYOND;
     let counts = join_all((0..callers).map(async |caller| {
@@ -117,7 +119,7 @@ async fn drive(stack: &Stack, function: &Function, tokens: &[String], deadline: 
             match status {
                 429 => {
                     counts.refused += 1;
-                    tokio::time::sleep(SAMPLE).await;
+                    tokio::time::sleep(WAIT).await;
                 }
                 200 if answer["statusCode"].as_u64().is_none_or(|status| status < 500) => counts.answered += 1,
                 _ => counts.failed += 1,

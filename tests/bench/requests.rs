@@ -69,11 +69,11 @@ async fn row(bench: &Bench, name: &str, label: &str, requests: usize, send: impl
     let proxy = Proxy::to(bench.town.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
     let function = bench.start(name, &[("MONGODB_URI", &uri)]).await;
-    let first = timed(send(&function, 0)).await;
+    let first = timed(&function, send(&function, 0)).await;
     let before = cpu(&function);
     let (mut warm, mut sockets) = (Vec::new(), 0);
     for n in 1..=requests {
-        warm.push(timed(send(&function, n)).await);
+        warm.push(timed(&function, send(&function, n)).await);
         sockets = sockets.max(proxy.open());
     }
     let spent = cpu(&function).saturating_sub(before) / u32::try_from(requests).unwrap();

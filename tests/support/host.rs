@@ -35,12 +35,15 @@ pub enum Outcome {
     Error(Value),
 }
 
-type Answers = Arc<Mutex<HashMap<String, oneshot::Sender<Outcome>>>>;
+type Answers = Mutex<HashMap<String, oneshot::Sender<Outcome>>>;
 
 struct Api {
     events: AsyncMutex<mpsc::Receiver<(String, Value)>>,
     answers: Answers,
     first_poll: Mutex<Option<oneshot::Sender<()>>>,
+    /// When the function was given its last event, and how long it had it.
+    given: Mutex<Instant>,
+    took: Mutex<Duration>,
 }
 
 /// What a function needs of a deployment's secrets.
@@ -61,7 +64,7 @@ const NEVER_ANSWERED: [&str; 6] = ["$argon2", "$2b$", "passwordHash", "Hmac", "s
 pub struct Function {
     child: Child,
     events: mpsc::Sender<(String, Value)>,
-    answers: Answers,
+    api: Arc<Api>,
     logs: Arc<Mutex<Vec<String>>>,
     /// From start to the first request for work.
     pub init: Duration,
@@ -84,11 +87,12 @@ impl Function {
         let address = listener.local_addr().unwrap().to_string();
         let (events, receiver) = mpsc::channel(1);
         let (polled, first_poll) = oneshot::channel();
-        let answers = Answers::default();
         let api = Arc::new(Api {
             events: AsyncMutex::new(receiver),
-            answers: Arc::clone(&answers),
+            answers: Answers::default(),
             first_poll: Mutex::new(Some(polled)),
+            given: Mutex::new(Instant::now()),
+            took: Mutex::default(),
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -97,7 +101,7 @@ impl Function {
             .route("/2020-01-01/extension/register", post(register))
             .route("/2020-01-01/extension/event/next", get(std::future::pending::<()>))
             .layer(DefaultBodyLimit::disable())
-            .with_state(api);
+            .with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let started = Instant::now();
@@ -127,17 +131,22 @@ impl Function {
         keep_lines(child.stdout.take().unwrap(), &logs);
         let ready = timeout(Duration::from_secs(10), first_poll).await;
         assert!(matches!(ready, Ok(Ok(()))), "{name} did not start: {:?}", logs.lock().unwrap());
-        Self { child, events, answers, logs, init: started.elapsed() }
+        Self { child, events, api, logs, init: started.elapsed() }
     }
 
     /// One invocation.
     pub async fn invoke(&self, event: Value) -> Outcome {
         let id = uuid::Uuid::now_v7().to_string();
         let (sender, receiver) = oneshot::channel();
-        self.answers.lock().unwrap().insert(id.clone(), sender);
+        self.api.answers.lock().unwrap().insert(id.clone(), sender);
         self.events.send((id, event)).await.unwrap();
         let outcome = timeout(Duration::from_mins(1), receiver).await;
         outcome.unwrap_or_else(|_| panic!("no answer: {:?}", self.logs())).unwrap()
+    }
+
+    /// How long the function had the last event: without what the caller does before and after.
+    pub fn took(&self) -> Duration {
+        *self.api.took.lock().unwrap()
     }
 
     /// Everything it wrote so far.
@@ -165,8 +174,7 @@ impl Function {
     /// As Lambda retires an environment: SIGTERM, and SIGKILL after half a second. Tells whether it
     /// ended by itself.
     pub async fn retire(mut self) -> bool {
-        let pid = self.pid().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        self.signal("-TERM").await;
         let ended = timeout(Duration::from_millis(500), self.child.wait()).await.is_ok();
         self.child.kill().await.ok();
         ended
@@ -174,7 +182,20 @@ impl Function {
 
     /// Ends it as a lost host does: at once, whatever it was doing.
     pub async fn kill(&self) {
-        Command::new("kill").args(["-KILL", &self.pid().to_string()]).status().await.unwrap();
+        self.signal("-KILL").await;
+    }
+
+    /// Stands still, as between two invocations, until [`Function::thaw`].
+    pub async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.pid().to_string()]).status().await.unwrap();
     }
 }
 
@@ -234,10 +255,13 @@ async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
         ("lambda-runtime-deadline-ms", "9999999999999".into()),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:test".into()),
     ];
-    (headers, Json(event)).into_response()
+    let event = event.to_string();
+    *api.given.lock().unwrap() = Instant::now();
+    (headers, event).into_response()
 }
 
 async fn response(State(api): State<Arc<Api>>, extract::Path(id): extract::Path<String>, body: Bytes) -> StatusCode {
+    *api.took.lock().unwrap() = api.given.lock().unwrap().elapsed();
     settle(&api, &id, Outcome::Response(serde_json::from_slice(&body).unwrap()))
 }
 

@@ -1,6 +1,7 @@
 //! A TCP proxy between a function and a server, that counts connections and is as bad as a test wants it.
 
 use std::{
+    future::pending,
     io,
     sync::{
         Arc,
@@ -44,6 +45,8 @@ struct Shared {
     /// Pieces that came through, either way on any connection.
     pieces: AtomicUsize,
     way: watch::Sender<Way>,
+    /// How often connections were forgotten.
+    era: AtomicUsize,
 }
 
 /// A proxy; it ends with the test's runtime.
@@ -58,7 +61,7 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let way = watch::Sender::new(Way::Open);
         let count = || AtomicUsize::new(0);
-        let shared = Arc::new(Shared { open: count(), total: count(), pieces: count(), way });
+        let shared = Arc::new(Shared { open: count(), total: count(), pieces: count(), way, era: count() });
         let state = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -86,6 +89,12 @@ impl Proxy {
     /// Ends every connection and refuses new ones, until [`Proxy::restore`].
     pub fn cut(&self) {
         self.set(Way::Cut);
+    }
+
+    /// Nothing passes any more on the connections that there are, and neither end is told: as a gateway does
+    /// that forgets silent connections. New ones work.
+    pub fn forget(&self) {
+        self.shared.era.fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn restore(&self) {
@@ -119,9 +128,13 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
 /// One direction of a connection, until its end.
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) -> io::Result<()> {
     let mut way = shared.way.subscribe();
+    let era = shared.era.load(Ordering::SeqCst);
     let mut piece = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut piece).await?;
+        if shared.era.load(Ordering::SeqCst) != era {
+            return pending().await;
+        }
         let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
         let now = *way.borrow();
         match now {

@@ -1,0 +1,186 @@
+//! Lambda freezes an environment between invocations; its sockets live on, end, or are forgotten on the way.
+//! What the first request afterwards costs: `cargo local test -- thaw --nocapture` prints it, and
+//! `cargo local test -- thaw --nocapture --include-ignored` for longer freezes as well (10 minutes).
+
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::accounts::Role;
+use tests::{
+    host::{Function, Outcome},
+    people::{Person, Town},
+    proxy::{Proxy, Way},
+};
+
+/// What the first request may cost above a warm one: a question that is not answered within 80 ms, and a connection.
+const BOUND: Duration = Duration::from_millis(100);
+/// Environments for each case. The quickest counts: this machine's processors have other things to do.
+const ENVIRONMENTS: usize = 5;
+const WARM: usize = 9;
+
+/// What becomes of the sockets of an environment that stands still.
+#[derive(Clone, Copy, Debug)]
+enum Sockets {
+    Live,
+    /// The server ends them.
+    Ended,
+    /// By an RST.
+    Reset,
+    /// Something on the way drops what they carry, and tells nobody.
+    Forgotten,
+}
+
+const FATES: [Sockets; 4] = [Sockets::Live, Sockets::Ended, Sockets::Reset, Sockets::Forgotten];
+
+impl Sockets {
+    async fn meet(self, proxy: &Proxy) {
+        match self {
+            Self::Live => return,
+            Self::Ended => proxy.set(Way::Cut),
+            Self::Reset => proxy.set(Way::Reset),
+            Self::Forgotten => proxy.forget(),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.restore();
+    }
+}
+
+/// Which function, and to which server its sockets are.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Route,
+    Consumer,
+    /// With its sockets to Valkey in question.
+    Cached,
+}
+
+impl Who {
+    async fn start(self, town: &Town) -> (Function, Proxy) {
+        let redis = town.stack.redis_url.as_deref().unwrap_or_default();
+        let upstream = match self {
+            Self::Cached => redis.trim_start_matches("redis://").trim_end_matches('/').to_owned(),
+            _ => town.stack.mongodb_address(),
+        };
+        let proxy = Proxy::to(upstream).await;
+        let (uri, cache) = match self {
+            Self::Cached => (town.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/8", proxy.port)),
+            _ => (format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port), String::new()),
+        };
+        let mut variables = town.variables();
+        variables.extend([("MONGODB_URI", uri.as_str()), ("REDIS_URL", cache.as_str())]);
+        let name = if matches!(self, Self::Consumer) { "write-events" } else { "auth-session" };
+        (Function::start(name, &variables).await, proxy)
+    }
+
+    /// One request that needs the server; how long it took.
+    async fn ask(self, function: &Function, person: &Person) -> Duration {
+        let started = Instant::now();
+        if matches!(self, Self::Consumer) {
+            let answer = function.invoke(one_click(&person.id, function.pid())).await;
+            assert!(matches!(answer, Outcome::Response(_)), "{answer:?}");
+        } else {
+            let answer = function.get_as(&person.token, "/api/auth/session").await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+        started.elapsed()
+    }
+}
+
+fn one_click(id: &str, link: u32) -> Value {
+    let link = link.to_string();
+    let record = json!({"kind": "affiliate_click", "id": id, "linkId": link, "occurredAt": "2026-01-01T00:00:00Z"});
+    json!({"Records": [{"messageId": "m", "body": json!({"records": [record]}).to_string()}]})
+}
+
+/// An environment that stands still.
+struct Frozen {
+    who: Who,
+    fate: Sockets,
+    function: Function,
+    proxy: Proxy,
+    /// What a request took before.
+    warm: Duration,
+    person: Person,
+}
+
+async fn freeze(town: &Town, who: Who, fate: Sockets) -> Frozen {
+    let (function, proxy) = who.start(town).await;
+    let mut times = Vec::new();
+    for _ in 0..WARM {
+        // Somebody new each time: who is known already needs no server.
+        times.push(who.ask(&function, &town.person(Role::User, None).await).await);
+    }
+    times.sort();
+    let person = town.person(Role::User, None).await;
+    function.freeze().await;
+    fate.meet(&proxy).await;
+    Frozen { who, fate, function, proxy, warm: times[WARM / 2], person }
+}
+
+impl Frozen {
+    /// What the first request takes.
+    async fn thaw(&self, town: &Town) -> Duration {
+        let (who, fate, before) = (self.who, self.fate, self.proxy.total());
+        self.function.thaw().await;
+        let first = who.ask(&self.function, &self.person).await;
+        if !matches!(fate, Sockets::Live) {
+            assert!(self.proxy.total() > before, "{who:?} {fate:?}: answered by sockets that cannot work");
+        }
+        if matches!(who, Who::Consumer) {
+            let clicks = town.database.collection::<Document>("affiliate_clicks");
+            let ours = doc! {"linkId": self.function.pid().to_string()};
+            assert_eq!(clicks.count_documents(ours).await.unwrap(), WARM as u64 + 1, "each once");
+        }
+        first
+    }
+}
+
+async fn thaw_after(time: Duration) {
+    let (town, mut frozen) = (Town::new().await, Vec::new());
+    for who in [Who::Route, Who::Consumer, Who::Cached] {
+        for fate in FATES {
+            for _ in 0..ENVIRONMENTS {
+                frozen.push(freeze(&town, who, fate).await);
+            }
+        }
+    }
+    tokio::time::sleep(time).await;
+    println!("\n| frozen for {time:?} | its sockets | a warm request, ms | the first, ms |\n|---|---|---|---|");
+    let mut slow = Vec::new();
+    for same in frozen.chunks(ENVIRONMENTS) {
+        let mut times = Vec::new();
+        for frozen in same {
+            times.push((frozen.warm, frozen.thaw(&town).await));
+        }
+        let (warm, first) = *times.iter().min_by_key(|(warm, first)| first.saturating_sub(*warm)).unwrap();
+        let (who, fate) = (same[0].who, same[0].fate);
+        println!("| {who:?} | {fate:?} | {} | {} |", warm.as_millis(), first.as_millis());
+        if first > warm + BOUND {
+            slow.push(format!("{who:?} {fate:?}: {times:?}"));
+        }
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+}
+
+/// So long that the client asks for a sign of life.
+#[tokio::test]
+#[parallel(stack)]
+async fn thaw_after_six_seconds_costs_a_question_at_most() {
+    thaw_after(Duration::from_secs(6)).await;
+}
+
+/// So long that the client is replaced unasked.
+#[tokio::test]
+#[parallel(stack)]
+async fn thaw_after_a_minute_costs_a_connection_at_most() {
+    thaw_after(Duration::from_secs(62)).await;
+}
+
+#[tokio::test]
+#[parallel(stack)]
+#[ignore = "takes ten minutes"]
+async fn thaw_after_ten_minutes_costs_no_more() {
+    thaw_after(Duration::from_mins(10)).await;
+}
