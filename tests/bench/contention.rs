@@ -41,6 +41,8 @@ const MEASURED: usize = 100;
 const WAY: Duration = Duration::from_millis(2);
 /// The memory that buys one whole processor. Source: AWS's documentation of Lambda's memory setting.
 const MB_PER_PROCESSOR: f64 = 1769.0;
+/// How often the store is asked who a user is, whatever they do.
+const LOOK_UP: Duration = Duration::from_mins(5);
 /// More refused than this, and users notice.
 const TOLERABLE: f64 = 0.01;
 /// What M0 takes. Source: Atlas's page on the limits of its free tier.
@@ -101,7 +103,8 @@ struct Point {
 struct Measured {
     service: Duration,
     operations: f64,
-    cap: [u64; template::TIERS.len()],
+    /// By tier; none without MongoDB.
+    cap: [Option<u64>; template::TIERS.len()],
 }
 
 pub(crate) async fn print(bench: &Bench) {
@@ -109,6 +112,7 @@ pub(crate) async fn print(bench: &Bench) {
     println!(
         "\n| function | share, % | environment kept, ms | operations a call | cap on M0 | M10 |\n|---|---|---|---|---|---|"
     );
+    let none = || "none".to_owned();
     let mut measured = Vec::new();
     for action in &ACTIONS {
         let figures = measure(bench, action, &people).await;
@@ -118,8 +122,8 @@ pub(crate) async fn print(bench: &Bench) {
             action.share,
             figures.service.as_secs_f64() * 1000.0,
             figures.operations,
-            figures.cap[0],
-            figures.cap[1],
+            figures.cap[0].map_or_else(none, |cap| cap.to_string()),
+            figures.cap[1].map_or_else(none, |cap| cap.to_string()),
         );
         measured.push(figures);
     }
@@ -132,16 +136,17 @@ pub(crate) async fn print(bench: &Bench) {
     let mut simulated = Vec::new();
     for users in USERS {
         let [(rate, m0), (_, m10)] = [0, 1].map(|tier| simulate(&kinds(&measured, tier), users));
+        let operations = rate * per_call + users as f64 / LOOK_UP.as_secs_f64();
         println!(
             "| {users} | {rate:.1} | {:.1} | {:.3} | {:.3} | {:.3} |",
-            rate * per_call,
+            operations,
             100.0 * m0.refused_share(),
             100.0 * m0.given_up as f64 / (m0.answered + m0.given_up).max(1) as f64,
             100.0 * m10.refused_share(),
         );
         simulated.push(Point {
             users,
-            operations_per_second: rate * per_call,
+            operations_per_second: operations,
             refused_on_m0: m0.refused_share(),
             refused_on_m10: m10.refused_share(),
         });
@@ -195,8 +200,8 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person]) -> Measured 
     proxy.set(Way::Late(WAY));
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
     let environment = bench.start(action.function, &[("MONGODB_URI", &uri)]).await;
-    // The first calls make what an environment keeps.
-    for who in &people[..5] {
+    // The first calls make what the environment and the cache keep.
+    for who in &people[..MEASURED] {
         answered(&environment, action, who).await;
     }
     wiretap.take();
@@ -210,7 +215,7 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person]) -> Measured 
     Measured {
         service: (took.saturating_sub(worked) + worked.mul_f64(slower)) / calls,
         operations: wiretap.take().values().sum::<u64>() as f64 / f64::from(calls),
-        cap: template::TIERS.map(|(tier, _)| function.cap[tier].unwrap_or(u64::MAX)),
+        cap: template::TIERS.map(|(tier, _)| function.cap[tier]),
     }
 }
 
@@ -222,7 +227,13 @@ async fn answered(environment: &Function, action: &Action, who: &Person) {
 
 fn kinds(measured: &[Measured], tier: usize) -> Vec<Kind> {
     let kinds = ACTIONS.iter().zip(measured);
-    kinds.map(|(action, kind)| Kind { share: action.share, service: kind.service, cap: kind.cap[tier] }).collect()
+    kinds
+        .map(|(action, kind)| Kind {
+            share: action.share,
+            service: kind.service,
+            cap: kind.cap[tier].unwrap_or(u64::MAX),
+        })
+        .collect()
 }
 
 /// The environments that nobody keeps at the moment, by action.
@@ -236,8 +247,8 @@ async fn environments(bench: &Bench, measured: &[Measured]) -> Free {
     let at_atlas = [("MONGODB_URI", uri.as_str())];
     let mut free = Vec::new();
     for (action, kind) in ACTIONS.iter().zip(measured) {
-        // Without a cap as many as one processor could keep busy.
-        let number = kind.cap[0].min(5);
+        // Without a cap more than are ever busy at once.
+        let number = kind.cap[0].unwrap_or(5);
         free.push(Mutex::new(join_all((0..number).map(|_| bench.start(action.function, &at_atlas))).await));
     }
     free
