@@ -23,6 +23,7 @@ mod outages;
 mod prompt_search;
 mod prompts;
 mod report_page;
+mod size_budget;
 mod sockets;
 mod starter_library;
 mod thaw;

@@ -20,9 +20,15 @@ pub(crate) async fn print(bench: &Bench) {
     let least = measure(bench, MINIMAL).await;
     println!("\n| function | zip, KB (ratio) | start to ready, ms (ratio) | memory then, MB |\n|---|---|---|---|");
     line(MINIMAL, &least, &least);
+    let mut too_large = Vec::new();
     for function in functions() {
-        line(&function.binary, &measure(bench, &function.binary).await, &least);
+        let figures = measure(bench, &function.binary).await;
+        line(&function.binary, &figures, &least);
+        if figures.zip_kb > function.zip_kb {
+            too_large.push(format!("{}: {} KB, allowed {}", function.binary, figures.zip_kb, function.zip_kb));
+        }
     }
+    assert!(too_large.is_empty(), "larger than the template's Budget allows: {too_large:#?}");
 }
 
 async fn measure(bench: &Bench, name: &str) -> Figures {

@@ -16,6 +16,8 @@ pub struct Function {
     /// Calls a second at the stated peak, and milliseconds a call.
     pub budget: Option<(f64, f64)>,
     pub memory_mb: u64,
+    /// The largest zip of the release build.
+    pub zip_kb: u64,
     /// `GET /api/prompts`.
     pub routes: Vec<String>,
 }
@@ -56,7 +58,8 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
         mapping.into_iter().flatten().map(|(key, _)| key.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let cap = properties.get("ReservedConcurrentExecutions");
-    let number = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field)?.as_f64();
+    let budget = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field);
+    let number = |field: &str| budget(field)?.as_f64();
     let memory = |settings: &Value| settings.get("MemorySize").and_then(Value::as_u64);
     let events = properties.get("Events").and_then(Value::as_mapping);
     Function {
@@ -65,6 +68,7 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
         variables: names(properties.get("Environment").and_then(|environment| environment["Variables"].as_mapping())),
         cap: TIERS.iter().map(|(tier, _)| (*tier, cap.map(|cap| resolve(cap, tier, &template["Mappings"])))).collect(),
         memory_mb: memory(properties).or_else(|| memory(&template["Globals"]["Function"])).unwrap_or(128),
+        zip_kb: budget("ZipKb").and_then(Value::as_u64).unwrap_or(0),
         budget: number("PeakPerSecond").zip(number("ServiceMs")),
         routes: events.into_iter().flatten().filter_map(|(_, event)| route(event)).collect(),
     }
