@@ -122,7 +122,10 @@ async fn drive(stack: &Stack, function: &Function, tokens: &[String], deadline: 
                     tokio::time::sleep(WAIT).await;
                 }
                 200 if answer["statusCode"].as_u64().is_none_or(|status| status < 500) => counts.answered += 1,
-                _ => counts.failed += 1,
+                _ => {
+                    eprintln!("{}: {status} {answer}", function.binary);
+                    counts.failed += 1;
+                }
             }
         }
         counts
