@@ -45,6 +45,7 @@ async fn a_wrong_event_is_named_by_its_path() {
         (json!({"promptId": known, "event": "view", "occurredAt": "yesterday"}), "events[1].occurredAt"),
         (json!({"promptId": known, "event": "view", "metadata": {"x": "y".repeat(2048)}}), "events[1].metadata"),
         (json!({"promptId": known, "event": "view", "metadata": "text"}), "events[1].metadata"),
+        (json!({"promptId": known, "event": "view", "metadata": {"a\0": 1}}), "events[1].metadata.a"),
         (json!({"promptId": known, "event": "view", "sessionId": "s".repeat(101)}), "events[1].sessionId"),
     ] {
         let body = json!({"events": [{"promptId": known, "event": "view"}, event]});

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use serial_test::{parallel, serial};
+use shared::mongo::to_json;
 use tests::{
     eventually,
     host::{Function, Outcome},
@@ -65,10 +67,39 @@ async fn a_thousand_events_are_stored_once_however_often_they_are_sent() {
     let requests = thousand_events(&prompt_id(&stack).await, &run);
     post(&stack, &requests).await;
     all_stored(&database, &run).await;
-    forget_rate(&stack).await;
+    stack.forget_rates().await;
     post(&stack, &requests).await;
     queue_is_empty(&stack).await;
     assert_eq!(stored(&database, &run).await, 1000);
+    assert_eq!(stack.depth(&stack.events_dlq_url).await, 0);
+}
+
+#[tokio::test]
+#[serial(stack)]
+async fn odd_metadata_is_stored_as_it_was_sent() {
+    let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
+    stack.forget_rates().await;
+    let mut odd = [
+        json!({"": 1, "$date": "x", "a.b": {"$oid": 1}, "$numberLong": "1"}),
+        json!({"$date": 1}),
+        json!({"most": u64::MAX, "least": i64::MIN, "text": "\0"}),
+        (0..25).fold(json!({}), |value, _| json!({"deep": [value]})),
+    ];
+    let prompt = prompt_id(&stack).await;
+    let event = |metadata| json!({"promptId": prompt, "event": "copy", "sessionId": run, "metadata": metadata});
+    let request = json!({"events": odd.iter().map(event).collect::<Vec<_>>()});
+    let url = format!("{}/api/analytics/track", stack.api_url);
+    let answer = reqwest::Client::new().post(url).json(&request).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let database = stack.database().await;
+    eventually("all of them in MongoDB", PATIENCE, async || (stored(&database, &run).await == 4).then_some(())).await;
+    let events = database.collection::<RawDocumentBuf>("analytics_events");
+    let events = events.find(doc! {"sessionId": &run}).sort(doc! {"_id": 1}).await.unwrap();
+    let events: Vec<_> = events.try_collect().await.unwrap();
+    let read: Vec<_> = events.iter().map(|event| to_json(event).unwrap().remove("metadata").unwrap()).collect();
+    // What BSON has no whole number for.
+    odd[2]["most"] = json!(18_446_744_073_709_551_615_f64);
+    assert_eq!(read, odd);
     assert_eq!(stack.depth(&stack.events_dlq_url).await, 0);
 }
 
@@ -124,7 +155,7 @@ async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
     // Deployed it is minutes, so that an outage of half an hour does not use up a message's five receives.
     stack.set_visibility_timeout(10).await;
     let requests = thousand_events(&prompt_id(&stack).await, &run);
-    forget_rate(&stack).await;
+    stack.forget_rates().await;
     post(&stack, &requests[..10]).await;
     local::server::stop("mongodb").unwrap();
     post(&stack, &requests[10..]).await;
@@ -194,11 +225,4 @@ async fn summary(function: &Function) -> Value {
     let lines: Vec<Value> = function.logs().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let line = lines.iter().rfind(|line| line["message"] == "batch written").unwrap();
     serde_json::from_str(line["summary"].as_str().unwrap()).unwrap()
-}
-
-/// The test is one address, and sends what many would.
-async fn forget_rate(stack: &Stack) {
-    let Some(url) = &stack.redis_url else { return };
-    let mut connection = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
 }

@@ -152,9 +152,12 @@ def invoke(name, function, event):
 
 
 def logs(name, function):
-    client = boto3.client("logs")
-    pages = client.get_paginator("filter_log_events").paginate(logGroupName=f"/{name}/functions")
-    events = [event for page in pages for event in page["events"]]
+    client, group = boto3.client("logs"), f"/{name}/functions"
+    # The emulator gives 10,000 lines at most, and no second page: it is asked for each stream by itself.
+    pages = client.get_paginator("describe_log_streams").paginate(logGroupName=group)
+    streams = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+    answers = [client.filter_log_events(logGroupName=group, logStreamNames=[stream]) for stream in streams]
+    events = [event for answer in answers for event in answer["events"]]
     # One group for all functions: a line tells whose it and its stream are. No function means all of them.
     mark = f'"function":"{name}-{function}"' if function else ""
     streams = {event["logStreamName"] for event in events if mark in event["message"].replace('"Function"', '"function"')}

@@ -16,6 +16,8 @@ use crate::{
 /// Packages of the Python environments, each environment apart since their requirements clash.
 const MINISTACK: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.43.106"];
 const SAM: &[&str] = &["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
+const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
+const CARGO_FUZZ: &str = "0.13.2";
 const CMAKE: &[&str] = &["cmake==4.4.4"];
 const SECANTUS: &str = "0.5.3-beta.196";
 
@@ -78,6 +80,24 @@ pub fn redis() -> Option<PathBuf> {
 /// A browser, for the test of the reports' pages.
 pub fn browser() -> anyhow::Result<()> {
     debian(&["chromium"], |package| find(package).is_some())
+}
+
+/// What makes requests and bytes up: schemathesis, and cargo-fuzz with the compiler of libFuzzer.
+pub fn fuzzers() -> anyhow::Result<()> {
+    python("schemathesis", SCHEMATHESIS)?;
+    once("cargo-fuzz", CARGO_FUZZ, || {
+        debian(&["g++"], |package| find(package).is_some())?;
+        step("building cargo-fuzz (once, about a minute)", || {
+            quietly(
+                Command::new("cargo")
+                    .args(["install", "cargo-fuzz", "--version", CARGO_FUZZ, "--locked", "--force", "--root"])
+                    .arg(folder("cargo-fuzz"))
+                    .env_remove("CARGO_TARGET_DIR")
+                    .current_dir(folder("")),
+            )
+        })
+        .map(drop)
+    })
 }
 
 /// A program on the PATH.

@@ -44,6 +44,12 @@ enum Verb {
         /// `functions`, `requests`, `consumer`, `connections`, `contention`; all of them when none is named
         what: Vec<String>,
     },
+    /// Requests and bytes that nobody thought of, against a stack of its own
+    Fuzz {
+        /// How long
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Stop a stack that runs in another terminal, or what a killed one left behind
     Down,
     /// Where everything is
@@ -72,12 +78,16 @@ enum Verb {
     },
 }
 
+/// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
+const QUICK_FUZZ_S: u64 = 120;
+
 #[tokio::main]
 async fn main() {
     let outcome = match Arguments::parse().verb {
         Verb::Up { no_seed } => up(!no_seed).await,
         Verb::Test { arguments } => test(&arguments).await,
         Verb::Bench { what } => bench(what).await,
+        Verb::Fuzz { minutes } => fuzz(minutes).await,
         Verb::Down => State::load().map(|state| server::stop_stack(&state)),
         Verb::Status { json } => status(json),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
@@ -142,12 +152,19 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     install::all()?;
     install::browser()?;
     step("checking the template", check_template)?;
+    // A filter asks for some tests; the fuzzers are for all of them.
+    let fuzz = arguments.is_empty();
+    if fuzz {
+        install::fuzzers()?;
+    }
     let outcome = with_stack(true, async |_| {
-        let mut command = vec!["test", "--test", "e2e", "--"];
-        command.extend(arguments.iter().map(String::as_str));
-        let command: Vec<String> = command.into_iter().map(str::to_owned).collect();
-        let run = move || openly(Command::new("cargo").args(command).current_dir(root()));
-        tokio::task::spawn_blocking(run).await.context("the tests could not be run")?
+        let mut tests = Command::new("cargo");
+        tests.args(["test", "--test", "e2e", "--"]).args(arguments).current_dir(root());
+        in_the_background(tests).await?;
+        if fuzz {
+            in_the_background(fuzzing(QUICK_FUZZ_S)).await?;
+        }
+        Ok(())
     })
     .await;
     eprintln!("the whole took {:.0} s", started.elapsed().as_secs_f64());
@@ -161,11 +178,30 @@ async fn bench(what: Vec<String>) -> anyhow::Result<()> {
     let finished = with_stack(true, async |_| {
         let mut command = Command::new("cargo");
         command.args(["run", "--quiet", "--bin", "bench", "--"]).args(what).current_dir(root());
-        let run = move || openly(&mut command);
-        tokio::task::spawn_blocking(run).await.context("the benchmark could not be run")?
+        in_the_background(command).await
     });
     ensure!(finished.await?, "interrupted");
     Ok(())
+}
+
+async fn fuzz(minutes: u64) -> anyhow::Result<()> {
+    install::all()?;
+    install::fuzzers()?;
+    let finished = with_stack(true, async |_| in_the_background(fuzzing(minutes * 60)).await);
+    ensure!(finished.await?, "interrupted");
+    Ok(())
+}
+
+fn fuzzing(seconds: u64) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--bin", "fuzz", "--", &seconds.to_string()]).current_dir(root());
+    command
+}
+
+/// Runs a command in the open, while this process answers the API's port.
+async fn in_the_background(mut command: Command) -> anyhow::Result<()> {
+    let run = tokio::task::spawn_blocking(move || openly(&mut command));
+    run.await.context("the command could not be run")?
 }
 
 fn check_template() -> anyhow::Result<()> {

@@ -56,7 +56,8 @@ pub struct Library {
 }
 
 impl Library {
-    pub(super) fn new(objects: &[Map<String, Value>]) -> serde_json::Result<Self> {
+    /// Of the items of a checked file.
+    pub fn new(objects: &[Map<String, Value>]) -> serde_json::Result<Self> {
         let items = objects.iter().map(Item::new).collect::<serde_json::Result<Vec<_>>>()?;
         let mut by_key = HashMap::new();
         for (index, item) in items.iter().enumerate() {

@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod chain;
+mod document;
 pub mod export;
 mod file;
 mod item;
@@ -14,6 +15,7 @@ mod source;
 mod store;
 
 pub use chain::{Content, DatabaseFallback, Origin, Snapshot};
+pub use document::{ContentItem, PatternPage, PromptPage, ResourcePage};
 pub use file::{Invalid, parse, render};
 pub use item::{Access, Item};
 pub use library::{Filter, Library, Listing, Sort};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub use write::{Written, write_batch};
+pub use write::{Written, read, write_batch};
 
 /// One event.
 #[derive(Clone, Debug, Deserialize, Serialize)]

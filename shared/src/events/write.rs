@@ -90,7 +90,9 @@ fn sort(messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'stat
     bulks
 }
 
-fn read(body: &str) -> anyhow::Result<Vec<(&'static str, Document)>> {
+/// The documents that the body of a queue message holds, each with its collection; an error says where it cannot be
+/// read, and nothing of what it says.
+pub fn read(body: &str) -> anyhow::Result<Vec<(&'static str, Document)>> {
     let message: Message = serde_json::from_str(body)
         .map_err(|error| anyhow::anyhow!("line {} column {}", error.line(), error.column()))?;
     message.records.iter().map(|event| Ok((event.collection(), document(event)?))).collect()
@@ -142,12 +144,14 @@ mod tests {
             "",
             r#"{"records":[{"kind":"unknown"}]}"#,
             r#"{"records":[{"kind":"affiliate_click"}]}"#,
+            // The driver would refuse the whole insert for it.
+            r#"{"records":[{"kind":"analytics","id":"1","promptId":"p","event":"view","metadata":{"a\u0000":1},"occurredAt":"2026-01-01T00:00:00Z"}]}"#,
             &good,
         ];
         let mut failed = HashSet::new();
         let bulks = sort(&bodies.map(message), &mut failed);
-        assert_eq!(failed, HashSet::from([1, 2, 3, 4]));
-        assert_eq!(bulks["affiliate_clicks"].messages, [0, 0, 5, 5]);
+        assert_eq!(failed, HashSet::from([1, 2, 3, 4, 5]));
+        assert_eq!(bulks["affiliate_clicks"].messages, [0, 0, 6, 6]);
     }
 
     #[test]

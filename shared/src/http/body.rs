@@ -7,9 +7,11 @@ use axum::{
 };
 use garde::Validate;
 use http::header;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{FieldError, Problem};
+use crate::mongo;
 
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -45,8 +47,11 @@ fn is_json(request: &Request) -> bool {
 
 fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed("The body is not UTF-8 text."))?;
-    // The whole must be JSON before any field of it is judged.
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
+    // The whole must be JSON, and such as the store can hold, before any field of it is judged.
+    let whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    if let Some((field, rule)) = mongo::unstorable(&whole) {
+        return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
@@ -76,9 +81,16 @@ fn field_errors(report: &garde::Report) -> Vec<FieldError> {
 
 /// The rules know fields by their Rust names; JSON has them in camelCase.
 fn camel_case(path: &str) -> String {
-    let mut words = path.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    let mut upper = false;
+    let mut name = String::with_capacity(path.len());
+    for character in path.chars() {
+        match character {
+            '_' => upper = true,
+            _ if std::mem::take(&mut upper) => name.extend(character.to_uppercase()),
+            _ => name.push(character),
+        }
+    }
+    name
 }
 
 /// `serde_json` ends its messages with a line and a column; the field's path says it better.

@@ -1,6 +1,6 @@
 //! Values in and out of the store: JSON shapes outside, BSON dates inside.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,16 +8,66 @@ use serde_json::{Map, Value};
 
 use crate::clock;
 
-/// `value` as a document whose top-level fields named in `dates`, where they are instants, are BSON
-/// dates; digits below the millisecond are dropped.
-pub fn to_document(value: &impl Serialize, dates: &[&str]) -> bson::error::Result<Document> {
-    let mut document = bson::serialize_to_document(value)?;
+/// Levels of nesting that a value may have: the store takes 100, of which a document's own come off.
+const MAX_DEPTH: usize = 64;
+
+/// `value`, which is an object in JSON, as a document whose top-level fields named in `dates`, where they are
+/// instants, are BSON dates; digits below the millisecond are dropped.
+///
+/// Not by the library's serialiser: it refuses whole numbers above 2⁶³, and takes an object with a key like
+/// `$date` for extended JSON.
+pub fn to_document(value: &impl Serialize, dates: &[&str]) -> anyhow::Result<Document> {
+    let value = serde_json::to_value(value)?;
+    if let Some((path, why)) = unstorable(&value) {
+        bail!("{path} {why}");
+    }
+    let Bson::Document(mut document) = bson(value) else { return Err(anyhow!("only an object is a document")) };
     for field in dates {
         if let Ok(at) = document.get_str(field).unwrap_or_default().parse::<Timestamp>() {
             document.insert(*field, Bson::DateTime(clock::to_bson(at)));
         }
     }
     Ok(document)
+}
+
+/// The first part of `value` that no document can hold, by its path, and the rule that it breaks.
+pub fn unstorable(value: &Value) -> Option<(String, &'static str)> {
+    find_unstorable(value, 0).map(|(path, rule)| (path.trim_start_matches('.').to_owned(), rule))
+}
+
+fn find_unstorable(value: &Value, depth: usize) -> Option<(String, &'static str)> {
+    if depth > MAX_DEPTH {
+        return Some((String::new(), "must not be nested more than 64 levels deep"));
+    }
+    match value {
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+            let (path, rule) = find_unstorable(item, depth + 1)?;
+            Some((format!("[{index}]{path}"), rule))
+        }),
+        Value::Object(fields) => fields.iter().find_map(|(key, field)| {
+            if key.contains('\0') {
+                return Some((format!(".{}", key.replace('\0', "")), "must not have the character U+0000 in its name"));
+            }
+            let (path, rule) = find_unstorable(field, depth + 1)?;
+            Some((format!(".{key}{path}"), rule))
+        }),
+        _ => None,
+    }
+}
+
+/// Whole numbers above 2⁶³ become the nearest floating-point number.
+fn bson(value: Value) -> Bson {
+    match value {
+        Value::Null => Bson::Null,
+        Value::Bool(flag) => flag.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64().map_or(Bson::Null, Bson::Double),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(items) => items.into_iter().map(bson).collect::<Vec<_>>().into(),
+        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, bson(field))).collect::<Document>().into(),
+    }
 }
 
 /// A document as the JSON object that it was made of: dates as text, `_id` as `id`, in front.
@@ -70,13 +120,28 @@ mod tests {
         let value = json!({
             "id": "a", "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02", "role": null,
             "example": {"before": "x", "$date": 1}, "oid": {"$oid": "x"}, "views": 3, "rating": 4.5, "whole": 1.0,
-            "big": 9_007_199_254_740_993_i64, "tags": ["&", "\"q\"", [null, {"deep": true}]],
+            "big": 9_007_199_254_740_993_i64, "extended": [{"$date": 1}, {"$numberLong": "1"}, {"$oid": "x"}], "tags": ["&", "\"q\"", [null, {"deep": true}]],
         });
         let document = to_document(&value, &["createdAt", "updatedAt"]).expect("document");
         assert!(matches!(document.get("createdAt"), Some(Bson::DateTime(_))));
         assert!(matches!(document.get("updatedAt"), Some(Bson::String(_))), "not an instant");
         let raw = RawDocumentBuf::try_from(&document).expect("raw");
         assert_eq!(Value::Object(to_json(&raw).expect("JSON")), value);
+    }
+
+    #[test]
+    fn what_no_document_can_hold_is_named() {
+        let deep = (0..100).fold(json!(1), |value, _| json!([value]));
+        for (value, path) in [
+            (json!({"a": [{"b\u{0}": 1}]}), "a[0].b"),
+            (json!({"metadata": {"deep": deep}}), &format!("metadata.deep{}", "[0]".repeat(MAX_DEPTH - 1))),
+        ] {
+            assert_eq!(unstorable(&value).expect("unstorable").0, path);
+            assert!(to_document(&value, &[]).is_err());
+        }
+        assert_eq!(unstorable(&json!({"": "\u{0}", "$a.b": u64::MAX})), None);
+        let document = to_document(&json!({"most": u64::MAX}), &[]).expect("document");
+        assert!(matches!(document.get("most"), Some(Bson::Double(_))));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::{
 use mongodb::{Client, Database, bson::doc};
 use tokio::{sync::Mutex, time::timeout};
 
-pub use document::{to_document, to_json};
+pub use document::{to_document, to_json, unstorable};
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
 pub use settings::{MongoSettings, REQUEST_LIMIT, WORK_LIMIT};

@@ -292,7 +292,7 @@ fn guard(before: &Prompt) -> Document {
 }
 
 /// From one to the other, touching nothing else: counts change meanwhile.
-fn update(before: &Prompt, after: &Prompt) -> bson::error::Result<Document> {
+fn update(before: &Prompt, after: &Prompt) -> anyhow::Result<Document> {
     let changed = after.0.iter().filter(|(field, value)| before.0.get(*field) != Some(*value));
     let set: Map<String, Value> = changed.map(|(field, value)| (field.clone(), value.clone())).collect();
     let unset: Document =
@@ -304,7 +304,7 @@ fn update(before: &Prompt, after: &Prompt) -> bson::error::Result<Document> {
     Ok(update)
 }
 
-fn stored(prompt: &Prompt) -> bson::error::Result<Document> {
+fn stored(prompt: &Prompt) -> anyhow::Result<Document> {
     let mut document = mongo::to_document(prompt, &DATES)?;
     document.remove("id");
     document.insert("_id", prompt.id());

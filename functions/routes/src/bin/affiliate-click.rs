@@ -8,7 +8,7 @@ use shared::{
     affiliates::{ClickCounter, Links},
     cache::Cache,
     clock,
-    http::{Caller, Path, Problem, ProblemDocument},
+    http::{Caller, Path, Problem},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -36,7 +36,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Leads to where the link was set to, once the click is counted. Nothing of the request changes where.
 #[utoipa::path(get, path = "/api/affiliate/{linkId}", tag = "analytics", params(("linkId" = String, Path)),
-    responses((status = 302), (status = 404, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+    responses((status = 302)))]
 pub async fn follow(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -10,7 +10,7 @@ use shared::{
     audit::{Action, Fact, Trail},
     cache::Cache,
     clock,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -62,7 +62,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Every link with its clicks, and every talk.
 #[utoipa::path(get, path = "/api/admin/affiliate-links", tag = "administration", security(("bearer" = [])),
-    responses((status = 200, body = Listing), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+    responses((status = 200, body = Listing)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -75,7 +75,7 @@ pub async fn list(
 
 /// Keeps a link or a talk. There is one for each tool, or company: again, it is replaced and keeps its id and clicks.
 #[utoipa::path(post, path = "/api/admin/affiliate-links", tag = "administration", request_body = AffiliateEntry, security(("bearer" = [])),
-    responses((status = 200, description = "As it is kept"), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, description = "As it is kept", body = Object)))]
 pub async fn save(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -94,7 +94,7 @@ pub async fn save(
 
 /// Removes a link or a talk.
 #[utoipa::path(delete, path = "/api/admin/affiliate-links", tag = "administration", params(RemoveQuery), security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 204), (status = 404)))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

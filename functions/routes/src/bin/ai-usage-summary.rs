@@ -8,7 +8,7 @@ use serde::Deserialize;
 use shared::{
     accounts::{Base, Permission, Principal, not_allowed},
     clock,
-    http::{Caller, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, Problem, Query, Reply},
     lambda, limits,
     mongo::Lifetime,
     usage::{GroupBy, SummaryFilter, UsageSummary, summarise},
@@ -46,8 +46,8 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Usage by day, provider or model.
 #[utoipa::path(get, path = "/api/ai/usage", tag = "usage", params(UsageQuery), security(("bearer" = [])),
-    responses((status = 200, body = UsageSummary), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
-        (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = UsageSummary),
+        (status = 404)))]
 pub async fn show(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

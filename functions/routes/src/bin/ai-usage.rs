@@ -12,7 +12,7 @@ use shared::{
     api_keys::{ApiKeys, KeyPrincipal, Scope, TakesKeys},
     cache::Cache,
     clock,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     usage::{AcceptedUsage, LimitsView, UsageIntake, UsageRequest},
@@ -58,8 +58,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Takes 1 to 100 records. Answered when they are safe; sent again under the same ids they count once.
 #[utoipa::path(post, path = "/api/ai/usage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
-    responses((status = 202, body = AcceptedUsage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 413, body = ProblemDocument),
-        (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+    responses((status = 202, body = AcceptedUsage)))]
 pub async fn report(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -73,7 +72,7 @@ pub async fn report(
 
 /// What is left of the caller's plan.
 #[utoipa::path(get, path = "/api/ai/usage/limits", tag = "usage", security(("bearer" = [])),
-    responses((status = 200, body = LimitsView), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = LimitsView)))]
 pub async fn left(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::{
     analytics::counts::{self, PromptCounts},
     cache::Cache,
-    http::{Caller, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Views, copies, runs, favourites and shares; at most five minutes older than the last roll-up.
 #[utoipa::path(get, path = "/api/analytics/track", tag = "analytics", params(CountsQuery),
-    responses((status = 200, body = PromptCounts), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+    responses((status = 200, body = PromptCounts)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -7,7 +7,7 @@ use shared::{
     analytics::{Accepted, Intake, TrackRequest},
     cache::Cache,
     clock,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
 };
 
@@ -21,8 +21,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Takes 1 to 50 events. Answered when they are safe; sent again under the same ids they count once.
 #[utoipa::path(post, path = "/api/analytics/track", tag = "analytics", request_body = TrackRequest,
-    responses((status = 202, body = Accepted), (status = 400, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument),
-        (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+    responses((status = 202, body = Accepted)))]
 pub async fn track(
     State(intake): State<Arc<Intake>>,
     Extension(caller): Extension<Caller>,

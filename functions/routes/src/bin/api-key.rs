@@ -8,7 +8,7 @@ use shared::{
     api_keys::{ApiKeyView, ApiKeys, NewApiKey},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, Path, Problem, ProblemDocument, Reply},
+    http::{Caller, Path, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -46,7 +46,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// A new secret; the one before counts for 24 hours more.
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = NewApiKey), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = NewApiKey)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -62,7 +62,7 @@ pub async fn rotate(
 
 /// Ends the key at once.
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = ApiKeyView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = ApiKeyView)))]
 pub async fn revoke(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -3,17 +3,32 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::get};
-use serde_json::json;
+use serde::Serialize;
 use shared::{
     accounts::{Guard, Guarded, Principal},
     api_keys::{ACTIVE_LIMIT, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     queue::Queue,
 };
+use utoipa::ToSchema;
+
+/// The caller's keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeyList)]
+pub struct KeyList {
+    keys: Vec<ApiKeyView>,
+}
+
+/// The use of the caller's keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeyUsageList)]
+pub struct UsageList {
+    usage: Vec<KeyUsage>,
+}
 
 /// What the handlers need.
 pub struct App {
@@ -56,19 +71,19 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's keys, the newest first. A secret is never among them.
 #[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("bearer" = [])),
-    responses((status = 200, description = "`keys`", body = Vec<ApiKeyView>), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = KeyList)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&json!({"keys": app.keys.list(principal.id()).await?})))
+    Ok(Reply::ok(&KeyList { keys: app.keys.list(principal.id()).await? }))
 }
 
 /// Makes a key. It is shown in this answer and never again.
 #[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = NewKeyRequest, security(("bearer" = [])),
-    responses((status = 201, body = NewApiKey), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, body = NewApiKey), (status = 409)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -88,7 +103,7 @@ pub async fn create(
 
 /// How the caller's keys were used in the last 30 days. A key may ask too, with the scope `usage:read`.
 #[utoipa::path(get, path = "/api/api-keys/usage", tag = "keys", security(("bearer" = []), ("apiKey" = ["usage:read"])),
-    responses((status = 200, description = "`usage`", body = Vec<KeyUsage>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+    responses((status = 200, body = UsageList)))]
 pub async fn usage(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -98,5 +113,5 @@ pub async fn usage(
     limits::ACCOUNT.check(&app.cache, &caller, &principal.account.id).await?;
     let usage = app.keys.usage(&principal.account.id).await?;
     ApiKeys::note_use(&app.queue, &principal, true).await?;
-    Ok(Reply::ok(&json!({"usage": usage})))
+    Ok(Reply::ok(&UsageList { usage }))
 }

@@ -6,7 +6,7 @@ use axum::{Extension, Router, extract::State, routing::post};
 use shared::{
     accounts::{Login, LoginAnswer, LoginRequest},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Signs in. Five failures lock an address for a quarter of an hour.
 #[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = LoginRequest,
-    responses((status = 200, body = LoginAnswer), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 200, body = LoginAnswer), (status = 401), (status = 403)))]
 pub async fn login(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -15,7 +15,7 @@ use shared::{
         VerifyAnswer,
     },
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
@@ -56,14 +56,14 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Whether there is a second factor, and which.
 #[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = MfaStatus), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = MfaStatus)))]
 pub async fn status(State(app): State<Arc<App>>, principal: Principal) -> Result<Reply, Problem> {
     Ok(Reply::ok(&app.0.status(&principal).await?))
 }
 
 /// Sends a code by SMS or e-mail: with the challenge of a sign-in, or to whoever is signed in.
 #[utoipa::path(post, path = "/api/auth/mfa/send-code", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
-    responses((status = 202, body = CodeSent), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 202, body = CodeSent), (status = 409)))]
 pub async fn send_code(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -75,7 +75,7 @@ pub async fn send_code(
 
 /// Takes a code: completes a sign-in, turns on a pending factor, or notes that the factor was shown.
 #[utoipa::path(post, path = "/api/auth/mfa/verify", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
-    responses((status = 200, body = VerifyAnswer), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 200, body = VerifyAnswer)))]
 pub async fn verify(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -87,7 +87,7 @@ pub async fn verify(
 
 /// Begins to set a factor up; it is pending until a code proves it.
 #[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
-    responses((status = 200, body = Enrolment), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 200, body = Enrolment), (status = 409)))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -99,7 +99,7 @@ pub async fn enable(
 
 /// Turns the factor off, with a code of it.
 #[utoipa::path(post, path = "/api/auth/mfa/disable", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 204), (status = 409)))]
 pub async fn disable(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::{Extension, Router, extract::State, routing::post};
 use garde::Validate;
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use shared::{
     accounts::{Attempt, Email, Guard, Guarded, NewPassword, PasswordResets, Principal, Sessions, Tokens},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -25,6 +24,12 @@ pub struct ForgotRequest {
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
     email: Email,
+}
+
+/// What everybody is told, with an account or without.
+#[derive(Serialize, ToSchema)]
+pub struct Sent {
+    sent: bool,
 }
 
 /// A new password for a forgotten one.
@@ -91,7 +96,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Sends a link, if there is such an account; the answer does not tell.
 #[utoipa::path(post, path = "/api/auth/forgot-password", tag = "accounts", request_body = ForgotRequest,
-    responses((status = 202, description = "A link is on its way, if there is such an account"), (status = 429, body = ProblemDocument)))]
+    responses((status = 202, description = "A link is on its way, if there is such an account", body = Sent)))]
 pub async fn forgot(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -103,12 +108,12 @@ pub async fn forgot(
     let fact = Fact::new(Action::PasswordResetRequested);
     let fact = user_id.into_iter().fold(fact, |fact, id| fact.on("user", &id));
     app.trail.record(&caller, fact).await?;
-    Ok(Reply::accepted(&json!({"sent": true})))
+    Ok(Reply::accepted(&Sent { sent: true }))
 }
 
 /// Sets a new password with a link's token; every session ends.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "accounts", request_body = ResetRequest,
-    responses((status = 204), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn reset(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -123,7 +128,7 @@ pub async fn reset(
 
 /// Sets a new password with the present one; every session ends, this one too.
 #[utoipa::path(post, path = "/api/auth/change-password", tag = "accounts", request_body = ChangeRequest, security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

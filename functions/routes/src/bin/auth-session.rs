@@ -14,7 +14,7 @@ use shared::{
     accounts::{Guard, Guarded, Principal, Profile, Refreshed, Sessions, SignedIn, Tokens, sign_in_again},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -64,7 +64,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/auth/session", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = Profile), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = Profile)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -76,7 +76,7 @@ pub async fn show(
 
 /// Exchanges a refresh token for new tokens. One that is used twice ends its session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = RefreshRequest,
-    responses((status = 200, body = SignedIn), (status = 401, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 200, body = SignedIn), (status = 401)))]
 pub async fn refresh(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -96,7 +96,7 @@ pub async fn refresh(
 
 /// Ends this session: its refresh token at once, its access token within 30 seconds everywhere.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn log_out(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

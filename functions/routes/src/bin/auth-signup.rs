@@ -9,7 +9,7 @@ use shared::{
     accounts::{Account, Email, NewPassword, Profile, Users},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -50,7 +50,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Makes an account; sign in afterwards.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = SignUpRequest,
-    responses((status = 201, body = Profile), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 429, body = ProblemDocument)))]
+    responses((status = 201, body = Profile), (status = 409)))]
 pub async fn sign_up(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

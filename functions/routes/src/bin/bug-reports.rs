@@ -13,7 +13,7 @@ use shared::{
     audit::{Action, Fact, Trail},
     bug_reports::{self, NewReport, ReportFilter, ReportPage, ReportView, Status, TRIAGE, Triage, Triaged},
     cache::Cache,
-    http::{Caller, JsonBody, Page, Path, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -69,7 +69,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's reports, or with `all` those of their organisation, the newest first.
 #[utoipa::path(get, path = "/api/bug-reports", tag = "operations", params(ReportQuery), security(("bearer" = [])),
-    responses((status = 200, body = ReportPage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = ReportPage)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -87,7 +87,7 @@ pub async fn list(
 
 /// Reports something that went wrong. Secrets in the page's address are left out.
 #[utoipa::path(post, path = "/api/bug-reports", tag = "operations", request_body = NewReport, security(("bearer" = [])),
-    responses((status = 201, body = ReportView), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, body = ReportView), (status = 409)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -105,8 +105,8 @@ pub async fn create(
 
 /// Takes a report a step further: new → triaged → resolved or rejected.
 #[utoipa::path(patch, path = "/api/bug-reports/{id}", tag = "operations", params(("id" = String, Path)), request_body = Triage, security(("bearer" = [])),
-    responses((status = 200, body = ReportView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
-        (status = 409, description = "`not_from_here`", body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = ReportView),
+        (status = 409, description = "`not_from_here`")))]
 pub async fn step(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -7,7 +7,7 @@ use http::StatusCode;
 use shared::{
     accounts::{Guard, Guarded, Permission, Principal},
     cache::Cache,
-    http::{Caller, Problem, ProblemDocument, Reply},
+    http::{Caller, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     ready::{Parts, Readiness},
@@ -37,7 +37,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Asks each part for a sign of life: 200 when all answer, else 503, and either way which does.
 #[utoipa::path(get, path = "/api/health/ready", tag = "operations", security(("bearer" = [])),
-    responses((status = 200, body = Readiness), (status = 503, description = "A part is away", body = Readiness), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+    responses((status = 200, body = Readiness), (status = 503, description = "A part is away", body = Readiness)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, Sort, Store, backup, content_reply, open_item},
-    http::{Page, Path, Problem, ProblemDocument, Query, Reply},
+    content::{Content, ContentItem, Filter, Kind, ResourcePage, Sort, Store, backup, content_reply, open_item},
+    http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The learning resources, without their text.
 #[utoipa::path(get, path = "/api/learning", tag = "content", params(LearningQuery),
-    responses((status = 200, description = "A page of resources: `resources`, `total`, `nextCursor`"), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = ResourcePage)))]
 pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<LearningQuery>) -> Result<Reply, Problem> {
     let page = Page { limit: query.limit, cursor: query.cursor };
     let filter = Filter { category: query.category, level: query.level, featured: query.featured, ..Filter::default() };
@@ -47,7 +47,7 @@ pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<Learn
 
 /// A learning resource.
 #[utoipa::path(get, path = "/api/learning/{slug}", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
-    responses((status = 200, description = "The resource"), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = ContentItem)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
     open_item(&content, &slug, None).await
 }

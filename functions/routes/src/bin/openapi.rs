@@ -5,6 +5,9 @@
 // Of each route only the description is used here.
 #![allow(dead_code, unreachable_pub, deprecated)]
 
+#[path = "../responses.rs"]
+mod responses;
+
 #[path = "affiliate-click.rs"]
 mod affiliate_click;
 #[path = "affiliate-links.rs"]
@@ -89,8 +92,9 @@ use axum::{
     routing::get,
 };
 use http::{StatusCode, header};
+use responses::Responses;
 use shared::{
-    http::{Path, Problem, Reply},
+    http::{Path, Problem, ProblemDocument, Reply},
     lambda,
 };
 use utoipa::{
@@ -125,7 +129,8 @@ const DOCUMENT: &str = "/api/openapi.json";
         affiliate_links::list, affiliate_links::save, affiliate_links::remove, affiliate_click::follow,
         users_admin::list, users_admin::change, audit_logs::list, health::show, health_ready::show, document,
     ),
-    modifiers(&Security),
+    components(schemas(ProblemDocument)),
+    modifiers(&Security, &Responses),
 )]
 struct Api;
 
@@ -154,7 +159,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 async fn document() -> Reply {
     Reply::public(&Api::openapi())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, Sort, Store, backup, content_reply, open_item},
-    http::{Page, Path, Problem, ProblemDocument, Query, Reply},
+    content::{Content, ContentItem, Filter, Kind, PatternPage, Sort, Store, backup, content_reply, open_item},
+    http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
@@ -37,7 +37,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The patterns.
 #[utoipa::path(get, path = "/api/patterns", tag = "content", params(PatternQuery),
-    responses((status = 200, description = "A page of patterns: `patterns`, `total`, `nextCursor`"), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = PatternPage)))]
 pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<PatternQuery>) -> Result<Reply, Problem> {
     let page = Page { limit: query.limit, cursor: query.cursor };
     let filter = Filter { category: query.category, level: query.level, ..Filter::default() };
@@ -46,7 +46,7 @@ pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<Patte
 
 /// A pattern.
 #[utoipa::path(get, path = "/api/patterns/{id}", tag = "content", params(("id" = String, Path, description = "Id")),
-    responses((status = 200, description = "The pattern"), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = ContentItem)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
     open_item(&content, &id, None).await
 }

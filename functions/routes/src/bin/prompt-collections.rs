@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use shared::{
     accounts::{Base, Principal},
-    http::{Caller, JsonBody, Page, Path, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::Lifetime,
     prompts::{
@@ -45,7 +45,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// What the caller has kept, the last first.
 #[utoipa::path(get, path = "/api/prompts/collections", tag = "content", params(PageQuery), security(("bearer" = [])),
-    responses((status = 200, body = CollectionPage), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = CollectionPage)))]
 pub async fn list(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -59,7 +59,7 @@ pub async fn list(
 
 /// Keeps a copy of a prompt that the caller sees. The same original under the same title replaces the copy before.
 #[utoipa::path(post, path = "/api/prompts/collections", tag = "content", request_body = NewCollected, security(("bearer" = [])),
-    responses((status = 201, body = CollectedView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, body = CollectedView), (status = 404), (status = 409)))]
 pub async fn keep(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -80,7 +80,7 @@ pub async fn keep(
 
 /// Removes one.
 #[utoipa::path(delete, path = "/api/prompts/collections/{collectionId}", tag = "content", params(("collectionId" = String, Path)), security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn remove(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

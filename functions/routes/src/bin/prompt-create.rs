@@ -7,8 +7,8 @@ use shared::{
     accounts::{Guard, Guarded, Permission, Principal},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    content::{Content, Kind, backup},
-    http::{Caller, JsonBody, Problem, ProblemDocument},
+    content::{Content, ContentItem, Kind, backup},
+    http::{Caller, JsonBody, Problem},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     prompts::{Created, Desk, Match, OWN_LIMIT, PromptFields},
@@ -47,8 +47,8 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// 409 with `matches` when there is one like it: by title, by opening, or by category, role, pattern and title.
 #[utoipa::path(post, path = "/api/prompts", tag = "content", request_body = PromptFields, security(("bearer" = [])),
-    responses((status = 201, description = "The prompt; its ETag is what a change asks for"), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
-        (status = 409, description = "`duplicate`, with `matches`; or `too_many_prompts`", body = Vec<Match>), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, description = "The prompt; its ETag is what a change asks for", body = ContentItem),
+        (status = 409, description = "`duplicate`, with `matches`; or `too_many_prompts`")))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -7,7 +7,8 @@ use shared::{
     accounts::{Guard, Guarded, Permission, Principal, not_allowed},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, IfMatch, JsonBody, Path, Problem, ProblemDocument, Reply},
+    content::ContentItem,
+    http::{Caller, IfMatch, JsonBody, Path, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     prompts::{self, Desk, Prompt, PromptFields},
@@ -49,8 +50,8 @@ async fn main() -> Result<(), lambda::Error> {
 /// who may publish.
 #[utoipa::path(patch, path = "/api/prompts/{id}", tag = "content", request_body = PromptFields, security(("bearer" = [])),
     params(("id" = String, Path, description = "Id or slug"), ("if-match" = String, Header, description = "The prompt's ETag, such as \"7\"")),
-    responses((status = 200, description = "The prompt as it is now"), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
-        (status = 412, description = "Somebody was faster", body = ProblemDocument), (status = 422, body = ProblemDocument), (status = 428, body = ProblemDocument)))]
+    responses((status = 200, description = "The prompt as it is now", body = ContentItem),
+        (status = 412, description = "Somebody was faster"), (status = 428)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -74,7 +75,7 @@ pub async fn change(
 
 /// Takes a prompt back: it is kept, and shown to nobody any more.
 #[utoipa::path(delete, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

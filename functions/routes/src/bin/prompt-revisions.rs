@@ -6,7 +6,7 @@ use axum::{Extension, Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
     accounts::{Base, Permission, Principal, not_allowed},
-    http::{Caller, Page, Path, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, Page, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::Lifetime,
     prompts::{
@@ -39,7 +39,7 @@ async fn main() -> Result<(), lambda::Error> {
 /// Each change of a prompt, the last first, with the prompt as it was after it.
 #[utoipa::path(get, path = "/api/prompts/{id}/revisions", tag = "content", security(("bearer" = [])),
     params(("id" = String, Path, description = "Id or slug"), PageQuery),
-    responses((status = 200, body = RevisionPage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = RevisionPage)))]
 pub async fn list(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

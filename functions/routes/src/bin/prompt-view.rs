@@ -7,7 +7,7 @@ use shared::{
     analytics::{Accepted, Intake, view_event},
     cache::Cache,
     clock,
-    http::{Caller, Path, Problem, ProblemDocument, Reply},
+    http::{Caller, Path, Problem, Reply},
     lambda, limits,
 };
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Counts a view.
 #[utoipa::path(post, path = "/api/prompts/{id}/view", tag = "analytics", params(("id" = String, Path, description = "Id or slug")),
-    responses((status = 202, body = Accepted), (status = 404, body = ProblemDocument), (status = 429, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
+    responses((status = 202, body = Accepted)))]
 pub async fn count(
     State(intake): State<Arc<Intake>>,
     Extension(caller): Extension<Caller>,

@@ -6,8 +6,8 @@ use axum::{Extension, Router, extract::State, routing::get};
 use shared::{
     accounts::{Guard, Guarded, Principal},
     cache::Cache,
-    content::{Content, Kind, Store, backup, open_item},
-    http::{Caller, Path, Problem, ProblemDocument, Reply},
+    content::{Content, ContentItem, Kind, Store, backup, open_item},
+    http::{Caller, Path, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     prompts,
@@ -45,7 +45,7 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// Its editors get it as it is now, with the ETag that a change asks for; everybody else as it was last published.
 #[utoipa::path(get, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
-    responses((status = 200, description = "The prompt"), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = ContentItem)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, Filter, Kind, Sort, Store, backup, content_reply},
-    http::{Page, Problem, ProblemDocument, Query, Reply},
+    content::{Content, Filter, Kind, PromptPage, Sort, Store, backup, content_reply},
+    http::{Page, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
@@ -54,7 +54,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Public prompts, without their content.
 #[utoipa::path(get, path = "/api/prompts", tag = "content", params(PromptQuery),
-    responses((status = 200, description = "A page of prompts: `prompts`, `total`, `nextCursor`"), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = PromptPage)))]
 pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<PromptQuery>) -> Result<Reply, Problem> {
     let sort = match query.sort {
         SortQuery::Newest => Sort::Newest,

@@ -7,18 +7,24 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use shared::{
     accounts::{Guard, Guarded, Principal},
     api_keys::{NewProviderKey, Provider, ProviderKeyView, ProviderKeys, RotatedSecret},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Path, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
+
+/// The caller's keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderKeyList)]
+pub struct KeyList {
+    keys: Vec<ProviderKeyView>,
+}
 
 /// How the list is narrowed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -61,7 +67,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's keys for providers, without their secrets.
 #[utoipa::path(get, path = "/api/provider-keys", tag = "keys", params(KeyQuery), security(("bearer" = [])),
-    responses((status = 200, description = "`keys`", body = Vec<ProviderKeyView>), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = KeyList)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -69,12 +75,12 @@ pub async fn list(
     Query(query): Query<KeyQuery>,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&json!({"keys": app.keys.list(principal.id(), query.provider).await?})))
+    Ok(Reply::ok(&KeyList { keys: app.keys.list(principal.id(), query.provider).await? }))
 }
 
 /// Keeps a key. Its secret never leaves again.
 #[utoipa::path(post, path = "/api/provider-keys", tag = "keys", request_body = NewProviderKey, security(("bearer" = [])),
-    responses((status = 201, body = ProviderKeyView), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, body = ProviderKeyView), (status = 409)))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -90,7 +96,7 @@ pub async fn create(
 
 /// Replaces the secret of a key in use.
 #[utoipa::path(post, path = "/api/provider-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), request_body = RotatedSecret, security(("bearer" = [])),
-    responses((status = 200, body = ProviderKeyView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = ProviderKeyView)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -106,7 +112,7 @@ pub async fn rotate(
 
 /// Ends the use of a key, and forgets its secret.
 #[utoipa::path(post, path = "/api/provider-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = ProviderKeyView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = ProviderKeyView)))]
 pub async fn revoke(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -11,7 +11,7 @@ use shared::{
     accounts::{Guard, Guarded, Permission, Principal},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, Problem, ProblemDocument, Reply},
+    http::{Caller, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     stats::{self, ServedStats},
@@ -51,14 +51,14 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Statistics of the platform.
 #[utoipa::path(get, path = "/api/stats", tag = "statistics",
-    responses((status = 200, body = ServedStats), (status = 503, body = ProblemDocument)))]
+    responses((status = 200, body = ServedStats)))]
 pub async fn show(State(app): State<Arc<App>>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&stats::serve(&app.mongo, &app.cache).await?))
 }
 
 /// Makes the next reader compute the statistics anew; until then the old ones are kept for outages.
 #[utoipa::path(post, path = "/api/stats/invalidate", tag = "statistics", security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn invalidate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

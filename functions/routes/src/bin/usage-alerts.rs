@@ -7,14 +7,21 @@ use axum::{
     extract::State,
     routing::{get, patch},
 };
-use serde_json::json;
+use serde::Serialize;
 use shared::{
     accounts::{Base, Principal},
-    http::{Caller, JsonBody, Path, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Path, Problem, Reply},
     lambda, limits,
     mongo::Lifetime,
     usage::alerts::{self, AlertChange, AlertView, NewAlert},
 };
+use utoipa::ToSchema;
+
+/// The caller's alerts.
+#[derive(Serialize, ToSchema)]
+pub struct AlertList {
+    alerts: Vec<AlertView>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
@@ -30,19 +37,19 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's alerts, the newest first.
 #[utoipa::path(get, path = "/api/usage-alerts", tag = "usage", security(("bearer" = [])),
-    responses((status = 200, description = "`alerts`", body = Vec<AlertView>), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = AlertList)))]
 pub async fn list(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&json!({"alerts": alerts::list(&app.mongo, principal.id()).await?})))
+    Ok(Reply::ok(&AlertList { alerts: alerts::list(&app.mongo, principal.id()).await? }))
 }
 
 /// Sets an alert up. It is told at 50, 80, 90 and 100 % of its threshold, each once a period.
 #[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
-    responses((status = 201, body = AlertView), (status = 401, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 201, body = AlertView), (status = 409)))]
 pub async fn create(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -58,7 +65,7 @@ pub async fn create(
 
 /// Changes an alert's threshold, or turns it on or off.
 #[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
-    responses((status = 200, body = AlertView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = AlertView)))]
 pub async fn change(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -73,7 +80,7 @@ pub async fn change(
 
 /// Removes an alert.
 #[utoipa::path(delete, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
-    responses((status = 204), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 204)))]
 pub async fn remove(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

@@ -6,7 +6,7 @@ use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderMap, header};
 use shared::{
     accounts::{Base, Permission, Principal},
-    http::{Caller, Path, Problem, ProblemDocument, Reply},
+    http::{Caller, Path, Problem, Reply},
     lambda, limits,
     mongo::Lifetime,
     usage::{Report, page, read_report},
@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The report of a day, `2026-11-22`; with `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", tag = "administration", params(("date" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = Report), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = Report)))]
 pub async fn daily(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -39,7 +39,7 @@ pub async fn daily(
 
 /// The report of a month, `2026-10`; with `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", tag = "administration", params(("month" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = Report), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = Report)))]
 pub async fn monthly(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

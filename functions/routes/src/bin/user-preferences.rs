@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Extension, Router, extract::State, routing::get};
 use shared::{
     accounts::{Base, Principal},
-    http::{Caller, JsonBody, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::Lifetime,
     usage::preferences::{self, Preferences},
@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's preferences.
 #[utoipa::path(get, path = "/api/user/notification-preferences", tag = "usage", security(("bearer" = [])),
-    responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = Preferences)))]
 pub async fn show(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -35,7 +35,7 @@ pub async fn show(
 
 /// Replaces the caller's preferences; what is left out is as by default.
 #[utoipa::path(put, path = "/api/user/notification-preferences", tag = "usage", request_body = Preferences, security(("bearer" = [])),
-    responses((status = 200, body = Preferences), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = Preferences)))]
 pub async fn replace(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

@@ -14,7 +14,7 @@ use shared::{
         activity::{self, Activity, UserStats},
     },
     clock,
-    http::{Caller, Problem, ProblemDocument, Reply},
+    http::{Caller, Problem, Reply},
     lambda, limits,
     mongo::Lifetime,
 };
@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's own figures.
 #[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = UserStats)))]
 pub async fn show(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -50,7 +50,7 @@ pub async fn show(
 
 /// As `/api/user/stats`.
 #[utoipa::path(get, path = "/api/user-stats", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserStats), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = UserStats)))]
 #[deprecated = "the API's old name for /api/user/stats"]
 pub async fn show_by_old_name(
     state: State<Arc<Base>>,
@@ -63,7 +63,7 @@ pub async fn show_by_old_name(
 
 /// Notes that the caller was here today; a second time changes nothing.
 #[utoipa::path(post, path = "/api/user/activity", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = Activity), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = Activity)))]
 pub async fn record(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

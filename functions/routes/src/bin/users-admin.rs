@@ -15,7 +15,7 @@ use shared::{
     },
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Page, Path, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
@@ -70,7 +70,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Accounts of the caller's organisation; all of them for a super admin.
 #[utoipa::path(get, path = "/api/admin/users", tag = "administration", params(UserQuery), security(("bearer" = [])),
-    responses((status = 200, body = UserPage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = UserPage)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -86,8 +86,7 @@ pub async fn list(
 
 /// Changes an account's role or status, in force everywhere within 30 seconds.
 #[utoipa::path(patch, path = "/api/admin/users/{id}", tag = "administration", params(("id" = String, Path)), request_body = UserChange, security(("bearer" = [])),
-    responses((status = 200, body = Profile), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
-        (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = Profile), (status = 409)))]
 pub async fn change(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -11,7 +11,7 @@ use shared::{
     accounts::{Guard, Guarded, Principal},
     cache::Cache,
     clock,
-    http::{Caller, JsonBody, Path, Problem, ProblemDocument, Reply},
+    http::{Caller, JsonBody, Path, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     usage::UsageIntake,
@@ -51,7 +51,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// One of the caller's runs.
 #[utoipa::path(get, path = "/api/workbench/runs/{runId}", tag = "workbench", params(("runId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = RunView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, body = RunView)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -64,8 +64,8 @@ pub async fn show(
 
 /// Ends a run. It then never changes; the same completion again gets the same answer.
 #[utoipa::path(post, path = "/api/workbench/runs/{runId}/complete", tag = "workbench", params(("runId" = String, Path)), request_body = CompleteRequest, security(("bearer" = [])),
-    responses((status = 200, body = RunView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument),
-        (status = 409, description = "`run_finished`: it ended in another way", body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = RunView),
+        (status = 409, description = "`run_finished`: it ended in another way")))]
 pub async fn complete(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use shared::{
     accounts::{Base, Permission, Principal},
     clock,
-    http::{Caller, JsonBody, Page, Problem, ProblemDocument, Query, Reply},
+    http::{Caller, JsonBody, Page, Problem, Query, Reply},
     lambda, limits,
     mongo::Lifetime,
     workbench::{self, RunFilter, RunPage, RunView, StartRequest, Started, Status},
@@ -48,9 +48,8 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// Sent again under the same id with the same prompt, it starts nothing and gets the run as it stands (200).
 #[utoipa::path(post, path = "/api/workbench/runs", tag = "workbench", request_body = StartRequest, security(("bearer" = [])),
-    responses((status = 201, body = RunView), (status = 200, description = "It was started before", body = RunView), (status = 401, body = ProblemDocument),
-        (status = 403, description = "`budget_exceeded`, or not allowed", body = ProblemDocument), (status = 409, description = "`run_id_taken`", body = ProblemDocument),
-        (status = 422, body = ProblemDocument), (status = 429, description = "The day's quota", body = ProblemDocument)))]
+    responses((status = 201, body = RunView), (status = 200, description = "It was started before", body = RunView),
+        (status = 403, description = "`budget_exceeded`, or not allowed"), (status = 409, description = "`run_id_taken`"), (status = 429, description = "The day's quota")))]
 pub async fn start(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,
@@ -67,7 +66,7 @@ pub async fn start(
 
 /// The caller's runs without their output, the newest first.
 #[utoipa::path(get, path = "/api/workbench/runs", tag = "workbench", params(RunQuery), security(("bearer" = [])),
-    responses((status = 200, body = RunPage), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = RunPage)))]
 pub async fn list(
     State(app): State<Arc<Base>>,
     Extension(caller): Extension<Caller>,

@@ -1,0 +1,83 @@
+//! Schemathesis against the deployed stack: no request that it makes up from the document may be answered with a
+//! 5xx, or in a way that the document does not tell; and what was accepted is not lost.
+
+use std::{process::Command, time::Duration};
+
+use bson::doc;
+use local::{folder, step::openly};
+use serde_json::{Value, json};
+use tests::{
+    eventually,
+    people::{PASSWORD, newcomer},
+    stack::{Stack, stack},
+};
+use tokio::{task::spawn_blocking, time::interval};
+
+/// What every answer is held to.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_schema_conformance,response_headers_conformance";
+/// An access token lasts 15 minutes.
+const ROUND: Duration = Duration::from_mins(10);
+
+/// A quarter of the time as nobody, the rest as somebody who may do everything.
+pub(crate) async fn fuzz(time: Duration) {
+    let stack = stack();
+    println!("requests made up from /api/openapi.json, signed in as nobody");
+    check(&stack, None, time / 4).await;
+    let mut left = 3 * (time / 4);
+    while !left.is_zero() {
+        let round = left.min(ROUND);
+        left = left.saturating_sub(round);
+        println!("requests made up from /api/openapi.json, signed in as a super admin");
+        check(&stack, Some(super_admin(&stack).await), round).await;
+    }
+    for (queue, dead_letters) in [
+        (&stack.events_queue_url, &stack.events_dlq_url),
+        (&stack.notifications_queue_url, &stack.notifications_dlq_url),
+    ] {
+        eventually("the queue is empty", 90, async || (stack.depth(queue).await == 0).then_some(())).await;
+        assert_eq!(stack.depth(dead_letters).await, 0, "something was accepted that no consumer could store");
+    }
+}
+
+async fn check(stack: &Stack, token: Option<String>, time: Duration) {
+    let mut command = Command::new(folder("schemathesis/bin/schemathesis"));
+    command
+        .args(["run", &format!("{}/api/openapi.json", stack.api_url), "--checks", CHECKS])
+        .args(["--phases", "coverage,fuzzing", "--max-time", &time.as_secs().max(1).to_string()])
+        .args(["--request-timeout", "35", "--suppress-health-check", "all", "--warnings", "off"])
+        // A run leaves nothing behind that the next one would start from.
+        .args(["--generation-database", "none"]);
+    if let Some(token) = token {
+        // It would end its own session.
+        command.args(["--header", &format!("authorization: Bearer {token}"), "--exclude-path", "/api/auth/logout"]);
+    }
+    let run = spawn_blocking(move || openly(&mut command));
+    let forget = async {
+        let mut often = interval(Duration::from_millis(500));
+        loop {
+            often.tick().await;
+            stack.forget_rates().await;
+        }
+    };
+    tokio::select! {
+        outcome = run => outcome.unwrap().unwrap(),
+        () = forget => unreachable!("it goes on"),
+    }
+}
+
+/// Signs somebody up, by the API, whom the database then calls a super admin.
+async fn super_admin(stack: &Stack) -> String {
+    stack.forget_rates().await;
+    let (client, newcomer) = (reqwest::Client::new(), newcomer());
+    let post = async |path: &str, body: &Value| -> Value {
+        let answer = client.post(format!("{}{path}", stack.api_url)).json(body).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    };
+    post("/api/auth/signup", &newcomer).await;
+    let users = stack.database().await.collection::<bson::Document>("users");
+    let who = doc! {"email": newcomer["email"].as_str().unwrap()};
+    users.update_one(who, doc! {"$set": {"role": "super_admin"}}).await.unwrap();
+    let signed_in = post("/api/auth/login", &json!({"email": newcomer["email"], "password": PASSWORD})).await;
+    signed_in["accessToken"].as_str().unwrap().to_owned()
+}
