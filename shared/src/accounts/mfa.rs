@@ -88,6 +88,7 @@ pub struct EnrolRequest {
     pub method: Method,
     /// For `sms`: the number, E.164 (`+41791234567`).
     #[garde(inner(custom(e164)))]
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone_number: Option<String>,
 }
 

@@ -24,6 +24,7 @@ use crate::{
 pub struct SendRequest {
     /// From the sign-in; absent when signed in.
     #[garde(length(max = 2000))]
+    #[schema(max_length = 2000)]
     pub challenge: Option<String>,
 }
 
@@ -33,9 +34,11 @@ pub struct SendRequest {
 pub struct CodeRequest {
     /// From the sign-in; absent when signed in.
     #[garde(length(max = 2000))]
+    #[schema(max_length = 2000)]
     pub challenge: Option<String>,
     /// Six digits, or a recovery code.
     #[garde(length(min = 6, max = 20))]
+    #[schema(min_length = 6, max_length = 20)]
     pub code: String,
 }
 

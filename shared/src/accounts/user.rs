@@ -10,6 +10,7 @@ use crate::clock;
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AccountStatus)]
 pub enum Status {
     /// Yes.
     #[default]

@@ -32,6 +32,7 @@ pub enum AffiliateEntry {
 pub struct LinkFields {
     /// The tool, as people know it.
     #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[schema(min_length = 1, max_length = 100)]
     tool: String,
     /// The tool's own address.
     #[garde(skip)]
@@ -43,15 +44,18 @@ pub struct LinkFields {
     referral_url: Option<Target>,
     /// Our code with them.
     #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[schema(max_length = 100)]
     code: Option<String>,
     /// What they pay, in words.
     #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[schema(max_length = 100)]
     commission: Option<String>,
     /// How it stands.
     #[garde(skip)]
     status: LinkStatus,
     /// For ourselves.
     #[garde(inner(length(chars, max = 2000), custom(plain)))]
+    #[schema(max_length = 2000)]
     notes: Option<String>,
 }
 
@@ -75,6 +79,7 @@ pub enum LinkStatus {
 pub struct OutreachFields {
     /// The company.
     #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[schema(min_length = 1, max_length = 100)]
     company: String,
     /// How much it matters.
     #[garde(skip)]
@@ -85,15 +90,18 @@ pub struct OutreachFields {
     contact: Email,
     /// 0 to 5.
     #[garde(range(min = 0.0, max = 5.0))]
+    #[schema(minimum = 0.0, maximum = 5.0)]
     rating: Option<f64>,
     /// Their visitors, in words.
     #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[schema(max_length = 100)]
     traffic: Option<String>,
     /// How it stands.
     #[garde(skip)]
     status: OutreachStatus,
     /// For ourselves.
     #[garde(inner(length(chars, max = 2000), custom(plain)))]
+    #[schema(max_length = 2000)]
     notes: Option<String>,
 }
 
@@ -121,6 +129,7 @@ pub enum OutreachStatus {
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AffiliateKind)]
 pub enum Kind {
     /// A link.
     Link,

@@ -23,6 +23,7 @@ const AHEAD_MINUTES: i64 = 5;
 /// A batch of events.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"events": [{"promptId": "find-a-bug-by-ranked-hypotheses", "event": "copy", "metadata": {"from": "detail"}}]}))]
 pub struct TrackRequest {
     /// 1 to 50 events.
     #[garde(length(min = 1, max = 50), dive)]
@@ -40,6 +41,7 @@ pub struct TrackedEvent {
     id: Option<String>,
     /// Id or slug of the prompt.
     #[garde(length(bytes, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     prompt_id: String,
     #[garde(skip)]
     event: AnalyticsAction,
@@ -49,6 +51,7 @@ pub struct TrackedEvent {
     metadata: Option<Map<String, Value>>,
     /// The front end's session.
     #[garde(inner(length(bytes, min = 1, max = 100)))]
+    #[schema(min_length = 1, max_length = 100)]
     session_id: Option<String>,
     /// When it happened, RFC 3339; at most 7 days ago and 5 minutes ahead. Now when absent.
     #[garde(skip)]

@@ -53,12 +53,15 @@ pub enum Scope {
 pub struct NewKeyRequest {
     /// For its owner to tell it by.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it may be used for.
     #[garde(length(min = 1, max = 2))]
+    #[schema(min_items = 1, max_items = 2)]
     pub scopes: Vec<Scope>,
     /// Days until it ends; never when absent.
     #[garde(range(min = 1, max = 3650))]
+    #[schema(minimum = 1, maximum = 3650)]
     pub expires_in_days: Option<u16>,
 }
 

@@ -36,23 +36,27 @@ pub enum Provider {
 /// A key to keep.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"provider": "openai", "name": "Main", "apiKey": "the-key-that-openai-gave-you"}))]
 pub struct NewProviderKey {
     /// The provider.
     #[garde(skip)]
     pub provider: Provider,
     /// For its owner to tell it by.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// The provider's secret.
     #[garde(custom(secret))]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[!-~]{16,500}$")]
     pub api_key: SecretString,
     /// Models that it may be used for; any when empty.
     #[serde(default)]
     #[garde(length(max = 50), inner(length(chars, min = 1, max = 100)))]
+    #[schema(max_items = 50)]
     pub allowed_models: Vec<String>,
     /// Micro-dollars a month that it may be used for; no limit when absent.
     #[garde(range(min = 1, max = 1_000_000_000_000_u64))]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub monthly_limit_micros: Option<u64>,
 }
 
@@ -62,7 +66,7 @@ pub struct NewProviderKey {
 pub struct RotatedSecret {
     /// The provider's new secret.
     #[garde(custom(secret))]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[!-~]{16,500}$")]
     pub api_key: SecretString,
 }
 

@@ -22,12 +22,18 @@ pub const LIMIT: u64 = 100;
 /// Something that went wrong.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "intent": "Copy a prompt", "description": "The button does nothing when pressed twice.",
+    "pageUrl": "https://app.example.com/prompts/1"
+}))]
 pub struct NewReport {
     /// What somebody wanted to do, in up to 200 characters.
     #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[schema(min_length = 1, max_length = 200)]
     intent: String,
     /// What happened instead: 10 to 5,000 characters.
     #[garde(length(chars, min = 10, max = 5000), custom(plain))]
+    #[schema(min_length = 10, max_length = 5000)]
     description: String,
     /// On which page. Secrets in the address are left out.
     #[garde(skip)]
@@ -35,15 +41,18 @@ pub struct NewReport {
     page_url: PageUrl,
     /// CSS selector of the element.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     selector: Option<String>,
     /// Its text.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     element_text: Option<String>,
     /// Its size.
     #[garde(dive)]
     element_size: Option<ElementSize>,
     /// The browser.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     user_agent: Option<String>,
 }
 
@@ -53,15 +62,18 @@ pub struct NewReport {
 pub struct ElementSize {
     /// Width.
     #[garde(range(min = 0.0, max = 100_000.0))]
+    #[schema(minimum = 0.0, maximum = 100_000.0)]
     width: f64,
     /// Height.
     #[garde(range(min = 0.0, max = 100_000.0))]
+    #[schema(minimum = 0.0, maximum = 100_000.0)]
     height: f64,
 }
 
 /// How a report stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BugReportStatus)]
 pub enum Status {
     /// Nobody looked at it yet.
     New,

@@ -29,6 +29,7 @@ pub struct Triage {
     pub status: Status,
     /// Why, in up to 1,000 characters.
     #[garde(inner(length(chars, max = 1000), custom(plain)))]
+    #[schema(max_length = 1000)]
     note: Option<String>,
 }
 

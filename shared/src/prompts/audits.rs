@@ -38,6 +38,7 @@ pub struct NewAudit {
     audit_type: AuditType,
     /// 0 to 10.
     #[garde(range(min = 0.0, max = 10.0))]
+    #[schema(minimum = 0.0, maximum = 10.0)]
     overall_score: f64,
     /// 0 to 10 by category, up to 20.
     #[serde(default)]
@@ -46,14 +47,17 @@ pub struct NewAudit {
     /// Up to 50.
     #[serde(default)]
     #[garde(length(max = 50), inner(length(chars, min = 1, max = 1000), custom(plain)))]
+    #[schema(max_items = 50)]
     issues: Vec<String>,
     /// Up to 50.
     #[serde(default)]
     #[garde(length(max = 50), inner(length(chars, min = 1, max = 1000), custom(plain)))]
+    #[schema(max_items = 50)]
     recommendations: Vec<String>,
     /// Up to 50.
     #[serde(default)]
     #[garde(length(max = 50), inner(length(chars, min = 1, max = 200), custom(plain)))]
+    #[schema(max_items = 50)]
     missing_elements: Vec<String>,
     /// Whether somebody should mend it.
     #[serde(default)]
@@ -61,6 +65,7 @@ pub struct NewAudit {
     needs_fix: bool,
     /// What made it, such as `1.1`.
     #[garde(inner(length(chars, max = 50), custom(plain)))]
+    #[schema(max_length = 50)]
     audit_tool_version: Option<String>,
 }
 

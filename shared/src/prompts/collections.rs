@@ -21,21 +21,27 @@ pub const LIMIT: u64 = 500;
 /// A prompt to keep. The same original under the same title is kept once: again, it is replaced.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"originalPromptId": "find-a-bug-by-ranked-hypotheses", "title": "Mine", "content": "As I would ask it: …"}))]
 pub struct NewCollected {
     /// The front end's id of the copy.
     #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[schema(min_length = 1, max_length = 200)]
     prompt_id: String,
     /// Id or slug of the prompt that it was made from.
     #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[schema(min_length = 1, max_length = 200)]
     pub original_prompt_id: String,
     /// What its owner calls it.
     #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[schema(min_length = 1, max_length = 200)]
     title: String,
     /// Its text, up to 50,000 characters, kept letter by letter.
     #[garde(length(chars, min = 1, max = 50_000), custom(plain))]
+    #[schema(min_length = 1, max_length = 50_000)]
     content: String,
     /// The original's text at that time.
     #[garde(inner(length(chars, max = 50_000), custom(plain)))]
+    #[schema(max_length = 50_000)]
     original_content: Option<String>,
 }
 

@@ -16,89 +16,105 @@ use crate::{
 /// A prompt to make, or what to change of one: absent fields stay as they are, null removes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "title": "Explain an error message", "category": "debugging", "tags": ["errors"],
+    "content": "Explain this error message in one paragraph, then name the two likeliest causes: {{message}}"
+}))]
 pub struct PromptFields {
     /// 1 to 200 characters. A new prompt needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(plain)))]
+    #[schema(min_length = 1, max_length = 200)]
     pub title: Option<String>,
     /// Up to 1,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 1000), custom(plain)))]
+    #[schema(max_length = 1000)]
     description: Option<String>,
     /// 1 to 50,000 characters, kept letter by letter. A new prompt needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 50_000), custom(plain)))]
+    #[schema(min_length = 1, max_length = 50_000)]
     pub content: Option<String>,
     /// `general` when absent. The vocabulary is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 100), custom(plain)))]
+    #[schema(min_length = 1, max_length = 100)]
     category: Option<String>,
     /// Whom it is for.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     role: Option<Option<String>>,
     /// `junior`, `senior`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     experience_level: Option<Option<String>>,
     /// Id of a pattern.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     pattern: Option<Option<String>>,
     /// Up to 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
+    #[schema(max_items = 20)]
     tags: Option<Vec<String>>,
     /// What it is, in a paragraph.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 2000), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
     what_is: Option<Option<String>>,
     /// Reasons to use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
+    #[schema(max_items = 20)]
     why_use: Option<Vec<String>>,
     /// Reasons not to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
+    #[schema(max_items = 20)]
     when_not_to_use: Option<Vec<String>>,
     /// What it is used for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
+    #[schema(max_items = 20)]
     use_cases: Option<Vec<String>>,
     /// Advice.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
+    #[schema(max_items = 20)]
     best_practices: Option<Vec<String>>,
     /// For search engines.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 165), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 165)]
     meta_description: Option<Option<String>>,
     /// For search engines.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
+    #[schema(max_items = 20)]
     seo_keywords: Option<Vec<String>>,
     /// `beginner`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     difficulty: Option<Option<String>>,
     /// `10 minutes`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     estimated_time: Option<Option<String>>,
     /// What the reader fills in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), dive)]
+    #[schema(max_items = 20)]
     parameters: Option<Vec<Parameter>>,
     /// Models that it was written for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 10), dive)]
+    #[schema(max_items = 10)]
     recommended_model: Option<Vec<RecommendedModel>>,
     /// Whether everybody sees it after the next export. For curators (`org_admin` and above).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +135,7 @@ pub struct PromptFields {
     /// Why, for the revision; not a part of the prompt.
     #[serde(skip_serializing)]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     pub change_reason: Option<String>,
 }
 
@@ -128,9 +145,11 @@ pub struct PromptFields {
 pub struct Parameter {
     /// Its name within the content.
     #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[schema(min_length = 1, max_length = 100)]
     id: String,
     /// What a reader sees.
     #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[schema(min_length = 1, max_length = 200)]
     label: String,
     /// What is filled in.
     #[serde(rename = "type")]
@@ -143,22 +162,27 @@ pub struct Parameter {
     /// What stands in the empty field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     placeholder: Option<String>,
     /// What to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 50), inner(inner(length(chars, min = 1, max = 200), custom(plain))))]
+    #[schema(max_items = 50)]
     options: Option<Vec<String>>,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     description: Option<String>,
     /// An example.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     example: Option<String>,
     /// What it is unless something else is filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     default_value: Option<String>,
 }
 
@@ -178,17 +202,21 @@ enum ParameterKind {
 pub struct RecommendedModel {
     /// The provider's name of it.
     #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Who runs it.
     #[garde(length(chars, min = 1, max = 50), custom(plain))]
+    #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     reason: Option<String>,
     /// For what.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     use_case: Option<String>,
 }
 

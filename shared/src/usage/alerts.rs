@@ -53,12 +53,15 @@ pub struct NewAlert {
     pub period: Period,
     /// Tokens, micro-dollars, requests or percent.
     #[garde(range(min = 1, max = 1_000_000_000_000_u64), custom(percent(self.metric)))]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub threshold: u64,
     /// Of this platform key alone.
     #[garde(length(max = 100))]
+    #[schema(max_length = 100)]
     pub key_id: Option<String>,
     /// Of this provider alone.
     #[garde(length(chars, min = 1, max = 50))]
+    #[schema(min_length = 1, max_length = 50)]
     pub provider: Option<String>,
 }
 
@@ -68,6 +71,7 @@ pub struct NewAlert {
 pub struct AlertChange {
     /// A new threshold.
     #[garde(range(min = 1, max = 1_000_000_000_000_u64))]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub threshold: Option<u64>,
     /// On or off.
     #[garde(skip)]

@@ -36,6 +36,7 @@ pub struct Preferences {
     /// E.164, `+41791234567`.
     #[serde(default)]
     #[garde(inner(custom(e164)))]
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone_number: Option<String>,
 }
 

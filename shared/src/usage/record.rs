@@ -23,9 +23,13 @@ const MAX_TOKENS: u64 = 100_000_000;
 /// Records of use.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"records": [{
+    "provider": "openai", "model": "gpt-4o", "promptTokens": 1200, "completionTokens": 350, "latencyMs": 900, "success": true
+}]}))]
 pub struct UsageRequest {
     /// 1 to 100.
     #[garde(dive, length(min = 1, max = 100))]
+    #[schema(min_items = 1, max_items = 100)]
     pub records: Vec<UsageRecord>,
 }
 
@@ -39,31 +43,39 @@ pub struct UsageRecord {
     id: Option<String>,
     /// `openai`, `anthropic`, …
     #[garde(length(chars, min = 1, max = 50))]
+    #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// The provider's name of the model.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Tokens sent.
     #[garde(range(max = MAX_TOKENS))]
+    #[schema(maximum = 100_000_000)]
     prompt_tokens: u64,
     /// Tokens received.
     #[garde(range(max = MAX_TOKENS))]
+    #[schema(maximum = 100_000_000)]
     completion_tokens: u64,
     /// How long the provider took.
     #[garde(range(max = 86_400_000))]
+    #[schema(maximum = 86_400_000)]
     latency_ms: u64,
     /// What it was called for, `/v1/chat/completions`.
     #[serde(default)]
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     endpoint: Option<String>,
     /// Whether the provider answered.
     #[garde(skip)]
     success: bool,
     /// What it said otherwise.
     #[garde(length(chars, max = 500))]
+    #[schema(max_length = 500)]
     error: Option<String>,
     /// The client's session.
     #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
     session_id: Option<String>,
     /// When it happened; now when absent. At most 7 days ago, at most 5 minutes ahead.
     #[garde(skip)]

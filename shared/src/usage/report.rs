@@ -55,6 +55,7 @@ pub struct Part {
 /// A prompt and how often it was run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MostUsedPrompt)]
 pub struct TopPrompt {
     /// Its id.
     #[serde(alias = "_id")]

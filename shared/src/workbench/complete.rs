@@ -29,24 +29,30 @@ const MAX_METADATA_BYTES: usize = 2048;
 /// How a run ended.
 #[derive(Debug, Deserialize, Serialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"status": "success", "promptTokens": 1000, "completionTokens": 300, "latencyMs": 1200, "output": "…"}))]
 pub struct CompleteRequest {
     /// `success` or `error`.
     #[garde(skip)]
     status: Ending,
     /// Tokens sent.
     #[garde(range(max = 100_000_000))]
+    #[schema(maximum = 100_000_000)]
     prompt_tokens: u64,
     /// Tokens received.
     #[garde(range(max = 100_000_000))]
+    #[schema(maximum = 100_000_000)]
     completion_tokens: u64,
     /// How long the provider took.
     #[garde(range(max = 86_400_000))]
+    #[schema(maximum = 86_400_000)]
     latency_ms: u64,
     /// What came out, up to 100,000 characters: whoever asks for the run again gets it.
     #[garde(inner(length(chars, max = 100_000)))]
+    #[schema(max_length = 100_000)]
     output: Option<String>,
     /// Why it failed.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
+    #[schema(max_length = 500)]
     error: Option<String>,
     /// Anything else, up to 2 KiB.
     #[garde(custom(small))]

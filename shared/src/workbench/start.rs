@@ -25,27 +25,38 @@ use crate::{
 /// A run to start: what it will be, and what it is expected to need.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "toolId": "prompt-tester", "promptHash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "provider": "openai", "model": "gpt-4o", "promptTokens": 1000, "maxCompletionTokens": 500
+}))]
 pub struct StartRequest {
     /// The client's own id, 8 to 100 letters, digits, `-`, `_`, `.`, `:`. Sent again, it starts nothing.
     #[garde(inner(length(bytes, min = 8, max = 100), custom(key)))]
+    #[schema(pattern = "^[A-Za-z0-9._:-]{8,100}$")]
     run_id: Option<String>,
     /// A tool that has a budget.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     tool_id: String,
     /// SHA-256 of the prompt, 64 hexadecimal digits: tells the same run from another under its id.
     #[garde(length(bytes, min = 64, max = 64), custom(hexadecimal))]
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     prompt_hash: String,
     /// `openai`, …
     #[garde(length(chars, min = 1, max = 50), custom(plain))]
+    #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// The provider's name of the model.
     #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Tokens that will be sent.
     #[garde(range(max = 1_000_000))]
+    #[schema(maximum = 1_000_000)]
     prompt_tokens: u64,
     /// Tokens that may come back.
     #[garde(range(max = 1_000_000))]
+    #[schema(maximum = 1_000_000)]
     max_completion_tokens: u64,
 }
 

@@ -22,7 +22,6 @@ use utoipa::IntoParams;
 pub struct RemoveQuery {
     /// `link` or `outreach`.
     #[serde(rename = "type")]
-    #[param(value_type = String)]
     kind: Kind,
     /// Its id.
     id: String,

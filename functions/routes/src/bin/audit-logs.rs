@@ -35,7 +35,7 @@ pub struct AuditQuery {
     #[param(value_type = Option<String>, format = "date-time")]
     to: Option<Timestamp>,
     /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>)]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     limit: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,

@@ -27,6 +27,7 @@ use utoipa::ToSchema;
 pub struct DisableRequest {
     /// Six digits, or a recovery code.
     #[garde(length(min = 6, max = 20))]
+    #[schema(min_length = 6, max_length = 20)]
     code: String,
 }
 

@@ -49,6 +49,7 @@ pub struct ResetRequest {
 /// A new password for the present one.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"currentPassword": "Correct7horse", "newPassword": "Battery8staple"}))]
 pub struct ChangeRequest {
     /// The present one.
     #[garde(skip)]

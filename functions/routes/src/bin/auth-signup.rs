@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 /// Who signs up.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "password": "Correct7horse", "name": "Ada"}))]
 pub struct SignUpRequest {
     /// One account an address.
     #[garde(skip)]
@@ -29,6 +30,7 @@ pub struct SignUpRequest {
     password: NewPassword,
     /// As others see it.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 

@@ -20,7 +20,7 @@ pub struct LearningQuery {
     level: Option<String>,
     featured: Option<bool>,
     /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>)]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     limit: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,

@@ -10,7 +10,7 @@ use shared::{
     lambda,
     mongo::{Lifetime, Mongo},
 };
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// How a list of prompts is narrowed and ordered.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -26,16 +26,16 @@ pub struct PromptQuery {
     featured: Option<bool>,
     /// `newest` (default) or `popular`.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<SortQuery>, inline)]
     sort: SortQuery,
     /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>)]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     limit: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum SortQuery {
     #[default]
