@@ -10,6 +10,7 @@ use shared::{
     accounts::Role,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
+    prompts::revisions::follow,
 };
 use tests::{
     host::Function,
@@ -458,6 +459,19 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let told: Vec<_> =
         kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
     assert_eq!(told, [(2, Some("New")), (1, Some("Old"))], "{}", list.text);
+
+    // The file is imported again: whoever read the second revision must not overwrite it.
+    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let mut items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
+    follow(&mongo, &mut items).await.unwrap();
+    store.import(Kind::Prompts, &items).await.unwrap();
+    let late = edit.patch_as(&root.token, "/api/prompts/old", "\"2\"", &json!({"title": "Late"})).await;
+    assert_eq!(late.status, 412);
+    let next = edit.patch_as(&root.token, "/api/prompts/old", "\"3\"", &json!({"title": "Next"})).await;
+    assert_eq!((next.status, &next.body["title"]), (200, &json!("Next")), "{}", next.text);
+    let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
+    let reasons: Vec<_> = list.body["revisions"].as_array().unwrap().iter().map(|r| r["reason"].as_str()).collect();
+    assert_eq!(reasons, [None, Some("imported"), None, None], "{}", list.text);
 }
 
 #[tokio::test]

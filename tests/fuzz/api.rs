@@ -20,16 +20,16 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 const ROUND: Duration = Duration::from_mins(10);
 
 /// A quarter of the time as nobody, the rest as somebody who may do everything.
-pub(crate) async fn fuzz(time: Duration) {
+pub(crate) async fn fuzz(time: Duration) -> anyhow::Result<()> {
     let stack = stack();
     println!("requests made up from /api/openapi.json, signed in as nobody");
-    check(&stack, None, time / 4).await;
+    check(&stack, None, time / 4).await?;
     let mut left = 3 * (time / 4);
     while !left.is_zero() {
         let round = left.min(ROUND);
         left = left.saturating_sub(round);
         println!("requests made up from /api/openapi.json, signed in as a super admin");
-        check(&stack, Some(super_admin(&stack).await), round).await;
+        check(&stack, Some(super_admin(&stack).await), round).await?;
     }
     for (queue, dead_letters) in [
         (&stack.events_queue_url, &stack.events_dlq_url),
@@ -38,9 +38,10 @@ pub(crate) async fn fuzz(time: Duration) {
         eventually("the queue is empty", 90, async || (stack.depth(queue).await == 0).then_some(())).await;
         assert_eq!(stack.depth(dead_letters).await, 0, "something was accepted that no consumer could store");
     }
+    Ok(())
 }
 
-async fn check(stack: &Stack, token: Option<String>, time: Duration) {
+async fn check(stack: &Stack, token: Option<String>, time: Duration) -> anyhow::Result<()> {
     let mut command = Command::new(folder("schemathesis/bin/schemathesis"));
     command
         .args(["run", &format!("{}/api/openapi.json", stack.api_url), "--checks", CHECKS])
@@ -61,7 +62,7 @@ async fn check(stack: &Stack, token: Option<String>, time: Duration) {
         }
     };
     tokio::select! {
-        outcome = run => outcome.unwrap().unwrap(),
+        outcome = run => outcome?,
         () = forget => unreachable!("it goes on"),
     }
 }

@@ -9,9 +9,9 @@ mod parsers;
 use std::time::Duration;
 
 #[tokio::main]
-async fn main() {
+async fn main() -> anyhow::Result<()> {
     let seconds = std::env::args().nth(1).map(|seconds| seconds.parse().unwrap());
     let half = Duration::from_secs(seconds.unwrap_or(120)) / 2;
-    api::fuzz(half).await;
-    parsers::fuzz(half);
+    api::fuzz(half).await?;
+    parsers::fuzz(half)
 }

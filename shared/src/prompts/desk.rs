@@ -92,7 +92,8 @@ impl Desk {
             author_id: author.id.clone(),
             print: Arc::clone(print),
             stored: stored(prompt).map_err(Problem::internal)?,
-            revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())?,
+            revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())
+                .map_err(Problem::internal)?,
         };
         match insertion.run(self.mongo.clone()).await {
             Ok(Inserted::Done) => Ok(Some(Created::Done(prompt.clone()))),
@@ -170,8 +171,10 @@ impl Desk {
             // What was imported has no first revision yet: the list of revisions has no gap.
             first: (before.revision() == 1)
                 .then(|| revisions::document(None, before, before.text("authorId"), None, now))
-                .transpose()?,
-            revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)?,
+                .transpose()
+                .map_err(Problem::internal)?,
+            revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)
+                .map_err(Problem::internal)?,
         };
         Ok(change.run(self.mongo.clone()).await?)
     }

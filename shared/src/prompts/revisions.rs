@@ -1,10 +1,12 @@
 //! What a prompt was, and what each change made of it.
 
+use std::{collections::HashMap, time::Duration};
+
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::Database;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -18,6 +20,17 @@ use crate::{
 
 /// A changed value is told up to here; the snapshot holds the whole.
 const MAX_VALUE_CHARS: usize = 500;
+
+/// Half a minute is much for an import's few operations.
+const IMPORT_LIMIT: Duration = Duration::from_secs(30);
+
+/// A prompt's last revision.
+#[derive(Deserialize)]
+struct Last {
+    #[serde(rename = "_id")]
+    id: String,
+    revision: i64,
+}
 
 /// A page of revisions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,14 +50,14 @@ pub(super) fn document(
     changed_by: Option<&str>,
     reason: Option<&str>,
     at: Timestamp,
-) -> Result<Document, Problem> {
+) -> anyhow::Result<Document> {
     let snapshot: Map<String, Value> =
         after.0.iter().filter(|(field, _)| EDITABLE.contains(&field.as_str())).map(clone).collect();
     let revision = json!({
         "_id": id::new(), "promptId": after.id(), "revision": after.revision(), "changes": changes(before, after),
         "snapshot": snapshot, "changedBy": changed_by, "reason": reason, "createdAt": clock::rfc3339(at),
     });
-    mongo::to_document(&revision, &["createdAt"]).map_err(Problem::internal)
+    mongo::to_document(&revision, &["createdAt"])
 }
 
 fn clone((field, value): (&String, &Value)) -> (String, Value) {
@@ -74,6 +87,39 @@ fn shorten(value: &Value) -> Value {
         return value.clone();
     }
     Value::String(text.chars().take(MAX_VALUE_CHARS).collect())
+}
+
+/// Makes prompts that are about to be imported follow what was done here: one that is older than its last
+/// revision becomes the next one, so that whoever has read that revision does not overwrite the import, and the
+/// next change does not meet a number that is taken.
+pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::Result<()> {
+    let ids: Vec<_> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
+    let last = vec![
+        doc! {"$match": {"promptId": {"$in": ids}}},
+        doc! {"$group": {"_id": "$promptId", "revision": {"$max": "$revision"}}},
+    ];
+    let find = async |database: Database| {
+        let revisions = database.collection::<Document>("prompt_revisions").aggregate(last).await?;
+        revisions.with_type::<Last>().try_collect::<Vec<_>>().await
+    };
+    let last: HashMap<_, _> =
+        mongo.run(IMPORT_LIMIT, find).await?.into_iter().map(|last| (last.id, last.revision)).collect();
+    let mut followed = Vec::new();
+    for item in items {
+        let prompt = Prompt(std::mem::take(item));
+        let last = last.get(prompt.id()).copied().filter(|last| prompt.revision() < *last);
+        *item = prompt.0;
+        if let Some(last) = last {
+            item.insert("currentRevision".into(), (last + 1).into());
+            followed.push(document(None, &Prompt(item.clone()), None, Some("imported"), clock::now())?);
+        }
+    }
+    if !followed.is_empty() {
+        let insert =
+            async |database: Database| database.collection::<Document>("prompt_revisions").insert_many(&followed).await;
+        mongo.run(IMPORT_LIMIT, insert).await?;
+    }
+    Ok(())
 }
 
 /// The revisions of a prompt, the newest first, from `cursor` on.

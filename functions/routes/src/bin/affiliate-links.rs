@@ -22,6 +22,7 @@ use utoipa::IntoParams;
 pub struct RemoveQuery {
     /// `link` or `outreach`.
     #[serde(rename = "type")]
+    #[param(inline)]
     kind: Kind,
     /// Its id.
     id: String,

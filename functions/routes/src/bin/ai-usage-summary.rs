@@ -31,6 +31,7 @@ pub struct UsageQuery {
     #[param(value_type = Option<String>, format = "date-time")]
     to: Option<Timestamp>,
     #[serde(default)]
+    #[param(inline)]
     group_by: GroupBy,
     /// Somebody else of one's organisation, with the permission `analytics:org`.
     user_id: Option<String>,

@@ -49,7 +49,7 @@ async fn main() -> Result<(), lambda::Error> {
 /// Its editors see the change at once, everybody else after the next export. A public prompt is changed by those
 /// who may publish.
 #[utoipa::path(patch, path = "/api/prompts/{id}", tag = "content", request_body = PromptFields, security(("bearer" = [])),
-    params(("id" = String, Path, description = "Id or slug"), ("if-match" = String, Header, description = "The prompt's ETag, such as \"7\"")),
+    params(("id" = String, Path, description = "Id or slug"), ("if-match" = String, Header, description = "The prompt's ETag", pattern = "^\"[0-9]+\"$", example = "\"1\"")),
     responses((status = 200, description = "The prompt as it is now", body = ContentItem),
         (status = 412, description = "Somebody was faster"), (status = 428)))]
 pub async fn change(

@@ -16,6 +16,7 @@ use shared::{
     keys::Seed,
     lambda::{self, Connection},
     mongo::{Lifetime, Mongo, WORK_LIMIT},
+    prompts::revisions,
     schema,
 };
 
@@ -104,7 +105,11 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
         }
         Verb::Seed { from } => {
             for kind in Kind::ALL {
-                let written = store.import(kind, &read(&from, kind)?).await?;
+                let mut items = read(&from, kind)?;
+                if kind == Kind::Prompts {
+                    revisions::follow(mongo, &mut items).await?;
+                }
+                let written = store.import(kind, &items).await?;
                 println!("{written} {} imported", kind.name());
             }
         }
