@@ -47,8 +47,9 @@ async fn check(stack: &Stack, token: Option<String>, time: Duration) -> anyhow::
         .args(["run", &format!("{}/api/openapi.json", stack.api_url), "--checks", CHECKS])
         .args(["--phases", "examples,coverage,fuzzing", "--max-time", &time.as_secs().max(1).to_string()])
         .args(["--request-timeout", "35", "--suppress-health-check", "all", "--warnings", "off"])
-        // A run leaves nothing behind that the next one would start from.
-        .args(["--generation-database", "none"]);
+        // A run leaves nothing behind that the next one would start from, and its own notes are not put into the tree.
+        .args(["--generation-database", "none"])
+        .current_dir(folder(""));
     if let Some(token) = token {
         // It would end its own session.
         command.args(["--header", &format!("authorization: Bearer {token}"), "--exclude-path", "/api/auth/logout"]);
