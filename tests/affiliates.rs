@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{accounts::Role, clock};
-use tests::{eventually, people::Town};
+use tests::{eventually, people::Town, wiretap::Wiretap};
 
 const URL: &str = "/api/admin/affiliate-links";
 
@@ -75,6 +75,8 @@ async fn only_public_https_addresses_are_taken() {
         ("referralUrl", json!("https://user@evil.example/")),
         ("referralUrl", json!("//evil.example")),
         ("referralUrl", json!("https://127.0.0.1/")),
+        // As typed it is short enough, but it is kept percent-encoded.
+        ("referralUrl", json!(format!("https://tool.example/{}", "ü".repeat(400)))),
         ("status", json!("great")),
         ("tool", json!("")),
         ("clickCount", json!(1_000_000)),
@@ -131,5 +133,49 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     assert_eq!(functions[0].delete_as(&root.token, &format!("{URL}?type=outreach&id={}", kept[0])).await.status, 404);
     assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 204);
     assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 404);
+    let removed = town.trail().await.pop().unwrap();
+    assert_eq!(
+        ["action", "actorId", "resource"].map(|field| removed.get_str(field).unwrap()),
+        ["admin.affiliate.removed", &root.id, &format!("affiliate_link/{}", kept[0])]
+    );
     assert_eq!(town.audited("admin.affiliate.removed").await, 1);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn each_saving_is_in_the_trail_and_a_long_address_can_be_read_again() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let (admin, click) = (town.function("affiliate-links").await, town.function("affiliate-click").await);
+    let mut longest = link(&uuid::Uuid::now_v7().simple().to_string(), "active");
+    longest["data"]["referralUrl"] = json!(format!("https://tool.example/{}", "ü".repeat(329)));
+    let kept = admin.post_as(&root.token, URL, &longest).await;
+    assert_eq!(kept.status, 200, "{}", kept.text);
+    let id = kept.body["id"].as_str().unwrap();
+    let followed = click.get(&format!("/api/affiliate/{id}")).await;
+    assert_eq!((followed.status, followed.header("location").len()), (302, 1995), "{}", followed.text);
+    let trail = town.trail().await;
+    let told = ["action", "actorId", "resource"].map(|field| trail[0].get_str(field).unwrap());
+    assert_eq!(told, ["admin.affiliate.saved", &root.id, &format!("affiliate_link/{id}")]);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_list_costs_the_same_however_many_links_there_are() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let admin = town.function_with("affiliate-links", &[("MONGODB_URI", &uri)]).await;
+    admin.get_as(&root.token, URL).await;
+    tap.take();
+    admin.get_as(&root.token, URL).await;
+    let few = tap.take();
+    let links =
+        (0..50).map(|n| doc! {"_id": format!("l{n}"), "tool": format!("t{n}"), "baseUrl": "https://t.example/"});
+    town.database.collection::<Document>("affiliate_links").insert_many(links).await.unwrap();
+    let list = admin.get_as(&root.token, URL).await;
+    assert_eq!(list.body["links"].as_array().map(Vec::len), Some(50), "{}", list.text);
+    let many = tap.take();
+    assert_eq!((&many, many.values().sum::<u64>()), (&few, 3), "the links, the talks, the clicks");
 }

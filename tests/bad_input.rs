@@ -8,6 +8,22 @@ use tests::{
     stack::stack,
 };
 
+/// Ids that nothing has, each odd in a way of its own: in characters, in direction, in form, in what other parsers
+/// make of it, in length.
+pub(crate) fn odd_ids() -> Vec<String> {
+    let odd = [
+        "%00",
+        "%F0%9F%98%80",
+        "%E2%80%AEtxt",
+        "a%CC%81",
+        "%EF%BC%8Fetc%EF%BC%8Fpasswd",
+        "%7B%22%24gt%22%3A%22%22%7D",
+        ".%2A",
+        "507f1f77bcf86cd799439011",
+    ];
+    odd.into_iter().map(str::to_owned).chain(["x".repeat(3000)]).collect()
+}
+
 async fn track() -> Function {
     let stack = stack();
     let public = starter_url();

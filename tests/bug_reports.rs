@@ -1,9 +1,16 @@
 //! Bug reports: their reporters' own, and triaged by who runs the organisation.
 
+use std::collections::BTreeSet;
+
+use bson::{Document, doc};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::{accounts::Role, bug_reports::LIMIT, clock};
 use tests::people::Town;
+
+use crate::bad_input::odd_ids;
 
 const URL: &str = "/api/bug-reports";
 
@@ -94,4 +101,65 @@ async fn a_report_is_triaged_step_by_step_within_its_organisation() {
         assert_eq!(all.body["reports"].as_array().map(Vec::len), Some(count), "{}", all.text);
     }
     assert_eq!(town.audited("admin.bug_report.triaged").await, 2);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
+    let town = Town::new().await;
+    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
+    let functions = join_all((0..3).map(async |_| town.function("bug-reports").await)).await;
+    let sent = join_all((0..9).map(async |n: usize| functions[n % 3].post_as(&ada.token, URL, &report()).await)).await;
+    let ids: BTreeSet<&str> = sent.iter().map(|answer| answer.body["id"].as_str().unwrap()).collect();
+    let made = sent.iter().filter(|answer| answer.status == 201).count();
+    let known = sent.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((ids.len(), made, known), (1, 1, 8), "however often at once");
+    let send = async |token: &str, field: &str, value: Value| {
+        let mut other = report();
+        other[field] = value;
+        functions[0].post_as(token, URL, &other).await.status
+    };
+    assert_eq!(send(&ada.token, "intent", json!("Paste a prompt")).await, 200, "the same words and the same page");
+    let secret = json!("https://app.example.com/prompts?page=2&token=another");
+    assert_eq!(send(&ada.token, "pageUrl", secret).await, 200, "as far as it is kept");
+    assert_eq!(send(&ada.token, "pageUrl", json!("https://app.example.com/prompts?page=3")).await, 201);
+    assert_eq!(send(&ada.token, "description", json!("Nothing happens at all.")).await, 201);
+    assert_eq!(send(&eve.token, "userAgent", Value::Null).await, 201, "somebody else's");
+
+    let reports = town.database.collection::<Document>("bug_reports");
+    let day_ago = clock::to_bson(Timestamp::now() - SignedDuration::from_hours(24));
+    let first = sent[0].body["id"].as_str().unwrap();
+    reports.update_one(doc! {"_id": first}, doc! {"$set": {"createdAt": day_ago}}).await.unwrap();
+    let later = functions[0].post_as(&ada.token, URL, &report()).await;
+    assert_eq!(later.status, 201, "a day later it still happens: {}", later.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_account_has_100_reports_open() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let function = town.function("bug-reports").await;
+    let reports = town.database.collection::<Document>("bug_reports");
+    let status = |n: u64| if n.is_multiple_of(2) { "new" } else { "triaged" };
+    let open = (0..LIMIT).map(|n| doc! {"_id": format!("r{n}"), "userId": &ada.id, "status": status(n)});
+    reports.insert_many(open).await.unwrap();
+    let refused = function.post_as(&ada.token, URL, &report()).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_reports")), "{}", refused.text);
+    reports.update_one(doc! {"_id": "r0"}, doc! {"$set": {"status": "resolved"}}).await.unwrap();
+    assert_eq!(function.post_as(&ada.token, URL, &report()).await.status, 201, "what is closed is not open");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_odd_id_is_no_report() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let reports = town.function("bug-reports").await;
+    for id in odd_ids() {
+        let answer = reports.patch_as(&root.token, &format!("{URL}/{id}"), "", &json!({"status": "triaged"})).await;
+        assert_eq!(answer.status, 404, "{id}: {}", answer.text);
+    }
+    let answer = reports.patch_as(&root.token, &format!("{URL}/%ff"), "", &json!({"status": "triaged"})).await;
+    assert_eq!(answer.status, 400, "that is not text");
 }

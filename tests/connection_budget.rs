@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tests::{
     host::binary,
+    simulation::erlang_b,
     template::{Function, TIERS, functions, functions_of, root},
 };
 
@@ -17,6 +18,13 @@ const DEPLOY: u64 = 2;
 /// Left free, of 500: Atlas's own connections, and an operator's shell.
 const RESERVE: u64 = 50;
 
+/// What an interactive route has at least: with 2, of ten calls a second of 20 ms each, 1.6 % are refused.
+const INTERACTIVE: u64 = 3;
+/// Peaks from which a route counts as interactive, calls a second: below, it is administration.
+const SELDOM: f64 = 1.0;
+/// The largest share of calls that a cap may refuse at the stated peak.
+const REFUSED: f64 = 0.01;
+
 /// Any part of the driver's handshake betrays that it is linked.
 const DRIVER: &[u8] = b"mongo-rust-driver";
 
@@ -27,6 +35,12 @@ fn violations(functions: &[Function], tier: &str, limit: u64, links_driver: impl
         let has_uri = function.variables.iter().any(|name| name == "MONGODB_URI");
         if has_uri && function.cap[tier].is_none() {
             found.push(format!("{} has MONGODB_URI and no cap", function.name));
+        }
+        if let (Some(cap), Some((rate, ms))) = (function.cap[tier], function.budget) {
+            let share = erlang_b(rate * ms / 1000.0, cap);
+            if !function.routes.is_empty() && (share > REFUSED || (rate >= SELDOM && cap < INTERACTIVE)) {
+                found.push(format!("{} has a cap of {cap}, which refuses {:.1} %", function.name, 100.0 * share));
+            }
         }
         if links_driver(function) != has_uri {
             found.push(format!("{} links the driver and has no MONGODB_URI, or the other way round", function.name));
@@ -40,11 +54,6 @@ fn violations(functions: &[Function], tier: &str, limit: u64, links_driver: impl
     found
 }
 
-/// Share of calls refused when `offered` calls are in progress on average and `servers` are allowed.
-fn erlang_b(offered: f64, servers: u64) -> f64 {
-    (1..=servers).fold(1.0, |blocked, n| offered * blocked / (n as f64 + offered * blocked))
-}
-
 fn links_driver(function: &Function) -> bool {
     let bytes = std::fs::read(binary(&function.binary)).unwrap();
     bytes.windows(DRIVER.len()).any(|window| window == DRIVER)
@@ -55,15 +64,17 @@ fn all_functions_together_stay_within_the_limit_on_both_tiers() {
     let functions = functions();
     for (tier, limit) in TIERS {
         println!(
-            "\n{tier}: {limit} connections\n{:<22}{:>6}{:>10}{:>8}{:>10}",
-            "function", "cap", "peak/s", "ms", "refused"
+            "\n{tier}: {limit} connections\n{:<22}{:>6}{:>12}{:>11}{:>10}{:>8}{:>10}",
+            "function", "cap", "at primary", "all nodes", "peak/s", "ms", "refused"
         );
         for function in functions.iter().filter(|function| function.cap[tier].is_some()) {
             let cap = function.cap[tier].unwrap();
             let (rate, ms) = function.budget.unwrap_or_else(|| panic!("{} states no Budget", function.name));
             println!(
-                "{:<22}{cap:>6}{rate:>10}{ms:>8}{:>9.4}%",
+                "{:<22}{cap:>6}{:>12}{:>11}{rate:>10}{ms:>8}{:>9.4}%",
                 function.binary,
+                AT_PRIMARY * cap,
+                AT_ALL_NODES * cap,
                 100.0 * erlang_b(rate * ms / 1000.0, cap)
             );
         }
@@ -89,10 +100,17 @@ fn a_function_without_a_cap_or_one_too_many_is_found() {
             "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: ../target/lambda/a/bootstrap.zip\n{cap}      Environment:\n        Variables: {{MONGODB_URI: x}}\n"
         )
     };
+    let route = "      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /a}}}\n";
+    let busy = "    Metadata: {Budget: {PeakPerSecond: 10, ServiceMs: 20}}\n";
     let check = |cap: &str| violations(&functions_of(&template(cap)), "M0", 500, |_| true).len();
     assert_eq!(check("      ReservedConcurrentExecutions: 112\n"), 0);
     assert_eq!(check("      ReservedConcurrentExecutions: 113\n"), 1);
     assert_eq!(check(""), 1);
+    for (cap, found) in [(2, 1), (3, 0)] {
+        let cap = template(&format!("{route}      ReservedConcurrentExecutions: {cap}\n"));
+        let busy = cap.replace("    Properties:\n", &format!("{busy}    Properties:\n"));
+        assert_eq!(violations(&functions_of(&busy), "M0", 500, |_| true).len(), found);
+    }
     let unlinked =
         violations(&functions_of(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
     assert_eq!(unlinked.len(), 1);

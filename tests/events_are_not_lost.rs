@@ -1,8 +1,13 @@
 //! What was accepted is stored, once.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use axum::Router;
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
@@ -10,10 +15,13 @@ use serde_json::{Value, json};
 use serial_test::{parallel, serial};
 use shared::mongo::to_json;
 use tests::{
+    content::{starter_prompt, starter_url},
     eventually,
     host::{Function, Outcome},
     stack::{Stack, stack},
+    wiretap::Wiretap,
 };
+use tokio::net::TcpListener;
 
 /// Seconds for the queue, the emulator's poller and the consumer.
 const PATIENCE: u64 = 90;
@@ -59,14 +67,27 @@ async fn queue_is_empty(stack: &Stack) {
     .await;
 }
 
+/// Bulk inserts that the deployed consumer has made so far.
+fn bulk_writes(stack: &Stack) -> u64 {
+    let lines = stack.log_lines().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let summaries = lines.filter(|line| line["message"] == "batch written");
+    let written = summaries.filter_map(|line| serde_json::from_str::<Value>(line["summary"].as_str()?).ok());
+    written.filter_map(|written| written["writes"].as_u64()).sum()
+}
+
 #[tokio::test]
 #[serial(stack)]
 async fn a_thousand_events_are_stored_once_however_often_they_are_sent() {
     let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
     let database = stack.database().await;
     let requests = thousand_events(&prompt_id(&stack).await, &run);
+    queue_is_empty(&stack).await;
+    let before = bulk_writes(&stack);
     post(&stack, &requests).await;
     all_stored(&database, &run).await;
+    let writes = bulk_writes(&stack) - before;
+    println!("1,000 events took {writes} bulk inserts");
+    assert!((1..=20).contains(&writes), "{writes} bulk inserts for 1,000 events");
     stack.forget_rates().await;
     post(&stack, &requests).await;
     queue_is_empty(&stack).await;
@@ -177,8 +198,9 @@ async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
 async fn ten_thousand_records_take_one_bulk_write_per_collection() {
     let stack = stack();
     let database = stack.scratch().await;
-    let variables = [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", database.name())];
-    let function = Function::start("write-events", &variables).await;
+    let wiretap = Wiretap::to(stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let function = Function::start("write-events", &[("MONGODB_URI", &uri), ("DB_NAME", database.name())]).await;
     let record = |n: usize| {
         let (id, at) = (uuid::Uuid::now_v7().to_string(), "2026-11-01T00:00:00.000Z");
         match n % 5 {
@@ -206,6 +228,7 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
         panic!("it failed: {:?}", function.logs())
     };
     println!("10,000 records into 5 collections: {:?}", started.elapsed());
+    assert_eq!(wiretap.take(), BTreeMap::from([("insert".to_owned(), 5)]), "on the wire");
     assert_eq!(answer, json!({"batchItemFailures": []}));
     assert_eq!(
         summary(&function).await,
@@ -225,4 +248,56 @@ async fn summary(function: &Function) -> Value {
     let lines: Vec<Value> = function.logs().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let line = lines.iter().rfind(|line| line["message"] == "batch written").unwrap();
     serde_json::from_str(line["summary"].as_str().unwrap()).unwrap()
+}
+
+/// An SQS that turns down the first message of a call for `times` calls; and what it has accepted.
+async fn fussy_sqs(times: usize) -> (String, Arc<Mutex<Vec<String>>>) {
+    let accepted = Arc::new(Mutex::new(Vec::new()));
+    let (kept, mut left) = (Arc::clone(&accepted), times);
+    let answer = Arc::new(Mutex::new(move |call: &Value| {
+        let turned_down = usize::from(left > 0);
+        left -= turned_down;
+        let entries = call["Entries"].as_array().unwrap();
+        let (down, in_) = entries.split_at(turned_down);
+        kept.lock().unwrap().extend(in_.iter().map(|entry| entry["MessageBody"].as_str().unwrap().to_owned()));
+        let failed = down.iter().map(|entry| json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false}));
+        let successful =
+            in_.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": md5()}));
+        json!({"Successful": successful.collect::<Vec<_>>(), "Failed": failed.collect::<Vec<_>>()}).to_string()
+    }));
+    let router = Router::new().fallback(async move |body: String| {
+        let answer = answer.lock().unwrap()(&serde_json::from_str(&body).unwrap());
+        ([("content-type", "application/x-amz-json-1.0")], answer)
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, accepted)
+}
+
+/// Of a text that nobody compares with it.
+fn md5() -> String {
+    "0".repeat(32)
+}
+
+#[tokio::test]
+async fn what_sqs_turns_down_is_sent_again_and_never_claimed_accepted() {
+    for (times, status) in [(0, 202), (2, 202), (9, 503)] {
+        let (sqs, accepted) = fussy_sqs(times).await;
+        let queue = format!("{sqs}/000000000000/events");
+        let variables =
+            [("AWS_ENDPOINT_URL", sqs.as_str()), ("EVENTS_QUEUE_URL", &queue), ("CONTENT_URL", &starter_url())];
+        let function = Function::start("analytics-track", &variables).await;
+        let event = json!({"promptId": starter_prompt(), "event": "copy", "metadata": {"odd": "\u{fffe}\u{ffff}"}});
+        let body = json!({"events": [event]}).to_string();
+        let answer =
+            function.send("POST", "/api/analytics/track", &[("content-type", "application/json")], Some(&body));
+        assert_eq!(answer.await.status, status, "turned down {times} times: {:?}", function.logs());
+        let accepted = accepted.lock().unwrap();
+        assert_eq!(accepted.len(), usize::from(status == 202));
+        // SQS takes no message with these two characters.
+        assert!(
+            accepted.iter().all(|message| !message.contains(['\u{fffe}', '\u{ffff}']) && message.contains("\\uffff"))
+        );
+    }
 }

@@ -1,15 +1,21 @@
 //! What a caller and the queue see when something fails, how long it takes, and that nothing is lost.
 //! `cargo local test -- faults --nocapture` prints a line for each fault.
 //!
-//! Elsewhere: servers that are away (`outages`, `events_are_not_lost`), sockets that died (`sockets`), and
-//! nodes of a cluster (`failover`).
+//! Elsewhere: servers that are away (`outages`, `events_are_not_lost`), sockets that died (`sockets`), and what a
+//! failover does to each kind of write (`failover`).
 
 mod answers;
+mod aws;
 mod batches;
+pub(crate) mod clock;
+mod failovers;
+mod repeats;
+mod restart;
 mod ways;
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_sqs::{Client as Sqs, types::Message};
 use bson::{Document, doc};
 use mongodb::Database;
 use serde_json::{Value, json};
@@ -18,12 +24,15 @@ use tests::{
     http_event::Answer,
     people::{Person, Town},
     proxy::Proxy,
+    stack::Stack,
 };
 
 /// The longest that a caller waits for an answer, whatever has failed.
 const ROUTE_LIMIT: Duration = Duration::from_millis(3500);
 /// A consumer's bulk insert has 25 s; the function has 60.
 const CONSUMER_LIMIT: Duration = Duration::from_secs(27);
+/// The longest that the first request takes that meets no fault any more.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
 /// The collections that a test's batch goes to, in the order in which the consumer writes them.
 const COLLECTIONS: [&str; 3] = ["affiliate_clicks", "analytics_events", "api_key_usage"];
 const PER_COLLECTION: usize = 100;
@@ -77,8 +86,14 @@ async fn replace_preferences(route: &Function, who: &Person) -> (Answer, Duratio
 /// Success, or 503 with the time after which to try again; and in time.
 fn check_answer(fault: &str, answer: &Answer, took: Duration) {
     let refused = answer.status == 503 && answer.header("retry-after") == "5";
-    assert!(answer.status == 200 || refused, "{fault}: {} {}", answer.status, answer.text);
+    assert!(matches!(answer.status, 200..=202) || refused, "{fault}: {} {}", answer.status, answer.text);
     assert!(took < ROUTE_LIMIT, "{fault}: {took:?}");
+}
+
+/// The next request after a fault: served, and as if nothing had been.
+fn check_next(fault: &str, served: bool, took: Duration) {
+    assert!(served, "{fault}: it does not recover by itself");
+    assert!(took < RECOVERY_LIMIT, "{fault}: the next request took {took:?}");
 }
 
 /// Hands a batch to a consumer: whether it is done, or fails as a whole, so that SQS delivers it again.
@@ -93,6 +108,39 @@ async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
     };
     assert!(started.elapsed() < CONSUMER_LIMIT, "{:?}", started.elapsed());
     (done, started.elapsed())
+}
+
+/// A queue of the test's own.
+struct Queue {
+    sqs: Sqs,
+    url: String,
+}
+
+impl Queue {
+    async fn new(stack: &Stack) -> Self {
+        let sqs = stack.sqs();
+        let name = uuid::Uuid::now_v7().to_string();
+        let url = sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        Self { sqs, url }
+    }
+
+    /// What is in it, as a consumer is given it; it comes again after `hidden`, since nothing is deleted.
+    async fn receive(&self, hidden: Duration) -> Vec<Value> {
+        let mut messages = Vec::new();
+        loop {
+            let receive = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
+            let received = receive.visibility_timeout(i32::try_from(hidden.as_secs()).unwrap()).send().await.unwrap();
+            if received.messages().is_empty() {
+                return messages;
+            }
+            let as_given = |message: &Message| json!({"messageId": message.message_id(), "body": message.body()});
+            messages.extend(received.messages().iter().map(as_given));
+        }
+    }
+
+    async fn delete(self) {
+        self.sqs.delete_queue().queue_url(&self.url).send().await.unwrap();
+    }
 }
 
 fn seen_by_queue(done: bool) -> &'static str {

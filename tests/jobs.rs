@@ -82,6 +82,36 @@ async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
     assert_eq!(number(&prompt, "views"), 44);
 }
 
+/// A prompt that was made here is exported with its views, and comes back with them.
+#[tokio::test]
+#[parallel(stack)]
+async fn views_that_were_counted_here_do_not_double_when_the_export_is_imported() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::Environment));
+    let day = |prompt: &str| doc! {"_id": format!("2028-02-29/{prompt}"), "promptId": prompt, "day": "2028-02-29", "counts": {"view": 10}};
+    database.collection("prompt_daily").insert_one(day("made-here")).await.unwrap();
+    let file = json!({"totalPrompts": 2, "prompts": [
+        {"id": "made-here", "slug": "made-here", "views": 10}, {"id": "new", "slug": "new", "views": 3},
+    ]});
+    let items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
+    let job = start("roll-up-analytics", &stack, &database, &[]).await;
+    for _ in 0..2 {
+        store.import(Kind::Prompts, &items).await.unwrap();
+        run(&job, json!({"at": "2028-03-01T12:00:00Z"})).await;
+        let prompts: Vec<Document> = database
+            .collection("prompts")
+            .find(doc! {})
+            .sort(doc! {"_id": 1})
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(prompts.iter().map(|prompt| number(prompt, "views")).collect::<Vec<_>>(), [10, 3]);
+    }
+}
+
 fn number(document: &Document, field: &str) -> i64 {
     let value = document.get(field).unwrap();
     value.as_i64().or(value.as_i32().map(i64::from)).unwrap()
@@ -123,10 +153,26 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
     let job = start("monitor-connections", &stack, &database, &[("MONGO_CONNECTION_LIMIT", "500")]).await;
     let seen = run(&job, json!({})).await;
     assert!(seen["connections"].as_u64().unwrap() >= 1, "{seen}");
-    assert_eq!(seen["growing"][0], json!(["ai_usage", 1]));
+    let usage = &seen["growing"][0];
+    assert_eq!((&usage["collection"], &usage["documents"]), (&json!("ai_usage"), &json!(1)), "{seen}");
+    assert!(usage["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{seen}");
     let metric = &job.metric("MongoConnections")[0];
     assert_eq!(metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]), "as the alarm reads it");
-    assert!(!job.metric("MongoStoragePercent").is_empty() && !job.metric("MongoDocuments").is_empty());
+    assert!(!job.metric("MongoStoragePercent").is_empty());
+    let lines = job.metric("MongoDocuments");
+    let collections: Vec<&str> = lines.iter().map(|line| line["Collection"].as_str().unwrap()).collect();
+    let growing = [
+        "ai_usage",
+        "api_key_usage",
+        "analytics_events",
+        "audit_logs",
+        "notifications",
+        "workbench_runs",
+        "usage_daily",
+        "prompt_daily",
+    ];
+    assert_eq!(collections, growing, "a line for each");
+    assert!(lines.iter().all(|line| line.get("MongoCollectionBytes").is_some()), "{lines:?}");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! The second factor, from setting it up to signing in with it.
 
-use bson::doc;
+use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{accounts::Role, clock};
 use tests::{
     eventually,
-    host::Function,
+    host::{Function, keep_secret, told_once},
     http_event::Answer,
-    people::{PASSWORD, Person, Town, newcomer},
+    people::{PASSWORD, Person, Town, number, sign_in, tokens_told},
 };
 use totp_rs::Totp;
 
@@ -25,19 +25,21 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let town = Town::new().await;
-        let ada = newcomer();
-        assert_eq!(town.function("auth-signup").await.post("/api/auth/signup", &ada).await.status, 201);
+        let ada = town.newcomer().await;
         let (mfa, login) = (town.function("auth-mfa").await, town.function("auth-login").await);
-        let scene = Self { town, mfa, login, ada, token: String::new() };
-        let token = scene.sign_in().await["accessToken"].as_str().unwrap().to_owned();
-        Self { token, ..scene }
+        let token = sign_in(&login, &ada).await["accessToken"].as_str().unwrap().to_owned();
+        Self { town, mfa, login, ada, token }
     }
 
     async fn sign_in(&self) -> Value {
-        let body = json!({"email": self.ada["email"], "password": PASSWORD});
-        let answer = self.login.post("/api/auth/login", &body).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        answer.body
+        sign_in(&self.login, &self.ada).await
+    }
+
+    /// Begins to set a factor up, with the password.
+    async fn enable(&self, factor: &Value) -> Answer {
+        let mut body = factor.clone();
+        body["password"] = PASSWORD.into();
+        self.mfa.post_as(&self.token, "/api/auth/mfa/enable", &body).await
     }
 
     async fn verify(&self, code: &str) -> Answer {
@@ -45,28 +47,74 @@ impl Scene {
     }
 
     async fn complete(&self, challenge: &Value, code: &str) -> Answer {
-        self.mfa.post("/api/auth/mfa/verify", &json!({"challenge": challenge, "code": code})).await
+        complete(&self.mfa, challenge, code).await
     }
 
     /// Sets the app up; returns it and the recovery codes.
     async fn with_app(&self) -> (Totp, Value) {
-        let begun = self.mfa.post_as(&self.token, "/api/auth/mfa/enable", &json!({"method": "totp"})).await;
-        let totp = Totp::from_url(begun.body["otpauthUrl"].as_str().unwrap()).unwrap();
+        let begun = self.enable(&json!({"method": "totp"})).await;
+        let totp = app(&begun);
         let proven = self.verify(&code_of(&totp, 0)).await;
         assert_eq!((proven.status, &proven.body["enabled"]), (200, &json!(true)), "{}", proven.text);
+        recovery_codes(&proven);
         (totp, proven.body["recoveryCodes"].clone())
     }
 
-    /// The newest code sent to an address or a number.
-    async fn code_sent_to(&self, to: &str, sent_before: usize) -> String {
-        eventually("the code", 60, async || {
-            let sent = self.town.stack.sent_to(to).await;
-            let newest = sent.get(sent_before)?;
-            let text = newest["BodyText"].as_str().or(newest["Message"].as_str())?;
-            text.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() == 6).map(str::to_owned)
-        })
-        .await
+    /// Sets codes by mail up; returns the recovery codes.
+    async fn with_mail(&self) -> Value {
+        let begun = self.enable(&json!({"method": "email"})).await;
+        assert_eq!(begun.status, 200, "{}", begun.text);
+        let proven = self.verify(&self.code_sent(self.email(), 0).await).await;
+        assert_eq!(proven.status, 200, "{}", proven.text);
+        recovery_codes(&proven);
+        proven.body["recoveryCodes"].clone()
     }
+
+    fn email(&self) -> &str {
+        self.ada["email"].as_str().unwrap()
+    }
+
+    /// Of the codes that were sent to an address or a number, the one after so many. By mail other things are told
+    /// as well.
+    async fn code_sent(&self, to: &str, before: usize) -> String {
+        let code = eventually("the code", 60, async || {
+            let sent = self.town.stack.sent_to(to).await;
+            let texts = sent.iter().filter_map(|mail| mail["BodyText"].as_str().or(mail["Message"].as_str()));
+            texts.filter_map(six_digits).nth(before)
+        })
+        .await;
+        keep_secret(&code);
+        code
+    }
+}
+
+async fn complete(mfa: &Function, challenge: &Value, code: &str) -> Answer {
+    let answer = mfa.post("/api/auth/mfa/verify", &json!({"challenge": challenge, "code": code})).await;
+    tokens_told(&answer.body);
+    answer
+}
+
+fn six_digits(text: &str) -> Option<String> {
+    text.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() == 6).map(str::to_owned)
+}
+
+/// The app that scanned what an answer shows; its secret is shown no more.
+fn app(begun: &Answer) -> Totp {
+    let url = begun.body["otpauthUrl"].as_str().unwrap();
+    let secret = url.split(['?', '&']).find_map(|part| part.strip_prefix("secret=")).expect("a secret");
+    told_once(secret);
+    Totp::from_url(url).unwrap()
+}
+
+/// The recovery codes of an answer: ten, shown once.
+fn recovery_codes(proven: &Answer) -> Vec<&str> {
+    let codes: Vec<&str> =
+        proven.body["recoveryCodes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    assert_eq!(codes.len(), 10, "{}", proven.text);
+    for code in &codes {
+        told_once(code);
+    }
+    codes
 }
 
 /// The app's code, some steps of 30 s from now.
@@ -78,13 +126,13 @@ fn code_of(totp: &Totp, steps: u64) -> String {
 #[parallel(stack)]
 async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for_it() {
     let scene = Scene::new().await;
-    let begun = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &json!({"method": "totp"})).await;
+    let begun = scene.enable(&json!({"method": "totp"})).await;
     assert_eq!((begun.status, &begun.body["pending"]), (200, &json!(true)), "{}", begun.text);
     assert!(scene.sign_in().await["accessToken"].is_string(), "pending asks for nothing yet");
-    let totp = Totp::from_url(begun.body["otpauthUrl"].as_str().unwrap()).unwrap();
+    let totp = app(&begun);
     assert_eq!(scene.verify("000000").await.status, 422);
     let proven = scene.verify(&code_of(&totp, 0)).await;
-    assert_eq!(proven.body["recoveryCodes"].as_array().map(Vec::len), Some(10), "{}", proven.text);
+    let recovery = recovery_codes(&proven)[0];
     let status = scene.mfa.get_as(&scene.token, "/api/auth/mfa/status").await;
     assert_eq!((&status.body["enabled"], &status.body["method"]), (&json!(true), &json!("totp")));
 
@@ -97,7 +145,6 @@ async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for
     let done = scene.complete(&waiting["challenge"], &code_of(&totp, 1)).await;
     assert_eq!(done.status, 200, "{}", done.text);
     assert!(done.body["refreshToken"].is_string());
-    let recovery = proven.body["recoveryCodes"][0].as_str().unwrap();
     assert_eq!(scene.complete(&waiting["challenge"], recovery).await.status, 200);
     assert_eq!(scene.complete(&waiting["challenge"], recovery).await.status, 422, "each once");
     let stored = scene.town.users().find_one(doc! {}).await.unwrap().unwrap().to_string();
@@ -106,22 +153,54 @@ async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for
 
 #[tokio::test]
 #[parallel(stack)]
+async fn a_factor_is_set_up_with_the_password_alone() {
+    let scene = Scene::new().await;
+    let bodies =
+        [(json!({"method": "totp"}), "body"), (json!({"method": "totp", "password": "Wrong1234"}), "password")];
+    for (body, field) in bodies {
+        let refused = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &body).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec![field]), "{}", refused.text);
+        assert!(refused.text.contains("password"), "{}", refused.text);
+    }
+    let status = scene.mfa.get_as(&scene.token, "/api/auth/mfa/status").await;
+    assert_eq!((&status.body["pending"], &status.body["enabled"]), (&Value::Null, &json!(false)), "{}", status.text);
+    assert_eq!(scene.enable(&json!({"method": "totp"})).await.status, 200);
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
     let scene = Scene::new().await;
+    let vault = scene.town.function("provider-keys").await;
+    let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
+    let before = vault.post_as(&scene.token, "/api/provider-keys", &kept).await;
+    assert_eq!(before.status, 201, "{}", before.text);
+    let rotate = format!("/api/provider-keys/{}/rotate", before.body["id"].as_str().unwrap());
     let (totp, _) = scene.with_app().await;
-    let keys = scene.town.function("api-keys").await;
-    let make = json!({"name": "k", "scopes": ["usage:read"]});
-    let refused = keys.post_as(&scene.token, "/api/api-keys", &make).await;
-    assert_eq!((refused.status, &refused.body["code"]), (403, &json!("mfa_required")));
+    // The first one knew the account without a factor.
+    let (vault, keys) = (scene.town.function("provider-keys").await, scene.town.function("api-keys").await);
+    let asked = [
+        (&keys, "/api/api-keys", json!({"name": "k", "scopes": ["usage:read"]})),
+        (&vault, "/api/provider-keys", kept),
+        (&vault, rotate.as_str(), json!({"apiKey": "fedcba9876543210"})),
+    ];
+    for (function, path, body) in &asked {
+        let refused = function.post_as(&scene.token, path, body).await;
+        assert_eq!((refused.status, &refused.body["code"]), (403, &json!("mfa_required")), "{path}");
+    }
     let shown = scene.verify(&code_of(&totp, 1)).await;
+    tokens_told(&shown.body);
     let stepped_up = shown.body["accessToken"].as_str().unwrap();
-    assert_eq!(keys.post_as(stepped_up, "/api/api-keys", &make).await.status, 201);
+    for (function, path, body) in &asked {
+        let served = function.post_as(stepped_up, path, body).await;
+        assert!([200, 201].contains(&served.status), "{path}: {}", served.text);
+    }
 
     let disable = async |code: &str| {
         scene.mfa.post_as(&scene.token, "/api/auth/mfa/disable", &json!({"code": code})).await.status
     };
     assert_eq!(disable("000000").await, 422);
-    let second = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &json!({"method": "email"})).await;
+    let second = scene.enable(&json!({"method": "email"})).await;
     assert_eq!(second.status, 409, "one at a time: the first is not replaced unasked");
     // Every code of the window is used up by now: the store is told otherwise, as the next window would.
     scene.town.users().update_one(doc! {}, doc! {"$set": {"mfa.totpStep": 0_i64}}).await.unwrap();
@@ -134,42 +213,34 @@ async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
 async fn a_code_comes_by_sms_and_by_mail_and_signs_in() {
     for method in ["sms", "email"] {
         let scene = Scene::new().await;
-        let number = format!("+41{:013}", uuid::Uuid::now_v7().as_u128() % 10_000_000_000_000);
-        let to = if method == "sms" { number.clone() } else { scene.ada["email"].as_str().unwrap().to_owned() };
-        let mut body = json!({"method": method});
-        if method == "sms" {
-            body["phoneNumber"] = json!(number);
-        }
-        let begun = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &body).await;
+        let number = number();
+        let (to, factor) = if method == "sms" {
+            (number.as_str(), json!({"method": method, "phoneNumber": number}))
+        } else {
+            (scene.email(), json!({"method": method}))
+        };
+        let begun = scene.enable(&factor).await;
         assert_eq!(begun.status, 200, "{}", begun.text);
-        let code = scene.code_sent_to(&to, 0).await;
-        assert_eq!(scene.verify(&code).await.status, 200);
+        let proven = scene.verify(&scene.code_sent(to, 0).await).await;
+        assert_eq!(proven.status, 200, "{}", proven.text);
+        recovery_codes(&proven);
+        let status = scene.mfa.get_as(&scene.token, "/api/auth/mfa/status").await;
+        assert!(status.body["destination"].as_str().unwrap().contains("***"), "its end alone: {}", status.text);
 
         let waiting = scene.sign_in().await;
-        let before = scene.town.stack.sent_to(&to).await.len();
         let sent = scene.mfa.post("/api/auth/mfa/send-code", &json!({"challenge": waiting["challenge"]})).await;
         assert_eq!(sent.status, 202, "{}", sent.text);
-        // By mail, that the factor is on is told as well: wait for one with a code.
-        let code = eventually("the code", 60, async || {
-            let sent = scene.town.stack.sent_to(&to).await;
-            let texts =
-                sent.iter().skip(before).filter_map(|mail| mail["BodyText"].as_str().or(mail["Message"].as_str()));
-            let mut codes = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_digit()));
-            codes.find(|word| word.len() == 6).map(str::to_owned)
-        })
-        .await;
-        let done = scene.complete(&waiting["challenge"], &code).await;
+        let done = scene.complete(&waiting["challenge"], &scene.code_sent(to, 1).await).await;
         assert_eq!(done.status, 200, "{method}: {}", done.text);
     }
 }
 
 #[tokio::test]
 #[parallel(stack)]
-async fn of_two_who_show_a_code_at_once_one_gets_in_and_the_fourth_guess_fails_even_if_right() {
+async fn of_two_who_prove_a_factor_at_once_one_does_and_the_fourth_guess_fails_even_if_right() {
     let scene = Scene::new().await;
-    let to = scene.ada["email"].as_str().unwrap().to_owned();
-    scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &json!({"method": "email"})).await;
-    let code = scene.code_sent_to(&to, 0).await;
+    scene.enable(&json!({"method": "email"})).await;
+    let code = scene.code_sent(scene.email(), 0).await;
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..3 {
         assert_eq!(scene.verify(wrong).await.status, 422);
@@ -178,7 +249,7 @@ async fn of_two_who_show_a_code_at_once_one_gets_in_and_the_fourth_guess_fails_e
 
     let sent = scene.mfa.post_as(&scene.token, "/api/auth/mfa/send-code", &json!({})).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
-    let fresh = scene.code_sent_to(&to, 1).await;
+    let fresh = scene.code_sent(scene.email(), 1).await;
     let others = join_all((0..2).map(|_| scene.town.function("auth-mfa"))).await;
     let body = json!({"code": fresh});
     let answers = join_all(others.iter().map(|mfa| mfa.post_as(&scene.token, "/api/auth/mfa/verify", &body))).await;
@@ -188,11 +259,32 @@ async fn of_two_who_show_a_code_at_once_one_gets_in_and_the_fourth_guess_fails_e
 
 #[tokio::test]
 #[parallel(stack)]
+async fn of_two_who_complete_one_sign_in_at_once_with_the_right_code_one_gets_in() {
+    let scene = Scene::new().await;
+    let recovery = scene.with_mail().await;
+    let sessions = scene.town.database.collection::<Document>("sessions");
+    let waiting = scene.sign_in().await;
+    let sent = scene.mfa.post("/api/auth/mfa/send-code", &json!({"challenge": waiting["challenge"]})).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    let code = scene.code_sent(scene.email(), 1).await;
+    let others = join_all((0..2).map(|_| scene.town.function("auth-mfa"))).await;
+    for code in [code.as_str(), recovery[0].as_str().unwrap()] {
+        let before = sessions.count_documents(doc! {}).await.unwrap();
+        let answers = join_all(others.iter().map(|mfa| complete(mfa, &waiting["challenge"], code))).await;
+        let mut statuses: Vec<u64> = answers.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 422], "{answers:?}");
+        assert_eq!(sessions.count_documents(doc! {}).await.unwrap(), before + 1, "and one session");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn codes_are_limited() {
     let scene = Scene::new().await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
-        let answer = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &json!({"method": "email"})).await;
+        let answer = scene.enable(&json!({"method": "email"})).await;
         statuses.push(answer.status);
         if answer.status == 429 {
             assert!(answer.header("retry-after").parse::<u32>().unwrap() <= 60);
@@ -200,12 +292,29 @@ async fn codes_are_limited() {
         }
     }
     assert_eq!(statuses, [200, 200, 200, 429]);
+    let scene = Scene::new().await;
     for bad in [json!({"method": "sms"}), json!({"method": "totp", "phoneNumber": "+41791234567"})] {
-        let scene = Scene::new().await;
-        let answer = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &bad).await;
+        let answer = scene.enable(&bad).await;
         assert_eq!((answer.status, answer.fields()), (422, vec!["phoneNumber"]), "{}", answer.text);
     }
     let stranger: Person = scene.town.person(Role::User, None).await;
     let nothing = scene.mfa.post_as(&stranger.token, "/api/auth/mfa/send-code", &json!({})).await;
     assert_eq!((nothing.status, &nothing.body["code"]), (409, &json!("no_code_to_send")));
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_number_is_sent_five_codes_an_hour_whoever_asks() {
+    let number = number();
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let scene = Scene::new().await;
+        for _ in 0..3 {
+            answers.push(scene.enable(&json!({"method": "sms", "phoneNumber": number})).await);
+        }
+    }
+    let statuses: Vec<u64> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    let wait = answers[5].header("retry-after").parse::<u32>().unwrap();
+    assert!((60..=3600).contains(&wait), "it is the hour's limit: {wait}");
 }

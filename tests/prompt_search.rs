@@ -40,4 +40,6 @@ async fn a_search_over_the_whole_library_is_answered_without_the_database() {
     taken.sort();
     let (p50, p99) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
     println!("search over 296 prompts, {} KB, unoptimised build: p50 {p50:?}, p99 {p99:?}", file.len() / 1000);
+    // The 5 ms are for the benchmark's release build to hold: this one is slower, and its machine does other work.
+    assert!(p99 < Duration::from_millis(50), "{p99:?}");
 }

@@ -1,12 +1,15 @@
-//! A report in a real browser.
+//! A report in a real browser, and in a mailbox.
 
 use std::{path::Path, process::Command};
 
 use bson::doc;
+use local::deploy::SENDER_EMAIL;
 use serde_json::json;
 use serial_test::parallel;
 use shared::accounts::Role;
 use tests::{host::Outcome, people::Town, stack::stack};
+
+use crate::own_queue::OwnQueue;
 
 /// What Chromium says and shows of a page: its log, and its document after loading.
 fn open(page: &Path, screenshot: &Path) -> (String, String) {
@@ -26,10 +29,8 @@ fn open(page: &Path, screenshot: &Path) -> (String, String) {
     (text(shown.stderr), text(shown.stdout))
 }
 
-#[tokio::test]
-#[parallel(stack)]
-async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_complaint() {
-    let town = Town::new().await;
+/// A month of days: February 2028, for $111.65.
+async fn fill_month(town: &Town) {
     let day = |day: u32, model: &str, cost: i64| {
         let part = doc! {
             "provider": "openai", "model": model, "requests": 7_i64, "failed": 1_i64, "unpriced": 0_i64,
@@ -43,6 +44,13 @@ async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_compl
     };
     let days = (1..=29).flat_map(|n| [day(n, "gpt-4o", 250_000 * i64::from(n)), day(n, "<b>claude</b>", 100_000)]);
     town.database.collection("usage_daily").insert_many(days).await.unwrap();
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_complaint() {
+    let town = Town::new().await;
+    fill_month(&town).await;
     let monthly = town.function("monthly-analytics").await;
     let outcome = monthly.invoke(json!({"at": "2028-03-01T02:00:00Z"})).await;
     assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
@@ -64,4 +72,40 @@ async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_compl
     let picture = std::fs::metadata(&screenshot).unwrap().len();
     assert!(picture > 20_000, "a picture of {picture} bytes shows next to nothing");
     drop(stack());
+}
+
+/// The way of a report from the job to a mailbox, through a queue of the test's own.
+#[tokio::test]
+#[parallel(stack)]
+async fn operators_are_mailed_the_figures_of_a_report_as_a_mail_that_any_client_shows() {
+    let town = Town::new().await;
+    fill_month(&town).await;
+    let queue = OwnQueue::new(&town.stack).await;
+    let operators = format!("{}@example.com", uuid::Uuid::now_v7().simple());
+    let variables = [("NOTIFICATIONS_QUEUE_URL", queue.url.as_str()), ("OPERATORS_EMAIL", operators.as_str())];
+    let monthly = town.function_with("monthly-analytics", &variables).await;
+    let daily = town.function_with("daily-usage-report", &variables).await;
+    let sender = town.function_with("send-notifications", &[("SENDER_EMAIL", SENDER_EMAIL)]).await;
+    // Made twice, and the month's once more with the days: mailed once.
+    for (job, at) in
+        [(&monthly, "2028-03-01T02:00:00Z"), (&monthly, "2028-03-01T02:00:00Z"), (&daily, "2028-03-02T01:00:00Z")]
+    {
+        let outcome = job.invoke(json!({"at": at})).await;
+        assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
+    }
+    for record in queue.take().await {
+        let outcome = sender.invoke(json!({"Records": [record]})).await;
+        assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
+    }
+    queue.delete().await;
+    let mails = town.stack.sent_to(&operators).await;
+    let subjects: Vec<&str> = mails.iter().map(|mail| mail["Subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["Monthly AI usage: 2028-02", "Daily AI usage: 2028-03-01"]);
+    let (html, text) = (mails[0]["BodyHtml"].as_str().unwrap(), mails[0]["BodyText"].as_str().unwrap());
+    assert_eq!((html.matches("<h1").count(), html.matches("<svg").count(), html.matches("<script").count()), (1, 0, 0));
+    assert!(html.contains("<td style=\"text-align:left") && html.contains(">2</strong><br>accounts</td>"), "{html}");
+    for figure in ["$111.65", "$108.75", "$2.90", "2028-02-29", "&lt;b&gt;claude", "406"] {
+        assert!(html.contains(figure), "{figure} in {html}");
+    }
+    assert!(text.contains("2 accounts made 406 requests") && text.contains("$111.65"), "{text}");
 }

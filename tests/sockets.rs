@@ -1,17 +1,19 @@
-//! How many sockets a function holds, and when.
+//! How many sockets a function holds, and when; all functions together under a load above their caps, and what is
+//! refused of such loads.
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all};
-use mongodb::Database;
 use serde_json::json;
 use serial_test::{parallel, serial};
 use tests::{
+    callers::Callers,
     eventually,
+    figures::direct_uri,
     host::{Function, Outcome},
     proxy::Proxy,
-    stack::{Stack, connections, stack},
-    template::functions,
+    saturation::{saturate, without_limits},
+    simulation::{Kind, THINK, Throttle, erlang_b, simulate},
+    stack::stack,
 };
 
 /// One monitor for the one node of the test's server, and one pooled connection. On a cluster of three
@@ -23,7 +25,7 @@ const PER_ENVIRONMENT: u32 = 2;
 async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = direct_uri(&proxy);
     let database = stack.scratch().await;
     // FUNCTION_NAME alone makes the driver stream, with a socket more per node, unless it is told not to.
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("FUNCTION_NAME", "x")];
@@ -52,7 +54,7 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
 async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = direct_uri(&proxy);
     let database = stack.scratch().await;
     let function =
         Function::start("write-events", &[("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name())]).await;
@@ -70,112 +72,47 @@ async fn a_client_whose_sockets_died_is_replaced_at_once() {
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
-/// Every capped function driven above its cap at once, the content routes without published content,
-/// so that each of their environments has to ask MongoDB.
+/// The quick form of `cargo local bench connections`.
 #[tokio::test]
 #[serial(stack)]
 async fn under_a_load_that_saturates_every_cap_the_total_stays_within_the_budget() {
     let stack = stack();
-    let database = stack.database().await;
-    let mut published = Vec::new();
-    for route in CONTENT_ROUTES {
-        published.push(stack.set_variable(route, "CONTENT_URL", "file:///nowhere").await);
+    let load = async { saturate(&Callers::new(&stack).await, Duration::from_secs(10)).await };
+    let saturation = without_limits(&stack, load).await;
+    saturation.print();
+    saturation.check();
+}
+
+/// What a cap refuses, in the simulation of `cargo local bench contention`: as Erlang's formula has it.
+#[test]
+fn simulated_users_are_refused_as_often_as_erlangs_formula_says() {
+    let throttle = Throttle { rate: 1e9, burst: 1e9 };
+    for (cap, service) in [(1, 2), (2, 8), (3, 12), (5, 20)] {
+        let service = Duration::from_millis(service);
+        let counts = simulate(&[Kind { share: 1.0, service, cap }], 500, 0, throttle);
+        let calls = counts.rate() / (1.0 - counts.refused_share());
+        let (refused, expected) = (counts.refused_share(), erlang_b(calls * service.as_secs_f64(), cap));
+        println!("{calls:.0} calls a second of {service:?}, {cap} environments: {refused:.4}, Erlang B {expected:.4}");
+        assert!((refused / expected - 1.0).abs() < 0.1, "{refused} is not {expected}");
+        assert_eq!(counts.throttled, 0);
     }
-    let before = connections(&database).await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let load = async { join(call_routes(&stack, deadline), call_jobs(&stack, deadline)).await };
-    let (counts, peak) = join(load, watch(&database, deadline)).await;
-    for (route, url) in CONTENT_ROUTES.iter().zip(published) {
-        stack.set_variable(route, "CONTENT_URL", &url).await;
-    }
-    let (answered, refused) = (counts.0.0 + counts.1.0, counts.0.1 + counts.1.1);
-    let reserved: u64 = functions().iter().filter_map(|function| function.cap["M0"]).sum();
-    let budget = i64::try_from(reserved).unwrap() * i64::from(PER_ENVIRONMENT);
-    println!(
-        "saturation: {answered} answered, {refused} refused; connections before {before}, peak {peak}, budget {budget}"
-    );
-    assert!(answered > 100 && refused > 0, "the load reached the caps");
-    assert!(peak > before, "the functions did open connections");
-    assert!(peak - before <= budget);
 }
 
-const CONTENT_ROUTES: [&str; 4] = ["prompts", "prompt", "patterns", "learning"];
-
-async fn call_routes(stack: &Stack, deadline: Instant) -> (u32, u32) {
-    let client = reqwest::Client::new();
-    let paths = ["/api/prompts", "/api/prompts/none", "/api/patterns", "/api/learning", "/api/stats"];
-    let callers = paths.iter().cycle().take(paths.len() * 8).map(async |path| {
-        let (mut answered, mut refused) = (0, 0);
-        while Instant::now() < deadline {
-            let answer = client.get(format!("{}{path}", stack.api_url)).send().await.unwrap();
-            match answer.status().as_u16() {
-                429 | 503 => refused += 1,
-                status => {
-                    assert!(status < 500, "{path}: {status}");
-                    answered += 1;
-                }
-            }
-        }
-        (answered, refused)
-    });
-    sum(join_all(callers).await)
-}
-
-async fn call_jobs(stack: &Stack, deadline: Instant) -> (u32, u32) {
-    let jobs = [
-        "monitor-connections",
-        "roll-up-analytics",
-        "refresh-stats",
-        "export-content",
-        "write-events",
-        "send-notifications",
-    ];
-    let callers = jobs.iter().cycle().take(jobs.len() * 3).map(async |job| {
-        let event = match *job {
-            "write-events" => json!({"Records": [click("saturation")]}),
-            "send-notifications" => json!({"Records": [notice("saturation")]}),
-            _ => json!({}),
-        };
-        let (mut answered, mut refused) = (0, 0);
-        while Instant::now() < deadline {
-            match stack.invoke(job, &event).await {
-                (429, _) => {
-                    refused += 1;
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                (status, body) => {
-                    assert!(status < 300, "{job}: {status} {body}");
-                    answered += 1;
-                }
-            }
-        }
-        (answered, refused)
-    });
-    sum(join_all(callers).await)
-}
-
-fn sum(counts: Vec<(u32, u32)>) -> (u32, u32) {
-    counts.into_iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
-}
-
-async fn watch(database: &Database, deadline: Instant) -> i64 {
-    let mut peak = 0;
-    while Instant::now() < deadline {
-        peak = peak.max(connections(database).await);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    peak
+#[test]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of users")]
+fn a_route_above_the_apis_throttle_gets_no_more_through_than_it_allows() {
+    let (throttle, service) = (Throttle::of_template(), Duration::from_millis(1));
+    let kind = |share| Kind { share, service, cap: u64::MAX };
+    // As many users as call so many times as often as one route may be called.
+    let users = |times: f64| (times * throttle.rate * THINK.as_secs_f64()) as u64;
+    let above = simulate(&[kind(1.0)], users(1.2), 0, throttle);
+    assert!((above.rate() / throttle.rate - 1.0).abs() < 0.02, "{}", above.rate());
+    let each_below = simulate(&[kind(0.6), kind(0.4)], users(1.4), 0, throttle);
+    assert!(each_below.throttled == 0 && each_below.rate() > throttle.rate, "{}", each_below.rate());
 }
 
 /// A queue message with one event.
 fn click(id: &str) -> serde_json::Value {
     let record = json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": "2026-01-01T00:00:00Z"});
     json!({"messageId": "m", "body": json!({"records": [record]}).to_string()})
-}
-
-/// A queue message with one notification.
-fn notice(id: &str) -> serde_json::Value {
-    let channel = json!({"kind": "email", "to": "saturation@example.com"});
-    let notification = json!({"id": id, "channel": channel, "template": {"kind": "mfa_enabled"}});
-    json!({"messageId": "m", "body": notification.to_string()})
 }

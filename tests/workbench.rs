@@ -16,6 +16,8 @@ use tests::{
     proxy::Proxy,
 };
 
+use crate::bad_input::odd_ids;
+
 const URL: &str = "/api/workbench/runs";
 const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// A queue that nobody listens at.
@@ -140,6 +142,39 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn what_was_started_is_given_back_whatever_is_asked_besides() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let start = town.function("workbench-runs").await;
+    let started = start.post_as(&ada.token, URL, &run("the-same-run")).await;
+    assert_eq!(started.status, 201, "{}", started.text);
+    let dearer = with(run("the-same-run"), "maxCompletionTokens", json!(1_000_000));
+    let replayed = start.post_as(&ada.token, URL, &dearer).await;
+    assert_eq!((replayed.status, &replayed.body), (200, &started.body), "it costs nothing: {}", replayed.text);
+    for tool in ["token-counter", "none"] {
+        let other = with(run("the-same-run"), "toolId", json!(tool));
+        let taken = start.post_as(&ada.token, URL, &other).await;
+        assert_eq!((taken.status, &taken.body["code"]), (409, &json!("run_id_taken")), "{tool}: {}", taken.text);
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_odd_id_is_no_run() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let one = town.function("workbench-run").await;
+    for id in odd_ids() {
+        let shown = one.get_as(&ada.token, &format!("{URL}/{id}")).await;
+        assert_eq!(shown.status, 404, "{id}: {}", shown.text);
+        let ended = end(&one, &ada, &id, &ending("x")).await;
+        assert_eq!(ended.status, 404, "{id}: {}", ended.text);
+    }
+    assert_eq!(one.get_as(&ada.token, &format!("{URL}/%ff")).await.status, 400, "that is not text");
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn a_budget_is_checked_before_it_is_spent() {
     let town = Town::new().await;
     let ada = town.person(Role::Free, None).await;
@@ -228,8 +263,21 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
     let ended = one.get_as(&ada.token, &format!("{URL}/left-alone")).await;
     assert_eq!((&ended.body["status"], &ended.body["costMicros"]), (&json!("error"), &Value::Null), "{}", ended.text);
     assert_eq!(ended.body["completedAt"], json!(shared::clock::rfc3339(at(0))));
-    assert_eq!(end(&one, &ada, "left-alone", &ending("late")).await.status, 409);
-    assert_eq!(one.get_as(&ada.token, &format!("{URL}/left-alone")).await.body, ended.body);
+
+    // Whoever comes late has paid the provider all the same: that is kept, or it is said that it is not.
+    let away = town.function_with("workbench-run", &[NO_QUEUE]).await;
+    assert_eq!(end(&away, &ada, "left-alone", &ending("late")).await.status, 503);
+    for _ in 0..2 {
+        let late = end(&one, &ada, "left-alone", &ending("late")).await;
+        assert_eq!((late.status, &late.body["code"]), (409, &json!("run_finished")), "{}", late.text);
+    }
+    assert_eq!(one.get_as(&ada.token, &format!("{URL}/left-alone")).await.body, ended.body, "the run stays as it is");
+    let usage = town.stack.database().await.collection::<Document>("ai_usage");
+    let record =
+        eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;
+    assert_eq!(record.get_bool("success").ok(), Some(true));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(usage.count_documents(doc! {"userId": &ada.id}).await.unwrap(), 1, "twice is once");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
   api-id STACK
   invoke STACK FUNCTION EVENT
   logs STACK FUNCTION
+  settings STACK              the names of each function's variables
+  variables STACK             every variable of every function, a line each
 """
 import json
 import os
@@ -166,6 +168,23 @@ def logs(name, function):
             print(event["message"].rstrip())
 
 
+def variables_by_function(name):
+    pages = boto3.client("lambda").get_paginator("list_functions").paginate()
+    functions = [f for page in pages for f in page["Functions"] if f["FunctionName"].startswith(f"{name}-")]
+    return {f["FunctionName"].removeprefix(f"{name}-"): f["Environment"]["Variables"] for f in functions}
+
+
+def settings(name):
+    for function, its in sorted(variables_by_function(name).items()):
+        print(f"{function:22} {' '.join(sorted(key for key, value in its.items() if value))}")
+
+
+def variables(name):
+    every = {key: value for its in variables_by_function(name).values() for key, value in its.items() if value}
+    print("\n".join(f"{key}={value}" for key, value in sorted(every.items())))
+
+
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    {"pack": pack, "prepare": prepare, "finish": finish, "api-id": api_id, "invoke": invoke, "logs": logs}[verb](*arguments)
+    verbs = [pack, prepare, finish, api_id, invoke, logs, settings, variables]
+    {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)

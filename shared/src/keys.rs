@@ -5,7 +5,7 @@
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
-    hkdf, hmac, rand,
+    digest, hkdf, hmac, rand,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -120,6 +120,16 @@ pub fn random_text() -> String {
     URL_SAFE_NO_PAD.encode(random::<32>())
 }
 
+/// SHA-256 of `text`, in hexadecimal. 256 random bits need no salt and no slow hash; a password does.
+pub fn sha256(text: &str) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+/// `bytes` in hexadecimal, lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +160,10 @@ mod tests {
         assert!(one.mac("mfa").verify("123456", &code));
         assert!(!one.mac("mfa").verify("123457", &code) && !one.mac("other").verify("123456", &code));
         assert!(!one.mac("mfa").verify("123456", "not base64!"));
+    }
+
+    #[test]
+    fn a_hash_is_fips_180s() {
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

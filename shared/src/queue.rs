@@ -12,8 +12,10 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{Client, operation::send_message_batch::SendMessageBatchError, types::SendMessageBatchRequestEntry};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{sleep, timeout},
+};
 
 use crate::{config, config::ConfigError};
 
@@ -23,7 +25,11 @@ const MAX_ENTRIES: usize = 10;
 const ENVELOPE_BYTES: usize = r#"{"records":[]}"#.len();
 /// How often entries that SQS turned down are sent, the first time included.
 const ATTEMPTS: u32 = 3;
-/// A caller waits for SQS at most this long, retries included.
+/// Before what SQS turned down is sent again, as often as it was sent.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A caller waits for SQS at most this long, calls and retries included.
+const SEND_LIMIT: Duration = Duration::from_secs(4);
+/// A call takes at most this long, the SDK's own retry included.
 const CALL_LIMIT: Duration = Duration::from_secs(3);
 
 /// Records that were not accepted. Those before them may have been: resend all, under the same ids.
@@ -56,13 +62,13 @@ impl Queue {
 
     /// Returns when SQS has accepted every record; as many share a message as it holds.
     pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
-        self.send_messages(pack(records)).await
+        self.send_messages(pack(&serialise_all(records)?)).await
     }
 
     /// As [`Queue::send`], with each record in a message of its own, so that one that fails comes
     /// again alone.
     pub async fn send_each<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
-        self.send_messages(records.iter().map(serde_json::to_string).collect()).await
+        self.send_messages(serialise_all(records)?).await
     }
 
     /// Whether SQS answers for this queue. A call without a message is refused, and changes nothing; the permission
@@ -78,19 +84,24 @@ impl Queue {
         }
     }
 
-    async fn send_messages(&self, messages: serde_json::Result<Vec<String>>) -> Result<(), NotAccepted> {
-        let messages = messages.map_err(|error| NotAccepted { rejected: 1, total: 1, reason: error.to_string() })?;
+    async fn send_messages(&self, messages: Vec<String>) -> Result<(), NotAccepted> {
+        let total = messages.len();
         let client = self.client.get_or_init(connect).await;
-        for call in calls(messages) {
-            self.send_call(client, call).await?;
-        }
-        Ok(())
+        let send = async {
+            for call in calls(messages) {
+                self.send_call(client, call).await?;
+            }
+            Ok(())
+        };
+        let late = |_| Err(NotAccepted { rejected: total, total, reason: "no answer in time".into() });
+        timeout(SEND_LIMIT, send).await.unwrap_or_else(late)
     }
 
     async fn send_call(&self, client: &Client, mut messages: Vec<String>) -> Result<(), NotAccepted> {
         let total = messages.len();
         let mut reason = String::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            sleep(attempt * PAUSE).await;
             let answer = client
                 .send_message_batch()
                 .queue_url(&self.url)
@@ -128,11 +139,6 @@ async fn connect() -> Client {
     Client::new(&config)
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    records: &'a [Box<RawValue>],
-}
-
 fn entries(messages: &[String]) -> Vec<SendMessageBatchRequestEntry> {
     messages
         .iter()
@@ -143,26 +149,36 @@ fn entries(messages: &[String]) -> Vec<SendMessageBatchRequestEntry> {
         .collect()
 }
 
+fn serialise_all<T: Serialize>(records: &[T]) -> Result<Vec<String>, NotAccepted> {
+    let total = records.len();
+    let texts: serde_json::Result<_> = records.iter().map(serialise).collect();
+    texts.map_err(|error| NotAccepted { rejected: total, total, reason: error.to_string() })
+}
+
+/// A record as it goes out. SQS takes no text with U+FFFE or U+FFFF, which would come back refused for ever: they go
+/// escaped, as JSON allows in a string, the only place where they can be.
+fn serialise(record: &impl Serialize) -> serde_json::Result<String> {
+    Ok(serde_json::to_string(record)?.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
+}
+
 /// Puts records into as few messages as hold them.
-fn pack<T: Serialize>(records: &[T]) -> serde_json::Result<Vec<String>> {
-    let mut messages = Vec::new();
-    let mut current: Vec<Box<RawValue>> = Vec::new();
-    let mut size = ENVELOPE_BYTES;
+fn pack(records: &[String]) -> Vec<String> {
+    let mut messages: Vec<Vec<&str>> = Vec::new();
+    let mut size = 0;
     for record in records {
-        let record = to_raw_value(record)?;
-        let length = record.get().len() + 1;
-        if !current.is_empty() && size + length > MAX_MESSAGE_BYTES {
-            messages.push(serde_json::to_string(&Message { records: &current })?);
-            current.clear();
-            size = ENVELOPE_BYTES;
+        let length = record.len() + ",".len();
+        match messages.last_mut() {
+            Some(message) if size + length <= MAX_MESSAGE_BYTES => {
+                size += length;
+                message.push(record);
+            }
+            _ => {
+                size = ENVELOPE_BYTES + length;
+                messages.push(vec![record]);
+            }
         }
-        size += length;
-        current.push(record);
     }
-    if !current.is_empty() {
-        messages.push(serde_json::to_string(&Message { records: &current })?);
-    }
-    Ok(messages)
+    messages.into_iter().map(|records| format!(r#"{{"records":[{}]}}"#, records.join(","))).collect()
 }
 
 /// Puts messages into calls of at most ten entries and [`MAX_MESSAGE_BYTES`] in all.
@@ -190,20 +206,22 @@ mod tests {
 
     #[test]
     fn records_share_a_message_until_it_is_full() {
-        let records = vec!["x".repeat(100_000); 25];
-        let messages = pack(&records).expect("serialisable");
+        let messages = pack(&vec![format!("\"{}\"", "x".repeat(100_000)); 25]);
         assert_eq!(messages.len(), 3);
         assert!(messages.iter().all(|message| message.len() <= MAX_MESSAGE_BYTES));
-        let count: usize = messages
-            .iter()
-            .map(|message| {
-                serde_json::from_str::<serde_json::Value>(message).expect("JSON")["records"]
-                    .as_array()
-                    .expect("list")
-                    .len()
-            })
-            .sum();
-        assert_eq!(count, 25);
+        let records = messages.iter().map(|message| {
+            let message: serde_json::Value = serde_json::from_str(message).expect("JSON");
+            message["records"].as_array().expect("list").len()
+        });
+        assert_eq!(records.sum::<usize>(), 25);
+    }
+
+    #[test]
+    fn what_sqs_refuses_to_carry_goes_escaped_and_comes_back_as_it_was() {
+        let text = "\u{fffe} and \u{ffff}, \\ufffe spelt out, \u{fffd} and \u{1f600}";
+        let sent = serialise(&text).expect("serialisable");
+        assert!(!sent.contains(['\u{fffe}', '\u{ffff}']));
+        assert_eq!(serde_json::from_str::<String>(&sent).expect("JSON"), text);
     }
 
     #[test]

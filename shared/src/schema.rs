@@ -1,15 +1,24 @@
-//! What the database must look like: every collection and index, declared once.
+//! What the database must look like: every collection, index and validator, declared once.
 //!
 //! Applied by a command (`cargo db apply`), never at request time. Every rule of uniqueness in the
 //! bundle is an index here, not a look-up first.
 
-use std::{collections::BTreeSet, time::Duration};
+mod validators;
 
-use bson::Document;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use bson::{Document, doc};
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use mongodb::{IndexModel, options::IndexOptions};
 
-use crate::mongo::{Error, Mongo, WORK_LIMIT};
+use crate::{
+    clock,
+    mongo::{Error, Mongo, WORK_LIMIT},
+};
 
 /// A collection and its indexes.
 #[derive(Debug)]
@@ -38,6 +47,8 @@ pub enum Rule {
     Unique,
     /// No two documents that have the key share it.
     UniqueIfPresent,
+    /// Nothing; only documents that have the key are in it.
+    LookupIfPresent,
     /// Documents go this many days after the date in the field.
     ExpireAfterDays(u64),
 }
@@ -53,6 +64,11 @@ const fn unique(keys: &'static [(&'static str, i32)]) -> Index {
 const fn expire(keys: &'static [(&'static str, i32)], days: u64) -> Index {
     Index { keys, rule: Rule::ExpireAfterDays(days) }
 }
+
+/// Days that records of AI use are kept.
+pub const USAGE_DAYS: u64 = 400;
+/// Days that analytics events are kept.
+pub const EVENT_DAYS: u64 = 90;
 
 /// The whole database.
 pub const COLLECTIONS: &[Collection] = &[
@@ -94,7 +110,10 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "guards", indexes: &[] },
     Collection { name: "api_keys", indexes: &[unique(&[("publicId", 1)]), lookup(&[("userId", 1)])] },
     Collection { name: "provider_keys", indexes: &[lookup(&[("userId", 1), ("provider", 1)])] },
-    Collection { name: "prompt_revisions", indexes: &[unique(&[("promptId", 1), ("revision", 1)])] },
+    Collection {
+        name: "prompt_revisions",
+        indexes: &[unique(&[("promptId", 1), ("revision", 1)]), lookup(&[("changedBy", 1), ("createdAt", 1)])],
+    },
     Collection { name: "prompt_audits", indexes: &[unique(&[("promptId", 1), ("version", 1)])] },
     Collection {
         name: "prompt_collections",
@@ -108,25 +127,31 @@ pub const COLLECTIONS: &[Collection] = &[
         indexes: &[
             unique(&[("userId", 1), ("runId", 1)]),
             lookup(&[("userId", 1), ("createdAt", -1)]),
+            lookup(&[("userId", 1), ("_id", -1)]),
             lookup(&[("status", 1), ("createdAt", 1)]),
-            lookup(&[("usageDue", 1)]),
+            // Due for seconds, of 400 days.
+            Index { keys: &[("usageDue", 1)], rule: Rule::LookupIfPresent },
             expire(&[("createdAt", 1)], 400),
         ],
     },
     Collection {
         name: "bug_reports",
-        indexes: &[lookup(&[("userId", 1), ("_id", -1)]), lookup(&[("status", 1), ("_id", -1)])],
+        indexes: &[
+            lookup(&[("userId", 1), ("_id", -1)]),
+            lookup(&[("organizationId", 1), ("_id", -1)]),
+            lookup(&[("status", 1), ("_id", -1)]),
+        ],
     },
     Collection { name: "affiliate_links", indexes: &[unique(&[("tool", 1)])] },
     Collection { name: "affiliate_outreach", indexes: &[unique(&[("company", 1)])] },
     Collection {
         name: "analytics_events",
-        indexes: &[expire(&[("occurredAt", 1)], 90), lookup(&[("promptId", 1), ("occurredAt", 1)])],
+        indexes: &[expire(&[("occurredAt", 1)], EVENT_DAYS), lookup(&[("promptId", 1), ("occurredAt", 1)])],
     },
-    Collection { name: "prompt_daily", indexes: &[unique(&[("day", 1), ("promptId", 1)])] },
+    Collection { name: "prompt_daily", indexes: &[unique(&[("day", 1), ("promptId", 1)]), lookup(&[("promptId", 1)])] },
     Collection {
         name: "ai_usage",
-        indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
+        indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], USAGE_DAYS)],
     },
     Collection { name: "usage_daily", indexes: &[unique(&[("day", 1), ("userId", 1)])] },
     Collection { name: "usage_reports", indexes: &[unique(&[("kind", 1), ("period", 1)])] },
@@ -135,6 +160,7 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "usage_alert_firings",
         indexes: &[
             unique(&[("alertId", 1), ("periodStart", 1), ("level", 1)]),
+            lookup(&[("periodStart", 1)]),
             lookup(&[("told", 1)]),
             expire(&[("at", 1)], 400),
         ],
@@ -163,7 +189,12 @@ pub const COLLECTIONS: &[Collection] = &[
 impl Index {
     /// Its name in the database: `day_1_promptId_1`.
     pub fn name(&self) -> String {
-        self.keys.iter().map(|(field, order)| format!("{field}_{order}")).collect::<Vec<_>>().join("_")
+        let mut name = self.keys.iter().map(|(field, order)| format!("{field}_{order}")).collect::<Vec<_>>().join("_");
+        if self.rule == Rule::LookupIfPresent {
+            // No index can be made sparse: it is another one, which may stand beside it until that is dropped.
+            name.push_str("_sparse");
+        }
+        name
     }
 
     fn model(&self) -> IndexModel {
@@ -173,18 +204,32 @@ impl Index {
             Rule::Lookup => {}
             Rule::Unique => options.unique = Some(true),
             Rule::UniqueIfPresent => (options.unique, options.sparse) = (Some(true), Some(true)),
+            Rule::LookupIfPresent => options.sparse = Some(true),
             Rule::ExpireAfterDays(days) => options.expire_after = Some(Duration::from_secs(days * 24 * 3600)),
         }
         IndexModel::builder().keys(keys).options(options).build()
     }
 }
 
-/// Makes every collection and index that is missing. Safe to repeat; never drops.
+/// The first day that is whole for certain in a collection whose documents go after `kept_days`: what is computed
+/// of an earlier one may lack what went already.
+pub fn whole_since(kept_days: u64, now: Timestamp) -> Timestamp {
+    clock::start_of_day(now, i64::try_from(kept_days).unwrap_or(i64::MAX) - 2)
+}
+
+/// Makes every collection, index and validator that is missing. Safe to repeat; never drops.
 pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
     let existing = existing(mongo).await?;
     for collection in COLLECTIONS {
-        if !existing.contains(collection.name) {
+        if !existing.contains_key(collection.name) {
             mongo.run(WORK_LIMIT, async |database| database.create_collection(collection.name).await).await?;
+        }
+        let validator = validators::validator(collection.name);
+        if let Some(validator) =
+            validator.filter(|validator| existing.get(collection.name) != Some(&Some(validator.clone())))
+        {
+            let set = doc! {"collMod": collection.name, "validator": validator};
+            mongo.run(WORK_LIMIT, async |database| database.run_command(set).await).await?;
         }
         if !collection.indexes.is_empty() {
             let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
@@ -203,9 +248,12 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
     let existing = existing(mongo).await?;
     let mut lines = Vec::new();
     for collection in COLLECTIONS {
-        if !existing.contains(collection.name) {
+        let Some(validator) = existing.get(collection.name) else {
             lines.push(format!("the collection {} is missing", collection.name));
             continue;
+        };
+        if *validator != validators::validator(collection.name) {
+            lines.push(format!("{}: the validator is another one", collection.name));
         }
         let real: Vec<IndexModel> = mongo
             .run(WORK_LIMIT, async |database| {
@@ -220,9 +268,12 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
-async fn existing(mongo: &Mongo) -> Result<BTreeSet<String>, Error> {
-    let names = mongo.run(WORK_LIMIT, async |database| database.list_collection_names().await).await?;
-    Ok(names.into_iter().collect())
+/// The collections that there are, each with its validator.
+async fn existing(mongo: &Mongo) -> Result<BTreeMap<String, Option<Document>>, Error> {
+    let list = async |database: mongodb::Database| database.list_collections().await?.try_collect::<Vec<_>>().await;
+    let collections = mongo.run(WORK_LIMIT, list).await?.into_iter();
+    let validator = |validator: Option<Document>| validator.filter(|rule| !rule.is_empty());
+    Ok(collections.map(|collection| (collection.name, validator(collection.options.validator))).collect())
 }
 
 /// An index as a line: `email_1 {"email": 1} unique`.
@@ -247,7 +298,8 @@ pub fn list() -> Vec<String> {
         .iter()
         .flat_map(|collection| {
             let indexes = collection.indexes.iter().map(|index| format!("  {}", describe(&index.model())));
-            std::iter::once(collection.name.to_owned()).chain(indexes)
+            let validator = validators::validator(collection.name).map(|rule| format!("  {rule}"));
+            std::iter::once(collection.name.to_owned()).chain(indexes).chain(validator)
         })
         .collect()
 }
@@ -263,6 +315,19 @@ mod tests {
         for collection in COLLECTIONS {
             let indexes: BTreeSet<_> = collection.indexes.iter().map(Index::name).collect();
             assert_eq!(indexes.len(), collection.indexes.len(), "{}", collection.name);
+        }
+    }
+
+    #[test]
+    fn a_day_is_whole_until_its_first_document_may_go() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        // What happened at midnight on the 26th goes at midnight on the 6th, when the sweeper comes.
+        for (now, since) in [
+            ("2026-12-05T00:00:00Z", "2026-11-27T00:00:00Z"),
+            ("2026-12-05T23:59:59Z", "2026-11-27T00:00:00Z"),
+            ("2026-12-06T00:00:00Z", "2026-11-28T00:00:00Z"),
+        ] {
+            assert_eq!(whole_since(10, at(now)), at(since), "{now}");
         }
     }
 }

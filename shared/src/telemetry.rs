@@ -75,8 +75,10 @@ impl Metrics {
 
     /// Writes the line.
     pub fn emit(self) {
+        // In one piece: standard error has no buffer, and would be written to token by token.
+        let line = format!("{}\n", self.line());
         // A metric that cannot be written must not fail the request.
-        let _ = writeln!(std::io::stderr(), "{}", self.line());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn line(&self) -> Value {

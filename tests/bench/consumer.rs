@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use tests::host::Outcome;
+use tests::{figures::percentile, host::Outcome};
 
-use super::{Bench, percentile};
+use super::Bench;
 
 const RECORDS: usize = 10_000;
 const ROUNDS: usize = 5;

@@ -1,17 +1,24 @@
-//! `cargo local bench [functions] [requests] [consumer] [connections] [contention]`: figures of the release build on
-//! this machine. Compare ratios within one run: machines differ, and are noisy.
+//! `cargo local bench [functions] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
+//! build on this machine. Compare ratios within one run: machines differ, and are noisy.
+//!
+//! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
+mod arrivals;
+mod chart;
 mod connections;
 mod consumer;
 mod contention;
 mod functions;
+mod real_users;
 mod requests;
-mod simulation;
+mod service_times;
+mod storage;
 
 use std::{path::PathBuf, time::Duration};
 
+use local::deploy::SENDER_EMAIL;
 use tests::{content::audit_sized_prompts, host::Function, http_event::Answer, people::Town, template::root};
 
 #[tokio::main]
@@ -34,6 +41,9 @@ async fn main() {
     if wants("contention") {
         contention::print(&bench).await;
     }
+    if wants("storage") {
+        storage::print().await;
+    }
 }
 
 /// Functions of the release build, on a database of their own and content of the audit's size.
@@ -53,7 +63,7 @@ impl Bench {
     async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
         let content = format!("file://{}", self.content.path().display());
         let mut variables = self.town.variables();
-        variables.push(("CONTENT_URL", &content));
+        variables.extend([("CONTENT_URL", content.as_str()), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
         Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
     }
@@ -69,11 +79,6 @@ async fn timed(function: &Function, request: impl Future<Output = Answer>) -> Du
     let answer = request.await;
     assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text);
     function.took()
-}
-
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort();
-    times[(times.len() - 1) * percent / 100]
 }
 
 fn millis(time: Duration) -> f64 {

@@ -1,11 +1,11 @@
-//! What may happen to a batch on its way into the store: its consumer killed, two consumers at once, times of
-//! a clock that is wrong.
+//! What may happen to a batch on its way into the store: its consumer killed, two consumers at once, the queue that
+//! delivers it again, times of a clock that is wrong.
 
 use std::time::{Duration, Instant};
 
 use bson::{DateTime, Document, doc};
 use futures_util::future::join;
-use serde_json::{Value, json};
+use serde_json::json;
 use serial_test::parallel;
 use tests::{
     content::{starter_prompt, starter_url},
@@ -15,7 +15,7 @@ use tests::{
     proxy::Way,
 };
 
-use super::{COLLECTIONS, PER_COLLECTION, batch, behind_proxy, deliver, seconds, stored};
+use super::{COLLECTIONS, PER_COLLECTION, Queue, batch, behind_proxy, check_next, deliver, seconds, stored};
 
 async fn consumer(town: &Town) -> Function {
     Function::start("write-events", &town.variables()).await
@@ -61,16 +61,43 @@ async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
     println!("| two consumers at once on one batch | stored by either | {} | 0 |", seconds(started.elapsed()));
 }
 
+/// As SQS does when it does not hear in time that a batch is done.
+#[tokio::test]
+#[parallel(stack)]
+async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
+    let (town, hidden) = (Town::new().await, Duration::from_secs(2));
+    let queue = Queue::new(&town.stack).await;
+    for message in batch()["Records"].as_array().unwrap().iter().take(COLLECTIONS.len()) {
+        let body = message["body"].as_str().unwrap();
+        queue.sqs.send_message().queue_url(&queue.url).message_body(body).send().await.unwrap();
+    }
+    let consumer = consumer(&town).await;
+    let mut seen = Vec::new();
+    for delivery in ["first", "second"] {
+        let messages = eventually("the batch is delivered", 10, async || {
+            Some(queue.receive(hidden).await).filter(|messages| messages.len() == COLLECTIONS.len())
+        })
+        .await;
+        let mut ids: Vec<_> = messages.iter().map(|message| message["messageId"].to_string()).collect();
+        ids.sort();
+        let (done, took) = deliver(&consumer, &json!({"Records": messages})).await;
+        check_next(delivery, done, took);
+        assert_eq!(stored(&town.database).await, [1; COLLECTIONS.len()], "{delivery}");
+        seen.push((ids, took));
+    }
+    assert_eq!(seen[0].0, seen[1].0, "the same messages");
+    queue.delete().await;
+    println!("| the queue delivers a batch again | stored once | {} | 0 |", seconds(seen[1].1));
+}
+
 /// From the route that takes events, through a queue of the test's own, into the store.
 #[tokio::test]
 #[parallel(stack)]
 async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
     let (town, prompt, content) = (Town::new().await, starter_prompt(), starter_url());
-    let name = uuid::Uuid::now_v7().to_string();
-    let sqs = town.stack.sqs();
-    let queue = sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+    let queue = Queue::new(&town.stack).await;
     let mut variables = town.variables();
-    variables.extend([("EVENTS_QUEUE_URL", queue.as_str()), ("CONTENT_URL", content.as_str())]);
+    variables.extend([("EVENTS_QUEUE_URL", queue.url.as_str()), ("CONTENT_URL", content.as_str())]);
     let route = Function::start("analytics-track", &variables).await;
     let (minute, now) = (60_000_i64, DateTime::now().timestamp_millis());
     let at = |minutes: i64| DateTime::from_millis(now + minutes * minute).try_to_rfc3339_string().unwrap();
@@ -86,13 +113,8 @@ async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
     for minutes in accepted {
         assert_eq!(track(minutes).await.status, 202, "{minutes} min");
     }
-    let received = sqs.receive_message().queue_url(&queue).max_number_of_messages(10).send().await.unwrap();
-    let messages: Vec<Value> = received
-        .messages()
-        .iter()
-        .map(|message| json!({"messageId": message.message_id(), "body": message.body()}))
-        .collect();
-    sqs.delete_queue().queue_url(&queue).send().await.unwrap();
+    let messages = queue.receive(Duration::from_secs(30)).await;
+    queue.delete().await;
     assert!(deliver(&consumer(&town).await, &json!({"Records": messages})).await.0);
     let events = town.database.collection::<Document>("analytics_events");
     for minutes in accepted {

@@ -2,7 +2,8 @@
 //! choosing, hands it events one at a time, and can retire it as Lambda does.
 
 use std::{
-    collections::HashMap,
+    cell::RefCell,
+    collections::{BTreeSet, HashMap, VecDeque},
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
@@ -18,6 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
+use shared::keys::Seed;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpListener,
@@ -47,18 +49,82 @@ struct Api {
 }
 
 /// What a function needs of a deployment's secrets.
-pub const SECRETS: [(&str, &str); 4] = [
+pub const SECRETS: [(&str, &str); 5] = [
     ("SIGNING_SEED", "the signing seed of the tests, 32 or more"),
     ("AUTH_PEPPER", "the pepper seed of the tests, 32 or more!"),
     ("VAULT_SEED", "the vault's seed of the tests, 32 or more"),
+    ("AUDIT_SEED", "the trail's seed of the tests, 32 or more"),
     ("APP_URL", "https://app.example.com"),
 ];
 
-/// Marks of what no log line and no answer may hold: hashes, codes of secrets, addresses, tokens. An address
-/// is looked for by the domain that the tests use.
-const NEVER_LOGGED: [&str; 9] =
-    ["$argon2", "$2b$", "@example.com", "eyJ", "rt_", "Secret123", "sk-provider", "_hmac", "mongodb://"];
-const NEVER_ANSWERED: [&str; 6] = ["$argon2", "$2b$", "passwordHash", "Hmac", "sk-provider", "mongodb://"];
+/// The seed that functions have in this variable.
+pub fn seed(variable: &str) -> Seed {
+    let found = SECRETS.iter().find(|(name, _)| *name == variable);
+    Seed::from(found.unwrap_or_else(|| panic!("the tests set no {variable}")).1)
+}
+
+/// Marks of what no log line and no answer may hold: hashes, codes of secrets, addresses, tokens, seeds. An
+/// address is looked for by the domain that the tests use. What one test alone knows is a [`keep_secret`].
+const NEVER_LOGGED: [&str; 10] = [
+    "$argon2",
+    "$2b$",
+    "@example.com",
+    "eyJ",
+    "rt_",
+    "Secret123",
+    "sk-provider",
+    "Hmac",
+    "mongodb://",
+    "seed of the tests",
+];
+const NEVER_ANSWERED: [&str; 8] =
+    ["$argon2", "$2b$", "passwordHash", "Hmac", "Secret123", "sk-provider", "mongodb://", "seed of the tests"];
+
+/// Answers that a new secret is looked for in.
+const REMEMBERED: usize = 256;
+
+/// What the running test knows that nobody else may, and what its functions answered last.
+#[derive(Default)]
+struct Known {
+    secrets: BTreeSet<String>,
+    answers: VecDeque<String>,
+}
+
+thread_local! {
+    /// A test has a thread of its own.
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+/// Marks what no answer has told and none may tell, and no log line may hold: a code, a password, a number.
+pub fn keep_secret(value: &str) {
+    remember(value, 0);
+}
+
+/// As [`keep_secret`], for what one answer has to tell: a token, a key, a recovery code. It does so once.
+pub fn told_once(value: &str) {
+    remember(value, 1);
+}
+
+fn remember(value: &str, answers: usize) {
+    assert!(value.len() >= 6, "too short to be looked for: {value:?}");
+    KNOWN.with_borrow_mut(|known| {
+        if known.secrets.insert(value.to_owned()) {
+            let telling: Vec<_> = known.answers.iter().filter(|answer| holds(answer, value)).collect();
+            assert_eq!(telling.len(), answers, "answers that tell {value}: {telling:?}");
+        }
+    });
+}
+
+/// A code is looked for as a word: in a longer number, or after a point, it is there by chance.
+fn holds(text: &str, value: &str) -> bool {
+    let is_code = value.len() <= 8 && value.bytes().all(|byte| byte.is_ascii_digit());
+    text.match_indices(value).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + value.len()..]);
+        let within = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '.')
+            || after.starts_with(|c: char| c.is_ascii_alphanumeric());
+        !(is_code && within)
+    })
+}
 
 /// One warm environment.
 pub struct Function {
@@ -72,7 +138,7 @@ pub struct Function {
 
 /// The binary that was built for the local stack.
 pub fn binary(name: &str) -> PathBuf {
-    root().join("target/lambda").join(name).join("bootstrap")
+    root().join(".local/functions").join(name).join("bootstrap")
 }
 
 impl Function {
@@ -213,12 +279,20 @@ pub fn holds_no_secret(line: &str) {
     let platform_key = line.match_indices("pk_").any(|(at, _)| line[at..].matches('_').count() >= 3);
     let leaked = NEVER_LOGGED.iter().find(|mark| line.contains(**mark));
     assert!(leaked.is_none() && !platform_key, "a log line holds {leaked:?}: {line}");
+    let leaked = KNOWN.with_borrow(|known| known.secrets.iter().find(|secret| holds(line, secret)).cloned());
+    assert!(leaked.is_none(), "a log line holds {leaked:?}: {line}");
 }
 
-/// Panics when an answer holds what it must not.
+/// Panics when an answer holds what it must not; remembers it for what the test learns later.
 pub fn answers_no_secret(text: &str) {
     let leaked = NEVER_ANSWERED.iter().find(|mark| text.contains(**mark));
     assert!(leaked.is_none(), "an answer holds {leaked:?}: {text}");
+    KNOWN.with_borrow_mut(|known| {
+        let leaked = known.secrets.iter().find(|secret| holds(text, secret));
+        assert!(leaked.is_none(), "an answer holds {leaked:?}, which is not for it to tell: {text}");
+        known.answers.truncate(REMEMBERED - 1);
+        known.answers.push_front(text.to_owned());
+    });
 }
 
 /// Tries to start a function that must refuse to; returns what it wrote.

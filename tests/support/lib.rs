@@ -3,12 +3,17 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
 
+pub mod callers;
 pub mod content;
+pub mod figures;
 pub mod host;
 pub mod http_event;
 pub mod people;
 pub mod proxy;
 pub mod replica_set;
+pub mod requests;
+pub mod saturation;
+pub mod simulation;
 pub mod stack;
 pub mod template;
 pub mod wiretap;

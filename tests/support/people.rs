@@ -1,18 +1,19 @@
 //! Accounts for tests: a database of the test's own, people in it, and functions that serve them.
 
 use bson::{Document, doc};
+use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use shared::{
     accounts::{AccessClaims, Role, Tokens},
     clock,
-    keys::Seed,
     mongo::{Lifetime, Mongo},
     schema,
 };
 
 use crate::{
-    host::{Function, SECRETS},
+    eventually,
+    host::{Function, keep_secret, seed, told_once},
     stack::{Stack, stack},
 };
 
@@ -79,6 +80,28 @@ impl Town {
         person
     }
 
+    /// Somebody who signed up, with a password: what they sent.
+    pub async fn newcomer(&self) -> Value {
+        let newcomer = newcomer();
+        let answer = self.function("auth-signup").await.post("/api/auth/signup", &newcomer).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        newcomer
+    }
+
+    /// What a sign-in of somebody who signed up answers.
+    pub async fn sign_in(&self, person: &Value) -> Value {
+        sign_in(&self.function("auth-login").await, person).await
+    }
+
+    /// The mail with this subject to somebody who signed up; the consumer of the deployed stack sends it.
+    pub async fn mailed(&self, person: &Value, subject: &str) -> Value {
+        let to = person["email"].as_str().unwrap();
+        eventually("the mail", 60, async || {
+            self.stack.sent_to(to).await.into_iter().find(|mail| mail["Subject"] == subject)
+        })
+        .await
+    }
+
     pub fn users(&self) -> mongodb::Collection<Document> {
         self.database.collection("users")
     }
@@ -87,6 +110,53 @@ impl Town {
     pub async fn audited(&self, action: &str) -> u64 {
         self.database.collection::<Document>("audit_logs").count_documents(doc! {"action": action}).await.unwrap()
     }
+
+    /// The whole audit trail, the oldest entry first.
+    pub async fn trail(&self) -> Vec<Document> {
+        let entries = self.database.collection::<Document>("audit_logs");
+        entries.find(doc! {}).sort(doc! {"_id": 1}).await.unwrap().try_collect().await.unwrap()
+    }
+
+    /// Makes the cache server forget every copy of what has this id, as its time would.
+    pub async fn forget(&self, id: &str) {
+        if self.redis.is_empty() {
+            return;
+        }
+        let client = redis::Client::open(self.redis.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS").arg(format!("*{id}*")).query_async(&mut connection).await.unwrap();
+        for key in keys {
+            let _: () = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
+        }
+    }
+
+    /// `host:port` of the cache server, if there is one.
+    pub fn redis_address(&self) -> Option<String> {
+        let rest = self.stack.redis_url.as_deref()?.split("://").nth(1)?;
+        rest.split('/').next().map(str::to_owned)
+    }
+}
+
+/// What a sign-in of this person answers: tokens, or a challenge.
+pub async fn sign_in(login: &Function, person: &Value) -> Value {
+    let body = json!({"email": person["email"], "password": person["password"]});
+    let answer = login.post("/api/auth/login", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    tokens_told(&answer.body);
+    answer.body
+}
+
+/// An answer's tokens are told, and not to be told again.
+pub fn tokens_told(answer: &Value) {
+    let texts = ["accessToken", "refreshToken", "challenge"].iter().filter_map(|field| answer[field].as_str());
+    texts.for_each(told_once);
+}
+
+/// A number of the test's own.
+pub fn number() -> String {
+    let number = format!("+41{:013}", uuid::Uuid::now_v7().as_u128() % 10_000_000_000_000);
+    keep_secret(&number);
+    number
 }
 
 /// Somebody, and the document that makes them so.
@@ -110,7 +180,7 @@ pub fn token(user_id: &str, role: Role, version: i64) -> String {
 
 /// The keys that the functions of the tests have.
 pub fn tokens() -> Tokens {
-    Tokens::new(&Seed::from(SECRETS[0].1), None)
+    Tokens::new(&seed("SIGNING_SEED"), None)
 }
 
 /// A sign-up's body, for an address of the test's own.

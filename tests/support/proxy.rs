@@ -16,8 +16,8 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
-    sync::watch,
-    time::sleep,
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
 };
 
 /// How the way to the server is.
@@ -26,7 +26,7 @@ pub enum Way {
     Open,
     /// All that is sent arrives so much later.
     Late(Duration),
-    /// One piece in so many is lost, and arrives when TCP has sent it again.
+    /// One piece in so many is lost, the first at once, and arrives when TCP has sent it again.
     Lossy(usize),
     /// Connections are made and stay, and nothing arrives.
     Silent,
@@ -42,7 +42,7 @@ pub const RETRANSMISSION: Duration = Duration::from_millis(200);
 struct Shared {
     open: AtomicUsize,
     total: AtomicUsize,
-    /// Pieces that came through, either way on any connection.
+    /// Pieces that came since the way is as it is, either way on any connection.
     pieces: AtomicUsize,
     way: watch::Sender<Way>,
     /// How often connections were forgotten.
@@ -84,6 +84,7 @@ impl Proxy {
     /// The way from now on, for connections that there are and for new ones.
     pub fn set(&self, way: Way) {
         self.shared.way.send_replace(way);
+        self.shared.pieces.store(0, Ordering::SeqCst);
     }
 
     /// Ends every connection and refuses new ones, until [`Proxy::restore`].
@@ -125,27 +126,41 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
     }
 }
 
-/// One direction of a connection, until its end.
+/// One direction of a connection, until its end. What is late does not keep back what comes after it.
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) -> io::Result<()> {
     let mut way = shared.way.subscribe();
     let era = shared.era.load(Ordering::SeqCst);
-    let mut piece = vec![0; 64 * 1024];
-    loop {
-        let length = from.read(&mut piece).await?;
-        if shared.era.load(Ordering::SeqCst) != era {
-            return pending().await;
+    let (sender, mut under_way) = mpsc::unbounded_channel();
+    let take = async {
+        loop {
+            let mut piece = vec![0; 64 * 1024];
+            let length = from.read(&mut piece).await?;
+            if shared.era.load(Ordering::SeqCst) != era {
+                return pending().await;
+            }
+            piece.truncate(length);
+            let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
+            let late = match *shared.way.borrow() {
+                Way::Late(by) => by,
+                Way::Lossy(one_in) if number.is_multiple_of(one_in) => RETRANSMISSION,
+                _ => Duration::ZERO,
+            };
+            sender.send((Instant::now() + late, piece)).ok();
+            if length == 0 {
+                return Ok(());
+            }
         }
-        let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
-        let now = *way.borrow();
-        match now {
-            Way::Late(by) => sleep(by).await,
-            Way::Lossy(one_in) if number.is_multiple_of(one_in) => sleep(RETRANSMISSION).await,
-            Way::Silent => drop(way.wait_for(|way| *way != Way::Silent).await),
-            _ => {}
+    };
+    let hand_over = async {
+        while let Some((due, piece)) = under_way.recv().await {
+            sleep_until(due).await;
+            drop(way.wait_for(|way| *way != Way::Silent).await);
+            if piece.is_empty() {
+                return to.shutdown().await;
+            }
+            to.write_all(&piece).await?;
         }
-        if length == 0 {
-            return to.shutdown().await;
-        }
-        to.write_all(&piece[..length]).await?;
-    }
+        Ok(())
+    };
+    tokio::try_join!(take, hand_over).map(drop)
 }

@@ -1,21 +1,24 @@
-//! A way to MongoDB that counts the commands that pass, and can end after some of them.
+//! A way to MongoDB that counts the commands that pass, can end after some of them, and can lose answers.
 
 use std::{
     collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
 };
 
 /// What a client says for itself, not for its caller.
 const OF_THE_CLIENT: [&str; 5] = ["hello", "isMaster", "ping", "endSessions", "killCursors"];
+const WRITES: [&str; 4] = ["insert", "update", "delete", "findAndModify"];
+/// A field that every command of a transaction has.
+const IN_TRANSACTION: &[u8] = b"autocommit";
 const HEADER_BYTES: usize = 16;
 /// Flags, the first section's kind, the document's length, the first element's type: then comes its name.
 const BEFORE_NAME: usize = 4 + 1 + 4 + 1;
@@ -25,6 +28,7 @@ type Counts = BTreeMap<String, u64>;
 struct State {
     counts: Mutex<Counts>,
     left: AtomicI64,
+    loses_answers: AtomicBool,
 }
 
 /// It ends with the test's runtime.
@@ -37,15 +41,17 @@ impl Wiretap {
     pub async fn to(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(State { counts: Mutex::default(), left: AtomicI64::new(i64::MAX) });
+        let (left, loses_answers) = (AtomicI64::new(i64::MAX), AtomicBool::new(false));
+        let state = Arc::new(State { counts: Mutex::default(), left, loses_answers });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (from_client, mut to_client) = client.into_split();
+                let (from_client, to_client) = client.into_split();
                 let server = TcpStream::connect(&upstream).await.unwrap();
-                let (mut from_server, to_server) = server.into_split();
-                tokio::spawn(listen(from_client, to_server, Arc::clone(&shared)));
-                tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
+                let (from_server, to_server) = server.into_split();
+                let lost = Arc::new(AtomicBool::new(false));
+                tokio::spawn(listen(from_client, to_server, Arc::clone(&shared), Arc::clone(&lost)));
+                tokio::spawn(answer(from_server, to_client, lost));
             }
         });
         Self { port, state }
@@ -60,9 +66,19 @@ impl Wiretap {
     pub fn end_after(&self, commands: i64) {
         self.state.left.store(commands, Ordering::SeqCst);
     }
+
+    /// Whether writes and commits are done from now on, and the connection ends instead of their answers.
+    pub fn lose_answers(&self, lost: bool) {
+        self.state.loses_answers.store(lost, Ordering::SeqCst);
+    }
 }
 
-async fn listen(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Arc<State>) -> io::Result<()> {
+async fn listen(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    state: Arc<State>,
+    lost: Arc<AtomicBool>,
+) -> io::Result<()> {
     loop {
         let mut message = vec![0; HEADER_BYTES];
         client.read_exact(&mut message).await?;
@@ -75,8 +91,27 @@ async fn listen(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: Ar
             if state.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
                 return Ok(());
             }
+            lost.store(state.loses_answers.load(Ordering::SeqCst) && lasts(&name, &message), Ordering::SeqCst);
             *state.counts.lock().unwrap().entry(name).or_default() += 1;
         }
         server.write_all(&message).await?;
+    }
+}
+
+/// Whether what a command changes lasts: a write by itself, or the end of a transaction.
+fn lasts(name: &str, message: &[u8]) -> bool {
+    let within = message.windows(IN_TRANSACTION.len()).any(|bytes| bytes == IN_TRANSACTION);
+    name == "commitTransaction" || (WRITES.contains(&name) && !within)
+}
+
+/// Passes the answers on; ends when one is there that is to be lost.
+async fn answer(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, lost: Arc<AtomicBool>) -> io::Result<()> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = server.read(&mut piece).await?;
+        if length == 0 || lost.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        client.write_all(&piece[..length]).await?;
     }
 }

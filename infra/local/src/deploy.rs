@@ -32,8 +32,16 @@ pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
 /// second copy of every dependency (5 minutes more here).
 pub fn build() -> anyhow::Result<()> {
     eprintln!("building the functions");
-    openly(Command::new("cargo").args(["build", "--quiet", "--bins"]).current_dir(root()))?;
-    step("packing the functions", || helper(None, &["pack", "debug", "target/lambda"]).map(drop))
+    openly(Command::new("cargo").args(["build", "--bins"]).current_dir(root()))?;
+    step("packing the functions", || helper(None, &["pack", "debug", ".local/functions"]).map(drop))
+}
+
+/// The template with the zips of this machine's build. Those that the template itself names are of a build for AWS: a
+/// deploy there must never find others in their place.
+fn local_template() -> anyhow::Result<()> {
+    let template = fs::read_to_string(root().join("infra/template.yaml"))?;
+    fs::write(folder("template.yaml"), template.replace("../target/lambda/", "functions/"))?;
+    Ok(())
 }
 
 /// Builds every function as for AWS, but for this machine, into `target/bench`.
@@ -116,6 +124,7 @@ fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
 /// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
 fn deploy(state: &mut State) -> anyhow::Result<()> {
     helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
+    local_template()?;
     let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
     let overrides = [
         "Target=local".to_owned(),
@@ -138,7 +147,7 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
                     "--parameter-overrides",
                 ])
                 .args(overrides)
-                .current_dir(root().join("infra"))
+                .current_dir(folder(""))
                 .envs(aws_variables(state)),
         )
     })?;
@@ -153,7 +162,19 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     state.events_dlq_url = output("EventsDlqUrl")?;
     state.notifications_queue_url = output("NotificationsQueueUrl")?;
     state.notifications_dlq_url = output("NotificationsDlqUrl")?;
+    write_watch_env(state)
+}
+
+/// Every variable of every function, for `cargo lambda watch`, which runs them all with the same.
+fn write_watch_env(state: &State) -> anyhow::Result<()> {
+    let aws = aws_variables(state).into_iter().map(|(name, value)| format!("{name}={value}\n"));
+    fs::write(folder("watch.env"), aws.collect::<String>() + &helper(Some(state), &["variables", STACK])?)?;
     Ok(())
+}
+
+/// What each function gets: the names of its variables.
+pub fn settings(state: &State) -> anyhow::Result<String> {
+    helper(Some(state), &["settings", STACK])
 }
 
 /// The API's address at the emulator.

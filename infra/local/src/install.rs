@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use crate::{
     folder,
-    step::{quietly, step},
+    step::{openly, quietly, step},
 };
 
 /// Packages of the Python environments, each environment apart since their requirements clash.
@@ -38,28 +38,27 @@ pub fn mongodb() -> anyhow::Result<PathBuf> {
         debian(&["zlib1g-dev", "build-essential"], |package| Path::new("/usr/share/doc").join(package).exists())?;
         python("cmake", CMAKE)?;
         let paths = format!("{}:{}", folder("cmake/bin").display(), env::var("PATH").unwrap_or_default());
-        step("building SecantusDB, a MongoDB server (once, about 5 minutes)", || {
-            quietly(
-                Command::new("cargo")
-                    .args([
-                        "install",
-                        "secantus-mdb",
-                        "--version",
-                        SECANTUS,
-                        "--locked",
-                        "--ignore-rust-version",
-                        "--force",
-                        "--root",
-                    ])
-                    .arg(folder("secantus"))
-                    .arg("--target-dir")
-                    .arg(folder("secantus-build"))
-                    .env("PATH", paths)
-                    // Ours would be used for its build otherwise.
-                    .env_remove("CARGO_TARGET_DIR")
-                    .current_dir(folder("")),
-            )
-        })?;
+        eprintln!("building SecantusDB, a MongoDB server (once, about 8 minutes on 2 cores)");
+        openly(
+            Command::new("cargo")
+                .args([
+                    "install",
+                    "secantus-mdb",
+                    "--version",
+                    SECANTUS,
+                    "--locked",
+                    "--ignore-rust-version",
+                    "--force",
+                    "--root",
+                ])
+                .arg(folder("secantus"))
+                .arg("--target-dir")
+                .arg(folder("secantus-build"))
+                .env("PATH", paths)
+                // Ours would be used for its build otherwise.
+                .env_remove("CARGO_TARGET_DIR")
+                .current_dir(folder("")),
+        )?;
         fs::remove_dir_all(folder("secantus-build")).or_else(|_| Ok(()))
     })?;
     Ok(path)
@@ -107,6 +106,9 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 fn python(name: &str, packages: &[&str]) -> anyhow::Result<()> {
     once(name, &packages.join(" "), || {
+        // Debian leaves venv out of its Python.
+        let has_venv = |_: &str| quietly(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok();
+        debian(&["python3-venv"], has_venv)?;
         step(&format!("installing {}", packages[0]), || {
             let path = folder(name);
             let made = quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&path));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use local::{
     deploy, folder, install, proxy, root,
     server::{self, free_port},
@@ -41,8 +41,8 @@ enum Verb {
     },
     /// Figures of the release build
     Bench {
-        /// `functions`, `requests`, `consumer`, `connections`, `contention`; all of them when none is named
-        what: Vec<String>,
+        /// All of them when none is named
+        what: Vec<Benchmark>,
     },
     /// Requests and bytes that nobody thought of, against a stack of its own
     Fuzz {
@@ -58,6 +58,8 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// What each function gets: the names of its variables
+    Settings,
     /// Import and publish the starter content again
     Seed,
     /// Show a function's log
@@ -78,6 +80,34 @@ enum Verb {
     },
 }
 
+/// As the program `bench` knows them.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Benchmark {
+    /// What each function costs: zip, start, requests, memory, sockets
+    Functions,
+    /// Requests of the routes that are called most
+    Requests,
+    /// How fast events are written
+    Consumer,
+    /// Every function called above its cap at once
+    Connections,
+    /// How many users fit on M0 and M10
+    Contention,
+    /// What events weigh, and how long M0's storage lasts
+    Storage,
+}
+
+impl Benchmark {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The deployed functions of `connections` are the local build; `storage` weighs what they write.
+    fn needs_release(self) -> bool {
+        !matches!(self, Self::Connections | Self::Storage)
+    }
+}
+
 /// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
 const QUICK_FUZZ_S: u64 = 120;
 
@@ -90,6 +120,7 @@ async fn main() {
         Verb::Fuzz { minutes } => fuzz(minutes).await,
         Verb::Down => State::load().map(|state| server::stop_stack(&state)),
         Verb::Status { json } => status(json),
+        Verb::Settings => State::load().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
         Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
         Verb::Logs { function } => {
             State::load().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}"))
@@ -172,9 +203,12 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bench(what: Vec<String>) -> anyhow::Result<()> {
+async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     install::all()?;
-    deploy::build_release()?;
+    if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
+        deploy::build_release()?;
+    }
+    let what = what.into_iter().map(Benchmark::name);
     let finished = with_stack(true, async |_| {
         let mut command = Command::new("cargo");
         command.args(["run", "--quiet", "--bin", "bench", "--"]).args(what).current_dir(root());

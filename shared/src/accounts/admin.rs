@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::{Account, Principal, Profile, Role, Status, User, guard::not_allowed, users::collection};
 use crate::{
-    http::{Cursor, Problem},
+    audit::{Action, Fact, Trail},
+    http::{Caller, Cursor, FieldError, Page, Problem},
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
@@ -49,8 +50,8 @@ pub struct UserPage {
 /// What a change did.
 #[derive(Debug)]
 pub enum Changed {
-    /// It is done: the account before and after.
-    Done(Box<(Account, Account)>),
+    /// It is done: the account after it.
+    Done(Box<Account>),
     /// There is no such account in the caller's reach.
     Absent,
     /// The last super admin would be gone.
@@ -78,26 +79,30 @@ pub async fn list(
     if let Some(Cursor(_, last)) = cursor {
         query.insert("_id", doc! {"$gt": last});
     }
-    // One more than asked for tells whether there is a next page.
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
     let find = async |database: Database| {
-        collection(&database).find(query).sort(doc! {"_id": 1}).limit(wanted).await?.try_collect::<Vec<User>>().await
+        let users = collection(&database);
+        let page = users.find(query).sort(doc! {"_id": 1}).limit(Page::to_read(limit));
+        page.await?.try_collect::<Vec<_>>().await
     };
-    let mut users = mongo.run(REQUEST_LIMIT, find).await?;
-    let more = users.len() > limit;
-    users.truncate(limit);
-    let next_cursor = users.last().filter(|_| more).map(|user| Cursor(String::new(), user.id.clone()).encode());
+    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let (users, next_cursor) = Page::cut(read, limit, |user| Cursor(String::new(), user.id.clone()));
     Ok(UserPage { users: users.into_iter().map(|user| Profile::from(&Account::from(user))).collect(), next_cursor })
 }
 
 /// Changes an account's role or status: nobody their own, nobody's at or above the caller's reach, and
-/// the last active super admin stays. A suspended account's sessions end.
+/// the last active super admin stays. A suspended account's sessions end. The trail has what changed, or nothing did.
 pub async fn change(
     mongo: &Mongo,
+    trail: &Trail,
+    caller: &Caller,
     principal: &Principal,
     user_id: &str,
     change: &UserChange,
 ) -> Result<Changed, Problem> {
+    if change.role.is_none() && change.status.is_none() {
+        let absent = |field: &str| FieldError { field: field.into(), message: "or the other one must be there".into() };
+        return Err(Problem::invalid(vec![absent("role"), absent("status")]));
+    }
     if principal.id() == user_id {
         return Err(Problem::forbidden("own_account", "Nobody changes their own role or status."));
     }
@@ -105,6 +110,7 @@ pub async fn change(
     filter.insert("_id", user_id);
     let (role, UserChange { role: new_role, status: new_status }) = (principal.role(), change);
     let (new_role, new_status) = (*new_role, *new_status);
+    let (trail, caller, principal) = (trail.clone(), caller.clone(), principal.clone());
     let attempt = mongo
         .run(REQUEST_LIMIT, async move |database: Database| {
             let mut session = database.client().start_session().await?;
@@ -143,13 +149,16 @@ pub async fn change(
                 let by_id = doc! {"_id": &before.id};
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
                 let Some(after) = after.session(&mut *session).await? else { return Ok(Attempt::Absent) };
-                Ok(Attempt::Done(Box::new((before, after))))
+                for fact in facts(&principal, &before, &after) {
+                    trail.record_with(&mut *session, &database, &caller, fact).await?;
+                }
+                Ok(Attempt::Done(Box::new(after)))
             };
             session.start_transaction().and_run2(work).await
         })
         .await?;
     match attempt {
-        Attempt::Done(both) => Ok(Changed::Done(Box::new((Account::from(both.0), Account::from(both.1))))),
+        Attempt::Done(after) => Ok(Changed::Done(Box::new(Account::from(*after)))),
         Attempt::Absent => Ok(Changed::Absent),
         Attempt::LastSuperAdmin => Ok(Changed::LastSuperAdmin),
         Attempt::Forbidden => Err(not_allowed()),
@@ -157,10 +166,24 @@ pub async fn change(
 }
 
 enum Attempt {
-    Done(Box<(User, User)>),
+    Done(Box<User>),
     Absent,
     Forbidden,
     LastSuperAdmin,
+}
+
+/// One for each thing that changed.
+fn facts(principal: &Principal, before: &User, after: &User) -> Vec<Fact> {
+    let fact = |action| Fact::new(action).by(&principal.account).on("user", &after.id);
+    let role = (before.role != after.role).then(|| {
+        let roles = fact(Action::UserRoleChanged).with("roleBefore", before.role.name());
+        roles.with("roleAfter", after.role.name())
+    });
+    let status = (before.status != after.status).then(|| match after.status {
+        Status::Active => fact(Action::UserActivated),
+        Status::Suspended => fact(Action::UserSuspended),
+    });
+    role.into_iter().chain(status).collect()
 }
 
 /// Everything for a super admin, else the caller's own organisation.

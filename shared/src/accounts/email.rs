@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use sha2::{Digest, Sha256};
+
+use crate::keys;
 
 /// RFC 5321 §4.5.3.1.3.
 const MAX_CHARS: usize = 254;
@@ -31,8 +32,7 @@ impl Email {
 
     /// Names the address where the address itself should not stand, such as in a cache.
     pub fn key(&self) -> String {
-        let hash = Sha256::digest(&self.0);
-        hash[..16].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        keys::sha256(&self.0)[..32].to_owned()
     }
 
     /// The address.

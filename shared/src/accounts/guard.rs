@@ -92,7 +92,7 @@ impl Guard {
     /// on a token alone.
     pub async fn authenticate(&self, token: &str) -> Result<Principal, Problem> {
         let claims = self.tokens.verify_access(token).ok_or_else(sign_in_again)?;
-        let account = self.users.find(&claims.sub).await?.ok_or_else(sign_in_again)?;
+        let account = self.users.find_at_least(&claims.sub, claims.ver).await?.ok_or_else(sign_in_again)?;
         if account.session_version != claims.ver || account.ended_sessions.contains(&claims.sid) {
             return Err(sign_in_again());
         }

@@ -41,15 +41,15 @@ impl Lockout {
 
     /// Counts an attempt at this account's password from the caller's address.
     pub async fn attempt(&self, email: &Email, caller: &Caller) -> Admission {
-        let account = self.cache.increment(&account_key(email), WINDOW).await;
-        let address = self.cache.increment(&address_key(caller), WINDOW).await;
-        let (over_account, over_address) = (account.used > PER_ACCOUNT, address.used > PER_ADDRESS);
-        if !over_account && !over_address {
-            return Admission::Open;
+        // The address first: one that is over its limit must not lock everybody's account.
+        for (key, limit) in [(address_key(caller), PER_ADDRESS), (account_key(email), PER_ACCOUNT)] {
+            let count = self.cache.increment(&key, WINDOW).await;
+            if count.used > limit {
+                let problem = Problem::too_many_requests(count.resets_in.as_secs() + 1);
+                return Admission::Locked { first: count.used == limit + 1, problem };
+            }
         }
-        let first = account.used == PER_ACCOUNT + 1 || address.used == PER_ADDRESS + 1;
-        let wait = if over_account { account.resets_in } else { address.resets_in };
-        Admission::Locked { first, problem: Problem::too_many_requests(wait.as_secs() + 1) }
+        Admission::Open
     }
 
     /// The password was right.
@@ -96,5 +96,10 @@ mod tests {
             open += u32::from(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
         }
         assert_eq!(open, 20);
+        let (elsewhere, email) = (Caller { source_ip: "192.0.2.1".into(), ..Caller::default() }, "a25@example.com");
+        let email = Email::parse(email).expect("good");
+        for _ in 0..5 {
+            assert!(matches!(lockout.attempt(&email, &elsewhere).await, Admission::Open), "nobody else is locked");
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, Attempt, Email, Lockout, Method, Sessions, SignedIn, Status, Tokens, Users,
+    Account, Attempt, Email, Lockout, Method, Sessions, SignedIn, Status, Tokens, User, Users,
     guard::suspended,
     lockout::Admission,
     token::{CHALLENGE_S, ChallengeClaims},
@@ -82,7 +82,8 @@ impl Login {
         let LoginRequest { email, password } = request;
         if let Admission::Locked { first, problem } = self.lockout.attempt(email, caller).await {
             if first {
-                self.trail.record(caller, Fact::new(Action::SignInLocked)).await?;
+                let user = self.users.by_email(email).await?;
+                self.note(caller, Action::SignInLocked, user.as_ref()).await?;
             }
             return Err(problem);
         }
@@ -90,25 +91,32 @@ impl Login {
         let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
         let right = password.matches(stored);
         let upgraded = stored.filter(|_| right).and_then(|stored| password.upgrade(stored));
-        let Some(user) = user.filter(|_| right) else {
-            self.trail.record(caller, Fact::new(Action::SignInFailed)).await?;
+        let Some(user) = user.as_ref().filter(|_| right) else {
+            self.note(caller, Action::SignInFailed, user.as_ref()).await?;
             return Err(Problem::unauthorized("The address or the password is wrong."));
         };
         if user.status == Status::Suspended {
+            self.note(caller, Action::SignInSuspended, Some(user)).await?;
             return Err(suspended());
         }
         self.lockout.clear(email, caller).await;
-        self.users.signed_in(&user.id, upgraded).await?;
+        self.users.signed_in(user, upgraded).await?;
         let factor = user.mfa.method;
-        let account = Account::from(user);
+        let account = Account::from(user.clone());
         if let Some(method) = factor {
             let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
             let challenge = self.sessions.tokens().challenge(claims, clock::now());
             let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
+            self.trail.record(caller, Fact::new(Action::MfaRequired).by(&account)).await?;
             return Ok(LoginAnswer::MfaRequired(answer));
         }
         let signed_in = self.sessions.open(&account, caller, None).await?;
         self.trail.record(caller, Fact::new(Action::SignIn).by(&account)).await?;
         Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
+    }
+
+    /// An attempt at an account, if there is one with that address: who made it is not known.
+    async fn note(&self, caller: &Caller, action: Action, user: Option<&User>) -> Result<(), Problem> {
+        self.trail.record(caller, Fact::new(action).on_user(user.map(|user| user.id.as_str()))).await
     }
 }

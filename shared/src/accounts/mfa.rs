@@ -1,7 +1,8 @@
 //! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
 //!
 //! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
-//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store.
+//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
+//! the address or number alone that it was sent to.
 
 use bson::{DateTime, doc};
 use garde::Validate;
@@ -12,13 +13,15 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{User, Users};
+use super::{Attempt, User, Users};
 use crate::{
+    cache::Cache,
     clock,
     config::ConfigError,
-    http::Problem,
+    http::{Caller, Problem},
     id,
     keys::{self, Cipher, Mac, Seed},
+    limits,
     mongo::{self, Mongo, REQUEST_LIMIT},
     notifications::{Channel, Notification, Outbox, Template},
 };
@@ -90,6 +93,10 @@ pub struct EnrolRequest {
     #[garde(inner(custom(e164)))]
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone_number: Option<String>,
+    /// The account's password: an access token alone, which may be stolen, puts no factor on.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    pub password: Attempt,
 }
 
 /// How to go on with setting up.
@@ -138,6 +145,7 @@ struct LiveCode {
 /// Second factors.
 pub struct Mfa {
     mongo: Mongo,
+    cache: Cache,
     mac: Mac,
     cipher: Cipher,
     outbox: Outbox,
@@ -145,22 +153,29 @@ pub struct Mfa {
 
 impl Mfa {
     /// Reads `AUTH_PEPPER` and where notifications go.
-    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
         let seed = Seed::from_env("AUTH_PEPPER")?;
         Ok(Self {
             mongo: mongo.clone(),
+            cache: cache.clone(),
             mac: seed.mac("mfa/codes"),
             cipher: Cipher::new(&seed, "mfa/totp"),
             outbox: Outbox::from_env()?,
         })
     }
 
-    /// Begins to set a factor up; 409 while one is on.
-    pub async fn enrol(&self, users: &Users, user: &User, request: EnrolRequest) -> Result<Enrolment, Problem> {
+    /// Begins to set a factor up; 409 while one is on. The caller has checked the password.
+    pub async fn enrol(
+        &self,
+        caller: &Caller,
+        users: &Users,
+        user: &User,
+        request: EnrolRequest,
+    ) -> Result<Enrolment, Problem> {
         if user.mfa.method.is_some() {
             return Err(Problem::conflict("mfa_enabled", "A second factor is on: disable it first."));
         }
-        let EnrolRequest { method, phone_number } = request;
+        let EnrolRequest { method, phone_number, .. } = request;
         if (method == Method::Sms) != phone_number.is_some() {
             return Err(Problem::invalid_field("phoneNumber", "goes with the method sms, and with it alone"));
         }
@@ -168,9 +183,13 @@ impl Mfa {
         let otpauth_url = totp.as_ref().and_then(|totp| totp.to_url().ok());
         let sealed = totp.map(|totp| self.cipher.seal(&totp.secret().to_base32(), &user.id));
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
+        let channel = channel(method, pending.phone.as_deref(), &user.email);
+        if let Some(channel) = &channel {
+            self.limit(caller, channel).await?;
+        }
         let record = bson::serialize_to_bson(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
-        let expires_at = match channel(pending.method, pending.phone.as_deref(), &user.email) {
+        let expires_at = match channel {
             Some(channel) => Some(self.send_to(user, Purpose::Enrol, channel).await?),
             None => None,
         };
@@ -179,7 +198,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, user: &User) -> Result<String, Problem> {
+    pub async fn send(&self, caller: &Caller, user: &User) -> Result<String, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -188,6 +207,7 @@ impl Mfa {
         };
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
+        self.limit(caller, &channel).await?;
         self.send_to(user, purpose, channel).await
     }
 
@@ -196,10 +216,10 @@ impl Mfa {
         if code.len() != 6 {
             return self.use_recovery_code(users, user, code).await;
         }
-        match user.mfa.method {
-            Some(Method::Totp) => self.use_totp(users, user, code).await,
-            Some(_) => self.use_sent_code(&user.id, Purpose::SignIn, code).await,
-            None => Ok(false),
+        let Some(method) = user.mfa.method else { return Ok(false) };
+        match channel(method, user.mfa.phone.as_deref(), &user.email) {
+            Some(channel) => self.use_sent_code(&user.id, Purpose::SignIn, &channel, code).await,
+            None => self.use_totp(users, user, code).await,
         }
     }
 
@@ -207,9 +227,9 @@ impl Mfa {
     /// again.
     pub async fn prove(&self, users: &Users, user: &User, code: &str) -> Result<Option<Vec<String>>, Problem> {
         let Some(pending) = &user.mfa.pending else { return Ok(None) };
-        let step = match (&pending.method, &pending.totp) {
-            (Method::Totp, Some(sealed)) => self.totp_step(sealed, &user.id, code),
-            _ => self.use_sent_code(&user.id, Purpose::Enrol, code).await?.then_some(0),
+        let step = match channel(pending.method, pending.phone.as_deref(), &user.email) {
+            Some(channel) => self.use_sent_code(&user.id, Purpose::Enrol, &channel, code).await?.then_some(0),
+            None => pending.totp.as_deref().and_then(|sealed| self.totp_step(sealed, &user.id, code)),
         };
         let Some(step) = step else { return Ok(None) };
         let codes: Vec<String> = std::iter::repeat_with(recovery_code).take(RECOVERY_CODES).collect();
@@ -223,18 +243,19 @@ impl Mfa {
         };
         let record = bson::serialize_to_bson(&record).map_err(Problem::internal)?;
         let proven = users.change_if(&user.id, doc! {"mfa.method": null}, doc! {"$set": {"mfa": record}}).await?;
-        if proven.is_none() {
-            return Ok(None);
-        }
-        self.tell(user, Template::MfaEnabled).await?;
-        Ok(Some(codes))
+        Ok(proven.map(|_| codes))
     }
 
     /// Turns the factor off. The caller has checked a code.
     pub async fn disable(&self, users: &Users, user: &User) -> Result<(), Problem> {
         let off = bson::serialize_to_bson(&MfaRecord::default()).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa": off}}).await?;
-        self.tell(user, Template::MfaDisabled).await
+        Ok(())
+    }
+
+    /// Tells the account's owner that the factor is on, or off.
+    pub async fn tell(&self, user: &User, template: Template) {
+        self.outbox.tell(&user.id, &user.email, template).await;
     }
 
     /// The state, as its owner sees it.
@@ -254,17 +275,19 @@ impl Mfa {
         }
     }
 
-    async fn tell(&self, user: &User, template: Template) -> Result<(), Problem> {
-        let channel = Channel::Email { to: user.email.clone() };
-        let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
-        Ok(self.outbox.send(&[notification]).await?)
+    /// Text messages cost money, and whoever is paid for those to a number would have them sent.
+    async fn limit(&self, caller: &Caller, channel: &Channel) -> Result<(), Problem> {
+        match channel {
+            Channel::Sms { to } => limits::MFA_SEND_NUMBER.check(&self.cache, caller, &keys::sha256(to)).await,
+            Channel::Email { .. } => Ok(()),
+        }
     }
 
     async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<String, Problem> {
         let code = six_digits();
         let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
         let live = doc! {
-            "codeHmac": self.mac.sign(&bound(&user.id, purpose, &code)), "attempts": 0,
+            "codeHmac": self.mac.sign(&bound(&user.id, purpose, &channel, &code)), "attempts": 0,
             "expiresAt": clock::to_bson(expires), "userId": &user.id, "purpose": purpose.name(),
         };
         // One document per person and purpose: a new code ends the one before.
@@ -279,7 +302,13 @@ impl Mfa {
 
     /// Counts the attempt first, then compares; of two callers with the right code, the one who removes
     /// it wins.
-    async fn use_sent_code(&self, user_id: &str, purpose: Purpose, code: &str) -> Result<bool, mongo::Error> {
+    async fn use_sent_code(
+        &self,
+        user_id: &str,
+        purpose: Purpose,
+        channel: &Channel,
+        code: &str,
+    ) -> Result<bool, mongo::Error> {
         let now = clock::to_bson(clock::now());
         let live = doc! {"_id": key(user_id, purpose), "attempts": {"$lt": ATTEMPTS}, "expiresAt": {"$gt": now}};
         let attempt = async |database: Database| {
@@ -287,7 +316,7 @@ impl Mfa {
             codes(&database).find_one_and_update(live, count).return_document(ReturnDocument::After).await
         };
         let Some(live) = self.mongo.run(REQUEST_LIMIT, attempt).await? else { return Ok(false) };
-        if !self.mac.verify(&bound(user_id, purpose, code), &live.code_hmac) {
+        if !self.mac.verify(&bound(user_id, purpose, channel, code), &live.code_hmac) {
             return Ok(false);
         }
         let used = doc! {"_id": live.id, "codeHmac": live.code_hmac};
@@ -369,8 +398,10 @@ fn plain(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-fn bound(user_id: &str, purpose: Purpose, code: &str) -> String {
-    format!("{user_id}|{}|{code}", purpose.name())
+/// What the HMAC is of: a code sent for one factor does not open the next one.
+fn bound(user_id: &str, purpose: Purpose, channel: &Channel, code: &str) -> String {
+    let (Channel::Sms { to } | Channel::Email { to }) = channel;
+    format!("{user_id}|{}|{}|{to}|{code}", purpose.name(), channel.kind())
 }
 
 fn key(user_id: &str, purpose: Purpose) -> String {
@@ -409,6 +440,22 @@ mod tests {
         assert!(codes.len() > 190 && codes.iter().all(|code| code.len() == 6 && code.parse::<u32>().is_ok()));
         let code = recovery_code();
         assert_eq!((code.len(), plain(&code.to_uppercase().replace('-', " "))), (11, code.replace('-', "")));
+    }
+
+    #[test]
+    fn a_code_counts_for_the_person_the_purpose_and_the_destination_that_it_was_sent_for() {
+        let mac = Seed::from("a seed of thirty-two characters!").mac("mfa/codes");
+        let sms = |to: &str| Channel::Sms { to: to.into() };
+        let sent = mac.sign(&bound("u", Purpose::Enrol, &sms("+41791234567"), "314159"));
+        assert!(mac.verify(&bound("u", Purpose::Enrol, &sms("+41791234567"), "314159"), &sent));
+        for other in [
+            bound("v", Purpose::Enrol, &sms("+41791234567"), "314159"),
+            bound("u", Purpose::SignIn, &sms("+41791234567"), "314159"),
+            bound("u", Purpose::Enrol, &sms("+41791234568"), "314159"),
+            bound("u", Purpose::Enrol, &Channel::Email { to: "+41791234567".into() }, "314159"),
+        ] {
+            assert!(!mac.verify(&other, &sent), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! public.
 //!
 //! Environment, besides the database and the cache: `SIGNING_SEED`, `SIGNING_SEED_PREVIOUS`,
-//! `AUTH_PEPPER` (secrets), `APP_URL`, `NOTIFICATIONS_QUEUE_URL`.
+//! `AUTH_PEPPER`, `AUDIT_SEED` (secrets), `APP_URL`, `NOTIFICATIONS_QUEUE_URL`.
 
 pub mod activity;
 pub mod admin;
@@ -12,6 +12,7 @@ mod guard;
 mod lockout;
 mod login;
 mod mfa;
+mod owned;
 mod password;
 mod reset;
 mod role;
@@ -27,11 +28,12 @@ pub use guard::{Guard, Guarded, Principal, bearer, not_allowed, suspended};
 pub use lockout::Lockout;
 pub use login::{Login, LoginAnswer, LoginRequest};
 pub use mfa::{EnrolRequest, Enrolment, Method, Mfa, MfaRecord, MfaStatus, e164};
+pub use owned::insert_below;
 pub use password::{Attempt, NewPassword};
 pub use reset::PasswordResets;
 pub use role::{Permission, Role};
 pub use second_step::{CodeRequest, CodeSent, SecondStep, SendRequest, VerifyAnswer};
 pub use session::{Refreshed, Reused, Sessions, SignedIn, sign_in_again};
 pub use token::{AccessClaims, Tokens};
-pub use user::{Account, Profile, Status, User};
+pub use user::{Account, Profile, Status, User, display_name};
 pub use users::Users;

@@ -52,11 +52,12 @@ impl Attempt {
     /// Whether it is the password of `stored`. Without a stored hash, the same time and `false`: an
     /// unknown address must not be told by how fast it is refused.
     pub fn matches(&self, stored: Option<&str>) -> bool {
-        let text = self.0.expose_secret();
-        // Nothing longer was ever accepted; a longer attempt would only cost time.
-        let text = if text.chars().count() > MAX_CHARS { "" } else { text };
+        let whole = self.0.expose_secret();
+        // We never accepted anything longer; a longer attempt would only cost time.
+        let text = if self.is_too_long() { "" } else { whole };
         match stored {
-            Some(stored) if is_bcrypt(stored) => bcrypt::verify(text, stored).unwrap_or(false),
+            // The application before may have: bcrypt looks at 72 bytes, whatever the length.
+            Some(stored) if is_bcrypt(stored) => bcrypt::verify(whole, stored).unwrap_or(false),
             Some(stored) => verify(text, stored),
             None => {
                 verify(text, NOBODYS);
@@ -65,9 +66,14 @@ impl Attempt {
         }
     }
 
-    /// The hash to keep from now on, when `stored` is of the application before (bcrypt).
+    /// The hash to keep from now on, when `stored` is of the application before (bcrypt). A password longer than ours
+    /// stays there: our own check would not take it.
     pub fn upgrade(&self, stored: &str) -> Option<String> {
-        is_bcrypt(stored).then(|| hash(self.0.expose_secret()))
+        (is_bcrypt(stored) && !self.is_too_long()).then(|| hash(self.0.expose_secret()))
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.0.expose_secret().chars().count() > MAX_CHARS
     }
 }
 
@@ -131,5 +137,14 @@ mod tests {
         let upgraded = attempt("Imported 1").upgrade(&stored).expect("new hash");
         assert!(attempt("Imported 1").matches(Some(&upgraded)));
         assert!(attempt("Imported 1").upgrade(&upgraded).is_none());
+    }
+
+    #[test]
+    fn an_imported_password_may_be_longer_than_ours_and_goes_on_signing_in() {
+        let long = "Imported 1".repeat(20);
+        let stored = bcrypt::hash(&long, 4).expect("hash");
+        assert!(attempt(&long).matches(Some(&stored)) && !attempt(&long[1..]).matches(Some(&stored)));
+        assert!(attempt(&long).upgrade(&stored).is_none());
+        assert!(!attempt(&long).matches(Some(&new("Secret12").expect("good").hash())));
     }
 }

@@ -7,9 +7,8 @@ use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::{Email, Users};
+use super::{Email, User, Users};
 use crate::{
     clock, config,
     config::ConfigError,
@@ -58,11 +57,15 @@ impl PasswordResets {
     }
 
     async fn send(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
-        let Some(user) = users.by_email(email).await? else { return Ok(None) };
+        let Some(user) = users.by_email(email).await? else {
+            // A queue that is away must not tell an account from none.
+            self.outbox.answers().await?;
+            return Ok(None);
+        };
         let token = keys::random_text();
         let reset = Reset {
             id: id::new(),
-            token_hash: hash(&token),
+            token_hash: keys::sha256(&token),
             user_id: user.id.clone(),
             expires_at: clock::to_bson(clock::now() + SignedDuration::from_mins(MINUTES)),
         };
@@ -81,30 +84,19 @@ impl PasswordResets {
 
     /// Uses a token up; returns whose it was. Of two callers with the same token one gets an answer.
     pub async fn redeem(&self, token: &SecretString) -> Result<Option<String>, mongo::Error> {
-        let live = doc! {"tokenHash": hash(token.expose_secret()), "expiresAt": {"$gt": clock::to_bson(clock::now())}};
+        let hash = keys::sha256(token.expose_secret());
+        let live = doc! {"tokenHash": hash, "expiresAt": {"$gt": clock::to_bson(clock::now())}};
         let take = async |database: Database| collection(&database).find_one_and_delete(live).await;
         Ok(self.mongo.run(REQUEST_LIMIT, take).await?.map(|reset| reset.user_id))
     }
 
     /// Tells the owner that the password is another one; other links of theirs count no more.
-    pub async fn changed(&self, user_id: &str, email: &str) -> Result<(), Problem> {
-        let others = doc! {"userId": user_id};
+    pub async fn changed(&self, user: &User) -> Result<(), mongo::Error> {
+        let others = doc! {"userId": &user.id};
         self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).delete_many(others).await).await?;
-        self.outbox
-            .send(&[Notification {
-                id: id::new(),
-                user_id: Some(user_id.to_owned()),
-                channel: Channel::Email { to: email.to_owned() },
-                template: Template::PasswordChanged,
-            }])
-            .await?;
+        self.outbox.tell(&user.id, &user.email, Template::PasswordChanged).await;
         Ok(())
     }
-}
-
-/// 256 random bits need no salt and no slow hash.
-fn hash(token: &str) -> String {
-    Sha256::digest(token).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn collection(database: &Database) -> Collection<Reset> {

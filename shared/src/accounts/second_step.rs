@@ -2,6 +2,7 @@
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
@@ -16,6 +17,7 @@ use crate::{
     http::{Caller, Problem},
     limits,
     mongo::Mongo,
+    notifications::Template,
 };
 
 /// Whose code to send.
@@ -96,14 +98,15 @@ impl SecondStep {
         Ok(Self {
             guard: Guard::from_env(mongo, cache)?,
             sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
-            mfa: Mfa::from_env(mongo)?,
+            mfa: Mfa::from_env(mongo, cache)?,
             trail: Trail::from_env(mongo)?,
             cache: cache.clone(),
         })
     }
 
     /// Whether the caller has a second factor.
-    pub async fn status(&self, principal: &Principal) -> Result<MfaStatus, Problem> {
+    pub async fn status(&self, caller: &Caller, principal: &Principal) -> Result<MfaStatus, Problem> {
+        limits::ACCOUNT.check(&self.cache, caller, principal.id()).await?;
         Ok(Mfa::status(&self.user(principal.id()).await?))
     }
 
@@ -114,9 +117,10 @@ impl SecondStep {
         principal: Option<Principal>,
         request: SendRequest,
     ) -> Result<CodeSent, Problem> {
-        let user = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
-        self.limit_sending(caller, &user.id).await?;
-        let expires_at = self.mfa.send(&user).await?;
+        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
+        self.limit_sending(caller, &id).await?;
+        let user = self.user_at(&id, version).await?;
+        let expires_at = self.mfa.send(caller, &user).await?;
         self.trail.record(caller, Fact::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
         Ok(CodeSent { expires_at })
     }
@@ -128,9 +132,10 @@ impl SecondStep {
         principal: Option<Principal>,
         request: CodeRequest,
     ) -> Result<VerifyAnswer, Problem> {
-        let user = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
+        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
+        self.limit_trying(caller, &id).await?;
+        let user = self.user_at(&id, version).await?;
         let account = Account::from(user.clone());
-        self.limit_trying(caller, &user.id).await?;
         let answer = match principal.filter(|_| request.challenge.is_none()) {
             Some(_) if user.mfa.method.is_none() => {
                 let codes = self.mfa.prove(&self.guard.users, &user, &request.code).await?;
@@ -148,6 +153,9 @@ impl SecondStep {
             Some(VerifyAnswer::SteppedUp(_)) => Action::MfaVerified,
         };
         self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await?;
+        if action == Action::MfaEnabled {
+            self.mfa.tell(&user, Template::MfaEnabled).await;
+        }
         answer.ok_or_else(wrong_code)
     }
 
@@ -166,16 +174,24 @@ impl SecondStep {
         Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(account, caller, Some(now)).await?)))
     }
 
-    /// Begins to set a factor up.
+    /// Begins to set a factor up, with the password.
     pub async fn enable(
         &self,
         caller: &Caller,
         principal: &Principal,
         request: EnrolRequest,
     ) -> Result<Enrolment, Problem> {
+        limits::CHANGE_PASSWORD.check(&self.cache, caller, principal.id()).await?;
         self.limit_sending(caller, principal.id()).await?;
         let user = self.user(principal.id()).await?;
-        self.mfa.enrol(&self.guard.users, &user, request).await
+        if !request.password.matches(user.password_hash.as_deref()) {
+            self.trail.record(caller, Fact::new(Action::MfaFailed).by(&principal.account)).await?;
+            return Err(Problem::invalid_field("password", "is wrong"));
+        }
+        let fact = Fact::new(Action::MfaBegun).by(&principal.account).with("method", json!(request.method));
+        let enrolment = self.mfa.enrol(caller, &self.guard.users, &user, request).await?;
+        self.trail.record(caller, fact).await?;
+        Ok(enrolment)
     }
 
     /// Turns the factor off, with a code.
@@ -190,20 +206,25 @@ impl SecondStep {
             return Err(wrong_code());
         }
         self.mfa.disable(&self.guard.users, &user).await?;
-        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await
+        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await?;
+        self.mfa.tell(&user, Template::MfaDisabled).await;
+        Ok(())
     }
 
-    /// The account behind a challenge, else the one that is signed in.
-    async fn subject(&self, principal: Option<&Principal>, challenge: Option<&str>) -> Result<User, Problem> {
-        let (id, version) = match (challenge, principal) {
+    /// The account behind a challenge, else the one that is signed in: its id and session version.
+    fn subject(&self, principal: Option<&Principal>, challenge: Option<&str>) -> Result<(String, i64), Problem> {
+        match (challenge, principal) {
             (Some(challenge), _) => {
                 let claims = self.sessions.tokens().verify_challenge(challenge).ok_or_else(sign_in_again)?;
-                (claims.sub, claims.ver)
+                Ok((claims.sub, claims.ver))
             }
-            (None, Some(principal)) => (principal.id().to_owned(), principal.account.session_version),
-            (None, None) => return Err(Problem::unauthorized("Sign in first, or send the sign-in's challenge.")),
-        };
-        let user = self.user(&id).await?;
+            (None, Some(principal)) => Ok((principal.id().to_owned(), principal.account.session_version)),
+            (None, None) => Err(Problem::unauthorized("Sign in first, or send the sign-in's challenge.")),
+        }
+    }
+
+    async fn user_at(&self, id: &str, version: i64) -> Result<User, Problem> {
+        let user = self.user(id).await?;
         if user.session_version != version {
             return Err(sign_in_again());
         }
@@ -216,7 +237,8 @@ impl SecondStep {
 
     async fn limit_sending(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {
         limits::MFA_SEND.check(&self.cache, caller, user_id).await?;
-        limits::MFA_SEND_HOURLY.check(&self.cache, caller, user_id).await
+        limits::MFA_SEND_HOURLY.check(&self.cache, caller, user_id).await?;
+        limits::MFA_SEND_ADDRESS.check_address(&self.cache, caller).await
     }
 
     async fn limit_trying(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {

@@ -4,11 +4,10 @@
 //! stolen, or its replacement was: the whole family ends.
 
 use bson::{DateTime, Document, doc};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{
@@ -24,6 +23,8 @@ use crate::{
 
 /// How long a session lasts without being used.
 const REFRESH_DAYS: i64 = 30;
+/// How long it lasts however much it is used: then the password is asked for again.
+const SESSION_DAYS: i64 = 90;
 
 /// `sessions`: one use of one family.
 #[derive(Deserialize, Serialize)]
@@ -33,6 +34,8 @@ struct Session {
     id: String,
     user_id: String,
     family_id: String,
+    /// When the family began. Sessions stored without it count from their own beginning.
+    family_since: Option<DateTime>,
     refresh_hash: String,
     #[serde(rename = "sessionVersion")]
     version: i64,
@@ -77,8 +80,8 @@ pub struct Reused {
 pub enum Refreshed {
     /// New tokens.
     Done(Box<SignedIn>),
-    /// Unknown, expired, or of a session that ended.
-    Refused,
+    /// Unknown, expired, or of a session that ended: whose it was, where that is known.
+    Refused(Option<String>),
     /// Used before: the session is over.
     Reused(Reused),
 }
@@ -107,7 +110,23 @@ impl Sessions {
         caller: &Caller,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
-        self.issue(account, caller, id::new(), mfa_at).await
+        let (token, now) = (new_token(), clock::now());
+        let session = Session {
+            id: id::new(),
+            user_id: account.id.clone(),
+            family_id: id::new(),
+            family_since: Some(clock::to_bson(now)),
+            refresh_hash: keys::sha256(token.expose_secret()),
+            version: account.session_version,
+            mfa_at,
+            user_agent: caller.user_agent.clone(),
+            ip: caller.source_ip.clone(),
+            created_at: clock::to_bson(now),
+            expires_at: clock::to_bson(expiry(now, now)),
+            used_at: None,
+        };
+        self.insert(&session).await?;
+        Ok(self.signed_in(account, &session, &token))
     }
 
     /// Exchanges a refresh token. Of several at once, one is served and the others end the session:
@@ -118,23 +137,26 @@ impl Sessions {
         token: &SecretString,
         caller: &Caller,
     ) -> Result<Refreshed, mongo::Error> {
-        let hash = hash(token);
-        let now = clock::to_bson(clock::now());
-        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": now}};
+        let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
+        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
         let use_it = async |database: Database| {
-            collection(&database).find_one_and_update(unused, doc! {"$set": {"usedAt": now}}).await
+            let mark = doc! {"$set": {"usedAt": clock::to_bson(now)}};
+            collection(&database).find_one_and_update(unused, mark).await
         };
-        let Some(session) = self.mongo.run(REQUEST_LIMIT, use_it).await? else {
+        let Some(used) = self.mongo.run(REQUEST_LIMIT, use_it).await? else {
             return self.refuse(users, &hash).await;
         };
-        let account = users.find(&session.user_id).await?.filter(|account| {
-            account.status == Status::Active
-                && account.session_version == session.version
-                && !account.ended_sessions.contains(&session.family_id)
-        });
-        let Some(account) = account else { return Ok(Refreshed::Refused) };
-        let signed_in = self.issue(&account, caller, session.family_id, session.mfa_at).await?;
-        Ok(Refreshed::Done(Box::new(signed_in)))
+        let token = new_token();
+        let session = used.successor(&token, caller, now);
+        self.insert(&session).await?;
+        // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
+        // the new row.
+        let account = users.stored(&session.user_id).await?.map(Account::from).filter(|account| session.is_of(account));
+        let Some(account) = account else {
+            self.delete(doc! {"familyId": &session.family_id}).await?;
+            return Ok(Refreshed::Refused(Some(session.user_id)));
+        };
+        Ok(Refreshed::Done(Box::new(self.signed_in(&account, &session, &token))))
     }
 
     /// A new access token of the same session, with the time of the second factor shown just now.
@@ -148,8 +170,11 @@ impl Sessions {
 
     /// Ends one session.
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
+        // The live row first, so that half of this ends the session too; the used ones last, since they tell a reuse.
+        // The account is told in between: a refresh that puts its row too late for the last deletion reads it there.
+        self.delete(doc! {"familyId": family_id, "userId": user_id, "usedAt": null}).await?;
         users.end_session(user_id, family_id).await?;
-        self.delete(doc! {"userId": user_id, "familyId": family_id}).await
+        self.delete(doc! {"familyId": family_id, "userId": user_id}).await
     }
 
     /// Deletes every session of an account whose session version has just moved on.
@@ -158,45 +183,29 @@ impl Sessions {
     }
 
     async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {
-        let used = doc! {"refreshHash": hash, "usedAt": {"$ne": null}};
-        let used = async |database| collection(&database).find_one(used).await;
-        let Some(session) = self.mongo.run(REQUEST_LIMIT, used).await? else { return Ok(Refreshed::Refused) };
+        let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
+        let Some(session) = self.mongo.run(REQUEST_LIMIT, known).await? else { return Ok(Refreshed::Refused(None)) };
+        if session.used_at.is_none() {
+            return Ok(Refreshed::Refused(Some(session.user_id)));
+        }
         self.end(users, &session.user_id, &session.family_id).await?;
         Ok(Refreshed::Reused(Reused { user_id: session.user_id, family_id: session.family_id }))
     }
 
-    async fn issue(
-        &self,
-        account: &Account,
-        caller: &Caller,
-        family_id: String,
-        mfa_at: Option<i64>,
-    ) -> Result<SignedIn, mongo::Error> {
-        let now = clock::now();
-        let expires = now + SignedDuration::from_hours(24 * REFRESH_DAYS);
-        let refresh_token = SecretString::from(format!("rt_{}", keys::random_text()));
-        let session = Session {
-            id: id::new(),
-            user_id: account.id.clone(),
-            family_id: family_id.clone(),
-            refresh_hash: hash(&refresh_token),
-            version: account.session_version,
-            mfa_at,
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
-            created_at: clock::to_bson(now),
-            expires_at: clock::to_bson(expires),
-            used_at: None,
-        };
-        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).insert_one(&session).await).await?;
-        Ok(SignedIn {
-            access_token: self.tokens.access(claims(account, family_id, mfa_at), now),
+    async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {
+        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).insert_one(session).await).await.map(drop)
+    }
+
+    fn signed_in(&self, account: &Account, session: &Session, token: &SecretString) -> SignedIn {
+        let claims = claims(account, session.family_id.clone(), session.mfa_at);
+        SignedIn {
+            access_token: self.tokens.access(claims, clock::from_bson(session.created_at)),
             token_type: "Bearer",
             expires_in: ACCESS_S,
-            refresh_token: refresh_token.expose_secret().to_owned(),
-            refresh_expires_at: clock::rfc3339(expires),
+            refresh_token: token.expose_secret().to_owned(),
+            refresh_expires_at: clock::rfc3339(clock::from_bson(session.expires_at)),
             user: Profile::from(account),
-        })
+        }
     }
 
     async fn delete(&self, filter: Document) -> Result<(), mongo::Error> {
@@ -204,14 +213,45 @@ impl Sessions {
     }
 }
 
+impl Session {
+    /// The family's next use.
+    fn successor(self, token: &SecretString, caller: &Caller, now: Timestamp) -> Self {
+        let since = self.family_since.unwrap_or(self.created_at);
+        Self {
+            id: id::new(),
+            family_since: Some(since),
+            refresh_hash: keys::sha256(token.expose_secret()),
+            user_agent: caller.user_agent.clone(),
+            ip: caller.source_ip.clone(),
+            created_at: clock::to_bson(now),
+            expires_at: clock::to_bson(expiry(clock::from_bson(since), now)),
+            used_at: None,
+            ..self
+        }
+    }
+
+    /// Whether the account, as it is now, still has this session, and the session has time left.
+    fn is_of(&self, account: &Account) -> bool {
+        self.expires_at > self.created_at
+            && account.status == Status::Active
+            && account.session_version == self.version
+            && !account.ended_sessions.contains(&self.family_id)
+    }
+}
+
+/// When a token that is made now ends, in a session since `since`.
+fn expiry(since: Timestamp, now: Timestamp) -> Timestamp {
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    (now + days(REFRESH_DAYS)).min(since + days(SESSION_DAYS))
+}
+
+fn new_token() -> SecretString {
+    SecretString::from(format!("rt_{}", keys::random_text()))
+}
+
 fn claims(account: &Account, sid: String, mfa: Option<i64>) -> AccessClaims {
     let (role, org) = (account.role, account.organization_id.clone());
     AccessClaims { sub: account.id.clone(), sid, role, org, mfa, ver: account.session_version }
-}
-
-/// 256 random bits need no salt and no slow hash.
-fn hash(token: &SecretString) -> String {
-    Sha256::digest(token.expose_secret()).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn collection(database: &Database) -> Collection<Session> {
@@ -221,4 +261,49 @@ fn collection(database: &Database) -> Collection<Session> {
 /// 401: whatever was wrong with a token, the caller signs in again.
 pub fn sign_in_again() -> Problem {
     Problem::unauthorized("The token does not count (any more): sign in again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn session(more: &Value) -> Session {
+        let mut session = json!({
+            "_id": "1", "userId": "u", "familyId": "f", "refreshHash": "h", "sessionVersion": 3, "userAgent": "", "ip": "",
+            "createdAt": {"$date": "2026-01-01T00:00:00Z"}, "expiresAt": {"$date": "2026-01-31T00:00:00Z"},
+        });
+        session.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        serde_json::from_value(session).expect("a session")
+    }
+
+    fn account(more: &Value) -> Account {
+        let mut account = json!({
+            "id": "u", "email": "", "name": "", "role": "user", "plan": "free", "status": "active", "sessionVersion": 3,
+            "endedSessions": ["another"], "mfaEnabled": false, "createdAtMs": 0,
+        });
+        account.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        serde_json::from_value(account).expect("an account")
+    }
+
+    #[test]
+    fn however_much_it_is_used_a_session_ends_90_days_after_its_sign_in() {
+        let day = |text: &str| -> Timestamp { format!("{text}T00:00:00Z").parse().expect("an instant") };
+        let next = |session: Session, at| session.successor(&new_token(), &Caller::default(), day(at));
+        let (second, third) = (next(session(&json!({})), "2026-01-20"), next(session(&json!({})), "2026-01-30"));
+        assert_eq!(clock::from_bson(second.expires_at), day("2026-02-19"), "30 days unused");
+        assert_eq!(second.family_since, third.family_since, "without it, from its own beginning");
+        let last = next(session(&json!({"familySince": {"$date": "2025-11-01T00:00:00Z"}})), "2026-01-29");
+        assert_eq!(clock::from_bson(last.expires_at), day("2026-01-30"));
+        assert!(last.is_of(&account(&json!({}))) && !next(last, "2026-01-30").is_of(&account(&json!({}))));
+    }
+
+    #[test]
+    fn an_account_that_changed_or_ended_a_session_has_it_no_more() {
+        let session = session(&json!({}));
+        assert!(session.is_of(&account(&json!({}))));
+        for change in [json!({"sessionVersion": 4}), json!({"endedSessions": ["f"]}), json!({"status": "suspended"})] {
+            assert!(!session.is_of(&account(&change)), "{change}");
+        }
+    }
 }

@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn the_clocks_of_two_functions_may_differ_a_little() {
+        let tokens = tokens(SEED);
+        let counts = |seconds: i64| {
+            let issued = clock::now() + jiff::SignedDuration::from_secs(seconds);
+            tokens.verify_access(&tokens.access(claims(), issued)).is_some()
+        };
+        assert!(counts(55) && !counts(65), "the one that signs is ahead");
+        assert!(counts(-(ACCESS_S + 3)) && !counts(-(ACCESS_S + 8)), "the one that checks is ahead");
+    }
+
+    #[test]
     fn what_we_did_not_sign_for_this_use_does_not_count() {
         let ours = tokens(SEED);
         let token = ours.access(claims(), clock::now());

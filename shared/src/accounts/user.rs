@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{MfaRecord, Role, token::ACCESS_S};
-use crate::clock;
+use crate::{audit::Actor, clock, http::plain};
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -95,6 +95,16 @@ pub struct Account {
     pub created_at_ms: i64,
 }
 
+impl Actor for Account {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn role(&self) -> &'static str {
+        self.role.name()
+    }
+}
+
 impl From<User> for Account {
     fn from(user: User) -> Self {
         // An access token lives this long at most: after that its session need not be remembered.
@@ -158,4 +168,22 @@ impl From<&Account> for Profile {
 
 fn free() -> String {
     "free".into()
+}
+
+/// A rule for [`garde`]: a name by which people tell an account, or a key, from others.
+pub fn display_name(name: &str, context: &()) -> garde::Result {
+    if name.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { plain(name, context) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_seen() {
+        assert!(display_name("Ada O'Neill <ada> 日本", &()).is_ok());
+        for name in ["", " ", "\u{a0}\t\n", "Ada\0", "\u{8}Ada"] {
+            assert!(display_name(name, &()).is_err(), "{name:?}");
+        }
+    }
 }

@@ -31,6 +31,17 @@ impl Users {
         self.lookup.get(id, load).await
     }
 
+    /// As [`Users::find`], at this session version or a later one: a token that was signed for a later version than a
+    /// copy has tells that the copy is old.
+    pub async fn find_at_least(&self, id: &str, version: i64) -> Result<Option<Arc<Account>>, mongo::Error> {
+        let account = self.find(id).await?;
+        if account.as_ref().is_none_or(|account| account.session_version >= version) {
+            return Ok(account);
+        }
+        self.lookup.forget(id).await;
+        self.find(id).await
+    }
+
     /// The stored account with this id.
     pub async fn stored(&self, id: &str) -> Result<Option<User>, mongo::Error> {
         self.load(doc! {"_id": id}).await
@@ -66,19 +77,31 @@ impl Users {
         }
     }
 
-    /// Notes a sign-in, and keeps `password_hash` when there is a better one than before.
-    pub async fn signed_in(&self, id: &str, password_hash: Option<String>) -> Result<(), mongo::Error> {
+    /// Notes a sign-in, and keeps `better_hash` instead of the one that was checked. Nothing when the password is
+    /// another one by now: the sign-in's tokens are of a session version that is over.
+    pub async fn signed_in(&self, user: &User, better_hash: Option<String>) -> Result<(), mongo::Error> {
         let mut set = doc! {"lastLoginAt": clock::to_bson(clock::now())};
-        if let Some(hash) = password_hash {
+        if let Some(hash) = better_hash {
             set.insert("passwordHash", hash);
         }
-        self.run(id, doc! {"_id": id}, doc! {"$set": set}, false).await.map(drop)
+        let checked = doc! {"_id": &user.id, "passwordHash": &user.password_hash};
+        self.run(&user.id, checked, doc! {"$set": set}, false).await.map(drop)
     }
 
     /// A new password; every session ends. `None` when the account is gone.
     pub async fn set_password(&self, id: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
-        let update = doc! {"$set": {"passwordHash": password_hash}, "$inc": {"sessionVersion": 1}};
-        self.change(id, update).await
+        self.change(id, new_password(password_hash)).await
+    }
+
+    /// As [`Users::set_password`], in place of the password whose hash was checked; `None` when it is another one by
+    /// now.
+    pub async fn replace_password(
+        &self,
+        id: &str,
+        checked_hash: &str,
+        password_hash: String,
+    ) -> Result<Option<User>, mongo::Error> {
+        self.change_if(id, doc! {"passwordHash": checked_hash}, new_password(password_hash)).await
     }
 
     /// One session ends: its access tokens count no longer.
@@ -135,6 +158,10 @@ impl Users {
         let find = async move |database| collection(&database).find_one(filter).await;
         self.mongo.run(REQUEST_LIMIT, find).boxed()
     }
+}
+
+fn new_password(hash: String) -> Document {
+    doc! {"$set": {"passwordHash": hash}, "$inc": {"sessionVersion": 1}}
 }
 
 /// `users`.

@@ -23,7 +23,8 @@ impl TryFrom<String> for Target {
         let url = Url::parse(&text).map_err(|_| refused)?;
         let named = matches!(url.host(), Some(Host::Domain(name)) if name.trim_end_matches('.').contains('.'));
         let plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-        if named && plain && text.len() <= 2000 { Ok(Self(url)) } else { Err(refused) }
+        // As it is kept, not as it was typed: it must be taken again when it is read from the store.
+        if named && plain && url.as_str().len() <= 2000 { Ok(Self(url)) } else { Err(refused) }
     }
 }
 
@@ -53,6 +54,19 @@ mod tests {
         ] {
             assert!(Target::try_from(text.to_owned()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_again() {
+        for (path, is_taken) in [("a".repeat(1979), true), ("a".repeat(1980), false), ("ü".repeat(329), true)] {
+            let text = format!("https://tool.example/{path}");
+            let target = Target::try_from(text.clone());
+            assert_eq!(target.is_ok(), is_taken, "{} bytes", text.len());
+            let Ok(target) = target else { continue };
+            assert_eq!(Target::try_from(String::from(target.clone())), Ok(target));
+        }
+        let typed = format!("https://tool.example/{}", "ü".repeat(330));
+        assert!(typed.len() <= 2000 && Target::try_from(typed).is_err(), "it is longer once it is encoded");
     }
 
     #[test]

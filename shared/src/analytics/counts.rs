@@ -1,6 +1,6 @@
 //! What was done with a prompt, or with the ten that were run most: from the daily counts, behind the cache.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
@@ -19,7 +19,7 @@ const TOP: i64 = 10;
 
 /// Counts, since counting began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     /// Opened.
     pub views: u64,
@@ -45,8 +45,8 @@ pub struct PromptCounts {
     pub top_prompts: Option<Vec<TopPrompt>>,
 }
 
-/// One of the ten.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+/// A prompt that is among those run most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopPrompt {
     /// Id.
@@ -70,50 +70,26 @@ pub async fn serve(mongo: &Mongo, cache: &Cache, prompt_id: Option<&str>) -> Res
 }
 
 async fn compute(mongo: &Mongo, prompt_id: Option<&str>) -> Result<PromptCounts, mongo::Error> {
-    let sum = |event: &str| doc! {"$sum": {"$ifNull": [format!("$counts.{event}"), 0]}};
-    let group = doc! {"$group": {
-        "_id": "$promptId", "views": sum("view"), "copies": sum("copy"), "executions": sum("execute"),
-        "favorites": sum("favorite"), "shares": sum("share"),
-    }};
-    let pipeline = match prompt_id {
-        Some(id) => vec![doc! {"$match": {"promptId": id}}, group],
-        None => vec![group, doc! {"$sort": {"executions": -1, "views": -1, "_id": 1}}, doc! {"$limit": TOP}],
-    };
-    let read = async |database: Database| {
-        let rows = database.collection::<Document>("prompt_daily").aggregate(pipeline).await?;
-        rows.with_type::<Row>().try_collect::<Vec<_>>().await
-    };
-    let mut rows = mongo.run(REQUEST_LIMIT, read).await?.into_iter().map(Row::into_prompt);
+    let filter = prompt_id.map_or_else(Document::new, |id| doc! {"promptId": id});
+    let mut prompts = mongo.run(REQUEST_LIMIT, async |database| top(&database, filter, TOP).await).await?;
     Ok(match prompt_id {
-        Some(_) => {
-            let stats = rows.next().map(|prompt| prompt.counts).unwrap_or_default();
-            PromptCounts { stats: Some(stats), top_prompts: None }
-        }
-        None => PromptCounts { stats: None, top_prompts: Some(rows.collect()) },
+        Some(_) => PromptCounts { stats: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
+        None => PromptCounts { stats: None, top_prompts: Some(prompts) },
     })
 }
 
-/// Counts come in whatever number type the store added them up in.
-#[derive(Deserialize)]
-struct Row {
-    #[serde(rename = "_id")]
-    prompt_id: String,
-    #[serde(flatten)]
-    counts: BTreeMap<String, i64>,
-}
-
-impl Row {
-    fn into_prompt(self) -> TopPrompt {
-        let count = |name: &str| self.counts.get(name).copied().and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
-        TopPrompt {
-            counts: Counts {
-                views: count("views"),
-                copies: count("copies"),
-                executions: count("executions"),
-                favorites: count("favorites"),
-                shares: count("shares"),
-            },
-            prompt_id: self.prompt_id,
-        }
-    }
+/// The prompts that were run most, by the daily counts that match `days`.
+pub(crate) async fn top(database: &Database, days: Document, most: i64) -> mongodb::error::Result<Vec<TopPrompt>> {
+    let sum = |event: &str| doc! {"$sum": {"$ifNull": [format!("$counts.{event}"), 0_i64]}};
+    let pipeline = [
+        doc! {"$match": days},
+        doc! {"$group": {
+            "_id": "$promptId", "promptId": {"$first": "$promptId"}, "views": sum("view"), "copies": sum("copy"),
+            "executions": sum("execute"), "favorites": sum("favorite"), "shares": sum("share"),
+        }},
+        doc! {"$sort": {"executions": -1, "views": -1, "_id": 1}},
+        doc! {"$limit": most},
+    ];
+    let rows = database.collection::<Document>("prompt_daily").aggregate(pipeline).await?;
+    rows.with_type().try_collect().await
 }

@@ -7,4 +7,4 @@ mod track;
 
 pub use intake::Intake;
 pub use rollup::{RollUp, roll_up};
-pub use track::{Accepted, TrackRequest, TrackedEvent, view_event};
+pub use track::{Accepted, TrackRequest, TrackedEvent, known_prompt, view_event};

@@ -1,19 +1,24 @@
 //! Counts per prompt and day, computed anew from the events, never added to: running it twice, or
 //! half, changes nothing in the end.
 
+use std::ops::Range;
+
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::Database;
 use serde::Serialize;
 
+use super::track::OLDEST_DAYS;
 use crate::{
     clock,
     mongo::{Error, Mongo, WORK_LIMIT},
+    schema,
 };
 
-/// Events may arrive up to 7 days late, so the days that can still change are these and today.
-const OPEN_DAYS: i64 = 7;
+/// Events may arrive up to 7 days late, and one that came just before midnight is first seen by a run after it: so the
+/// days that can still change are these and today.
+const OPEN_DAYS: i64 = OLDEST_DAYS + 1;
 
 /// What a run did.
 #[derive(Debug, Serialize)]
@@ -23,22 +28,25 @@ pub struct RollUp {
     pub from: String,
     /// First day not computed.
     pub until: String,
-    /// Prompts whose views were set.
-    pub prompts: u64,
 }
 
 /// Recomputes `prompt_daily` for the days that can still change as of `at`, then `views` of every
 /// prompt that has counts. Two aggregations, both finished inside the database.
 pub async fn roll_up(mongo: &Mongo, at: Timestamp) -> Result<RollUp, Error> {
-    let (from, until) = (clock::start_of_day(at, OPEN_DAYS), clock::start_of_day(at, -1));
-    mongo.run(WORK_LIMIT, async |database| drain(&database, "analytics_events", count_days(from, until)).await).await?;
-    let prompts = mongo
-        .run(WORK_LIMIT, async |database| {
-            drain(&database, "prompt_daily", set_views()).await?;
-            database.collection::<Document>("prompt_daily").distinct("promptId", doc! {}).await
-        })
-        .await?;
-    Ok(RollUp { from: clock::day(from), until: clock::day(until), prompts: prompts.len() as u64 })
+    let Range { start, end } = open_days(at, clock::now());
+    if start < end {
+        let counts = count_days(start, end);
+        mongo.run(WORK_LIMIT, async |database| drain(&database, "analytics_events", counts).await).await?;
+    }
+    mongo.run(WORK_LIMIT, async |database| drain(&database, "prompt_daily", set_views()).await).await?;
+    Ok(RollUp { from: clock::day(start), until: clock::day(end) })
+}
+
+/// The days that can still change as of `at`, without those of which events may be gone by `now`: counted again, they
+/// would lose them.
+fn open_days(at: Timestamp, now: Timestamp) -> Range<Timestamp> {
+    let from = clock::start_of_day(at, OPEN_DAYS).max(schema::whole_since(schema::EVENT_DAYS, now));
+    from..clock::start_of_day(at, -1)
 }
 
 async fn drain(database: &Database, collection: &str, pipeline: Vec<Document>) -> mongodb::error::Result<()> {
@@ -77,4 +85,22 @@ fn set_views() -> Vec<Document> {
         doc! {"$group": {"_id": "$promptId", "views": {"$sum": "$counts.view"}}},
         doc! {"$merge": {"into": "prompts", "on": "_id", "whenMatched": "merge", "whenNotMatched": "discard"}},
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_whose_events_may_be_gone_are_not_counted_again() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let days = |of: &str| {
+            let Range { start, end } = open_days(at(of), at("2026-11-22T12:00:00Z"));
+            (clock::day(start), clock::day(end), start < end)
+        };
+        let expected = |from: &str, until: &str, any| (from.to_owned(), until.to_owned(), any);
+        assert_eq!(days("2026-11-22T12:10:00Z"), expected("2026-11-14", "2026-11-23", true));
+        assert_eq!(days("2026-08-30T12:10:00Z"), expected("2026-08-26", "2026-08-31", true), "events of 90 days");
+        assert!(!days("2026-08-20T12:10:00Z").2);
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// Bytes of metadata kept with an event.
 const MAX_METADATA_BYTES: usize = 2048;
 /// How long a front end may hold an event back (offline use).
-const OLDEST_DAYS: i64 = 7;
+pub(super) const OLDEST_DAYS: i64 = 7;
 /// How far a client's clock may be ahead.
 const AHEAD_MINUTES: i64 = 5;
 
@@ -124,7 +124,7 @@ pub fn view_event(library: &Library, id_or_slug: &str, now: Timestamp) -> Result
 }
 
 /// The id of a prompt that readers know of, so that nobody can fill the store with names they made up.
-fn known_prompt(library: &Library, id_or_slug: &str) -> Option<String> {
+pub fn known_prompt(library: &Library, id_or_slug: &str) -> Option<String> {
     library.find(id_or_slug).filter(|item| item.access != Access::Hidden).map(|item| item.id.clone())
 }
 

@@ -5,6 +5,6 @@ mod token;
 mod vault;
 
 pub use platform::{
-    ACTIVE_LIMIT, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys,
+    ACTIVE_LIMIT, ApiKeyPage, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys,
 };
-pub use vault::{NewProviderKey, Provider, ProviderKeyView, ProviderKeys, RotatedSecret};
+pub use vault::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret};

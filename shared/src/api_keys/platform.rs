@@ -1,5 +1,8 @@
 //! Keys that programs call the platform with, in their owner's name and for the scopes given to them.
 //!
+//! A key is looked up in the cache each time it is used: from the moment it is revoked or rotated, that is in force
+//! everywhere. Without the cache server, or while it is away, it takes half a minute.
+//!
 //! Environment: `AUTH_PEPPER` (secret).
 
 use std::sync::Arc;
@@ -17,16 +20,17 @@ use utoipa::ToSchema;
 
 use super::token::{self, Token};
 use crate::{
-    accounts::{Account, Guarded, Status, Users, bearer, sign_in_again, suspended},
+    accounts::{Account, Guarded, Status, Users, bearer, display_name, insert_below, sign_in_again, suspended},
     cache::{Cache, Lookup},
     clock,
     config::ConfigError,
     events::{ApiKeyUsage, Event},
-    http::Problem,
+    http::{Caller, Cursor, Page, Problem},
     id,
     keys::{Mac, Seed},
+    limits,
     mongo::{self, Mongo, REQUEST_LIMIT},
-    queue::Queue,
+    queue::{NotAccepted, Queue},
 };
 
 /// Keys that one account may have in use.
@@ -52,8 +56,8 @@ pub enum Scope {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewKeyRequest {
     /// For its owner to tell it by.
-    #[garde(length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[garde(length(chars, max = 100), custom(display_name))]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub name: String,
     /// What it may be used for.
     #[garde(length(min = 1, max = 2))]
@@ -87,6 +91,16 @@ pub struct ApiKeyView {
     pub expires_at: Option<String>,
     /// Until when the secret before the last rotation counts, RFC 3339.
     pub previous_valid_until: Option<String>,
+}
+
+/// A page of an account's keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyPage {
+    /// The newest first.
+    pub keys: Vec<ApiKeyView>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
 }
 
 /// A key just made, with what is never shown again.
@@ -193,7 +207,8 @@ impl<S: TakesKeys> FromRequestParts<S> for KeyPrincipal {
         let text = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first, or bring a key."))?;
         let guard = state.guard();
         if token::is_key(text) {
-            return state.keys().authenticate(&guard.users, text).await;
+            let caller = parts.extensions.get().cloned().unwrap_or_default();
+            return state.keys().authenticate(&caller, &guard.users, text).await;
         }
         Ok(Self { account: guard.authenticate(text).await?.account, key: None })
     }
@@ -202,6 +217,7 @@ impl<S: TakesKeys> FromRequestParts<S> for KeyPrincipal {
 /// The collection `api_keys`, and the look-up that keeps requests away from it.
 pub struct ApiKeys {
     mongo: Mongo,
+    cache: Cache,
     mac: Mac,
     lookup: Lookup<ApiKey>,
 }
@@ -210,20 +226,24 @@ impl ApiKeys {
     /// Reads `AUTH_PEPPER`.
     pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
         let mac = Seed::from_env("AUTH_PEPPER")?.mac("api-keys/secret");
-        Ok(Self { mongo: mongo.clone(), mac, lookup: Lookup::new("api-key", cache.clone()) })
+        let lookup = Lookup::at_once("api-key", cache.clone());
+        Ok(Self { mongo: mongo.clone(), cache: cache.clone(), mac, lookup })
     }
 
-    /// An account's keys, the newest first.
-    pub async fn list(&self, user_id: &str) -> Result<Vec<ApiKeyView>, mongo::Error> {
+    /// An account's keys, the newest first, from `cursor` on.
+    pub async fn list(&self, user_id: &str, limit: usize, cursor: Option<Cursor>) -> Result<ApiKeyPage, mongo::Error> {
+        let mut filter = doc! {"userId": user_id};
+        if let Some(Cursor(_, last)) = cursor {
+            filter.insert("_id", doc! {"$lt": last});
+        }
         let find = async |database: Database| {
-            collection(&database)
-                .find(doc! {"userId": user_id})
-                .sort(doc! {"_id": -1})
-                .await?
-                .try_collect::<Vec<_>>()
-                .await
+            let keys = collection(&database);
+            let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
+            page.await?.try_collect::<Vec<_>>().await
         };
-        Ok(self.mongo.run(REQUEST_LIMIT, find).await?.iter().map(|key| view(key, clock::now())).collect())
+        let read = self.mongo.run(REQUEST_LIMIT, find).await?;
+        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        Ok(ApiKeyPage { keys: keys.iter().map(|key| view(key, clock::now())).collect(), next_cursor })
     }
 
     /// A new key; `None` when the account has [`ACTIVE_LIMIT`] in use.
@@ -247,34 +267,21 @@ impl ApiKeys {
             previous: None,
         };
         let view = view(&key, now);
-        let insert = async move |database: Database| {
-            let mut session = database.client().start_session().await?;
-            let work = async move |session: &mut mongodb::ClientSession| {
-                // Two who make the tenth key at once both write the owner: one of them starts over.
-                let users = database.collection::<Document>("users");
-                let touch = doc! {"$inc": {"keyChanges": 1}};
-                users.update_one(doc! {"_id": &key.user_id}, touch).session(&mut *session).await?;
-                let alive = doc! {"$or": [{"expiresAt": null}, {"expiresAt": {"$gt": key.created_at}}]};
-                let active = doc! {"userId": &key.user_id, "revoked": false, "$and": [alive]};
-                let keys = collection(&database);
-                if keys.count_documents(active).session(&mut *session).await? >= ACTIVE_LIMIT {
-                    return Ok(false);
-                }
-                keys.insert_one(&key).session(&mut *session).await?;
-                Ok(true)
-            };
-            session.start_transaction().and_run2(work).await
-        };
-        let made = self.mongo.run(REQUEST_LIMIT, insert).await?;
+        let alive = doc! {"$or": [{"expiresAt": null}, {"expiresAt": {"$gt": key.created_at}}]};
+        let active = doc! {"userId": user_id, "revoked": false, "$and": [alive]};
+        let made = insert_below(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
         Ok(made.then_some(NewApiKey { key: text, view }))
     }
 
     /// A new secret for a key of this account; the one before counts a day longer. `None` when there is no
-    /// such key in use.
-    pub async fn rotate(&self, user_id: &str, key_id: &str) -> Result<Option<NewApiKey>, mongo::Error> {
+    /// such key in use, 409 when it has expired: its new secret would not count either.
+    pub async fn rotate(&self, user_id: &str, key_id: &str) -> Result<Option<NewApiKey>, Problem> {
         let mine = doc! {"_id": key_id, "userId": user_id, "revoked": false};
         let find = async |database| collection(&database).find_one(mine.clone()).await;
         let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
+        if status(&key, clock::now()) == "expired" {
+            return Err(Problem::conflict("key_expired", "This key has expired: make another one."));
+        }
         let (text, token) = token::mint(Some(&key.public_id));
         let until = clock::to_bson(clock::now() + OVERLAP);
         let set = doc! {"$set": {
@@ -316,28 +323,33 @@ impl ApiKeys {
     }
 
     /// Notes that a key was used, through the queue; nothing for a caller in person.
-    pub async fn note_use(queue: &Queue, caller: &KeyPrincipal, succeeded: bool) -> Result<(), Problem> {
-        let Some(key_id) = caller.key_id() else { return Ok(()) };
-        let status = if succeeded { "success" } else { "error" };
-        let usage = ApiKeyUsage {
-            id: id::new(),
-            user_id: caller.account.id.clone(),
-            key_id: key_id.to_owned(),
-            provider: None,
-            status: status.into(),
-            occurred_at: clock::now(),
-        };
-        Ok(queue.send(&[Event::ApiKeyUsage(usage)]).await?)
+    pub async fn note_use(queue: &Queue, caller: &KeyPrincipal) -> Result<(), Problem> {
+        Ok(send_use(queue, caller, "success").await?)
     }
 
-    async fn authenticate(&self, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
+    /// As [`ApiKeys::note_use`], of a use that the plan's limits refused. What cannot be noted is logged: the answer is
+    /// the refusal's.
+    pub async fn note_refusal(queue: &Queue, caller: &KeyPrincipal) {
+        if let Err(error) = send_use(queue, caller, "rate_limited").await {
+            tracing::warn!(%error, "a refused use of a key is not counted");
+        }
+    }
+
+    async fn authenticate(&self, caller: &Caller, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
         let no = || Problem::unauthorized("The key does not count (any more).");
         let token = token::parse(text).ok_or_else(no)?;
-        let find = async || {
+        let load = async || {
+            limits::UNKNOWN_KEYS.admit_address(&self.cache, caller).await?;
             let by_id = doc! {"publicId": &token.public_id};
-            self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).find_one(by_id).await).await
+            let find = async |database| collection(&database).find_one(by_id).await;
+            let key = self.mongo.run(REQUEST_LIMIT, find).await?;
+            // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
+            if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
+                limits::UNKNOWN_KEYS.give_back_address(&self.cache, caller).await;
+            }
+            Ok::<_, Problem>(key)
         };
-        let key = self.lookup.get(&token.public_id, find).await?.ok_or_else(no)?;
+        let key = self.lookup.get(&token.public_id, load).await?.ok_or_else(no)?;
         if status(&key, clock::now()) != "active" || !self.is_secret(&key, &token) {
             return Err(no());
         }
@@ -365,6 +377,19 @@ impl ApiKeys {
         }
         Ok(key)
     }
+}
+
+async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<(), NotAccepted> {
+    let Some(key_id) = caller.key_id() else { return Ok(()) };
+    let usage = ApiKeyUsage {
+        id: id::new(),
+        user_id: caller.account.id.clone(),
+        key_id: key_id.to_owned(),
+        provider: None,
+        status: status.into(),
+        occurred_at: clock::now(),
+    };
+    queue.send(&[Event::ApiKeyUsage(usage)]).await
 }
 
 fn last4(token: &Token) -> String {

@@ -3,10 +3,9 @@
 //! The public id finds the key, the secret proves it, and the checksum tells a mistyped or cut-off key
 //! from a wrong one before anything is looked up; it also lets scanners of leaked secrets recognise it.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
 
-use crate::keys;
+use crate::keys::{self, hex};
 
 const PREFIX: &str = "pk";
 const PUBLIC_BYTES: usize = 8;
@@ -46,11 +45,7 @@ pub(super) fn parse(text: &str) -> Option<Token> {
 }
 
 fn checksum(body: &str) -> String {
-    hex(&digest(&SHA256, body.as_bytes()).as_ref()[..4])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
+    keys::sha256(body)[..8].to_owned()
 }
 
 fn is_hex(text: &str, bytes: usize) -> bool {

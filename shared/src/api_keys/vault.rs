@@ -12,15 +12,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    accounts::{display_name, insert_below},
     clock,
     config::ConfigError,
+    http::{Cursor, Page},
     id,
     keys::{Cipher, Seed},
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
-/// Provider keys that one account may keep.
-const LIMIT: u64 = 50;
+/// Provider keys that one account may have in use.
+const ACTIVE_LIMIT: u64 = 50;
 
 /// Whose models a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -42,8 +44,8 @@ pub struct NewProviderKey {
     #[garde(skip)]
     pub provider: Provider,
     /// For its owner to tell it by.
-    #[garde(length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[garde(length(chars, max = 100), custom(display_name))]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub name: String,
     /// The provider's secret.
     #[garde(custom(secret))]
@@ -94,6 +96,16 @@ pub struct ProviderKeyView {
     pub rotated_at: Option<String>,
 }
 
+/// A page of an account's keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderKeyPage {
+    /// The newest first.
+    pub keys: Vec<ProviderKeyView>,
+    /// Where the next page begins.
+    pub next_cursor: Option<String>,
+}
+
 /// `provider_keys`.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,19 +139,32 @@ impl ProviderKeys {
         Ok(Self { mongo: mongo.clone(), cipher })
     }
 
-    /// An account's keys, the newest first; of one provider, if given.
-    pub async fn list(&self, user_id: &str, provider: Option<Provider>) -> Result<Vec<ProviderKeyView>, mongo::Error> {
+    /// An account's keys, the newest first, from `cursor` on; of one provider, if given.
+    pub async fn list(
+        &self,
+        user_id: &str,
+        provider: Option<Provider>,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<ProviderKeyPage, mongo::Error> {
         let mut filter = doc! {"userId": user_id};
         if let Some(provider) = provider.and_then(|provider| bson::serialize_to_bson(&provider).ok()) {
             filter.insert("provider", provider);
         }
+        if let Some(Cursor(_, last)) = cursor {
+            filter.insert("_id", doc! {"$lt": last});
+        }
         let find = async |database: Database| {
-            collection(&database).find(filter).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
+            let keys = collection(&database);
+            let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
+            page.await?.try_collect::<Vec<_>>().await
         };
-        Ok(self.mongo.run(REQUEST_LIMIT, find).await?.iter().map(view).collect())
+        let read = self.mongo.run(REQUEST_LIMIT, find).await?;
+        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        Ok(ProviderKeyPage { keys: keys.iter().map(view).collect(), next_cursor })
     }
 
-    /// Keeps a key; `None` when the account keeps as many as it may.
+    /// Keeps a key; `None` when the account has as many in use as it may.
     pub async fn create(&self, user_id: &str, new: NewProviderKey) -> Result<Option<ProviderKeyView>, mongo::Error> {
         let id = id::new();
         let key = ProviderKey {
@@ -156,14 +181,9 @@ impl ProviderKeys {
             created_at: clock::to_bson(clock::now()),
             rotated_at: None,
         };
-        let insert = async |database: Database| {
-            let keys = collection(&database);
-            if keys.count_documents(doc! {"userId": user_id}).await? >= LIMIT {
-                return Ok(false);
-            }
-            keys.insert_one(&key).await.map(|_| true)
-        };
-        Ok(self.mongo.run(REQUEST_LIMIT, insert).await?.then(|| view(&key)))
+        let (view, active) = (view(&key), doc! {"userId": user_id, "active": true});
+        let made = insert_below(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
+        Ok(made.then_some(view))
     }
 
     /// A new secret for a key in use; `None` when the account has no such key.

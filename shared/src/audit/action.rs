@@ -5,15 +5,21 @@
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Action {
     SignUp,
+    SignUpRefused,
     SignIn,
     SignInFailed,
     SignInLocked,
+    SignInSuspended,
     SignOut,
+    RefreshRefused,
     RefreshReused,
     PasswordChanged,
     PasswordChangeFailed,
     PasswordResetRequested,
+    PasswordResetRefused,
     PasswordReset,
+    MfaRequired,
+    MfaBegun,
     MfaCodeSent,
     MfaVerified,
     MfaFailed,
@@ -82,10 +88,14 @@ impl Action {
     pub const fn is_failure(self) -> bool {
         matches!(
             self,
-            Self::SignInFailed
+            Self::SignUpRefused
+                | Self::SignInFailed
                 | Self::SignInLocked
+                | Self::SignInSuspended
+                | Self::RefreshRefused
                 | Self::RefreshReused
                 | Self::PasswordChangeFailed
+                | Self::PasswordResetRefused
                 | Self::MfaFailed
         )
     }
@@ -105,15 +115,21 @@ impl Action {
         use Severity::{Error, Info, Warning};
         match self {
             Self::SignUp => ("auth.signup", Auth, Info),
+            Self::SignUpRefused => ("auth.signup.refused", Auth, Warning),
             Self::SignIn => ("auth.login.success", Auth, Info),
             Self::SignInFailed => ("auth.login.failed", Auth, Warning),
             Self::SignInLocked => ("security.login.locked", Security, Warning),
+            Self::SignInSuspended => ("auth.login.suspended", Auth, Warning),
             Self::SignOut => ("auth.logout", Auth, Info),
+            Self::RefreshRefused => ("auth.refresh.refused", Auth, Warning),
             Self::RefreshReused => ("security.refresh.reused", Security, Error),
             Self::PasswordChanged => ("auth.password.changed", Auth, Info),
             Self::PasswordChangeFailed => ("auth.password.change_failed", Auth, Warning),
             Self::PasswordResetRequested => ("auth.password_reset.requested", Auth, Info),
+            Self::PasswordResetRefused => ("auth.password_reset.refused", Auth, Warning),
             Self::PasswordReset => ("auth.password_reset.completed", Auth, Info),
+            Self::MfaRequired => ("auth.mfa.required", Auth, Info),
+            Self::MfaBegun => ("auth.mfa.enrolment_begun", Auth, Info),
             Self::MfaCodeSent => ("auth.mfa.code_sent", Auth, Info),
             Self::MfaVerified => ("auth.mfa.verified", Auth, Info),
             Self::MfaFailed => ("auth.mfa.failed", Auth, Warning),

@@ -2,15 +2,20 @@
 //!
 //! What concerns sign-in, security or administration, or is graver than information, is in the store
 //! before the answer leaves; the rest may wait in the queue. Entries hold ids, never addresses, and a
-//! code over their content, made with a key (from `AUTH_PEPPER`) that the store does not have.
+//! code over their content, made with a key that the store does not have.
+//!
+//! Environment: `AUDIT_SEED` (secret), of which that key is made; for what may wait also `EVENTS_QUEUE_URL`. It is of no
+//! other use, so that whoever checks the trail needs no secret that opens anything.
 
 mod action;
 mod read;
 mod seal;
 
+use std::sync::Arc;
+
 use bson::Document;
 use jiff::SignedDuration;
-use mongodb::Database;
+use mongodb::{ClientSession, Collection, Database};
 use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
@@ -18,7 +23,6 @@ pub use read::{AuditFilter, AuditPage, list};
 pub use seal::{Checked, verify};
 
 use crate::{
-    accounts::Account,
     clock,
     config::ConfigError,
     events::{AuditEntry, Event},
@@ -31,6 +35,24 @@ use crate::{
 
 /// Fields of an entry that are dates in the store.
 const DATES: [&str; 2] = ["at", "expiresAt"];
+
+/// Somebody who does something that is worth an entry.
+pub trait Actor {
+    /// Their id: never an address.
+    fn id(&self) -> &str;
+    /// Their role now.
+    fn role(&self) -> &'static str;
+}
+
+impl<T: Actor> Actor for Arc<T> {
+    fn id(&self) -> &str {
+        (**self).id()
+    }
+
+    fn role(&self) -> &'static str {
+        (**self).role()
+    }
+}
 
 /// Something worth an entry.
 #[derive(Debug)]
@@ -50,8 +72,8 @@ impl Fact {
 
     /// Who did it.
     #[must_use]
-    pub fn by(mut self, account: &Account) -> Self {
-        self.actor = Some((account.id.clone(), account.role.name().to_owned()));
+    pub fn by(mut self, actor: &impl Actor) -> Self {
+        self.actor = Some((actor.id().to_owned(), actor.role().to_owned()));
         self
     }
 
@@ -62,6 +84,15 @@ impl Fact {
         self
     }
 
+    /// To whose account, where that is known.
+    #[must_use]
+    pub fn on_user(self, id: Option<&str>) -> Self {
+        match id {
+            Some(id) => self.on("user", id),
+            None => self,
+        }
+    }
+
     /// More about it: small values that are neither secret nor personal.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -70,22 +101,23 @@ impl Fact {
     }
 }
 
-/// Where entries go.
+/// Where entries go; clones share it.
+#[derive(Clone)]
 pub struct Trail {
     mongo: Mongo,
     mac: Mac,
-    queue: Option<Queue>,
+    queue: Option<Arc<Queue>>,
 }
 
 impl Trail {
-    /// Reads `AUTH_PEPPER`; writes everything at once.
+    /// Reads `AUDIT_SEED`; writes everything at once.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Ok(Self { mongo: mongo.clone(), mac: seal::mac(&Seed::from_env("AUTH_PEPPER")?), queue: None })
+        Ok(Self { mongo: mongo.clone(), mac: seal::mac(&Seed::from_env("AUDIT_SEED")?), queue: None })
     }
 
     /// Sends what may wait through the events queue instead.
     pub fn with_queue(self) -> Result<Self, ConfigError> {
-        Ok(Self { queue: Some(Queue::events_from_env()?), ..self })
+        Ok(Self { queue: Some(Arc::new(Queue::events_from_env()?)), ..self })
     }
 
     /// Keeps `fact`. An error means that it is not kept: then what it tells of must not be claimed done.
@@ -99,7 +131,22 @@ impl Trail {
                 Err(error) => tracing::warn!(%error, "an audit entry goes straight into the store"),
             }
         }
-        self.store(&entry).await
+        let document = document(&entry).map_err(Problem::internal)?;
+        self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(document).await).await?;
+        Ok(())
+    }
+
+    /// As [`Trail::record`], in the transaction that does what `fact` tells of: both are kept, or neither.
+    pub(crate) async fn record_with(
+        &self,
+        session: &mut ClientSession,
+        database: &Database,
+        caller: &Caller,
+        fact: Fact,
+    ) -> mongodb::error::Result<()> {
+        let document = document(&self.entry(caller, fact));
+        let document = document.map_err(|error| mongodb::error::Error::custom(error.to_string()))?;
+        entries(database).insert_one(document).session(session).await.map(drop)
     }
 
     fn entry(&self, caller: &Caller, fact: Fact) -> AuditEntry {
@@ -126,14 +173,16 @@ impl Trail {
         entry.hash = seal::hash(&self.mac, &entry);
         entry
     }
+}
 
-    async fn store(&self, entry: &AuditEntry) -> Result<(), Problem> {
-        let mut document = mongo::to_document(entry, &DATES).map_err(Problem::internal)?;
-        document.remove("id");
-        document.insert("_id", &entry.id);
-        let insert =
-            async |database: Database| database.collection::<Document>("audit_logs").insert_one(document).await;
-        self.mongo.run(REQUEST_LIMIT, insert).await?;
-        Ok(())
-    }
+/// As it is stored.
+fn document(entry: &AuditEntry) -> anyhow::Result<Document> {
+    let mut document = mongo::to_document(entry, &DATES)?;
+    document.remove("id");
+    document.insert("_id", &entry.id);
+    Ok(document)
+}
+
+fn entries(database: &Database) -> Collection<Document> {
+    database.collection("audit_logs")
 }

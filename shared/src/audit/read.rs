@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     clock,
-    http::{Cursor, Problem},
+    http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
@@ -52,18 +52,16 @@ pub async fn list(
     cursor: Option<Cursor>,
 ) -> Result<AuditPage, Problem> {
     let query = query(filter, cursor);
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
-    let read = async |database: Database| {
+    let find = async |database: Database| {
         let entries = database.collection::<RawDocumentBuf>("audit_logs");
-        entries.find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+        let page = entries.find(query).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
+        page.await?.try_collect::<Vec<_>>().await
     };
-    let documents = mongo.run(REQUEST_LIMIT, read).await?;
-    let more = documents.len() > limit;
-    let entries: anyhow::Result<Vec<_>> =
-        documents.iter().take(limit).map(|document| mongo::to_json(document)).collect();
-    let entries = entries.map_err(Problem::internal)?;
-    let last = entries.last().filter(|_| more).and_then(|entry| entry["id"].as_str());
-    Ok(AuditPage { next_cursor: last.map(|id| Cursor(String::new(), id.to_owned()).encode()), entries })
+    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let place = |entry: &RawDocumentBuf| Cursor(String::new(), entry.get_str("_id").unwrap_or_default().to_owned());
+    let (documents, next_cursor) = Page::cut(read, limit, place);
+    let entries: anyhow::Result<_> = documents.iter().map(|document| mongo::to_json(document)).collect();
+    Ok(AuditPage { entries: entries.map_err(Problem::internal)?, next_cursor })
 }
 
 /// Ids are ordered by time, so they are what a page is cut by.

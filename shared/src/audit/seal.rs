@@ -33,7 +33,7 @@ pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
     mac.sign(&serde_json::to_string(&bare).unwrap_or_default())
 }
 
-/// Reads every entry and compares its code with its content, from `AUTH_PEPPER`'s seed.
+/// Reads every entry and compares its code with its content, with `AUDIT_SEED` for `seed`.
 pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<Checked, mongo::Error> {
     let mac = mac(seed);
     let (mut checked, mut last) = (Checked::default(), String::new());
@@ -66,7 +66,7 @@ pub(super) fn entry(document: &RawDocumentBuf) -> Option<AuditEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::DATES;
+    use crate::audit::document;
     use bson::Document;
     use serde_json::json;
 
@@ -80,9 +80,7 @@ mod tests {
         }))
         .expect("an entry");
         written.hash = hash(&mac, &written);
-        let mut document: Document = mongo::to_document(&written, &DATES).expect("a document");
-        document.remove("id");
-        document.insert("_id", "1");
+        let mut document = document(&written).expect("a document");
         let raw = |document: &Document| RawDocumentBuf::try_from(document).expect("raw");
         let read = entry(&raw(&document)).expect("an entry");
         assert_eq!(hash(&mac, &read), written.hash);

@@ -6,6 +6,6 @@ mod triage;
 
 pub use page_url::PageUrl;
 pub use report::{
-    ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportView, Status, create, list,
+    Created, ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportView, Status, create, list,
 };
 pub use triage::{TRIAGE, Triage, Triaged, triage};

@@ -8,8 +8,10 @@ const SECRET_NAMES: [&str; 14] = [
     "token", "secret", "key", "password", "passwd", "pwd", "auth", "code", "session", "sid", "sig", "jwt", "otp",
     "mail",
 ];
-/// A value without a space that is this long is an identifier or a key, whatever it is called.
-const LONG_VALUE_CHARS: usize = 32;
+/// A text without a space that is this long is an identifier or a key, whatever it is called.
+const LONG_CHARS: usize = 32;
+/// What only an address has within an address, or what is encoded twice: parameters of its own, which nobody looks into.
+const OF_AN_ADDRESS: [&str; 5] = ["?", "=", "#", "%", "://"];
 
 /// The address of a web page as a report keeps it: no name and password before the host, no fragment (which
 /// carries access tokens of sign-ins), and no parameter that looks like a secret.
@@ -49,10 +51,14 @@ impl TryFrom<String> for PageUrl {
     }
 }
 
+/// A parameter without a value may itself be the secret: names are looked at like values.
 fn is_secret(name: &str, value: &str) -> bool {
-    let name = name.to_lowercase();
-    let long = value.chars().count() >= LONG_VALUE_CHARS && !value.contains(char::is_whitespace);
-    long || value.contains('@') || SECRET_NAMES.iter().any(|word| name.contains(word))
+    let lower = name.to_lowercase();
+    let looks_secret = |text: &str| {
+        let is_long = text.chars().count() >= LONG_CHARS && !text.contains(char::is_whitespace);
+        is_long || text.contains('@') || OF_AN_ADDRESS.iter().any(|part| text.contains(part))
+    };
+    SECRET_NAMES.iter().any(|word| lower.contains(word)) || looks_secret(name) || looks_secret(value)
 }
 
 #[cfg(test)]
@@ -68,6 +74,14 @@ mod tests {
             ("https://a.example/p?u=ada%40example.com", "https://a.example/p"),
             ("https://a.example/p?x=eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0", "https://a.example/p"),
             ("https://ada:pw@a.example/p#id_token=x", "https://a.example/p"),
+            ("https://a.example/p?eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0&page=2", "https://a.example/p?page=2"),
+            ("https://a.example/p?ada@example.com", "https://a.example/p"),
+            ("https://a.example/p?next=/cb?token=abc&page=2", "https://a.example/p?page=2"),
+            ("https://a.example/p?next=%2Fcb%3Ftoken%3Dabc", "https://a.example/p"),
+            ("https://a.example/p?next=%252Fcb%253Ftoken%253Dabc", "https://a.example/p"),
+            ("https://a.example/p?next=/cb%23access_token%3Dabc", "https://a.example/p"),
+            ("https://a.example/p?next=https://b.example/reset/abc", "https://a.example/p"),
+            ("https://a.example/p?next=/prompts/7", "https://a.example/p?next=%2Fprompts%2F7"),
         ] {
             assert_eq!(PageUrl::try_from(text.to_owned()).expect(text).as_str(), kept);
         }

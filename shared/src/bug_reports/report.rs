@@ -1,9 +1,10 @@
 //! A report as it comes, as stored, and as it is shown.
 
-use bson::{DateTime, doc};
-use futures_util::TryStreamExt;
+use bson::{DateTime, Document, doc};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
-use mongodb::{Collection, Database};
+use jiff::SignedDuration;
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,13 +12,16 @@ use super::PageUrl;
 use crate::{
     accounts::{Account, Principal, Role},
     clock,
-    http::{Cursor, Problem, plain},
+    http::{Cursor, Page, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
 /// Reports that one account may have open: M0 holds 512 MB for everybody.
 pub const LIMIT: u64 = 100;
+
+/// How long the same words on the same page are the same report: whoever presses twice means one.
+const SAME_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Something that went wrong.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -98,7 +102,7 @@ impl Status {
 }
 
 /// `bug_reports`.
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     #[serde(rename = "_id")]
@@ -119,7 +123,7 @@ pub(super) struct Report {
 }
 
 /// A step of a report, as stored.
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
     pub(super) status: Status,
@@ -183,6 +187,17 @@ pub struct ReportPage {
     pub next_cursor: Option<String>,
 }
 
+/// What became of a new report.
+#[derive(Debug)]
+pub enum Created {
+    /// It is kept.
+    Done(Box<ReportView>),
+    /// It was before: this is it.
+    Known(Box<ReportView>),
+    /// The account has [`LIMIT`] reports open.
+    TooMany,
+}
+
 /// Which reports.
 #[derive(Debug, Default)]
 pub struct ReportFilter {
@@ -214,9 +229,10 @@ impl From<Report> for ReportView {
     }
 }
 
-/// Keeps a report of `account`; `None` when it has as many open as it may.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Option<ReportView>, mongo::Error> {
-    let now = clock::to_bson(clock::now());
+/// Keeps a report of `account`, once however often it is sent within a day.
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Created, mongo::Error> {
+    let at = clock::now();
+    let now = clock::to_bson(at);
     let report = Report {
         id: id::new(),
         user_id: account.id.clone(),
@@ -233,16 +249,36 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
         created_at: now,
         updated_at: now,
     };
-    let open = doc! {"userId": &account.id, "status": {"$in": ["new", "triaged"]}};
-    let insert = async |database: Database| {
-        let reports = collection(&database);
-        if reports.count_documents(open).await? >= LIMIT {
-            return Ok(false);
-        }
-        reports.insert_one(&report).await.map(|_| true)
+    let same = doc! {
+        "userId": &report.user_id, "pageUrl": &report.page_url, "description": &report.description,
+        "createdAt": {"$gt": clock::to_bson(at - SAME_FOR)},
     };
-    let kept = mongo.run(REQUEST_LIMIT, insert).await?;
-    Ok(kept.then(|| report.into()))
+    insert(mongo.clone(), report, same).await
+}
+
+/// Boxed: the driver's futures are large.
+fn insert(mongo: Mongo, report: Report, same: Document) -> BoxFuture<'static, Result<Created, mongo::Error>> {
+    let insert = async move |database: Database| {
+        let mut session = database.client().start_session().await?;
+        let work = async move |session: &mut ClientSession| {
+            // Two reports of one account at once both write it: one of them starts over, and finds the other.
+            let users = database.collection::<Document>("users");
+            let touch = doc! {"$inc": {"bugReports": 1}};
+            users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
+            let reports = collection(&database);
+            if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
+                return Ok(Created::Known(Box::new(before.into())));
+            }
+            let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
+            if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
+                return Ok(Created::TooMany);
+            }
+            reports.insert_one(&report).session(&mut *session).await?;
+            Ok(Created::Done(Box::new(report.clone().into())))
+        };
+        session.start_transaction().and_run2(work).await
+    };
+    async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
 }
 
 /// The caller's reports, or all in their reach, the newest first, from `cursor` on.
@@ -264,19 +300,17 @@ pub async fn list(
     if let Some(Cursor(_, last)) = cursor {
         query.insert("_id", doc! {"$lt": last});
     }
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let wanted = Page::to_read(limit);
     let find = async |database: Database| {
         collection(&database).find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
     };
-    let mut reports = mongo.run(REQUEST_LIMIT, find).await?;
-    let more = reports.len() > limit;
-    reports.truncate(limit);
-    let next_cursor = reports.last().filter(|_| more).map(|report| Cursor(String::new(), report.id.clone()).encode());
+    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let (reports, next_cursor) = Page::cut(read, limit, |report| Cursor(String::new(), report.id.clone()));
     Ok(ReportPage { reports: reports.into_iter().map(ReportView::from).collect(), next_cursor })
 }
 
 /// Reports that the caller may triage: every one for a super admin, else those of their organisation.
-pub(super) fn reach(principal: &Principal) -> Result<bson::Document, Problem> {
+pub(super) fn reach(principal: &Principal) -> Result<Document, Problem> {
     match (principal.role(), &principal.account.organization_id) {
         (Role::SuperAdmin, _) => Ok(doc! {}),
         (_, Some(organization)) => Ok(doc! {"organizationId": organization}),

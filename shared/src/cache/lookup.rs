@@ -5,6 +5,9 @@
 //! [`Lookup::forget`], which leaves a mark in the cache for as long as a read begun before may last:
 //! until it is gone, no copy is kept there. Without the cache server, each environment asks the store
 //! every half minute.
+//!
+//! Half a minute is too long for some ([`Lookup::at_once`]): then the cache is asked each time, and the process's own
+//! copy counts only where there is no server, or while it is away.
 
 use std::{
     sync::Arc,
@@ -36,6 +39,7 @@ const LOCAL_ENTRIES: u64 = 1_000;
 pub struct Lookup<T> {
     kind: &'static str,
     cache: Cache,
+    at_once: bool,
     local: moka::sync::Cache<String, Copy<T>>,
 }
 
@@ -53,7 +57,12 @@ impl<T> Clone for Copy<T> {
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     /// Records whose keys in the cache begin with `kind`.
     pub fn new(kind: &'static str, cache: Cache) -> Self {
-        Self { kind, cache, local: moka::sync::Cache::new(LOCAL_ENTRIES) }
+        Self { kind, cache, at_once: false, local: moka::sync::Cache::new(LOCAL_ENTRIES) }
+    }
+
+    /// As [`Lookup::new`], for records whose change must be in force everywhere at once.
+    pub fn at_once(kind: &'static str, cache: Cache) -> Self {
+        Self { at_once: true, ..Self::new(kind, cache) }
     }
 
     /// The record with this id, from the nearest place that has it; `load` asks the store.
@@ -62,8 +71,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
         id: &str,
         load: impl AsyncFnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<Arc<T>>, E> {
-        let fresh = |copy: &Copy<T>| copy.read_at.elapsed().is_ok_and(|age| age < LOCAL_TTL);
-        if let Some(copy) = self.local.get(id).filter(fresh) {
+        let asks_cache = self.at_once && self.cache.is_up().await;
+        let counts = |copy: &Copy<T>| !asks_cache && copy.read_at.elapsed().is_ok_and(|age| age < LOCAL_TTL);
+        if let Some(copy) = self.local.get(id).filter(counts) {
             self.cache.tally(self.kind, true);
             return Ok(copy.record);
         }
@@ -131,7 +141,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Server, *};
     use std::{
         convert::Infallible,
         sync::atomic::{AtomicU64, Ordering},
@@ -152,6 +162,21 @@ mod tests {
         lookup.forget("a").await;
         lookup.get("a", load).await.expect("infallible");
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn what_must_be_in_force_at_once_has_its_own_copy_only_without_the_server() {
+        let away = Cache::new(Server::at("redis://127.0.0.1:1"));
+        let lookup = Lookup::<u64>::at_once("test", away.clone());
+        let (asked, mut seen) = (AtomicU64::new(0), Vec::new());
+        for failed_just_now in [false, true, true, false] {
+            if !failed_just_now {
+                away.retry_now().await;
+            }
+            let load = async || Ok::<_, Infallible>(Some(asked.fetch_add(1, Ordering::Relaxed)));
+            seen.extend(lookup.get("a", load).await.expect("infallible").as_deref().copied());
+        }
+        assert_eq!(seen, [0, 0, 0, 1], "asked where the server might answer");
     }
 
     #[tokio::test]

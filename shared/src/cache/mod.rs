@@ -6,12 +6,13 @@
 
 mod elasticache;
 mod lookup;
+mod once;
 mod server;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
@@ -21,6 +22,7 @@ use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
 use server::Server;
 
 pub use lookup::Lookup;
+pub use once::{Limited, Once};
 
 /// The longest that a caller waits for the cache, connecting included.
 const CALL_LIMIT: Duration = Duration::from_millis(300);
@@ -38,8 +40,10 @@ const ADD: &str = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return {n, redis.call('PTTL', KEYS[1])}";
 
-/// A counter that ended meanwhile must not come back without an end.
-const SUBTRACT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECRBY', KEYS[1], ARGV[1]) end";
+/// A counter that ended meanwhile must not come back without an end, and one that began anew meanwhile has less to
+/// give than was taken from the one before: never below zero.
+const SUBTRACT: &str = "local n = tonumber(redis.call('GET', KEYS[1]))
+if n then redis.call('DECRBY', KEYS[1], math.min(n, tonumber(ARGV[1]))) end";
 
 /// A counter after its increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +61,10 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     server: Option<Server>,
     live: Mutex<Option<Live>>,
-    paused_until: Mutex<Option<Instant>>,
+    paused_until: Mutex<Option<SystemTime>>,
     local: moka::sync::Cache<String, LocalEntry>,
+    /// Until when things are remembered that count once: apart, since they are many and must not drive counters out.
+    counted: moka::sync::Cache<String, SystemTime>,
     tallies: std::sync::Mutex<BTreeMap<String, Tally>>,
 }
 
@@ -77,7 +83,8 @@ struct Live {
 #[derive(Clone)]
 struct LocalEntry {
     value: String,
-    expires: Instant,
+    /// By the wall clock, which goes on while Lambda has the process frozen.
+    expires: SystemTime,
 }
 
 impl Cache {
@@ -97,16 +104,22 @@ impl Cache {
             live: Mutex::default(),
             paused_until: Mutex::default(),
             local: moka::sync::Cache::new(LOCAL_ENTRIES),
+            counted: moka::sync::Cache::new(LOCAL_ENTRIES),
             tallies: std::sync::Mutex::default(),
         }))
     }
 
     /// The value under `key`, if it is there and has not expired. Counted as a hit or a miss.
     pub async fn get(&self, key: &str) -> Option<String> {
-        let remote = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await;
-        let value = remote.unwrap_or_else(|| self.local(key));
+        let value = self.peek(key).await;
         self.tally(key, value.is_some());
         value
+    }
+
+    /// As [`Cache::get`], uncounted: for who decides by the value whether it is a hit, and says so by [`Cache::tally`].
+    pub async fn peek(&self, key: &str) -> Option<String> {
+        let remote = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await;
+        remote.unwrap_or_else(|| self.local(key))
     }
 
     /// Keeps `value` for `ttl`.
@@ -120,17 +133,29 @@ impl Cache {
         self.0.server.is_some()
     }
 
+    /// Whether there is a server, and it has not just failed.
+    async fn is_up(&self) -> bool {
+        self.has_server() && self.0.paused_until.lock().await.is_none_or(|until| until <= SystemTime::now())
+    }
+
     /// Ends the pause after a failure.
     async fn retry_now(&self) {
         self.0.paused_until.lock().await.take();
     }
 
     /// Counts a hit or a miss, by what stands in the key before the first colon.
-    fn tally(&self, key: &str, hit: bool) {
+    pub fn tally(&self, key: &str, hit: bool) {
         let kind = key.split(':').next().unwrap_or_default();
         let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let tally = tallies.entry(kind.to_owned()).or_default();
         if hit { tally.hits += 1 } else { tally.misses += 1 }
+    }
+
+    /// Hits and misses so far of a kind of key.
+    #[cfg(test)]
+    pub(crate) fn tallied(&self, kind: &str) -> (u64, u64) {
+        let tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.get(kind).map_or((0, 0), |tally| (tally.hits, tally.misses))
     }
 
     /// As [`Cache::get`], from the server alone: for what another environment may have taken back, which
@@ -189,29 +214,33 @@ impl Cache {
         )
     }
 
-    /// Takes `amount` back from the counter `key`, if it is counting.
+    /// Takes `amount` back from the counter `key`, if it is counting; it ends at zero.
     pub async fn subtract(&self, key: &str, amount: u64) {
         let script = Script::new(SUBTRACT);
         let take = async |connection: &mut MultiplexedConnection| {
             script.key(key).arg(amount).invoke_async::<()>(connection).await
         };
-        if self.call(take).await.is_none()
-            && let Some(entry) = self.0.local.get(key)
+        if self.call(take).await.is_none() {
+            self.subtract_local(key, amount);
+        }
+    }
+
+    fn subtract_local(&self, key: &str, amount: u64) {
+        if let Some(entry) = self.0.local.get(key)
             && let Ok(count) = entry.value.parse::<u64>()
         {
-            self.0
-                .local
-                .insert(key.to_owned(), LocalEntry { value: count.saturating_sub(amount).to_string(), ..entry });
+            let value = count.saturating_sub(amount).to_string();
+            self.0.local.insert(key.to_owned(), LocalEntry { value, ..entry });
         }
     }
 
     fn add_local(&self, key: &str, amount: u64, window: Duration) -> Count {
-        let kept = self.0.local.get(key).filter(|entry| Instant::now() < entry.expires);
-        let kept = kept.and_then(|entry| Some((entry.value.parse::<u64>().ok()?, entry.expires)));
-        let (used, resets_in) = match kept {
-            Some((used, expires)) => (used + amount, expires.saturating_duration_since(Instant::now())),
-            None => (amount, window),
-        };
+        let kept = self.0.local.get(key).and_then(|entry| {
+            // An error means that the window is over.
+            let left = entry.expires.duration_since(SystemTime::now()).ok()?;
+            Some((entry.value.parse::<u64>().ok()? + amount, left))
+        });
+        let (used, resets_in) = kept.unwrap_or((amount, window));
         self.keep_local(key, used.to_string(), resets_in);
         Count { used, resets_in }
     }
@@ -241,7 +270,7 @@ impl Cache {
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>,
     ) -> Option<T> {
         let server = self.0.server.as_ref()?;
-        if self.0.paused_until.lock().await.is_some_and(|until| Instant::now() < until) {
+        if !self.is_up().await {
             return None;
         }
         let attempt = async {
@@ -258,7 +287,7 @@ impl Cache {
                 *live = None;
             }
             if let Ok(mut until) = self.0.paused_until.try_lock() {
-                *until = Some(Instant::now() + PAUSE_AFTER_FAILURE);
+                *until = Some(SystemTime::now() + PAUSE_AFTER_FAILURE);
             }
             None
         })
@@ -276,11 +305,11 @@ impl Cache {
     }
 
     fn local(&self, key: &str) -> Option<String> {
-        self.0.local.get(key).filter(|entry| Instant::now() < entry.expires).map(|entry| entry.value)
+        self.0.local.get(key).filter(|entry| SystemTime::now() < entry.expires).map(|entry| entry.value)
     }
 
     fn keep_local(&self, key: &str, value: String, ttl: Duration) {
-        self.0.local.insert(key.to_owned(), LocalEntry { value, expires: Instant::now() + ttl });
+        self.0.local.insert(key.to_owned(), LocalEntry { value, expires: SystemTime::now() + ttl });
     }
 }
 
@@ -304,6 +333,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[tokio::test]
     async fn memory_stands_in_for_a_missing_server() {
@@ -315,6 +345,9 @@ mod tests {
         assert_eq!(cache.get("k").await, None);
         let minute = Duration::from_mins(1);
         assert_eq!([cache.increment("n", minute).await.used, cache.increment("n", minute).await.used], [1, 2]);
+        cache.subtract("n", 3).await;
+        assert_eq!(cache.get("n").await.as_deref(), Some("0"), "never below zero");
+        assert_eq!(cache.increment("n", minute).await.used, 1);
         assert!(cache.lock("l", Duration::from_secs(1)).await);
         assert!(!cache.lock("l", Duration::from_secs(1)).await);
     }

@@ -111,8 +111,8 @@ impl Content {
         }
         match &state.fallback {
             Some((snapshot, at)) if !is_past(*at, keep(snapshot.origin)) => snapshot.clone(),
-            _ => {
-                let snapshot = self.fall_back().await;
+            kept => {
+                let snapshot = self.fall_back(kept.as_ref().map(|(snapshot, _)| snapshot)).await;
                 state.fallback = Some((snapshot.clone(), SystemTime::now()));
                 snapshot
             }
@@ -138,7 +138,8 @@ impl Content {
         }
     }
 
-    async fn fall_back(&self) -> Snapshot {
+    /// What the database has kept before is newer than the backup, should it be away now.
+    async fn fall_back(&self, kept: Option<&Snapshot>) -> Snapshot {
         let started = Instant::now();
         let from_database = match &self.database {
             Some(database) => database.load().await.and_then(|items| index(&items)),
@@ -148,10 +149,7 @@ impl Content {
             Ok(library) => Snapshot { library, origin: Origin::Mongodb },
             Err(reason) => {
                 tracing::warn!(content = self.kind.name(), reason, "the database cannot stand in");
-                // The build's own test reads every backup, so this cannot fail.
-                let library =
-                    self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
-                Snapshot { library, origin: Origin::Backup }
+                kept.cloned().unwrap_or_else(|| self.stand_in())
             }
         };
         tracing::warn!(
@@ -162,6 +160,12 @@ impl Content {
         );
         Metrics::of_stack().count("ContentFallback", 1).emit();
         snapshot
+    }
+
+    fn stand_in(&self) -> Snapshot {
+        // The build's own test reads every backup, so this cannot fail.
+        let library = self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
+        Snapshot { library, origin: Origin::Backup }
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Arc<Library>, String> {
@@ -182,4 +186,114 @@ fn keep(origin: Origin) -> Duration {
 /// By the wall clock: it goes on while Lambda has the process frozen.
 fn is_past(at: SystemTime, age: Duration) -> bool {
     at.elapsed().is_ok_and(|elapsed| elapsed >= age)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A published file, a database that answers or not, and what is served of them.
+    struct Scene {
+        folder: PathBuf,
+        content: Content,
+    }
+
+    struct Database(Arc<std::sync::Mutex<Result<&'static str, String>>>);
+
+    impl DatabaseFallback for Database {
+        fn load(&self) -> BoxFuture<'_, Result<Vec<Map<String, Value>>, String>> {
+            let answer = self.0.lock().expect("not poisoned").clone();
+            async move { answer.map(|id| vec![item(id)]) }.boxed()
+        }
+    }
+
+    fn item(id: &str) -> Map<String, Value> {
+        json!({"id": id, "title": id, "content": id}).as_object().expect("an object").clone()
+    }
+
+    impl Scene {
+        fn new(database: &Arc<std::sync::Mutex<Result<&'static str, String>>>) -> Self {
+            let folder = std::env::temp_dir().join(crate::id::new());
+            fs::create_dir(&folder).expect("a folder");
+            let source = PublishedContent::at(&format!("file://{}", folder.display())).expect("a folder's URL");
+            let database: Box<dyn DatabaseFallback> = Box::new(Database(Arc::clone(database)));
+            let backup = super::super::backup::PROMPTS;
+            let state = Mutex::default();
+            Self { folder, content: Content { kind: Kind::Prompts, source, database: Some(database), backup, state } }
+        }
+
+        fn publish(&self, text: &str) {
+            fs::write(self.folder.join("prompts.json"), text).expect("written");
+        }
+
+        /// As a minute, or five, later.
+        async fn later(&self) {
+            let mut state = self.content.state.lock().await;
+            state.checked = None;
+            if let Some((_, at)) = &mut state.fallback {
+                *at = SystemTime::UNIX_EPOCH;
+            }
+        }
+
+        async fn served(&self) -> (bool, Origin) {
+            let Snapshot { library, origin } = self.content.current().await;
+            (library.find("new").is_some(), origin)
+        }
+    }
+
+    impl Drop for Scene {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    fn file(id: &str) -> String {
+        json!({"totalPrompts": 1, "prompts": [item(id)]}).to_string()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_asked_for_anew_once_a_minute_and_kept_while_it_is_broken_or_gone() {
+        let database = Arc::new(std::sync::Mutex::new(Err("away".to_owned())));
+        let scene = Scene::new(&database);
+        scene.publish(&file("old"));
+        assert_eq!(scene.served().await, (false, Origin::Json));
+        scene.publish(&file("new"));
+        assert_eq!(scene.served().await, (false, Origin::Json), "not before the minute is over");
+        scene.later().await;
+        assert_eq!(scene.served().await, (true, Origin::Json));
+        let library = scene.content.current().await.library;
+        scene.later().await;
+        assert!(Arc::ptr_eq(&library, &scene.content.current().await.library), "unchanged, so not read again");
+        for broken in ["", "{", &file("old")[..20], r#"{"totalPrompts": 0, "prompts": []}"#] {
+            scene.publish(broken);
+            scene.later().await;
+            assert_eq!(scene.served().await, (true, Origin::Json), "{broken}");
+        }
+        fs::remove_file(scene.folder.join("prompts.json")).expect("removed");
+        scene.later().await;
+        assert_eq!(scene.served().await, (true, Origin::Json));
+    }
+
+    #[tokio::test]
+    async fn what_the_database_stood_in_with_is_not_given_up_for_the_older_backup() {
+        let database = Arc::new(std::sync::Mutex::new(Ok("new")));
+        let scene = Scene::new(&database);
+        assert_eq!(scene.served().await, (true, Origin::Mongodb));
+        *database.lock().expect("not poisoned") = Err("away".to_owned());
+        scene.later().await;
+        assert_eq!(scene.served().await, (true, Origin::Mongodb));
+        let other = Scene::new(&database);
+        assert_eq!(other.served().await, (false, Origin::Backup));
+        *database.lock().expect("not poisoned") = Ok("new");
+        other.later().await;
+        assert_eq!(other.served().await, (true, Origin::Mongodb));
+        other.publish(&file("old"));
+        other.later().await;
+        assert_eq!(other.served().await, (false, Origin::Json));
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Kind, PublishedContent, SourceError, Store, file, source::Fetched};
+use super::{Kind, PublishedContent, SourceError, Store, backup, file, source::Fetched};
 use crate::mongo::WORK_LIMIT;
 
 /// A result smaller than this share of what is published (in percent) looks like a loss.
@@ -32,7 +32,8 @@ pub enum Outcome {
 }
 
 /// Publishes `kind`, unless nothing changed, or the result is empty or more than a fifth smaller
-/// than what is published. `allow_shrink` is a person's word that smaller is right; empty never is.
+/// than what is published; or than the backup, while nothing usable is. `allow_shrink` is a person's word that smaller
+/// is right; empty never is.
 pub async fn export(
     kind: Kind,
     store: &Store,
@@ -42,24 +43,42 @@ pub async fn export(
 ) -> anyhow::Result<Outcome> {
     let items = store.publishable(kind, WORK_LIMIT).await?;
     let published = published(kind, target).await?;
-    let outcome = judge(&items, published.as_deref(), allow_shrink);
+    let outcome = judge(kind, &items, published.as_deref(), allow_shrink)?;
     if let Outcome::Published { .. } = outcome {
         target.publish(kind, file::render(kind, &items, at)).await?;
     }
     Ok(outcome)
 }
 
-fn judge(items: &[Map<String, Value>], published: Option<&[Map<String, Value>]>, allow_shrink: bool) -> Outcome {
+fn judge(
+    kind: Kind,
+    items: &[Map<String, Value>],
+    published: Option<&[Map<String, Value>]>,
+    allow_shrink: bool,
+) -> anyhow::Result<Outcome> {
     if let Err(reason) = file::check(items) {
-        return Outcome::Refused { reason: format!("the database's content is not publishable: {reason}") };
+        return Ok(Outcome::Refused { reason: format!("the database's content is not publishable: {reason}") });
     }
-    let count = items.len();
-    match published {
-        Some(before) if before == items => Outcome::Unchanged { items: count },
-        Some(before) if !allow_shrink && count * 100 < before.len() * LEAST_SHARE => Outcome::Refused {
-            reason: format!("{count} items would replace {}: more than a fifth fewer", before.len()),
-        },
-        _ => Outcome::Published { items: count },
+    if published.is_some_and(|published| published == items) {
+        return Ok(Outcome::Unchanged { items: items.len() });
+    }
+    let before = match published {
+        Some(published) => published.len(),
+        None => file::parse(kind, backup(kind))?.len(),
+    };
+    if !allow_shrink && items.len() * 100 < before * LEAST_SHARE {
+        let reason = format!("{} items would replace {before}: more than a fifth fewer", items.len());
+        return Ok(Outcome::Refused { reason });
+    }
+    Ok(Outcome::Published { items: items.len() })
+}
+
+/// What there was when this was built.
+const fn backup(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::Prompts => backup::PROMPTS,
+        Kind::Patterns => backup::PATTERNS,
+        Kind::Learning => backup::LEARNING,
     }
 }
 
@@ -88,11 +107,26 @@ mod tests {
     #[test]
     fn a_loss_is_not_published_unless_a_person_says_so() {
         let before = items(100);
+        let judge = |items: &[_], published, allow_shrink| {
+            judge(Kind::Prompts, items, published, allow_shrink).expect("a sound backup")
+        };
         assert_eq!(judge(&items(100), Some(&before), false), Outcome::Unchanged { items: 100 });
         assert_eq!(judge(&items(80), Some(&before), false), Outcome::Published { items: 80 });
         assert!(matches!(judge(&items(79), Some(&before), false), Outcome::Refused { .. }));
         assert_eq!(judge(&items(79), Some(&before), true), Outcome::Published { items: 79 });
         assert!(matches!(judge(&[], Some(&before), true), Outcome::Refused { .. }));
-        assert_eq!(judge(&items(1), None, false), Outcome::Published { items: 1 });
+    }
+
+    #[test]
+    fn while_nothing_usable_is_published_a_loss_is_told_by_the_backup() {
+        for kind in Kind::ALL {
+            let backup = file::parse(kind, backup(kind)).expect("a sound backup");
+            let judge =
+                |count: usize, allow_shrink| judge(kind, &backup[..count], None, allow_shrink).expect("a sound backup");
+            let all = backup.len();
+            assert_eq!(judge(all, false), Outcome::Published { items: all });
+            assert!(matches!(judge(all / 2, false), Outcome::Refused { .. }), "{kind:?}");
+            assert_eq!(judge(all / 2, true), Outcome::Published { items: all / 2 });
+        }
     }
 }

@@ -6,14 +6,13 @@ use serde_json::{
 };
 
 use super::file;
+use crate::accounts::Role;
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
 
 /// Fields that say who works on an item: not for readers.
 const INTERNAL: [&str; 4] = ["authorId", "organizationId", "lastRevisedBy", "deletedBy"];
-/// Characters of the content by which items are told from one another.
-const OPENING_CHARS: usize = 200;
 
 /// Who may see an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +27,18 @@ pub enum Access {
     Hidden,
 }
 
+impl Access {
+    /// Whether a caller of this role, if signed in, may see the item.
+    pub fn is_open_to(self, role: Option<Role>) -> bool {
+        match self {
+            Self::Public => true,
+            Self::SignedIn => role.is_some(),
+            Self::Premium => role.is_some_and(|role| role.level() >= Role::Pro.level()),
+            Self::Hidden => false,
+        }
+    }
+}
+
 /// An item as served.
 #[derive(Debug)]
 pub struct Item {
@@ -39,7 +50,7 @@ pub struct Item {
     pub access: Access,
     /// Its title, if it has one.
     pub title: Option<String>,
-    /// The first 200 characters of its content.
+    /// The first characters of its content, [`Item::OPENING_CHARS`] of them.
     pub opening: String,
     /// Who wrote it, where that is known.
     pub author_id: Option<String>,
@@ -65,6 +76,9 @@ pub struct Item {
 }
 
 impl Item {
+    /// Characters of the content by which items are told from one another.
+    pub const OPENING_CHARS: usize = 200;
+
     /// Reads an item of a checked file.
     pub(super) fn new(object: &Map<String, Value>) -> serde_json::Result<Self> {
         let text = |field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -83,7 +97,7 @@ impl Item {
             slug: file::slug(object).map(str::to_owned),
             access: access(object),
             title: text("title"),
-            opening: text("content").unwrap_or_default().chars().take(OPENING_CHARS).collect(),
+            opening: text("content").unwrap_or_default().chars().take(Self::OPENING_CHARS).collect(),
             author_id: text("authorId"),
             organization_id: text("organizationId"),
             category: text("category"),
@@ -113,7 +127,9 @@ fn access(object: &Map<String, Value>) -> Access {
         None | Some(Value::Null) => true,
         Some(status) => status == "active",
     };
-    if !holds("isPublic", true) || !holds("active", true) || !active {
+    // What an organisation owns is public only where it says so.
+    let owned = object.get("organizationId").is_some_and(|owner| !owner.is_null());
+    if !holds("isPublic", !owned) || !holds("active", true) || !active {
         Access::Hidden
     } else if holds("isPremium", false) {
         Access::Premium
@@ -138,6 +154,9 @@ mod tests {
     fn flags_of_an_unforeseen_type_hide() {
         for (flags, access) in [
             (json!({}), Access::Public),
+            (json!({"organizationId": "acme"}), Access::Hidden),
+            (json!({"organizationId": "acme", "isPublic": true}), Access::Public),
+            (json!({"organizationId": null}), Access::Public),
             (json!({"isPublic": null, "active": null, "isPremium": null}), Access::Public),
             (json!({"requiresAuth": true}), Access::SignedIn),
             (json!({"isPremium": true, "requiresAuth": true}), Access::Premium),

@@ -35,12 +35,11 @@ pub async fn open_item(content: &Content, id_or_slug: &str, role: Option<Role>) 
     let item = snapshot.library.find(id_or_slug).filter(|item| item.access != Access::Hidden);
     let item: &Item =
         item.ok_or_else(|| Problem::not_found(format!("There is no such item in {}.", content.kind().name())))?;
-    let reply = match (item.access, role) {
-        (Access::Public, _) => Reply::public(&item.detail),
-        (Access::SignedIn, Some(_)) => Reply::ok(&item.detail),
-        (Access::Premium, Some(role)) if role.level() >= Role::Pro.level() => Reply::ok(&item.detail),
-        (Access::SignedIn, None) => return Err(Problem::unauthorized("Sign in to read this item.")),
-        (Access::Premium | Access::Hidden, _) => {
+    let reply = match item.access {
+        Access::Public => Reply::public(&item.detail),
+        access if access.is_open_to(role) => Reply::ok(&item.detail),
+        Access::SignedIn => return Err(Problem::unauthorized("Sign in to read this item.")),
+        Access::Premium | Access::Hidden => {
             return Err(Problem::forbidden("premium_required", "This item is part of the premium plans."));
         }
     };

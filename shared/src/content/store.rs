@@ -1,8 +1,8 @@
 //! Content in the database: where it is edited, imported to and exported from.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use bson::{Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
@@ -51,25 +51,38 @@ impl Store {
     }
 
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
-    /// is kept. The views that a prompt comes with are kept as its count of before.
+    /// is kept. The views that a new prompt comes with are kept as its count of before.
     pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
         let documents = items.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+        if kind == Kind::Prompts {
+            // First: whoever finds the prompt counted, finds these views counted.
+            self.import_views(items).await?;
+        }
         let upserts =
             documents.iter().map(|document| doc! {"q": {"_id": document.get("_id")}, "u": document, "upsert": true});
         self.update(kind.collection(), upserts.collect()).await?;
-        if kind == Kind::Prompts {
-            let views = items.iter().filter_map(|item| {
-                let (id, views) =
-                    (item.get("id")?.as_str()?, item.get("views").and_then(Value::as_i64).unwrap_or_default());
-                Some(doc! {
-                    "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
-                    "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
-                    "upsert": true,
-                })
-            });
-            self.update("prompt_daily", views.collect()).await?;
-        }
         Ok(documents.len())
+    }
+
+    /// Of a prompt that is counted here already, the views that it comes with are among those counted.
+    async fn import_views(&self, items: &[Map<String, Value>]) -> anyhow::Result<()> {
+        let ids: Vec<&str> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
+        let these = doc! {"promptId": {"$in": ids}};
+        let find = async |database: Database| {
+            database.collection::<Document>("prompt_daily").distinct("promptId", these).await
+        };
+        let counted = self.0.run(WORK_LIMIT, find).await?;
+        let counted: HashSet<&str> = counted.iter().filter_map(Bson::as_str).collect();
+        let views = items.iter().filter_map(|item| {
+            let id = item.get("id")?.as_str().filter(|id| !counted.contains(id))?;
+            let views = item.get("views").and_then(Value::as_i64).unwrap_or_default();
+            Some(doc! {
+                "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
+                "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
+                "upsert": true,
+            })
+        });
+        self.update("prompt_daily", views.collect()).await
     }
 
     async fn update(&self, collection: &str, updates: Vec<Document>) -> anyhow::Result<()> {

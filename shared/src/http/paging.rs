@@ -42,6 +42,19 @@ impl Page {
         let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         cursor.map(Some).ok_or_else(|| Problem::invalid_field("cursor", "must be a nextCursor of an earlier answer"))
     }
+
+    /// Items to read for a page of `limit`: one more than it shows, which tells whether another page follows.
+    pub fn to_read(limit: usize) -> i64 {
+        i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    /// The page of what was read, and its `nextCursor`: the `place` of its last item, if another page follows.
+    pub fn cut<T>(mut read: Vec<T>, limit: usize, place: impl FnOnce(&T) -> Cursor) -> (Vec<T>, Option<String>) {
+        let more = read.len() > limit;
+        read.truncate(limit);
+        let next_cursor = read.last().filter(|_| more).map(|last| place(last).encode());
+        (read, next_cursor)
+    }
 }
 
 impl Cursor {
@@ -61,6 +74,15 @@ mod tests {
         let page = Page { cursor: Some(cursor.encode()), limit: None };
         assert_eq!(page.cursor().ok().flatten(), Some(cursor));
         assert_eq!(page.limit().ok(), Some(DEFAULT_LIMIT));
+    }
+
+    #[test]
+    fn a_page_ends_with_the_cursor_of_the_next_if_there_is_one() {
+        let place = |item: &i32| Cursor(String::new(), item.to_string());
+        assert_eq!(Page::to_read(2), 3);
+        assert_eq!(Page::cut(vec![1, 2, 3], 2, place), (vec![1, 2], Some(place(&2).encode())));
+        assert_eq!(Page::cut(vec![1, 2], 2, place), (vec![1, 2], None));
+        assert_eq!(Page::cut(Vec::new(), 2, place), (Vec::new(), None));
     }
 
     #[test]

@@ -2,8 +2,13 @@
 //!
 //! Every policy works without the cache too: the count then goes on in this environment alone, so that
 //! an outage of the cache neither locks everybody out nor lets everything in.
+//!
+//! Of several policies of a request, its answer tells of the one that refused it, else of the first.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{Caller, Problem};
 use crate::cache::{Cache, Count};
@@ -20,23 +25,21 @@ pub struct Policy {
 }
 
 /// What is left of a policy after a request, as its answer tells.
+#[derive(Debug)]
+pub struct Quota(Mutex<Left>);
+
 #[derive(Clone, Copy, Debug)]
-pub struct Quota {
-    pub(super) policy: Policy,
-    pub(super) count: Count,
+struct Left {
+    policy: Policy,
+    count: Count,
 }
 
 impl Policy {
     /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header);
     /// 429 when the window is used up. The answer carries what is left.
     pub async fn check(&self, cache: &Cache, caller: &Caller, principal: &str) -> Result<(), Problem> {
-        let key = format!("rate:{}:{principal}", self.name);
-        let count = cache.increment(&key, self.window).await;
-        // The first policy of a request is the one its answer tells of.
-        let _ = caller.quota.set(Quota { policy: *self, count });
-        if count.used > self.requests {
-            return Err(Problem::too_many_requests(seconds(count.resets_in)));
-        }
+        let left = self.count(cache, caller, principal).await?;
+        caller.quota.get_or_init(|| left.into());
         Ok(())
     }
 
@@ -44,16 +47,50 @@ impl Policy {
     pub async fn check_address(&self, cache: &Cache, caller: &Caller) -> Result<(), Problem> {
         self.check(cache, caller, &caller.source_ip).await
     }
+
+    /// As [`Policy::check_address`], for a limit before the route's own: the answer tells of it only when it refuses.
+    pub async fn admit_address(&self, cache: &Cache, caller: &Caller) -> Result<(), Problem> {
+        self.count(cache, caller, &caller.source_ip).await.map(drop)
+    }
+
+    /// The request was not one of those that the policy is about after all.
+    pub async fn give_back_address(&self, cache: &Cache, caller: &Caller) {
+        cache.subtract(&self.key(&caller.source_ip), 1).await;
+    }
+
+    async fn count(&self, cache: &Cache, caller: &Caller, principal: &str) -> Result<Left, Problem> {
+        let count = cache.increment(&self.key(principal), self.window).await;
+        let left = Left { policy: *self, count };
+        if count.used > self.requests {
+            *caller.quota.get_or_init(|| left.into()).left() = left;
+            return Err(Problem::too_many_requests(seconds(count.resets_in)));
+        }
+        Ok(left)
+    }
+
+    fn key(&self, principal: &str) -> String {
+        format!("rate:{}:{principal}", self.name)
+    }
+}
+
+impl From<Left> for Quota {
+    fn from(left: Left) -> Self {
+        Self(Mutex::new(left))
+    }
 }
 
 impl Quota {
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The header fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
     pub(super) fn fields(&self) -> [(&'static str, String); 2] {
-        let Policy { name, requests, window } = self.policy;
-        let left = requests.saturating_sub(self.count.used);
+        let Left { policy: Policy { name, requests, window }, count } = *self.left();
+        let left = requests.saturating_sub(count.used);
         [
             ("ratelimit-policy", format!("\"{name}\";q={requests};w={}", window.as_secs())),
-            ("ratelimit", format!("\"{name}\";r={left};t={}", seconds(self.count.resets_in))),
+            ("ratelimit", format!("\"{name}\";r={left};t={}", seconds(count.resets_in))),
         ]
     }
 }
@@ -79,5 +116,28 @@ mod tests {
         let fields = fields.expect("told");
         assert_eq!((admitted, fields[0].1.as_str(), fields[1].1.as_str()), (true, "\"p\";q=2;w=60", "\"p\";r=1;t=60"));
         assert!(call("a").await.0 && !call("a").await.0 && call("b").await.0);
+    }
+
+    #[tokio::test]
+    async fn of_several_policies_the_one_that_refuses_is_told_else_the_first() {
+        let cache = Cache::in_process();
+        let policy = |name, requests| Policy { name, requests, window: Duration::from_mins(1) };
+        let (before, first, second) = (policy("before", 3), policy("first", 9), policy("second", 1));
+        let call = async || {
+            let caller = Caller { source_ip: "192.0.2.1".into(), ..Caller::default() };
+            let outcome = async {
+                before.admit_address(&cache, &caller).await?;
+                first.check(&cache, &caller, "a").await?;
+                second.check(&cache, &caller, "a").await
+            };
+            (outcome.await.is_ok(), caller.quota.get().expect("told").fields()[1].1.clone())
+        };
+        assert_eq!(call().await, (true, "\"first\";r=8;t=60".into()));
+        assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
+        let caller = Caller { source_ip: "192.0.2.1".into(), ..Caller::default() };
+        before.give_back_address(&cache, &caller).await;
+        assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
+        assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
+        assert_eq!(call().await, (false, "\"before\";r=0;t=60".into()));
     }
 }

@@ -1,16 +1,20 @@
 //! The HTTP entry: API Gateway's event in, an axum router, its answer out.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe};
+use std::convert::Infallible;
 
 use axum::{Router, body::Body};
-use futures_util::FutureExt;
 use http::request::Parts;
 use http_body_util::BodyExt;
-use lambda_http::{Request, RequestExt, Response, request::RequestContext, service_fn};
+use lambda_http::{
+    Adapter, LambdaEvent, Request, RequestExt, Response,
+    request::{LambdaRequest, RequestContext},
+    service_fn,
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 use crate::http::{Caller, Problem, finish};
 
 /// A client may call itself anything; sessions and the audit trail keep this much of it.
@@ -22,7 +26,7 @@ pub async fn http(router: Router, connection: impl Connection) -> Result<(), Err
         .fallback(async || Problem::not_found("There is no such route."))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
     close_on_shutdown(connection.clone()).await;
-    lambda_http::run(service_fn(move |request: Request| {
+    let service = service_fn(move |request: Request| {
         let (router, connection) = (router.clone(), connection.clone());
         let (parts, body) = request.into_parts();
         let caller = caller(&parts);
@@ -34,8 +38,32 @@ pub async fn http(router: Router, connection: impl Connection) -> Result<(), Err
             Ok::<_, Infallible>(answer)
         };
         work.instrument(span)
-    }))
-    .await
+    });
+    lambda_runtime::run(Adapter::from(service).map_request(encoded)).await
+}
+
+/// What cannot stand for itself in a path; and in a query.
+const PATH: &AsciiSet = &QUERY.add(b'?').add(b'\\').add(b'`').add(b'{').add(b'}');
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// An HTTP API hands the path over decoded: an id with a `#` or a `?` would end it, and no address can be made of a
+/// query with a quote. (Other hosts, the emulator among them, hand it over as it came, so what is encoded stays.)
+fn encoded(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+        request.raw_path = request.raw_path.take().map(|path| encode(&path, PATH));
+        request.raw_query_string = request.raw_query_string.take().map(|query| encode(&query, QUERY));
+    }
+    event
+}
+
+fn encode(text: &str, set: &'static AsciiSet) -> String {
+    let is_code = |text: &str| text.len() >= 2 && text.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default();
+    parts.fold(utf8_percent_encode(first, set).to_string(), |text, part| {
+        let percent = if is_code(part) { "%" } else { "%25" };
+        text + percent + &utf8_percent_encode(part, set).to_string()
+    })
 }
 
 /// Never an error: a handler that panics answers 500, and its environment lives on.
@@ -48,10 +76,10 @@ async fn answer(
     parts.extensions.insert(caller.clone());
     let exchange = finish::Exchange::new(&parts, caller);
     let request = http::Request::from_parts(parts, Body::from(bytes(body)));
-    let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+    let response = match unwound(router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
-        Err(_) => Problem::internal("the handler panicked").into(),
+        Err(panic) => Problem::internal(panic).into(),
     };
     let (parts, body) = exchange.finish(response).into_parts();
     // Bodies are built in memory: collecting one cannot fail.
@@ -89,5 +117,39 @@ fn caller(parts: &Parts) -> Caller {
         source_ip: context.http.source_ip.clone().unwrap_or_default(),
         user_agent: context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect(),
         ..Caller::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::Context;
+
+    fn uri(path: &str, query: &str) -> http::Uri {
+        let event = serde_json::json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": {"host": "api.example.com"},
+            "requestContext": {"stage": "$default", "http": {"method": "GET", "path": path}},
+        });
+        let payload: LambdaRequest = serde_json::from_value(event).expect("an event");
+        Request::from(encoded(LambdaEvent::new(payload, Context::default())).payload).uri().clone()
+    }
+
+    #[test]
+    fn a_path_that_comes_decoded_keeps_what_would_end_it() {
+        for (path, is) in [
+            ("/api/prompts/a#b?c", "/api/prompts/a%23b%3Fc"),
+            ("/api/prompts/a\\b\nc %d", "/api/prompts/a%5Cb%0Ac%20%25d"),
+            ("/api/prompts/日本", "/api/prompts/%E6%97%A5%E6%9C%AC"),
+            ("/api/prompts/a%23b", "/api/prompts/a%23b"),
+            ("/api/prompts/100%", "/api/prompts/100%25"),
+        ] {
+            let uri = uri(path, "limit=1");
+            assert_eq!((uri.path(), uri.query()), (is, Some("limit=1")), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_nobody_encoded_is_no_crash() {
+        assert_eq!(uri("/api/prompts", "search=<a \"b\">#").query(), Some("search=%3Ca%20%22b%22%3E%23"));
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{future::Future, time::Instant};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 use crate::clock;
 
 /// What a job may be told. The schedule sends an empty object.
@@ -58,7 +59,12 @@ where
     count_cold_start();
     let started = Instant::now();
     let outcome = match request(payload) {
-        Ok(request) => Box::pin(work(request)).await.and_then(|summary| Ok(serde_json::to_value(summary)?)),
+        Ok(request) => {
+            // Boxed: the futures of whole jobs are large.
+            let summary =
+                unwound(work(request).boxed_local()).await.unwrap_or_else(|panic| Err(anyhow::anyhow!(panic)));
+            summary.and_then(|summary| Ok(serde_json::to_value(summary)?))
+        }
         Err(error) => Err(error),
     };
     connection.after_invocation().await;

@@ -7,8 +7,11 @@ mod sqs;
 
 use std::{
     future::Future,
+    panic::AssertUnwindSafe,
     sync::atomic::{AtomicBool, Ordering},
 };
+
+use futures_util::FutureExt;
 
 pub use self::{
     http::http,
@@ -66,6 +69,11 @@ async fn close_on_shutdown(connection: impl Connection) {
     if registered.await.is_err() {
         tracing::warn!("the host has no extensions API: sockets will close with the process, not before");
     }
+}
+
+/// Awaits `work`; a panic is an error like any other, so that what follows an invocation follows it, too.
+async fn unwound<T>(work: impl Future<Output = T>) -> Result<T, &'static str> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| "the function panicked")
 }
 
 /// Every log line of an invocation carries these: one log group holds the lines of all functions.

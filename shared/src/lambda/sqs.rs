@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span};
+use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 
 /// The messages of a batch that must be delivered again, by id.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ where
         let span = invocation_span(&event.context.request_id);
         let work = async {
             count_cold_start();
-            let outcome = handle(event.payload.records).await;
+            let outcome = unwound(handle(event.payload.records)).await.unwrap_or_else(|panic| Err(panic.into()));
             connection.after_invocation().await;
             outcome.map(response).inspect_err(|error| tracing::error!(%error, "the batch goes back to the queue"))
         };

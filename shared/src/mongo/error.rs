@@ -9,12 +9,13 @@ pub const DUPLICATE_KEY: i32 = 11000;
 
 /// Codes of a server that is there but cannot take the operation now: stepping down, shutting
 /// down, out of disk, over its limits. Source: the server's `error_codes.yml`.
-const UNAVAILABLE_CODES: [i32; 15] = [
+const UNAVAILABLE_CODES: [i32; 17] = [
     6,     // HostUnreachable
     7,     // HostNotFound
     18,    // AuthenticationFailed: ours to mend, but the caller's answer is the same
     89,    // NetworkTimeout
     91,    // ShutdownInProgress
+    134,   // ReadConcernMajorityNotAvailableYet
     189,   // PrimarySteppedDown
     262,   // ExceededTimeLimit
     8000,  // AtlasError: over the free tier's limits
@@ -24,6 +25,7 @@ const UNAVAILABLE_CODES: [i32; 15] = [
     11600, // InterruptedAtShutdown
     11602, // InterruptedDueToReplStateChange
     13435, // NotPrimaryNoSecondaryOk
+    13436, // NotPrimaryOrSecondary
     14031, // OutOfDiskSpace
 ];
 
@@ -53,7 +55,13 @@ fn reason(error: &mongodb::error::Error) -> String {
     format!("a bulk insert, {} of its documents refused, codes {codes:?}", refused.len())
 }
 
+/// Labels by which the server and the driver say of any error that trying again may help.
+const PASSING_LABELS: [&str; 3] = ["RetryableWriteError", "SystemOverloadedError", "TransientTransactionError"];
+
 fn is_unavailable(error: &mongodb::error::Error) -> bool {
+    if PASSING_LABELS.iter().any(|label| error.contains_label(label)) {
+        return true;
+    }
     match error.kind.as_ref() {
         ErrorKind::Io(_)
         | ErrorKind::ServerSelection { .. }
@@ -68,7 +76,7 @@ fn is_unavailable(error: &mongodb::error::Error) -> bool {
             many.write_concern_error.is_some()
                 || many.write_errors.iter().flatten().any(|write| UNAVAILABLE_CODES.contains(&write.code))
         }
-        _ => error.contains_label("RetryableWriteError"),
+        _ => false,
     }
 }
 

@@ -35,10 +35,14 @@ const DOUBT_AFTER: Duration = Duration::from_secs(5);
 /// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
 /// 60 s is MongoDB's own advice for Lambda.
 const REPLACE_AFTER: Duration = Duration::from_mins(1);
-/// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms.
-const PING_LIMIT: Duration = Duration::from_millis(80);
-/// Closing took 2–8 ms; Lambda leaves 300 ms after SIGTERM.
-const CLOSE_LIMIT: Duration = Duration::from_millis(200);
+/// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms; together with a new
+/// connection it must stay below the 100 ms that a thaw may cost.
+const PING_LIMIT: Duration = Duration::from_millis(60);
+/// Closing took 2–8 ms. It is tried in order, then at once; Lambda leaves 300 ms for both after SIGTERM.
+const CLOSE_LIMIT: Duration = Duration::from_millis(100);
+/// How long a request waits for the client to close that it replaces: one whose sockets are lost does so
+/// on its own time.
+const PARTING_LIMIT: Duration = Duration::from_millis(20);
 
 /// How long an environment keeps its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,13 +108,17 @@ impl Mongo {
     async fn client(&self) -> Result<Client, Error> {
         let mut live = self.0.live.lock().await;
         if let Some(current) = live.take() {
-            let gap = current.last_used.elapsed().unwrap_or(Duration::MAX);
-            if gap < DOUBT_AFTER || (gap < REPLACE_AFTER && answers(&current.client).await) {
+            let usable = match trust(current.last_used, SystemTime::now()) {
+                Trust::Full => true,
+                Trust::Doubt => answers(&current.client).await,
+                Trust::None => false,
+            };
+            if usable {
                 let client = current.client.clone();
                 *live = Some(current);
                 return Ok(client);
             }
-            close(current.client).await;
+            timeout(PARTING_LIMIT, tokio::spawn(close(current.client))).await.ok();
         }
         let client = self.0.settings.connect(&self.0.ledger).await?;
         *live = Some(Live { client: client.clone(), last_used: SystemTime::now() });
@@ -128,6 +136,25 @@ impl Mongo {
         if let Some(live) = live {
             close(live.client).await;
         }
+    }
+}
+
+/// How far a client may be trusted to have its sockets still.
+#[derive(Debug, PartialEq, Eq)]
+enum Trust {
+    Full,
+    /// It is asked for a sign of life.
+    Doubt,
+    None,
+}
+
+fn trust(last_used: SystemTime, now: SystemTime) -> Trust {
+    match now.duration_since(last_used) {
+        Ok(gap) if gap < DOUBT_AFTER => Trust::Full,
+        Ok(gap) if gap < REPLACE_AFTER => Trust::Doubt,
+        Ok(_) => Trust::None,
+        // The clock was set back, by a little as a rule: it tells nothing.
+        Err(_) => Trust::Doubt,
     }
 }
 
@@ -156,7 +183,29 @@ async fn answers(client: &Client) -> bool {
 }
 
 async fn close(client: Client) {
+    // In order: a transaction whose work was dropped is aborted by a task of the driver's, on a connection of its own.
+    // Otherwise the server would hold the transaction's locks for up to a minute.
+    if timeout(CLOSE_LIMIT, async { client.clone().shutdown().await }).await.is_ok() {
+        return;
+    }
     if timeout(CLOSE_LIMIT, async { client.shutdown().immediate(true).await }).await.is_err() {
         tracing::warn!("the Mongo client did not close in time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_used_asked_or_replaced_by_the_wall_clock_whichever_way_it_went() {
+        let used = SystemTime::now();
+        for (seconds, expected) in [(0, Trust::Full), (4, Trust::Full), (5, Trust::Doubt), (59, Trust::Doubt)] {
+            assert_eq!(trust(used, used + Duration::from_secs(seconds)), expected, "after {seconds} s");
+        }
+        assert_eq!(trust(used, used + Duration::from_mins(1)), Trust::None);
+        for back in [Duration::from_millis(1), Duration::from_hours(24)] {
+            assert_eq!(trust(used, used - back), Trust::Doubt, "the clock was set back by {back:?}");
+        }
     }
 }

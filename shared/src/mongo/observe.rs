@@ -30,25 +30,48 @@ pub struct Observation {
     pub storage_bytes: u64,
     /// Share of the tier's storage, percent.
     pub storage_percent: f64,
-    /// Documents in the collections that grow.
-    pub growing: Vec<(String, u64)>,
+    /// The collections that grow.
+    pub growing: Vec<Size>,
+}
+
+/// How large a collection is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Size {
+    /// Its name.
+    pub collection: &'static str,
+    /// Documents.
+    pub documents: u64,
+    /// Documents and indexes, bytes; `None` where the server does not tell.
+    pub bytes: Option<u64>,
 }
 
 /// Collections that grow with use; their sizes over time are their growth rates.
-const GROWING: [&str; 3] = ["ai_usage", "analytics_events", "audit_logs"];
+const GROWING: [&str; 8] = [
+    "ai_usage",
+    "api_key_usage",
+    "analytics_events",
+    "audit_logs",
+    "notifications",
+    "workbench_runs",
+    "usage_daily",
+    "prompt_daily",
+];
 
 /// Reads the server's own counters and emits them as metrics.
 pub async fn observe(mongo: &Mongo, limits: &Limits) -> Result<Observation, Error> {
     let seen = mongo.run(WORK_LIMIT, async |database| read(&database, limits).await).await?;
     Metrics::of_stack()
         .count("MongoConnections", seen.connections)
-        .count("MongoConnectionsCreated", seen.connections_created)
         .percent("MongoConnectionsPercent", seen.connections_percent)
-        .count("MongoStorageBytes", seen.storage_bytes)
         .percent("MongoStoragePercent", seen.storage_percent)
         .emit();
-    for (collection, documents) in &seen.growing {
-        Metrics::of_stack().by("Collection", collection).count("MongoDocuments", *documents).emit();
+    for Size { collection, documents, bytes } in &seen.growing {
+        let metrics = Metrics::of_stack().by("Collection", *collection).count("MongoDocuments", *documents);
+        match bytes {
+            Some(bytes) => metrics.count("MongoCollectionBytes", *bytes).emit(),
+            None => metrics.emit(),
+        }
     }
     Ok(seen)
 }
@@ -61,9 +84,8 @@ async fn read(database: &Database, limits: &Limits) -> mongodb::error::Result<Ob
     // M0 counts uncompressed documents and indexes.
     let storage_bytes = number(&size, "dataSize") + number(&size, "indexSize");
     let mut growing = Vec::new();
-    for name in GROWING {
-        let documents = database.collection::<Document>(name).estimated_document_count().await?;
-        growing.push((name.to_owned(), documents));
+    for collection in GROWING {
+        growing.push(size_of(database, collection).await?);
     }
     Ok(Observation {
         connections: current,
@@ -73,6 +95,17 @@ async fn read(database: &Database, limits: &Limits) -> mongodb::error::Result<Ob
         storage_percent: percent(storage_bytes, limits.storage_mb * 1_000_000),
         growing,
     })
+}
+
+/// A server that does not take `collStats` is asked for the number alone. Atlas does not list it among the commands that
+/// M0 refuses.
+async fn size_of(database: &Database, collection: &'static str) -> mongodb::error::Result<Size> {
+    if let Ok(size) = database.run_command(doc! {"collStats": collection}).await {
+        let bytes = number(&size, "size") + number(&size, "totalIndexSize");
+        return Ok(Size { collection, documents: number(&size, "count"), bytes: Some(bytes) });
+    }
+    let documents = database.collection::<Document>(collection).estimated_document_count().await?;
+    Ok(Size { collection, documents, bytes: None })
 }
 
 /// The server answers in whatever number type it likes.

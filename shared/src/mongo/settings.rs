@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use mongodb::{
     Client,
-    options::{Acknowledgment, ClientOptions, ServerApi, ServerApiVersion, ServerMonitoringMode, WriteConcern},
+    options::{
+        Acknowledgment, ClientOptions, ConnectionString, ReadPreference, ServerApi, ServerApiVersion,
+        ServerMonitoringMode, WriteConcern,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -39,16 +42,11 @@ pub struct MongoSettings {
 }
 
 impl MongoSettings {
-    /// Reads `MONGODB_URI` and `DB_NAME`.
+    /// Reads `MONGODB_URI` and `DB_NAME`; asks no DNS.
     pub fn from_env() -> Result<Self, ConfigError> {
         let uri =
             config::required_secret("MONGODB_URI", "the cluster's connection string (mongodb:// or mongodb+srv://)")?;
-        if !uri.expose_secret().starts_with("mongodb://") && !uri.expose_secret().starts_with("mongodb+srv://") {
-            return Err(ConfigError::new(
-                "MONGODB_URI",
-                "a connection string that begins with mongodb:// or mongodb+srv://",
-            ));
-        }
+        check(uri.expose_secret())?;
         Ok(Self::new(uri, config::optional("DB_NAME").unwrap_or_else(|| "promptlib".into())))
     }
 
@@ -75,6 +73,8 @@ impl MongoSettings {
         // Explicitly: the driver's own detection of Lambda is undone by a mere FUNCTION_NAME in the
         // environment, and streaming costs three more sockets.
         options.server_monitoring_mode = Some(ServerMonitoringMode::Poll);
+        // Whatever the connection string says: a secondary may not know yet what was written.
+        options.selection_criteria = Some(ReadPreference::Primary.into());
         options.retry_reads = Some(true);
         options.retry_writes = Some(true);
         options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).build());
@@ -82,5 +82,66 @@ impl MongoSettings {
         options.cmap_event_handler = Some(ledger.pool_events());
         options.sdam_event_handler = Some(ledger.monitor_events());
         Ok(options)
+    }
+}
+
+/// Refuses at the start what would fail at the first operation. The driver's own words are left out: they quote.
+fn check(uri: &str) -> Result<(), ConfigError> {
+    let parsed = ConnectionString::parse(uri).map_err(|_| {
+        let expected = "a connection string that the driver can read, mongodb://… or mongodb+srv://…, \
+                        with %XX for what is special in a password";
+        ConfigError::new("MONGODB_URI", expected)
+    })?;
+    #[expect(deprecated, reason = "read all the same: the driver refuses it, but only when it connects")]
+    if parsed.socket_timeout.is_some() {
+        return Err(ConfigError::new(
+            "MONGODB_URI",
+            "a connection string without socketTimeoutMS, which the driver lacks",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mongodb::options::SelectionCriteria;
+
+    #[tokio::test]
+    async fn what_the_bundle_relies_on_is_not_the_connection_strings_to_say() {
+        let uri = "mongodb://a,b,c/?replicaSet=r&readPreference=secondaryPreferred&readPreferenceTags=dc:x\
+                   &maxPoolSize=50&minPoolSize=5&w=0&retryWrites=false&retryReads=false&serverMonitoringMode=stream";
+        let options = MongoSettings::new(uri.to_owned(), "test").options(&Arc::default()).await.expect("readable");
+        assert_eq!(options.selection_criteria, Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)));
+        assert_eq!((options.max_pool_size, options.min_pool_size), (Some(1), Some(0)));
+        assert_eq!(options.server_monitoring_mode, Some(ServerMonitoringMode::Poll));
+        assert_eq!((options.retry_reads, options.retry_writes), (Some(true), Some(true)));
+        assert_eq!(options.write_concern.and_then(|concern| concern.w), Some(Acknowledgment::Majority));
+    }
+
+    #[test]
+    fn a_connection_string_that_cannot_work_ends_the_start_and_is_not_printed() {
+        for good in [
+            "mongodb://127.0.0.1:1",
+            "mongodb://127.0.0.1:27117/?directConnection=true",
+            "mongodb+srv://promptlib:p%40ss@cluster.abcde.mongodb.net/?retryWrites=true&w=majority&appName=Cluster0",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "postgres://user:hunter2@host",
+            "mongodb://",
+            "mongodb://user:hunter2@host:port",
+            "mongodb://user:hunter2@more@host/",
+            "mongodb://user:hunter2/more@host/",
+            "mongodb+srv://user:hunter2@host:27017/",
+            "mongodb+srv://user:hunter2@one,other/",
+            "mongodb://user:hunter2@host/?readPreference=hunter2",
+            "mongodb://user:hunter2@host/?noSuchOption=hunter2",
+            "mongodb+srv://user:hunter2@host/?socketTimeoutMS=15000",
+        ] {
+            let error = check(bad).expect_err(bad).to_string();
+            assert!(error.contains("MONGODB_URI must be") && !error.contains("hunter2"), "{bad}: {error}");
+        }
     }
 }

@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use super::Prompt;
 use crate::{
     clock,
-    http::{Cursor, Problem, plain},
+    http::{Cursor, Page, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.
-pub const LIMIT: u64 = 500;
+pub const LIMIT: u64 = 100;
 
 /// A prompt to keep. The same original under the same title is kept once: again, it is replaced.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -168,17 +168,13 @@ pub async fn list(
         let at = clock::to_bson(at);
         filter.insert("$or", vec![doc! {"updatedAt": {"$lt": at}}, doc! {"updatedAt": at, "_id": {"$lt": id}}]);
     }
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
-    let newest = doc! {"updatedAt": -1, "_id": -1};
+    let (newest, wanted) = (doc! {"updatedAt": -1, "_id": -1}, Page::to_read(limit));
     let find = async |database: Database| {
         collection(&database).find(filter).sort(newest).limit(wanted).await?.try_collect::<Vec<_>>().await
     };
-    let mut kept = mongo.run(REQUEST_LIMIT, find).await?;
-    let more = kept.len() > limit;
-    kept.truncate(limit);
-    let collections: Vec<_> = kept.into_iter().map(CollectedView::from).collect();
-    let last = collections.last().filter(|_| more);
-    let next_cursor = last.map(|kept| Cursor(kept.updated_at.clone(), kept.id.clone()).encode());
+    let kept = mongo.run(REQUEST_LIMIT, find).await?.into_iter().map(CollectedView::from).collect();
+    let place = |kept: &CollectedView| Cursor(kept.updated_at.clone(), kept.id.clone());
+    let (collections, next_cursor) = Page::cut(kept, limit, place);
     Ok(CollectionPage { collections, next_cursor })
 }
 

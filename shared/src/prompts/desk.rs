@@ -9,20 +9,21 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Match, Prompt, PromptFields,
-    duplicates::{OPENING_CHARS, Print},
+    duplicates::Print,
+    may_remove, may_see,
     prompt::{collection, writable},
     revisions,
 };
 use crate::{
-    accounts::{Account, Principal},
+    accounts::{Account, Principal, not_allowed},
     clock,
-    content::{Access, Library},
+    content::{Item, Library},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
-/// Prompts that one account may have: M0 holds 512 MB for everybody.
+/// Prompts that one account may make: M0 holds 512 MB for everybody. Those that were removed are kept, and count.
 pub const OWN_LIMIT: usize = 500;
 /// Duplicates that are told of.
 const MATCHES_TOLD: usize = 10;
@@ -32,6 +33,8 @@ const DATES: [&str; 4] = ["createdAt", "updatedAt", "lastRevisedAt", "deletedAt"
 const REMOVE_ATTEMPTS: u32 = 5;
 /// Characters of a title that its slug keeps.
 const SLUG_CHARS: usize = 80;
+/// What stands for a route of its own below `/api/prompts`, and so for no prompt.
+const ROUTES: [&str; 1] = ["collections"];
 
 /// What became of a new prompt.
 #[derive(Debug)]
@@ -55,29 +58,40 @@ impl Desk {
         Self { mongo }
     }
 
-    /// A new prompt of this author, unless what everybody sees (`library`) or the author's own holds one
+    /// A new prompt of this author, unless what they see of published ones (`library`) or their own holds one
     /// like it. It is private unless its author may publish and says so.
     pub async fn create(&self, author: &Account, fields: PromptFields, library: &Library) -> Result<Created, Problem> {
         let reason = fields.change_reason.clone();
         let mut prompt = new_prompt(author, fields.into_map()?);
         let print = Print::of(&prompt.0);
-        let published = library.items().iter().filter(|item| item.access != Access::Hidden).map(Print::of_item);
-        let matches = print.among(published);
+        let seen = library.items().iter().filter(|item| item.access.is_open_to(Some(author.role)));
+        let matches = self.still_there(print.among(seen.map(Print::of_item))).await?;
         if !matches.is_empty() {
             return Ok(Created::Duplicate(told(matches)));
         }
+        revisions::check_day(&self.mongo, &author.id, clock::now()).await?;
         let print = Arc::new(print);
-        match self.insert(author, &prompt, &print, reason.as_deref()).await {
-            Ok(Some(created)) => Ok(created),
-            Ok(None) => {
-                // Somebody else's prompt has the slug: the id's random end makes another.
-                let slug = format!("{}-{}", prompt.text("slug").unwrap_or_default(), &prompt.id()[24..]);
-                prompt.0.insert("slug".into(), slug.into());
-                let created = self.insert(author, &prompt, &print, reason.as_deref()).await?;
-                created.ok_or_else(|| Problem::internal("a random slug was taken"))
-            }
-            Err(problem) => Err(problem),
+        if let Some(created) = self.insert(author, &prompt, &print, reason.as_deref()).await? {
+            return Ok(created);
         }
+        // Another prompt has the slug.
+        let slug = slug_of_its_own(prompt.text("title").unwrap_or_default(), prompt.id());
+        prompt.0.insert("slug".into(), slug.into());
+        let created = self.insert(author, &prompt, &print, reason.as_deref()).await?;
+        created.ok_or_else(|| Problem::internal("a random slug was taken"))
+    }
+
+    /// Of matches among published prompts those that were not removed since: the next export leaves them out.
+    async fn still_there(&self, mut matches: Vec<Match>) -> Result<Vec<Match>, Problem> {
+        if matches.is_empty() {
+            return Ok(matches);
+        }
+        let ids: Vec<&str> = matches.iter().map(|found| found.id.as_str()).collect();
+        let removed = doc! {"_id": {"$in": ids}, "active": false};
+        let find = async |database: Database| writable(&database).distinct("_id", removed).await;
+        let removed = self.mongo.run(REQUEST_LIMIT, find).await?;
+        matches.retain(|found| !removed.iter().any(|id| id.as_str() == Some(&found.id)));
+        Ok(matches)
     }
 
     /// `None` when the slug is taken.
@@ -127,6 +141,7 @@ impl Desk {
         if after.0 == before.0 {
             return Ok(after);
         }
+        revisions::check_day(&self.mongo, editor.id(), clock::now()).await?;
         if self.replace(editor, before, &mut after, reason.as_deref()).await? {
             Ok(after)
         } else {
@@ -134,10 +149,9 @@ impl Desk {
         }
     }
 
-    /// Takes the prompt back: it is kept, and shown to nobody. False when it was gone already.
-    pub async fn remove(&self, editor: &Principal, id: &str) -> Result<bool, Problem> {
+    /// Takes a prompt back that its editor may remove: it is kept, and shown to nobody. False when it was gone already.
+    pub async fn remove(&self, editor: &Principal, mut before: Prompt) -> Result<bool, Problem> {
         for _ in 0..REMOVE_ATTEMPTS {
-            let Some(before) = Prompt::find(&self.mongo, id).await? else { return Ok(false) };
             let mut after = before.clone();
             after.0.insert("active".into(), false.into());
             after.0.insert("deletedBy".into(), editor.id().into());
@@ -145,6 +159,13 @@ impl Desk {
             if self.replace(editor, &before, &mut after, None).await? {
                 return Ok(true);
             }
+            // Who changed it meanwhile may have published it: then it is not its author's to remove any more.
+            let found = Prompt::find(&self.mongo, before.id()).await?.filter(|prompt| may_see(editor, prompt));
+            let Some(now) = found else { return Ok(false) };
+            if !may_remove(editor, &now) {
+                return Err(not_allowed());
+            }
+            before = now;
         }
         Err(Problem::unavailable("a prompt changed faster than it could be removed"))
     }
@@ -168,11 +189,7 @@ impl Desk {
         let change = Change {
             guard: guard(before),
             update: update(before, after).map_err(Problem::internal)?,
-            // What was imported has no first revision yet: the list of revisions has no gap.
-            first: (before.revision() == 1)
-                .then(|| revisions::document(None, before, before.text("authorId"), None, now))
-                .transpose()
-                .map_err(Problem::internal)?,
+            before: revisions::document(None, before, last_editor(before), None, now).map_err(Problem::internal)?,
             revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)
                 .map_err(Problem::internal)?,
         };
@@ -204,11 +221,12 @@ impl Insertion {
                 let touch = doc! {"$inc": {"promptChanges": 1}};
                 let users = database.collection::<Document>("users");
                 users.update_one(doc! {"_id": &self.author_id}, touch).session(&mut *session).await?;
-                let own = own_prints(&database, &self.author_id, session).await?;
+                let own = own_prompts(&database, &self.author_id, session).await?;
                 if own.len() >= OWN_LIMIT {
                     return Ok(Inserted::TooMany);
                 }
-                let matches = self.print.among(own);
+                let own = own.iter().filter(|prompt| prompt.flag("active", true));
+                let matches = self.print.among(own.map(|prompt| Print::of(&prompt.0)));
                 if !matches.is_empty() {
                     return Ok(Inserted::Duplicate(told(matches)));
                 }
@@ -226,7 +244,8 @@ impl Insertion {
 struct Change {
     guard: Document,
     update: Document,
-    first: Option<Document>,
+    /// The revision that it starts from.
+    before: Document,
     revision: Document,
 }
 
@@ -241,12 +260,11 @@ impl Change {
                 if updated.session(&mut *session).await?.matched_count == 0 {
                     return Ok(false);
                 }
-                if let Some(first) = &self.first {
-                    let revisions = database.collection::<Document>("prompt_revisions");
-                    let at = doc! {"promptId": first.get("promptId"), "revision": 1_i64};
-                    let insert = doc! {"$setOnInsert": first};
-                    revisions.update_one(at, insert).upsert(true).session(&mut *session).await?;
-                }
+                // What was imported has no revision yet: nothing that it was is lost, and the list has no gap.
+                let revisions = database.collection::<Document>("prompt_revisions");
+                let at = doc! {"promptId": self.before.get("promptId"), "revision": self.before.get("revision")};
+                let insert = doc! {"$setOnInsert": &self.before};
+                revisions.update_one(at, insert).upsert(true).session(&mut *session).await?;
                 keep_revision(&database, &self.revision, session).await?;
                 Ok(true)
             };
@@ -264,22 +282,27 @@ async fn keep_revision(
     database.collection::<Document>("prompt_revisions").insert_one(revision).session(session).await.map(drop)
 }
 
-/// An author's own prompts, as far as they are compared: of the content, the opening.
-async fn own_prints(
+/// An author's own prompts, removed ones too, as far as they are compared: of the content, the opening.
+async fn own_prompts(
     database: &Database,
     author_id: &str,
     session: &mut ClientSession,
-) -> mongodb::error::Result<Vec<Print>> {
-    let length = i64::try_from(OPENING_CHARS).unwrap_or(i64::MAX);
+) -> mongodb::error::Result<Vec<Prompt>> {
+    let length = i64::try_from(Item::OPENING_CHARS).unwrap_or(i64::MAX);
     let kept = doc! {
-        "title": 1, "category": 1, "role": 1, "pattern": 1, "content": {"$substrCP": ["$content", 0, length]},
+        "title": 1, "category": 1, "role": 1, "pattern": 1, "active": 1,
+        "content": {"$substrCP": ["$content", 0, length]},
     };
-    let own = doc! {"authorId": author_id, "active": {"$ne": false}};
-    let pipeline = [doc! {"$match": own}, doc! {"$project": kept}];
+    let pipeline = [doc! {"$match": {"authorId": author_id}}, doc! {"$project": kept}];
     let mut rows = collection(database).aggregate(pipeline).session(&mut *session).await?.with_type::<RawDocumentBuf>();
     let rows: Vec<RawDocumentBuf> = rows.stream(session).try_collect().await?;
-    let print = |raw: &RawDocumentBuf| mongo::to_json(raw).map(|prompt| Print::of(&prompt));
-    rows.iter().map(print).collect::<anyhow::Result<_>>().map_err(mongodb::error::Error::custom)
+    let prompts = rows.iter().map(|raw| mongo::to_json(raw).map(Prompt));
+    prompts.collect::<anyhow::Result<_>>().map_err(mongodb::error::Error::custom)
+}
+
+/// Who made the prompt what it is, as far as that is known.
+fn last_editor(prompt: &Prompt) -> Option<&str> {
+    prompt.text("lastRevisedBy").or_else(|| prompt.text("authorId"))
 }
 
 /// Matches the prompt while nobody has changed it. One that was imported may lack its revision.
@@ -317,8 +340,12 @@ fn stored(prompt: &Prompt) -> anyhow::Result<Document> {
 fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
     let now = clock::rfc3339(clock::now());
     let title = fields.get("title").and_then(Value::as_str).unwrap_or_default();
+    let (id, short) = (id::new(), slug(title));
+    // Were the short slug a private prompt's, whoever is refused it would know of the title.
+    let published = fields.get("isPublic") == Some(&Value::Bool(true));
+    let slug = if published && !ROUTES.contains(&short.as_str()) { short } else { slug_of_its_own(title, &id) };
     let Value::Object(mut prompt) = json!({
-        "id": id::new(), "slug": slug(title), "title": null, "description": "", "content": null, "category": "general",
+        "id": id, "slug": slug, "title": null, "description": "", "content": null, "category": "general",
         "tags": [], "isPublic": false, "isFeatured": false, "active": true, "isPremium": false, "requiresAuth": false,
         "source": "user-submitted", "views": 0, "favorites": 0, "shares": 0, "rating": 0, "ratingCount": 0,
         "authorId": author.id, "organizationId": author.organization_id, "currentRevision": 1,
@@ -338,6 +365,11 @@ fn slug(title: &str) -> String {
     if slug.is_empty() { "prompt".into() } else { slug }
 }
 
+/// A slug that no other prompt has: with the random end of the prompt's id.
+fn slug_of_its_own(title: &str, id: &str) -> String {
+    format!("{}-{}", slug(title), &id[24..])
+}
+
 fn told(mut matches: Vec<Match>) -> Vec<Match> {
     matches.truncate(MATCHES_TOLD);
     matches
@@ -346,6 +378,7 @@ fn told(mut matches: Vec<Match>) -> Vec<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{accounts::Role, prompts::rights::tests::principal};
 
     #[test]
     fn a_slug_is_made_of_plain_letters() {
@@ -358,6 +391,20 @@ mod tests {
             assert_eq!(slug(title), expected);
         }
         assert!(slug(&"x".repeat(200)).len() <= SLUG_CHARS);
+    }
+
+    #[test]
+    fn only_a_public_prompt_has_its_title_for_a_slug() {
+        let slug = |title: &str, public: bool| {
+            let fields = json!({"title": title, "content": "c", "isPublic": public});
+            let author = principal(Role::OrgAdmin, None).account;
+            let prompt = new_prompt(&author, fields.as_object().expect("an object").clone());
+            prompt.text("slug").expect("a slug").to_owned()
+        };
+        assert_eq!(slug("My title", true), "my-title");
+        assert!(slug("My title", false).starts_with("my-title-"));
+        assert_ne!(slug("My title", false), slug("My title", false));
+        assert!(slug("Collections!", true).starts_with("collections-"), "that is a route");
     }
 
     #[test]

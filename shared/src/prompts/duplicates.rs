@@ -8,8 +8,6 @@ use utoipa::ToSchema;
 
 use crate::content::Item;
 
-/// Characters of the content that are compared.
-pub(crate) const OPENING_CHARS: usize = 200;
 /// An opening this short says little: many prompts begin alike.
 const LEAST_OPENING: usize = 50;
 /// Share of words in common from which titles are alike.
@@ -68,8 +66,10 @@ impl Print {
 
     fn new(id: String, title: Option<String>, content: Option<&str>, kin: [Option<String>; 3]) -> Self {
         let title = title.unwrap_or_default();
-        let opening: String = content.unwrap_or_default().chars().take(OPENING_CHARS).collect();
-        Self { id, normal_title: normal(&title), title, opening: normal(&opening), kin }
+        // Of "🎉" nothing is left, nor of "🚀": such titles are compared as they stand.
+        let normal_title = Some(normal(&title)).filter(|normal| !normal.is_empty()).unwrap_or_else(|| title.clone());
+        let opening: String = content.unwrap_or_default().chars().take(Item::OPENING_CHARS).collect();
+        Self { id, title, normal_title, opening: normal(&opening), kin }
     }
 
     /// Of `others`, those that this one repeats.
@@ -103,10 +103,10 @@ fn normal(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Words in common, of all words (Jaccard's index).
+/// Words in common, of all words (Jaccard's index). Where there are none at all it is no number, and no match.
 #[expect(clippy::cast_precision_loss, reason = "a title has few words")]
 fn shared_words(a: &str, b: &str) -> f64 {
-    let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.split(' ').collect(), b.split(' ').collect());
+    let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.split_whitespace().collect(), b.split_whitespace().collect());
     a.intersection(&b).count() as f64 / a.union(&b).count() as f64
 }
 
@@ -130,6 +130,15 @@ mod tests {
         assert_eq!(kind(json!({"title": "Review my Rust", "category": "c"})), Some(MatchKind::MetadataMatch));
         assert_eq!(kind(json!({"title": "Review my Rust", "category": "other"})), None);
         assert_eq!(kind(json!({"title": "Other", "content": "Act as a reviewer", "category": "c"})), None);
+    }
+
+    #[test]
+    fn titles_without_a_letter_are_compared_as_they_stand() {
+        let kind = |a: &str, b: Value| print(&json!({"title": a})).compare(&print(&b));
+        assert_eq!(kind("🎉", json!({"title": "🎉"})), Some(MatchKind::Exact));
+        for (a, b) in [("🎉", json!({"title": "🚀"})), ("?!", json!({"title": "!?"})), (" ", json!({}))] {
+            assert_eq!(kind(a, b.clone()), None, "{a} and {b}");
+        }
     }
 
     #[test]

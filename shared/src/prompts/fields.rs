@@ -7,13 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::CURATE;
+use super::{CURATE, Prompt};
 use crate::{
     accounts::{Permission, Principal},
     http::{Problem, plain},
 };
 
-/// A prompt to make, or what to change of one: absent fields stay as they are, null removes.
+/// A prompt to make, or what to change of one: absent fields stay as they are. Null removes what a prompt can be
+/// without.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -22,22 +23,22 @@ use crate::{
 }))]
 pub struct PromptFields {
     /// 1 to 200 characters. A new prompt needs one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(plain)))]
     #[schema(min_length = 1, max_length = 200)]
     pub title: Option<String>,
     /// Up to 1,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, max = 1000), custom(plain)))]
-    #[schema(max_length = 1000)]
-    description: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(inner(inner(length(chars, max = 1000), custom(plain))))]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    description: Option<Option<String>>,
     /// 1 to 50,000 characters, kept letter by letter. A new prompt needs it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 50_000), custom(plain)))]
     #[schema(min_length = 1, max_length = 50_000)]
     pub content: Option<String>,
     /// `general` when absent. The vocabulary is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 100), custom(plain)))]
     #[schema(min_length = 1, max_length = 100)]
     category: Option<String>,
@@ -57,45 +58,45 @@ pub struct PromptFields {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     pattern: Option<Option<String>>,
     /// Up to 20.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
-    #[schema(max_items = 20)]
-    tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    tags: Option<Option<Vec<String>>>,
     /// What it is, in a paragraph.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 2000), custom(plain))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 2000)]
     what_is: Option<Option<String>>,
     /// Reasons to use it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
-    #[schema(max_items = 20)]
-    why_use: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 500), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    why_use: Option<Option<Vec<String>>>,
     /// Reasons not to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
-    #[schema(max_items = 20)]
-    when_not_to_use: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 500), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    when_not_to_use: Option<Option<Vec<String>>>,
     /// What it is used for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
-    #[schema(max_items = 20)]
-    use_cases: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 500), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    use_cases: Option<Option<Vec<String>>>,
     /// Advice.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 500), custom(plain))))]
-    #[schema(max_items = 20)]
-    best_practices: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 500), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    best_practices: Option<Option<Vec<String>>>,
     /// For search engines.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 165), custom(plain))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 165)]
     meta_description: Option<Option<String>>,
     /// For search engines.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
-    #[schema(max_items = 20)]
-    seo_keywords: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(plain)))))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    seo_keywords: Option<Option<Vec<String>>>,
     /// `beginner`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
@@ -107,29 +108,29 @@ pub struct PromptFields {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     estimated_time: Option<Option<String>>,
     /// What the reader fills in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 20), dive)]
-    #[schema(max_items = 20)]
-    parameters: Option<Vec<Parameter>>,
+    #[schema(value_type = Option<Vec<Parameter>>, max_items = 20)]
+    parameters: Option<Option<Vec<Parameter>>>,
     /// Models that it was written for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 10), dive)]
-    #[schema(max_items = 10)]
-    recommended_model: Option<Vec<RecommendedModel>>,
+    #[schema(value_type = Option<Vec<RecommendedModel>>, max_items = 10)]
+    recommended_model: Option<Option<Vec<RecommendedModel>>>,
     /// Whether everybody sees it after the next export. For curators (`org_admin` and above).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     is_public: Option<bool>,
     /// Whether only the premium plans read it. For curators.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     is_premium: Option<bool>,
     /// Whether only those who are signed in read it. For curators.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     requires_auth: Option<bool>,
     /// Whether it is put in front. For super admins.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     is_featured: Option<bool>,
     /// Why, for the revision; not a part of the prompt.
@@ -248,14 +249,20 @@ pub(super) const EDITABLE: [&str; 23] = [
 ];
 
 impl PromptFields {
-    /// 403 for flags that are not this caller's to set.
-    pub fn check_flags(&self, principal: &Principal) -> Result<(), Problem> {
+    /// 403 for flags that would change and are not this caller's to set. A new prompt (no `before`) has none.
+    pub fn check_flags(&self, principal: &Principal, before: Option<&Prompt>) -> Result<(), Problem> {
         let role = principal.role();
-        let published = self.is_public.or(self.is_premium).or(self.requires_auth).is_some();
-        if published && !role.may(CURATE) {
+        let is = |flag: &str| before.is_some_and(|before| before.flag(flag, false));
+        let published = [
+            (self.is_public, before.is_some_and(Prompt::is_public)),
+            (self.is_premium, is("isPremium")),
+            (self.requires_auth, is("requiresAuth")),
+        ];
+        let changes = |(sent, is): (Option<bool>, bool)| sent.is_some_and(|sent| sent != is);
+        if published.into_iter().any(changes) && !role.may(CURATE) {
             return Err(Problem::forbidden("publishing_not_allowed", "Ask an administrator to publish it."));
         }
-        if self.is_featured.is_some() && !role.may(Permission::PromptsFeatured) {
+        if changes((self.is_featured, is("isFeatured"))) && !role.may(Permission::PromptsFeatured) {
             return Err(Problem::forbidden("featuring_not_allowed", "Your account may not put prompts in front."));
         }
         Ok(())
@@ -284,9 +291,15 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Refuses null, which would remove what every prompt has.
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{accounts::Role, prompts::rights::tests::principal};
     use serde_json::json;
 
     #[test]
@@ -294,6 +307,50 @@ mod tests {
         let fields: PromptFields =
             serde_json::from_value(json!({"title": "T", "role": null, "changeReason": "because"})).expect("fields");
         assert_eq!(Value::Object(fields.into_map().expect("a map")), json!({"title": "T", "role": null}));
+    }
+
+    #[test]
+    fn null_is_never_ignored() {
+        for field in EDITABLE {
+            let sent = json!({field: null});
+            let is_required = ["title", "content", "category", "isPublic", "isPremium", "requiresAuth", "isFeatured"]
+                .contains(&field);
+            match serde_json::from_value::<PromptFields>(sent.clone()) {
+                Ok(fields) => {
+                    assert!(!is_required, "{field}");
+                    assert_eq!(Value::Object(fields.into_map().expect("a map")), sent);
+                }
+                Err(error) => assert!(is_required, "{field}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_is_refused_only_where_it_would_change() {
+        let prompt = |value: Value| Prompt(value.as_object().expect("an object").clone());
+        let (private, public) = (prompt(json!({"isPublic": false})), prompt(json!({"isPremium": true})));
+        let code = |role: Role, before: Option<&Prompt>, sent: Value| {
+            let fields: PromptFields = serde_json::from_value(sent).expect("fields");
+            let refusal = format!("{:?}", fields.check_flags(&principal(role, None), before).err()?);
+            ["publishing_not_allowed", "featuring_not_allowed"].into_iter().find(|code| refusal.contains(code))
+        };
+        let (publishing, featuring) = (Some("publishing_not_allowed"), Some("featuring_not_allowed"));
+        for (before, sent, refused) in [
+            (None, json!({"isPublic": false, "isPremium": false, "requiresAuth": false, "isFeatured": false}), None),
+            (None, json!({"isPublic": true}), publishing),
+            (None, json!({"isFeatured": true}), featuring),
+            (Some(&private), json!({"isPublic": false, "isFeatured": false}), None),
+            (Some(&private), json!({"isPublic": true}), publishing),
+            (Some(&private), json!({"requiresAuth": true}), publishing),
+            (Some(&public), json!({"isPublic": true, "isPremium": true}), None),
+            (Some(&public), json!({"isPublic": false}), publishing),
+            (Some(&public), json!({"isPremium": false}), publishing),
+        ] {
+            assert_eq!(code(Role::User, before, sent.clone()), refused, "{sent}");
+            assert_eq!(code(Role::SuperAdmin, before, sent), None);
+        }
+        assert_eq!(code(Role::OrgAdmin, None, json!({"isPublic": true})), None);
+        assert_eq!(code(Role::OrgAdmin, None, json!({"isFeatured": true})), featuring);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Prompt {
         }
     }
 
+    /// Whether everybody may know of it. What was imported without the flag is public, unless an organisation owns it.
+    pub fn is_public(&self) -> bool {
+        self.flag("isPublic", self.0.get("organizationId").is_none_or(Value::is_null))
+    }
+
     /// 200 for one of its editors, with the ETag that a change asks for; no cache keeps it.
     pub fn reply(&self) -> Reply {
         Reply::ok(self).with(header::ETAG, IfMatch::etag(self.revision()))

@@ -13,13 +13,17 @@ use utoipa::ToSchema;
 use super::{Prompt, fields::EDITABLE};
 use crate::{
     clock,
-    http::{Cursor, Problem},
+    http::{Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
 /// A changed value is told up to here; the snapshot holds the whole.
 const MAX_VALUE_CHARS: usize = 500;
+
+/// What an account's revisions may fill in a UTC day: about 50 of the longest prompt, hundreds of usual ones. They are
+/// kept for ever, and M0 holds 512 MB for everybody.
+const BYTES_A_DAY: i64 = 2_500_000;
 
 /// Half a minute is much for an import's few operations.
 const IMPORT_LIMIT: Duration = Duration::from_secs(30);
@@ -30,6 +34,12 @@ struct Last {
     #[serde(rename = "_id")]
     id: String,
     revision: i64,
+}
+
+/// What an account's revisions of a day fill.
+#[derive(Deserialize)]
+struct Day {
+    bytes: i64,
 }
 
 /// A page of revisions.
@@ -122,6 +132,24 @@ pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::
     Ok(())
 }
 
+/// 429 when the account's revisions fill its day. (Of several changes at once each may still find room.)
+pub(super) async fn check_day(mongo: &Mongo, account_id: &str, now: Timestamp) -> Result<(), Problem> {
+    let today = doc! {"changedBy": account_id, "createdAt": {"$gte": clock::to_bson(clock::start_of_day(now, 0))}};
+    let sum = doc! {"_id": null, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}};
+    let pipeline = [doc! {"$match": today}, doc! {"$group": sum}];
+    let add_up = async |database: Database| {
+        let days = database.collection::<Document>("prompt_revisions").aggregate(pipeline).await?;
+        days.with_type::<Day>().try_next().await
+    };
+    let day = mongo.run(REQUEST_LIMIT, add_up).await?;
+    if day.is_none_or(|day| day.bytes < BYTES_A_DAY) {
+        return Ok(());
+    }
+    let wait = clock::start_of_day(now, -1).as_second() - now.as_second();
+    let detail = format!("Your changes of this UTC day fill {BYTES_A_DAY} bytes, as many as are kept of one");
+    Err(Problem::limit_reached(detail, wait.unsigned_abs()))
+}
+
 /// The revisions of a prompt, the newest first, from `cursor` on.
 pub async fn list(
     mongo: &Mongo,
@@ -134,17 +162,15 @@ pub async fn list(
         let last: i64 = last.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
         filter.insert("revision", doc! {"$lt": last});
     }
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let wanted = Page::to_read(limit);
     let find = async |database: Database| {
         let revisions = database.collection::<RawDocumentBuf>("prompt_revisions");
         revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
     };
-    let documents = mongo.run(REQUEST_LIMIT, find).await?;
-    let more = documents.len() > limit;
-    let revisions: anyhow::Result<Vec<_>> = documents.iter().take(limit).map(|raw| mongo::to_json(raw)).collect();
-    let revisions = revisions.map_err(Problem::internal)?;
-    let last = revisions.last().filter(|_| more).and_then(|revision| revision["revision"].as_i64());
-    let next_cursor = last.map(|number| Cursor(String::new(), number.to_string()).encode());
+    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let read: anyhow::Result<Vec<_>> = read.iter().map(|raw| mongo::to_json(raw)).collect();
+    let place = |revision: &Map<String, Value>| Cursor(String::new(), revision["revision"].to_string());
+    let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, limit, place);
     Ok(RevisionPage { revisions, next_cursor })
 }
 

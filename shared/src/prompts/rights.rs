@@ -14,33 +14,25 @@ pub const CURATE: Permission = Permission::PromptsDelete;
 pub fn may_edit(principal: &Principal, prompt: &Prompt) -> bool {
     let role = principal.role();
     let near = is_author(principal, prompt) || is_colleague(principal, prompt);
-    let unseen = near && (!prompt.flag("isPublic", true) || role.may(CURATE));
+    let unseen = near && (!prompt.is_public() || role.may(CURATE));
     role.may(Permission::PromptsFeatured) || (role.may(Permission::PromptsWrite) && unseen)
 }
 
 /// Authors take back their own while it is private; curators what is their organisation's.
 pub fn may_remove(principal: &Principal, prompt: &Prompt) -> bool {
-    may_edit(principal, prompt)
-        && (is_author(principal, prompt)
-            || principal.role().may(CURATE)
-            || principal.role().may(Permission::PromptsFeatured))
+    may_edit(principal, prompt) && (is_author(principal, prompt) || principal.role().may(CURATE))
 }
 
 /// Whether this caller may know of the prompt and read it here: its author and their organisation,
 /// super admins, and everybody if it is public.
 pub fn may_see(principal: &Principal, prompt: &Prompt) -> bool {
-    visible_to_all(prompt) || is_theirs(principal, prompt)
+    prompt.is_public() || is_theirs(principal, prompt)
 }
 
 /// Whether the prompt is this caller's to work on or to follow: its author's, their organisation's, and
 /// super admins'.
 pub(super) fn is_theirs(principal: &Principal, prompt: &Prompt) -> bool {
     is_author(principal, prompt) || is_colleague(principal, prompt) || principal.role().may(Permission::PromptsFeatured)
-}
-
-/// Whether everybody may know of the prompt. What was imported without the flag is public.
-pub fn visible_to_all(prompt: &Prompt) -> bool {
-    prompt.flag("isPublic", true)
 }
 
 fn is_author(principal: &Principal, prompt: &Prompt) -> bool {
@@ -50,4 +42,68 @@ fn is_author(principal: &Principal, prompt: &Prompt) -> bool {
 fn is_colleague(principal: &Principal, prompt: &Prompt) -> bool {
     let organization = prompt.text("organizationId");
     organization.is_some() && organization == principal.account.organization_id.as_deref()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::accounts::Role;
+    use serde_json::{Value, json};
+
+    pub(in crate::prompts) fn principal(role: Role, organization: Option<&str>) -> Principal {
+        let account = json!({
+            "id": "ada", "email": "ada@example.com", "name": "Ada", "role": role, "plan": "free",
+            "organizationId": organization, "status": "active", "sessionVersion": 0, "endedSessions": [],
+            "mfaEnabled": false, "createdAtMs": 0,
+        });
+        let account = Arc::new(serde_json::from_value(account).expect("an account"));
+        Principal { account, session_id: "s".into(), mfa_at: None }
+    }
+
+    /// Whether the caller may see, change and remove the prompt.
+    fn rights(role: Role, organization: Option<&str>, prompt: Value) -> [bool; 3] {
+        let Value::Object(prompt) = prompt else { panic!("an object") };
+        let (caller, prompt) = (principal(role, organization), Prompt(prompt));
+        [may_see(&caller, &prompt), may_edit(&caller, &prompt), may_remove(&caller, &prompt)]
+    }
+
+    #[test]
+    fn a_private_prompt_is_its_authors_and_their_organisations() {
+        let own = || json!({"authorId": "ada", "isPublic": false});
+        let ours = || json!({"authorId": "eve", "organizationId": "ours", "isPublic": false});
+        for (role, organization, prompt, expected) in [
+            (Role::User, None, own(), [true, true, true]),
+            (Role::Free, None, own(), [true, false, false]),
+            (Role::OrgMember, Some("ours"), ours(), [true, true, false]),
+            (Role::OrgAdmin, Some("ours"), ours(), [true, true, true]),
+            (Role::OrgAdmin, Some("theirs"), ours(), [false, false, false]),
+            (Role::OrgAdmin, None, ours(), [false, false, false]),
+            (Role::User, None, json!({"isPublic": false}), [false, false, false]),
+            (Role::SuperAdmin, None, ours(), [true, true, true]),
+        ] {
+            assert_eq!(rights(role, organization, prompt.clone()), expected, "{role:?} of {organization:?}: {prompt}");
+        }
+    }
+
+    #[test]
+    fn what_is_public_is_changed_by_its_own_curators() {
+        let own = || json!({"authorId": "ada", "isPublic": true});
+        let ours = || json!({"authorId": "eve", "organizationId": "ours", "isPublic": true});
+        for (role, organization, prompt, changes) in [
+            (Role::User, None, own(), false),
+            (Role::OrgMember, Some("ours"), ours(), false),
+            (Role::OrgAdmin, Some("ours"), ours(), true),
+            (Role::OrgAdmin, Some("theirs"), ours(), false),
+            (Role::OrgAdmin, None, ours(), false),
+            (Role::OrgAdmin, Some("ours"), json!({}), false),
+            (Role::SuperAdmin, None, json!({}), true),
+        ] {
+            let expected = [true, changes, changes];
+            assert_eq!(rights(role, organization, prompt.clone()), expected, "{role:?} of {organization:?}: {prompt}");
+        }
+        let unmarked = json!({"organizationId": "ours"});
+        assert_eq!(rights(Role::User, None, unmarked), [false; 3], "public is what an organisation says is");
+    }
 }

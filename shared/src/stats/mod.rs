@@ -22,9 +22,12 @@ const LOCK: &str = "site:stats:v1:lock";
 pub const FRESH_FOR: Duration = Duration::from_hours(1);
 /// How long they are kept for the time when the database is away.
 const KEEP_FOR: Duration = Duration::from_hours(168);
-/// One caller computes; the others wait for its result this often, this long.
-const POLL: Duration = Duration::from_millis(50);
+/// One caller computes, within this time.
 const LOCK_FOR: Duration = Duration::from_secs(4);
+/// How long nobody computes after it failed, so that an outage costs one request a wait and not each.
+const LOCK_AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// Who has nothing to serve meanwhile looks for the result this often.
+const POLL: Duration = Duration::from_millis(50);
 
 /// What the platform holds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -71,32 +74,59 @@ pub struct ServedStats {
     pub stats: Stats,
     /// Whether they came from the cache.
     pub cached: bool,
-    /// Older than an hour, because the database is away.
+    /// Older than an hour: the next ones are being computed, or the database is away.
     pub stale: bool,
 }
 
-/// Statistics behind the cache. At most one caller computes at a time; when the database is away
-/// the last figures are served and say so; an error only when there are none.
+/// Statistics as the cache keeps them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Kept {
+    #[serde(flatten)]
+    stats: Stats,
+    /// To be computed anew, whatever their age.
+    #[serde(default)]
+    outdated: bool,
+}
+
+impl Kept {
+    fn is_fresh(&self) -> bool {
+        !self.outdated && clock::now().duration_since(self.stats.last_updated).unsigned_abs() < FRESH_FOR
+    }
+
+    fn served(self) -> ServedStats {
+        ServedStats { stale: !self.is_fresh(), stats: self.stats, cached: true }
+    }
+}
+
+/// Statistics behind the cache. At most one caller computes at a time, and none for half a minute after that failed;
+/// the others are served the last figures, which say so. An error only when there are none.
 pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::Error> {
     let kept = read(cache).await;
-    if let Some(stats) = kept.clone().filter(is_fresh) {
-        return Ok(ServedStats { stats, cached: true, stale: false });
+    let is_fresh = kept.as_ref().is_some_and(Kept::is_fresh);
+    cache.tally(KEY, is_fresh);
+    if let Some(kept) = kept.clone().filter(|_| is_fresh) {
+        return Ok(kept.served());
     }
-    if !cache.lock(LOCK, LOCK_FOR).await
-        && let Some(stats) = await_other(cache).await
-    {
-        return Ok(ServedStats { stats, cached: true, stale: false });
+    if !cache.lock(LOCK, LOCK_FOR).await {
+        let last = if kept.is_some() { kept.clone() } else { await_other(cache).await };
+        if let Some(last) = last {
+            return Ok(last.served());
+        }
     }
     match compute(mongo, REQUEST_LIMIT, clock::now()).await {
         Ok(stats) => {
-            keep(cache, &stats).await;
+            keep(cache, Kept { stats: stats.clone(), outdated: false }).await;
             Ok(ServedStats { stats, cached: false, stale: false })
         }
         Err(error) => {
-            cache.delete(LOCK).await;
-            let stats = kept.ok_or(error)?;
-            tracing::warn!("the database is away: stale statistics are served");
-            Ok(ServedStats { stats, cached: true, stale: true })
+            let Some(kept) = kept else {
+                // The next one may have more luck, and nothing else to serve.
+                cache.delete(LOCK).await;
+                return Err(error);
+            };
+            cache.set(LOCK, "1", LOCK_AFTER_FAILURE).await;
+            tracing::warn!(%error, "the database is away: stale statistics are served");
+            Ok(kept.served())
         }
     }
 }
@@ -104,43 +134,38 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
 /// Computes whatever the cache's age, and keeps the result.
 pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Timestamp) -> Result<Stats, mongo::Error> {
     let stats = compute(mongo, WORK_LIMIT, at).await?;
-    keep(cache, &stats).await;
+    keep(cache, Kept { stats: stats.clone(), outdated: false }).await;
     Ok(stats)
 }
 
-/// Makes the kept statistics count as old, without losing them.
+/// Makes the kept statistics count as old, without losing them or their date.
 pub async fn invalidate(cache: &Cache) {
-    if let Some(stats) = read(cache).await {
-        keep(cache, &Stats { last_updated: Timestamp::UNIX_EPOCH, ..stats }).await;
+    if let Some(kept) = read(cache).await {
+        keep(cache, Kept { outdated: true, ..kept }).await;
     }
 }
 
-async fn read(cache: &Cache) -> Option<Stats> {
-    cache.get(KEY).await.and_then(|text| serde_json::from_str(&text).ok())
+async fn read(cache: &Cache) -> Option<Kept> {
+    cache.peek(KEY).await.and_then(|text| serde_json::from_str(&text).ok())
 }
 
-async fn keep(cache: &Cache, stats: &Stats) {
-    if let Ok(text) = serde_json::to_string(stats) {
+async fn keep(cache: &Cache, kept: Kept) {
+    if let Ok(text) = serde_json::to_string(&kept) {
         cache.set(KEY, &text, KEEP_FOR).await;
     }
     cache.delete(LOCK).await;
 }
 
-async fn await_other(cache: &Cache) -> Option<Stats> {
+async fn await_other(cache: &Cache) -> Option<Kept> {
     let mut waited = Duration::ZERO;
     while waited < LOCK_FOR / 2 {
         tokio::time::sleep(POLL).await;
         waited += POLL;
-        if let Some(stats) = read(cache).await.filter(is_fresh) {
-            return Some(stats);
+        if let Some(kept) = read(cache).await.filter(Kept::is_fresh) {
+            return Some(kept);
         }
     }
     None
-}
-
-fn is_fresh(stats: &Stats) -> bool {
-    let age = clock::now().duration_since(stats.last_updated);
-    age.unsigned_abs() < FRESH_FOR
 }
 
 /// Four operations. A failing one fails the whole: a zero would be a lie, kept for an hour.
@@ -193,4 +218,74 @@ async fn prompts(database: &Database) -> mongodb::error::Result<PromptStats> {
         }
     }
     Ok(stats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mongo::{Lifetime, MongoSettings};
+    use jiff::SignedDuration;
+    use std::time::Instant;
+
+    /// A database that refuses connections.
+    fn away() -> Mongo {
+        Mongo::new(
+            MongoSettings::new("mongodb://127.0.0.1:1/?directConnection=true".to_owned(), "test"),
+            Lifetime::Environment,
+        )
+    }
+
+    async fn cache_with(last_updated: Timestamp) -> Cache {
+        let (cache, total) = (Cache::in_process(), Total { total: 7 });
+        let prompts = PromptStats { total: 7, ..PromptStats::default() };
+        let stats = Stats { prompts, patterns: total, learning_resources: total, users: total, last_updated };
+        keep(&cache, Kept { stats, outdated: false }).await;
+        cache
+    }
+
+    #[tokio::test]
+    async fn an_outage_costs_one_request_a_wait_and_the_others_none() {
+        let (mongo, hours_ago) = (away(), clock::now() - SignedDuration::from_hours(3));
+        let cache = cache_with(hours_ago).await;
+        let first = serve(&mongo, &cache).await.expect("the last figures");
+        assert_eq!((first.stale, first.cached, first.stats.last_updated), (true, true, hours_ago));
+        let started = Instant::now();
+        for _ in 0..10 {
+            assert!(serve(&mongo, &cache).await.expect("the last figures").stale);
+        }
+        assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+        assert!(serve(&mongo, &Cache::in_process()).await.is_err(), "never zeros");
+    }
+
+    #[tokio::test]
+    async fn invalid_figures_keep_their_date() {
+        let (mongo, now) = (away(), clock::now());
+        let cache = cache_with(now).await;
+        assert!(!serve(&mongo, &cache).await.expect("fresh").stale);
+        invalidate(&cache).await;
+        let served = serve(&mongo, &cache).await.expect("the last figures");
+        assert_eq!((served.stale, served.stats.last_updated), (true, now));
+    }
+
+    #[tokio::test]
+    async fn a_stale_figure_is_no_hit_and_waiting_for_another_is_one_miss() {
+        let cache = cache_with(clock::now() - SignedDuration::from_hours(3)).await;
+        let _ = serve(&away(), &cache).await;
+        assert_eq!(cache.tallied("site"), (0, 1));
+        let fresh = cache_with(clock::now()).await;
+        let _ = serve(&away(), &fresh).await;
+        assert_eq!(fresh.tallied("site"), (1, 0));
+        let empty = Cache::in_process();
+        assert!(empty.lock(LOCK, LOCK_FOR).await, "somebody computes");
+        let ((), waited) = tokio::join!(
+            async {
+                tokio::time::sleep(3 * POLL).await;
+                let stats = read(&fresh).await.expect("figures");
+                keep(&empty, stats).await;
+            },
+            async { serve(&away(), &empty).await },
+        );
+        assert!(waited.expect("the other's figures").cached);
+        assert_eq!(empty.tallied("site"), (0, 1));
+    }
 }

@@ -8,12 +8,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    clock, id,
+    accounts::insert_below,
+    clock,
+    http::Problem,
+    id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
 /// Alerts that one account may have.
 pub const LIMIT: u64 = 20;
+/// Of an error rate.
+const MAX_PERCENT: u64 = 100;
+const PERCENTAGE: &str = "is a percentage: 1 to 100";
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
@@ -92,6 +98,8 @@ pub(super) struct Alert {
     pub(super) provider: Option<String>,
     pub(super) active: bool,
     pub(super) created_at: DateTime,
+    /// When it was last changed: what was used before is not told by the new rule.
+    pub(super) changed_at: Option<DateTime>,
 }
 
 /// An alert as its owner sees it.
@@ -151,24 +159,20 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         provider: new.provider,
         active: true,
         created_at: clock::to_bson(clock::now()),
+        changed_at: None,
     };
-    let insert = async |database: Database| {
-        let alerts = collection(&database);
-        if alerts.count_documents(doc! {"userId": user_id}).await? >= LIMIT {
-            return Ok(false);
-        }
-        alerts.insert_one(&alert).await.map(|_| true)
-    };
-    Ok(mongo.run(REQUEST_LIMIT, insert).await?.then(|| AlertView::from(&alert)))
+    let (view, mine) = (AlertView::from(&alert), doc! {"userId": user_id});
+    let made = insert_below(mongo.clone(), user_id.to_owned(), alert, collection, mine, LIMIT).await?;
+    Ok(made.then_some(view))
 }
 
-/// Changes an alert of the account; `None` when there is no such alert.
+/// Changes an alert of the account; `None` when there is no such alert, 422 for a percentage above 100.
 pub async fn change(
     mongo: &Mongo,
     user_id: &str,
     alert_id: &str,
     change: &AlertChange,
-) -> Result<Option<AlertView>, mongo::Error> {
+) -> Result<Option<AlertView>, Problem> {
     let mut set = Document::new();
     if let Some(threshold) = change.threshold.and_then(|threshold| i64::try_from(threshold).ok()) {
         set.insert("threshold", threshold);
@@ -177,14 +181,26 @@ pub async fn change(
         set.insert("active", active);
     }
     let mine = doc! {"_id": alert_id, "userId": user_id};
+    let no_percentage = change.threshold.is_some_and(|threshold| threshold > MAX_PERCENT);
     let update = async |database: Database| {
         let alerts = collection(&database);
         if set.is_empty() {
-            return alerts.find_one(mine).await;
+            return Ok((alerts.find_one(mine).await?, false));
         }
-        alerts.find_one_and_update(mine, doc! {"$set": set}).return_document(ReturnDocument::After).await
+        set.insert("changedAt", clock::to_bson(clock::now()));
+        let mut fitting = mine.clone();
+        if no_percentage {
+            fitting.insert("metric", doc! {"$ne": "errorRate"});
+        }
+        let changed = alerts.find_one_and_update(fitting, doc! {"$set": set});
+        let changed = changed.return_document(ReturnDocument::After).await?;
+        let unfit = changed.is_none() && no_percentage && alerts.find_one(mine).await?.is_some();
+        Ok((changed, unfit))
     };
-    Ok(mongo.run(REQUEST_LIMIT, update).await?.as_ref().map(AlertView::from))
+    match mongo.run(REQUEST_LIMIT, update).await? {
+        (_, true) => Err(Problem::invalid_field("threshold", PERCENTAGE)),
+        (alert, false) => Ok(alert.as_ref().map(AlertView::from)),
+    }
 }
 
 /// Removes an alert of the account; false when there was none.
@@ -201,8 +217,8 @@ pub(super) fn collection(database: &Database) -> Collection<Alert> {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
 fn percent(metric: Metric) -> impl FnOnce(&u64, &()) -> garde::Result {
     move |threshold, ()| {
-        if metric == Metric::ErrorRate && *threshold > 100 {
-            Err(garde::Error::new("is a percentage: 1 to 100"))
+        if metric == Metric::ErrorRate && *threshold > MAX_PERCENT {
+            Err(garde::Error::new(PERCENTAGE))
         } else {
             Ok(())
         }

@@ -2,19 +2,28 @@
 //!
 //! A firing is a document whose id is those three, so that the store decides who fires. It is noted as
 //! told only after the queue has its notification, which carries the same id: a run that dies in between
-//! is made up for by the next, and nobody is told twice.
+//! is made up for by the next, and nobody is told twice. So a run looks at every period that records may still come
+//! to, not at the running ones alone: what came late, or in the last minutes of a day, is told too.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    ops::AddAssign,
+};
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::{Timestamp, civil::Weekday, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
 use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
     alerts::{Alert, Metric, Period, collection},
     preferences::Preferences,
+    record::LATE_DAYS,
 };
 use crate::{
     clock,
@@ -24,6 +33,10 @@ use crate::{
 
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
+/// Documents in a batch of a cursor, and ids in a command.
+const BATCH: u32 = 10_000;
+/// Alerts told at a time. SQS takes ten messages a call, and has four seconds for all calls of a sending.
+const TOLD_AT_ONCE: usize = 200;
 
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,7 +50,7 @@ pub struct Checked {
 }
 
 /// `usage_alert_firings`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Firing {
     /// `<alert>/<period's start>/<level>`.
@@ -46,23 +59,25 @@ struct Firing {
     alert_id: String,
     user_id: String,
     metric: Metric,
+    period: Period,
     period_start: String,
+    key_id: Option<String>,
+    provider: Option<String>,
     level: i64,
+    /// Tokens, micro-dollars, requests, or hundredths of a percent.
     used: i64,
     threshold: i64,
     at: bson::DateTime,
     told: bool,
 }
 
-/// Usage of one account by key and provider, in the three periods that are running.
+/// Usage of one account in a day, by key and provider.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Row {
     #[serde(rename = "_id")]
     key: RowKey,
-    daily: Sums,
-    weekly: Sums,
-    monthly: Sums,
+    #[serde(flatten)]
+    sums: Sums,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +86,7 @@ struct RowKey {
     user_id: String,
     key_id: Option<String>,
     provider: Option<String>,
+    day: Date,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -91,117 +107,85 @@ struct Owner {
     notification_preferences: Option<Preferences>,
 }
 
-/// The running periods' first instants.
-#[derive(Clone, Copy)]
-struct Starts {
-    daily: Timestamp,
-    weekly: Timestamp,
-    monthly: Timestamp,
-}
-
-/// Fires what is due as of `at`, and tells the owners. Seven operations, whatever the number of alerts.
+/// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
+/// each [`TOLD_AT_ONCE`] that are told.
 pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyhow::Result<Checked> {
-    let starts = Starts::of(at);
-    let (alerts, usage) = mongo.run(WORK_LIMIT, async |database| read(&database, starts, at).await).await?;
-    let firings = due(&alerts, &usage, starts, at);
+    let (alerts, usage) = mongo.run(WORK_LIMIT, async |database| read(&database, at).await).await?;
+    let mut firings = due(&alerts, &usage, at);
+    let fired_before = mongo.run(WORK_LIMIT, async |database| fired(&database, &firings).await).await?;
+    firings.retain(|firing| !fired_before.contains(&firing.id));
     let fired = if firings.is_empty() { 0 } else { insert(mongo, &firings).await? };
     let told = tell(mongo, outbox).await?;
     Ok(Checked { alerts: alerts.len(), fired, told })
 }
 
-async fn read(database: &Database, starts: Starts, at: Timestamp) -> mongodb::error::Result<(Vec<Alert>, Vec<Row>)> {
-    let active = collection(database).find(doc! {"active": true}).batch_size(10_000).await?;
+/// The alerts that are on, and what their owners used since the first of the periods that are open.
+async fn read(database: &Database, at: Timestamp) -> mongodb::error::Result<(Vec<Alert>, Vec<Row>)> {
+    let active = collection(database).find(doc! {"active": true}).batch_size(BATCH).await?;
     let alerts: Vec<Alert> = active.try_collect().await?;
-    let mut users: Vec<&str> = alerts.iter().map(|alert| alert.user_id.as_str()).collect();
-    users.sort_unstable();
-    users.dedup();
-    if users.is_empty() {
-        return Ok((alerts, Vec::new()));
-    }
-    let since = starts.weekly.min(starts.monthly);
-    let range = doc! {"$gte": clock::to_bson(since), "$lt": clock::to_bson(at)};
-    let sums = |start: Timestamp| {
-        let within = doc! {"$gte": ["$occurredAt", clock::to_bson(start)]};
-        let sum = |value: bson::Bson| doc! {"$sum": {"$cond": [&within, value, 0_i64]}};
-        [
-            ("requests", sum(1_i64.into())),
-            ("failed", sum(doc! {"$cond": [{"$eq": ["$success", false]}, 1_i64, 0_i64]}.into())),
-            ("tokens", sum(doc! {"$add": ["$promptTokens", "$completionTokens"]}.into())),
-            ("cost", sum("$costMicros".into())),
-        ]
-    };
-    let mut group = doc! {"_id": {"userId": "$userId", "keyId": "$keyId", "provider": "$provider"}};
-    let mut shape = Document::new();
-    for (name, start) in [("daily", starts.daily), ("weekly", starts.weekly), ("monthly", starts.monthly)] {
-        let mut of_period = Document::new();
-        for (field, sum) in sums(start) {
-            group.insert(format!("{name}_{field}"), sum);
-            of_period.insert(field, format!("${name}_{field}"));
-        }
-        shape.insert(name, of_period);
-    }
+    let users: BTreeSet<&str> = alerts.iter().map(|alert| alert.user_id.as_str()).collect();
+    let first = alerts.iter().map(|alert| alert.period.oldest_open(at)).min();
+    let since = first.and_then(|first| TimeZone::UTC.to_timestamp(first.at(0, 0, 0, 0)).ok());
+    let Some(since) = since else { return Ok((alerts, Vec::new())) };
+    let day = doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}};
     let pipeline = [
-        doc! {"$match": {"userId": {"$in": users}, "occurredAt": range}},
-        doc! {"$group": group},
-        doc! {"$project": shape},
+        doc! {"$match": {
+            "userId": {"$in": users.into_iter().collect::<Vec<_>>()},
+            "occurredAt": {"$gte": clock::to_bson(since), "$lt": clock::to_bson(at)},
+        }},
+        doc! {"$group": {
+            "_id": {"userId": "$userId", "keyId": "$keyId", "provider": "$provider", "day": day},
+            "requests": {"$sum": 1_i64},
+            "failed": {"$sum": {"$cond": [{"$eq": ["$success", false]}, 1_i64, 0_i64]}},
+            "tokens": {"$sum": {"$add": ["$promptTokens", "$completionTokens"]}},
+            "cost": {"$sum": "$costMicros"},
+        }},
     ];
-    let rows = database.collection::<Document>("ai_usage").aggregate(pipeline).batch_size(10_000).await?;
-    Ok((alerts.clone(), rows.with_type().try_collect().await?))
+    let rows = database.collection::<Document>("ai_usage").aggregate(pipeline).batch_size(BATCH).await?;
+    let rows = rows.with_type().try_collect().await?;
+    Ok((alerts, rows))
 }
 
-/// Every level that is reached, fired before or not.
-fn due(alerts: &[Alert], usage: &[Row], starts: Starts, at: Timestamp) -> Vec<Firing> {
+/// Every level that is reached in a period that is open, fired before or not.
+fn due(alerts: &[Alert], usage: &[Row], at: Timestamp) -> Vec<Firing> {
     let mut by_user = HashMap::<&str, Vec<&Row>>::new();
     for row in usage {
         by_user.entry(row.key.user_id.as_str()).or_default().push(row);
     }
     let mut firings = Vec::new();
     for alert in alerts {
-        let rows = by_user.get(alert.user_id.as_str()).into_iter().flatten();
-        let used = value(alert.metric, rows.filter(|row| concerns(alert, row)).map(|row| row.sums(alert.period)));
-        let start = clock::day(starts.of_period(alert.period));
-        let threshold = alert.threshold.unsigned_abs().max(1);
-        for level in
-            LEVELS.into_iter().filter(|level| u128::from(used) * 100 >= u128::from(threshold) * u128::from(*level))
-        {
-            firings.push(Firing {
-                id: format!("{}/{start}/{level}", alert.id),
-                alert_id: alert.id.clone(),
-                user_id: alert.user_id.clone(),
-                metric: alert.metric,
-                period_start: start.clone(),
-                level: i64::try_from(level).unwrap_or_default(),
-                used: i64::try_from(used).unwrap_or(i64::MAX),
-                threshold: alert.threshold,
-                at: clock::to_bson(at),
-                told: false,
-            });
+        let oldest = alert.period.oldest_open(at).max(alert.period.start_of(alert.in_force_since()));
+        let mut periods = BTreeMap::<Date, Sums>::new();
+        for row in by_user.get(alert.user_id.as_str()).into_iter().flatten().filter(|row| alert.concerns(&row.key)) {
+            *periods.entry(alert.period.start_of(row.key.day)).or_default() += row.sums;
+        }
+        for (start, sums) in periods.range(oldest..) {
+            let levels = LEVELS.into_iter().filter(|level| alert.is_reached(*sums, *level));
+            firings.extend(levels.map(|level| alert.firing(*start, *sums, level, at)));
         }
     }
     firings
 }
 
-fn concerns(alert: &Alert, row: &Row) -> bool {
-    let fits = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-    fits(&alert.key_id, &row.key.key_id) && fits(&alert.provider, &row.key.provider)
-}
-
-fn value(metric: Metric, sums: impl Iterator<Item = Sums>) -> u64 {
-    let total = sums.fold(Sums::default(), |a, b| Sums {
-        requests: a.requests + b.requests,
-        failed: a.failed + b.failed,
-        tokens: a.tokens + b.tokens,
-        cost: a.cost + b.cost,
-    });
-    match metric {
-        Metric::Tokens => total.tokens,
-        Metric::Cost => total.cost,
-        Metric::Requests => total.requests,
-        Metric::ErrorRate => (total.failed * 100).checked_div(total.requests).unwrap_or_default(),
+/// Which firings of these periods are there already.
+async fn fired(database: &Database, due: &[Firing]) -> mongodb::error::Result<HashSet<String>> {
+    let starts: BTreeSet<&str> = due.iter().map(|firing| firing.period_start.as_str()).collect();
+    if starts.is_empty() {
+        return Ok(HashSet::new());
     }
+    let firings = database.collection::<Id>("usage_alert_firings");
+    let these = doc! {"periodStart": {"$in": starts.into_iter().collect::<Vec<_>>()}};
+    let ids = firings.find(these).projection(doc! {"_id": 1}).batch_size(BATCH).await?;
+    ids.map_ok(|firing| firing.id).try_collect().await
 }
 
-/// How many of them are new: those that are there fired before.
+#[derive(Deserialize)]
+struct Id {
+    #[serde(rename = "_id")]
+    id: String,
+}
+
+/// How many of them are new: another run may have been faster.
 async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error> {
     let work = async |database: Database| {
         database.collection::<Firing>("usage_alert_firings").insert_many(firings).ordered(false).await
@@ -218,69 +202,141 @@ async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error
     }
 }
 
-/// Tells what fired and was not told yet: of several levels of one alert the highest alone.
+/// Tells what fired and was not told yet. What the queue has is noted before more is sent: whatever stops the run, the
+/// next one goes on from there.
 async fn tell(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
-    let pending = async |database: Database| {
-        let firings = database.collection::<Firing>("usage_alert_firings");
-        let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(10_000).await?.try_collect().await?;
-        let mut users: Vec<String> = firings.iter().map(|firing| firing.user_id.clone()).collect();
-        users.sort_unstable();
-        users.dedup();
-        let fields = doc! {"email": 1, "notificationPreferences": 1};
-        let owners = database.collection::<Owner>("users");
-        let owners = owners.find(doc! {"_id": {"$in": users}}).projection(fields).batch_size(10_000).await?;
-        Ok((firings, owners.try_collect::<Vec<Owner>>().await?))
-    };
-    let (firings, owners) = mongo.run(WORK_LIMIT, pending).await?;
-    if firings.is_empty() {
-        return Ok(0);
-    }
-    let owners: HashMap<&str, &Owner> = owners.iter().map(|owner| (owner.id.as_str(), owner)).collect();
-    let mut highest = HashMap::<(&str, &str), &Firing>::new();
+    let (firings, owners) = mongo.run(WORK_LIMIT, async |database| untold(&database).await).await?;
+    let mut by_alert = BTreeMap::<(&str, &str), Vec<&Firing>>::new();
     for firing in &firings {
-        let key = (firing.alert_id.as_str(), firing.period_start.as_str());
-        let best = highest.entry(key).or_insert(firing);
-        if firing.level > best.level {
-            *best = firing;
-        }
+        by_alert.entry((&firing.alert_id, &firing.period_start)).or_default().push(firing);
     }
-    let notifications: Vec<Notification> = highest
-        .into_values()
-        .filter_map(|firing| Some((firing, owners.get(firing.user_id.as_str())?)))
-        .flat_map(|(firing, owner)| notifications(firing, owner))
-        .collect();
-    outbox.send(&notifications).await?;
-    let ids: Vec<&str> = firings.iter().map(|firing| firing.id.as_str()).collect();
-    let told = async |database: Database| {
-        let firings = database.collection::<Firing>("usage_alert_firings");
-        firings.update_many(doc! {"_id": {"$in": ids}}, doc! {"$set": {"told": true}}).await
-    };
-    mongo.run(WORK_LIMIT, told).await?;
-    Ok(notifications.len())
+    let messages =
+        |firings: &[&Firing]| owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.told(firings));
+    let messages = by_alert.into_values().map(|firings| (messages(&firings), firings));
+    let (loud, silent): (Vec<_>, Vec<_>) = messages.partition(|(messages, _)| !messages.is_empty());
+    note_told(mongo, &silent.into_iter().flat_map(|(_, firings)| firings).collect::<Vec<_>>()).await?;
+    let mut told = 0;
+    for chunk in loud.chunks(TOLD_AT_ONCE) {
+        let (messages, firings): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
+        let messages = messages.concat();
+        outbox.send(&messages).await?;
+        note_told(mongo, &firings.concat()).await?;
+        told += messages.len();
+    }
+    Ok(told)
 }
 
-fn notifications(firing: &Firing, owner: &Owner) -> Vec<Notification> {
-    let preferences = owner.notification_preferences.clone().unwrap_or_default();
-    let level = firing.level.unsigned_abs();
-    if !preferences.want(firing.metric, level) {
-        return Vec::new();
+/// What fired and was not told, and whom it concerns.
+async fn untold(database: &Database) -> mongodb::error::Result<(Vec<Firing>, HashMap<String, Owner>)> {
+    let firings = database.collection::<Firing>("usage_alert_firings");
+    let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
+    let users: BTreeSet<&str> = firings.iter().map(|firing| firing.user_id.as_str()).collect();
+    if users.is_empty() {
+        return Ok((firings, HashMap::new()));
     }
-    let email = preferences.email_enabled.then(|| Channel::Email { to: owner.email.clone() });
-    let number = preferences.phone_number.clone().filter(|_| preferences.sms_enabled);
-    let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to }));
-    let notification = |channel: Channel| Notification {
-        id: format!("{}/{}", firing.id, channel.kind()),
-        user_id: Some(owner.id.clone()),
-        template: Template::UsageAlert {
-            metric: firing.metric.words().into(),
-            period: format!("the period since {}", firing.period_start),
-            level_percent: level,
-            used: firing.metric.amount(firing.used.unsigned_abs()),
-            limit: firing.metric.amount(firing.threshold.unsigned_abs()),
-        },
-        channel,
-    };
-    channels.map(notification).collect()
+    let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
+    let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "notificationPreferences": 1});
+    let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
+    let owners = owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await?;
+    Ok((firings, owners))
+}
+
+async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Error> {
+    let ids: Vec<&str> = firings.iter().map(|firing| firing.id.as_str()).collect();
+    for ids in ids.chunks(BATCH as usize) {
+        let told = async |database: Database| {
+            let firings = database.collection::<Firing>("usage_alert_firings");
+            firings.update_many(doc! {"_id": {"$in": ids}}, doc! {"$set": {"told": true}}).await
+        };
+        mongo.run(WORK_LIMIT, told).await?;
+    }
+    Ok(())
+}
+
+impl Alert {
+    /// The day from which it is, or is as it is now.
+    fn in_force_since(&self) -> Date {
+        date(clock::from_bson(self.changed_at.unwrap_or(self.created_at)))
+    }
+
+    fn concerns(&self, key: &RowKey) -> bool {
+        let fits = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+        fits(&self.key_id, &key.key_id) && fits(&self.provider, &key.provider)
+    }
+
+    /// Whether `level` percent of the threshold are used: compared exactly, since a share that is rounded first may
+    /// miss a level.
+    fn is_reached(&self, sums: Sums, level: u64) -> bool {
+        let limit = u128::from(self.threshold.unsigned_abs().max(1)) * u128::from(level);
+        match self.metric {
+            Metric::ErrorRate => {
+                let (failed, requests) = (u128::from(sums.failed), u128::from(sums.requests));
+                requests > 0 && failed * 10_000 >= limit * requests
+            }
+            metric => u128::from(metric.used(sums)) * 100 >= limit,
+        }
+    }
+
+    fn firing(&self, start: Date, sums: Sums, level: u64, at: Timestamp) -> Firing {
+        Firing {
+            id: format!("{}/{start}/{level}", self.id),
+            alert_id: self.id.clone(),
+            user_id: self.user_id.clone(),
+            metric: self.metric,
+            period: self.period,
+            period_start: start.to_string(),
+            key_id: self.key_id.clone(),
+            provider: self.provider.clone(),
+            level: i64::try_from(level).unwrap_or_default(),
+            used: i64::try_from(self.metric.used(sums)).unwrap_or(i64::MAX),
+            threshold: self.threshold,
+            at: clock::to_bson(at),
+            told: false,
+        }
+    }
+}
+
+impl Owner {
+    /// What the owner is told of the levels that one alert reached together: the highest that they want to hear of.
+    fn told(&self, firings: &[&Firing]) -> Vec<Notification> {
+        let preferences = self.notification_preferences.clone().unwrap_or_default();
+        let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
+        let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
+        let email = preferences.email_enabled.then(|| Channel::Email { to: self.email.clone() });
+        let number = preferences.phone_number.filter(|_| preferences.sms_enabled);
+        let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to }));
+        let notification = |channel: Channel| Notification {
+            id: format!("{}/{}", firing.id, channel.kind()),
+            user_id: Some(self.id.clone()),
+            template: firing.template(),
+            channel,
+        };
+        channels.map(notification).collect()
+    }
+}
+
+impl Firing {
+    fn template(&self) -> Template {
+        let mut what = self.metric.words().to_owned();
+        if let Some(provider) = &self.provider {
+            what = format!("{what} at {provider}");
+        }
+        if let Some(key) = &self.key_id {
+            what = format!("{what} by the key {key}");
+        }
+        let (used, threshold) = (self.used.unsigned_abs(), self.threshold.unsigned_abs());
+        let (used, limit) = match self.metric {
+            Metric::Cost => (dollars(used), dollars(threshold)),
+            Metric::ErrorRate => (format!("{}.{:02} %", used / 100, used % 100), format!("{threshold} %")),
+            Metric::Tokens | Metric::Requests => (used.to_string(), threshold.to_string()),
+        };
+        let level_percent = self.level.unsigned_abs();
+        Template::UsageAlert { metric: what, period: self.period.words(&self.period_start), level_percent, used, limit }
+    }
+}
+
+fn dollars(micros: u64) -> String {
+    format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 impl Metric {
@@ -293,64 +349,201 @@ impl Metric {
         }
     }
 
-    fn amount(self, value: u64) -> String {
+    /// As [`Firing::used`] has it.
+    fn used(self, sums: Sums) -> u64 {
         match self {
-            Self::Cost => format!("${}.{:06}", value / 1_000_000, value % 1_000_000),
-            Self::ErrorRate => format!("{value} %"),
-            Self::Tokens | Self::Requests => value.to_string(),
+            Self::Tokens => sums.tokens,
+            Self::Cost => sums.cost,
+            Self::Requests => sums.requests,
+            Self::ErrorRate => (sums.failed * 10_000).checked_div(sums.requests).unwrap_or_default(),
         }
     }
 }
 
-impl Row {
-    fn sums(&self, period: Period) -> Sums {
-        match period {
-            Period::Daily => self.daily,
-            Period::Weekly => self.weekly,
-            Period::Monthly => self.monthly,
+impl Period {
+    /// The first day of the period that a day belongs to.
+    fn start_of(self, day: Date) -> Date {
+        match self {
+            Self::Daily => day,
+            Self::Weekly => {
+                (0..day.weekday().since(Weekday::Monday)).fold(day, |day, _| day.yesterday().unwrap_or(day))
+            }
+            Self::Monthly => day.first_of_month(),
+        }
+    }
+
+    /// The first period that records may still come to, or have come to since the last run.
+    fn oldest_open(self, at: Timestamp) -> Date {
+        self.start_of(date(clock::start_of_day(at, LATE_DAYS + 1)))
+    }
+
+    fn words(self, start: &str) -> String {
+        match self {
+            Self::Daily => format!("the day {start}"),
+            Self::Weekly => format!("the week from {start}"),
+            Self::Monthly => format!("the month {}", start.get(..7).unwrap_or(start)),
         }
     }
 }
 
-impl Starts {
-    fn of(at: Timestamp) -> Self {
-        let today = TimeZone::UTC.to_datetime(at).date();
-        let since_monday = i64::from(today.weekday().since(Weekday::Monday));
-        let since_first = i64::from(today.day()) - 1;
-        Self {
-            daily: clock::start_of_day(at, 0),
-            weekly: clock::start_of_day(at, since_monday),
-            monthly: clock::start_of_day(at, since_first),
-        }
+impl AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        self.tokens += other.tokens;
+        self.cost += other.cost;
     }
+}
 
-    fn of_period(self, period: Period) -> Timestamp {
-        match period {
-            Period::Daily => self.daily,
-            Period::Weekly => self.weekly,
-            Period::Monthly => self.monthly,
-        }
-    }
+/// The UTC day of an instant.
+fn date(at: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(at).date()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn weeks_begin_on_monday_and_months_on_the_first() {
-        let starts = |at: &str| {
-            let starts = Starts::of(at.parse().expect("valid"));
-            [starts.daily, starts.weekly, starts.monthly].map(clock::day)
-        };
-        assert_eq!(starts("2026-11-22T23:59:59Z"), ["2026-11-22", "2026-11-16", "2026-11-01"], "a Sunday");
-        assert_eq!(starts("2026-11-23T00:00:00Z"), ["2026-11-23", "2026-11-23", "2026-11-01"], "a Monday");
-        assert_eq!(starts("2028-03-01T12:00:00Z"), ["2028-03-01", "2028-02-28", "2028-03-01"], "after a leap day");
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("valid")
+    }
+
+    fn alert(metric: Metric, period: Period, threshold: i64) -> Alert {
+        Alert {
+            id: "a".into(),
+            user_id: "u".into(),
+            metric,
+            period,
+            threshold,
+            key_id: None,
+            provider: None,
+            active: true,
+            created_at: clock::to_bson(at("2026-01-01T00:00:00Z")),
+            changed_at: None,
+        }
+    }
+
+    fn row(day: &str, sums: Sums) -> Row {
+        let key =
+            RowKey { user_id: "u".into(), key_id: None, provider: Some("p".into()), day: day.parse().expect("a day") };
+        Row { key, sums }
+    }
+
+    fn requests(day: &str, requests: u64) -> Row {
+        row(day, Sums { requests, ..Sums::default() })
+    }
+
+    fn fired(alert: &Alert, usage: &[Row], now: &str) -> Vec<String> {
+        due(std::slice::from_ref(alert), usage, at(now)).into_iter().map(|firing| firing.id).collect()
     }
 
     #[test]
-    fn amounts_read_well() {
-        assert_eq!(Metric::Cost.amount(1_250_000), "$1.250000");
-        assert_eq!(Metric::ErrorRate.amount(12), "12 %");
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        let starts = |day: &str| {
+            let day: Date = day.parse().expect("a day");
+            [Period::Daily, Period::Weekly, Period::Monthly].map(|period| period.start_of(day).to_string())
+        };
+        assert_eq!(starts("2026-11-22"), ["2026-11-22", "2026-11-16", "2026-11-01"], "a Sunday");
+        assert_eq!(starts("2026-11-23"), ["2026-11-23", "2026-11-23", "2026-11-01"], "a Monday");
+        assert_eq!(starts("2028-03-01"), ["2028-03-01", "2028-02-28", "2028-03-01"], "after a leap day");
+    }
+
+    #[test]
+    fn what_came_in_the_last_minutes_or_days_late_is_seen_after_the_period_is_over() {
+        let daily = alert(Metric::Requests, Period::Daily, 10);
+        let weekly = alert(Metric::Requests, Period::Weekly, 20);
+        let monthly = alert(Metric::Requests, Period::Monthly, 20);
+        let usage = [requests("2026-10-31", 5), requests("2026-11-01", 5)];
+        assert_eq!(fired(&daily, &usage, "2026-11-02T00:15:00Z"), ["a/2026-10-31/50", "a/2026-11-01/50"]);
+        assert_eq!(fired(&daily, &usage, "2026-11-09T00:15:00Z"), ["a/2026-11-01/50"], "the 31st is closed");
+        assert_eq!(fired(&daily, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
+        assert_eq!(fired(&weekly, &usage, "2026-11-09T00:15:00Z"), ["a/2026-10-26/50"], "to Sunday the 1st");
+        assert_eq!(fired(&weekly, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
+        let october = [requests("2026-10-01", 15), requests("2026-11-01", 1)];
+        assert_eq!(fired(&monthly, &october, "2026-11-08T00:15:00Z"), ["a/2026-10-01/50"]);
+        assert_eq!(fired(&monthly, &october, "2026-11-09T00:15:00Z"), [""; 0]);
+    }
+
+    #[test]
+    fn a_new_rule_tells_nothing_of_periods_before_it() {
+        let mut daily = alert(Metric::Requests, Period::Daily, 10);
+        let usage = [requests("2026-11-18", 9), requests("2026-11-20", 9), requests("2026-11-21", 9)];
+        daily.created_at = clock::to_bson(at("2026-11-20T18:00:00Z"));
+        let now = "2026-11-21T10:00:00Z";
+        let levels = |day: &str| [50, 80, 90].map(|level| format!("a/{day}/{level}"));
+        assert_eq!(fired(&daily, &usage, now), [levels("2026-11-20"), levels("2026-11-21")].concat());
+        daily.changed_at = Some(clock::to_bson(at("2026-11-21T09:00:00Z")));
+        assert_eq!(fired(&daily, &usage, now), levels("2026-11-21"));
+    }
+
+    #[test]
+    fn levels_of_an_error_rate_are_compared_before_they_are_rounded() {
+        let rate = |failed, requests, threshold| {
+            let usage = [row("2026-11-21", Sums { requests, failed, ..Sums::default() })];
+            let levels = due(&[alert(Metric::ErrorRate, Period::Daily, threshold)], &usage, at("2026-11-21T10:00:00Z"));
+            levels.into_iter().map(|firing| (firing.level, firing.used)).collect::<Vec<_>>()
+        };
+        assert_eq!(rate(9, 2000, 1), [], "0.45 %, where half of 1 % is 0.5 %");
+        assert_eq!(rate(10, 2000, 1), [(50, 50)]);
+        assert_eq!(rate(18, 2000, 1), [(50, 90), (80, 90), (90, 90)], "0.9 %");
+        assert_eq!(rate(20, 2000, 1).len(), 4);
+        assert_eq!(rate(1, 3, 67), [], "33.33 % of 67 %: not half");
+        assert_eq!(rate(0, 0, 1), []);
+        assert_eq!(rate(u64::MAX / 10_000, u64::MAX / 10_000, 100).len(), 4);
+    }
+
+    #[test]
+    fn an_alert_of_a_key_and_a_provider_counts_theirs_alone() {
+        let mut one = alert(Metric::Requests, Period::Daily, 10);
+        let mut usage = [requests("2026-11-21", 10), requests("2026-11-21", 5), requests("2026-11-21", 5)];
+        usage[1].key.key_id = Some("k".into());
+        usage[2].key.provider = Some("q".into());
+        let levels = |alert: &Alert, usage: &[Row]| fired(alert, usage, "2026-11-21T10:00:00Z").len();
+        one.key_id = Some("k".into());
+        assert_eq!(levels(&one, &usage), 1);
+        one.provider = Some("q".into());
+        assert_eq!(levels(&one, &usage), 0);
+        one.key_id = None;
+        assert_eq!(levels(&one, &usage), 1);
+    }
+
+    #[test]
+    fn of_the_levels_reached_the_highest_that_is_wanted_is_told() {
+        let usage = [requests("2026-11-21", 100)];
+        let firings = due(&[alert(Metric::Requests, Period::Daily, 100)], &usage, at("2026-11-21T10:00:00Z"));
+        let told = |preferences: serde_json::Value| {
+            let preferences = serde_json::from_value(preferences).expect("preferences");
+            let owner =
+                Owner { id: "u".into(), email: "a@b.example".into(), notification_preferences: Some(preferences) };
+            let told = owner.told(&firings.iter().collect::<Vec<_>>());
+            told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
+        };
+        assert_eq!(told(json!({})), ["a/2026-11-21/100/email"]);
+        assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/90/email"]);
+        assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
+        let by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
+        assert_eq!(told(by_sms), ["a/2026-11-21/100/sms"]);
+    }
+
+    #[test]
+    fn a_mail_says_of_what_and_of_when() {
+        let text = |alert: &Alert, sums: Sums| {
+            let start = alert.period.start_of("2026-11-21".parse().expect("a day"));
+            alert.firing(start, sums, 90, at("2026-11-21T10:00:00Z")).template().text()
+        };
+        let sums = Sums { requests: 2000, failed: 93, tokens: 9_000, cost: 1_250_000 };
+        let mut tokens = alert(Metric::Tokens, Period::Weekly, 10_000);
+        tokens.provider = Some("openai".into());
+        let expected = "Your tokens at openai for the week from 2026-11-16 reached 90 % of the limit: 9000 of 10000.";
+        assert!(text(&tokens, sums).starts_with(expected), "{}", text(&tokens, sums));
+        let mut cost = alert(Metric::Cost, Period::Monthly, 1_300_000);
+        cost.key_id = Some("k1".into());
+        let expected =
+            "Your cost by the key k1 for the month 2026-11 reached 90 % of the limit: $1.250000 of $1.300000.";
+        assert!(text(&cost, sums).starts_with(expected), "{}", text(&cost, sums));
+        let rate = text(&alert(Metric::ErrorRate, Period::Daily, 5), sums);
+        let expected = "Your error rate for the day 2026-11-21 reached 90 % of the limit: 4.65 % of 5 %.";
+        assert!(rate.starts_with(expected), "{rate}");
     }
 }

@@ -1,24 +1,28 @@
 //! Days: usage per account and day, and a report of the day, computed by the database.
 
+use std::{ops::Range, time::Duration};
+
 use bson::{Document, doc};
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::Database;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
+    monthly,
     record::LATE_DAYS,
-    report::{Part, Report, Totals, keep, sums, sums_of_sums},
+    report::{Report, UsageGroup, add_up, fields_of_sums, keep, sums, sums_of_sums},
 };
 use crate::{
     clock,
     mongo::{Error, Mongo},
+    schema,
 };
 
 /// One pass over the open days' records: 80,000 of them took 1.5 s on two cores.
-const PASS_LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
-/// Accounts that a report names.
-pub(super) const TOP: i64 = 10;
+pub(super) const PASS_LIMIT: Duration = Duration::from_mins(2);
+/// Models that the document of an account's day names, the dearest ones. A client may make up a name for each request,
+/// and a document has an end.
+const MODELS_A_DAY: i64 = 50;
 
 /// What a run did.
 #[derive(Debug, Serialize)]
@@ -28,131 +32,98 @@ pub struct DailyRun {
     pub from: String,
     /// Last day computed, the one that is reported.
     pub day: String,
-    /// The report.
+    /// The month before, while its days may still change: its report is made again.
+    pub month: Option<String>,
+    /// The report of the day.
     pub report: Report,
 }
 
-/// Recomputes the days that can still change before the day of `at`, and the reports of those that have
-/// records. Four operations, whatever the number of records and accounts; done twice, or half and again, it
-/// ends in the same documents.
+/// Recomputes the days that can still change before the day of `at`, the reports of those that have records, and
+/// the report of the month before while one of these days is in it. Four operations, and four more for the month,
+/// whatever the number of records and accounts; done twice, or half and again, it ends in the same documents.
 pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Error> {
-    // A record may come up to LATE_DAYS after its day.
-    let (from, until) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 0));
-    let (first, last) = (clock::day(from), clock::day(clock::start_of_day(at, 1)));
+    let (open, month) = (open_days(at, clock::now()), monthly::open_month(at));
+    let (from, day) = (clock::day(open.start), clock::day(clock::start_of_day(at, 1)));
     let report = mongo
         .run(PASS_LIMIT, async |database: Database| {
-            let records = database.collection::<Document>("ai_usage");
-            records.aggregate(per_account(from, until)).await?;
-            let mut reports = reports(&database, &first, &last).await?;
-            let yesterday = reports.iter().position(|report| report.period == last);
-            let yesterday = yesterday.map_or_else(|| empty(&last), |index| reports.swap_remove(index));
-            keep(&database, &reports.iter().chain([&yesterday]).collect::<Vec<_>>()).await?;
-            Ok(yesterday)
+            recompute(&database, open).await?;
+            let mut reports = reports_of_days(&database, at).await?;
+            let report = reports.iter().find(|report| report.period == day).cloned();
+            let report = report.unwrap_or_else(|| Report::empty("daily", &day));
+            if report.days.is_empty() {
+                reports.push(report.clone());
+            }
+            if let Some(month) = &month {
+                reports.push(monthly::compute(&database, month).await?);
+            }
+            keep(&database, &reports).await?;
+            Ok(report)
         })
         .await?;
-    Ok(DailyRun { from: first, day: last, report })
+    Ok(DailyRun { from, day, month, report })
+}
+
+/// The days before the day of `at` that records may still come to. Those of which records may be gone by `now` are
+/// left as they are: from what is left, they would be less than they were.
+pub(super) fn open_days(at: Timestamp, now: Timestamp) -> Range<Timestamp> {
+    let from = clock::start_of_day(at, LATE_DAYS + 1).max(schema::whole_since(schema::USAGE_DAYS, now));
+    from..clock::start_of_day(at, 0)
 }
 
 /// Records → one document per account and day, with its models inside.
-fn per_account(from: Timestamp, until: Timestamp) -> Vec<Document> {
+pub(super) async fn recompute(database: &Database, days: Range<Timestamp>) -> mongodb::error::Result<()> {
+    if days.is_empty() {
+        return Ok(());
+    }
     let day = doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}};
     let mut by_model = doc! {"_id": {"day": day, "userId": "$userId", "provider": "$provider", "model": "$model"}};
     by_model.extend(sums());
-    let model = doc! {
-        "provider": "$_id.provider", "model": "$_id.model", "requests": "$requests", "failed": "$failed",
-        "unpriced": "$unpriced", "promptTokens": "$promptTokens", "completionTokens": "$completionTokens",
-        "costMicros": "$costMicros",
-    };
+    let mut model = doc! {"provider": "$_id.provider", "model": "$_id.model"};
+    model.extend(fields_of_sums());
+    let order = doc! {"costMicros": -1, "requests": -1, "_id.provider": 1, "_id.model": 1};
     let mut by_account = doc! {
         "_id": {"day": "$_id.day", "userId": "$_id.userId"},
-        "byModel": {"$push": model},
+        "byModel": {"$topN": {"n": MODELS_A_DAY, "sortBy": order, "output": model}},
     };
     by_account.extend(sums_of_sums(""));
-    vec![
-        doc! {"$match": {"occurredAt": {"$gte": clock::to_bson(from), "$lt": clock::to_bson(until)}}},
+    let range = doc! {"$gte": clock::to_bson(days.start), "$lt": clock::to_bson(days.end)};
+    let pipeline = [
+        doc! {"$match": {"occurredAt": range}},
         doc! {"$group": by_model},
-        // So that the models of a document stand in one order, whatever the order of the records.
-        doc! {"$sort": {"_id.provider": 1, "_id.model": 1}},
         doc! {"$group": by_account},
         doc! {"$set": {
             "day": "$_id.day", "userId": "$_id.userId", "_id": {"$concat": ["$_id.day", "/", "$_id.userId"]},
         }},
         doc! {"$merge": {"into": "usage_daily", "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert"}},
-    ]
-}
-
-/// The reports of the days from `first` to `last` that have usage.
-async fn reports(database: &Database, first: &str, last: &str) -> mongodb::error::Result<Vec<Report>> {
-    let days = doc! {"$match": {"day": {"$gte": first, "$lte": last}}};
-    let mut by_day = doc! {
-        "_id": "$day", "activeUsers": {"$sum": 1_i64},
-        "users": {"$push": {
-            "name": "$userId", "requests": "$requests", "failed": "$failed", "unpriced": "$unpriced",
-            "promptTokens": "$promptTokens", "completionTokens": "$completionTokens", "costMicros": "$costMicros",
-        }},
-    };
-    by_day.extend(sums_of_sums(""));
-    let top = doc! {"$set": {"users": {"$slice": ["$users", TOP]}}};
-    let totals = [days.clone(), doc! {"$sort": {"costMicros": -1, "userId": 1}}, doc! {"$group": by_day}, top];
-    let mut by_model = doc! {"_id": {"day": "$day", "model": "$byModel.model"}};
-    by_model.extend(sums_of_sums("byModel."));
-    let models = [
-        days,
-        doc! {"$unwind": "$byModel"},
-        doc! {"$group": by_model},
-        doc! {"$set": {"day": "$_id.day", "name": "$_id.model"}},
-        doc! {"$sort": {"costMicros": -1, "name": 1}},
     ];
-    let daily = database.collection::<Document>("usage_daily");
-    let totals: Vec<Day> = daily.aggregate(totals).await?.with_type().try_collect().await?;
-    let models: Vec<ModelDay> = daily.aggregate(models).await?.with_type().try_collect().await?;
-    Ok(totals.into_iter().map(|day| day.into_report(&models)).collect())
+    database.collection::<Document>("ai_usage").aggregate(pipeline).await.map(drop)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Day {
-    #[serde(rename = "_id")]
-    name: String,
-    active_users: u64,
-    users: Vec<Part>,
-    #[serde(flatten)]
-    totals: Totals,
-}
-
-#[derive(Deserialize)]
-struct ModelDay {
-    day: String,
-    name: String,
-    #[serde(flatten)]
-    totals: Totals,
-}
-
-impl Day {
-    fn into_report(self, models: &[ModelDay]) -> Report {
-        let of_the_day = models.iter().filter(|model| model.day == self.name);
-        let models = of_the_day.map(|model| Part { name: model.name.clone(), totals: model.totals }).collect();
-        Report {
-            active_users: self.active_users,
-            totals: self.totals,
-            models,
-            top_users: self.users,
-            days: vec![Part { name: self.name.clone(), totals: self.totals }],
-            ..empty(&self.name)
-        }
+/// The reports of the days that can still change before the day of `at`, as far as they have usage.
+async fn reports_of_days(database: &Database, at: Timestamp) -> mongodb::error::Result<Vec<Report>> {
+    let (first, last) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 1));
+    let days = doc! {"day": {"$gte": clock::day(first), "$lte": clock::day(last)}};
+    let mut reports = add_up(database, "daily", &days, &"$day".into()).await?;
+    for report in &mut reports {
+        report.days = vec![UsageGroup { name: report.period.clone(), totals: report.totals }];
     }
+    Ok(reports)
 }
 
-/// A day without usage is a report too: that nothing happened is worth knowing.
-fn empty(day: &str) -> Report {
-    Report {
-        kind: "daily".into(),
-        period: day.into(),
-        active_users: 0,
-        totals: Totals::default(),
-        days: Vec::new(),
-        models: Vec::new(),
-        top_users: Vec::new(),
-        top_prompts: Vec::new(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_whose_records_may_be_gone_keep_their_figures() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let days = |of: &str| {
+            let open = open_days(at(of), at("2026-11-22T12:00:00Z"));
+            (clock::day(open.start), clock::day(open.end), open.is_empty())
+        };
+        let expected = |from: &str, until: &str, none| (from.to_owned(), until.to_owned(), none);
+        assert_eq!(days("2026-11-22T01:00:00Z"), expected("2026-11-14", "2026-11-22", false));
+        assert_eq!(days("2025-10-26T01:00:00Z"), expected("2025-10-20", "2025-10-26", false), "records of 400 days");
+        assert!(days("2025-10-20T01:00:00Z").2 && days("2025-01-01T01:00:00Z").2);
     }
 }

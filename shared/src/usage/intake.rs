@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     limits::{LimitsView, Tier, UsageLimits},
-    record::{AcceptedUsage, Sum, UsageRequest},
+    record::{AcceptedUsage, Charge, UsageRequest},
 };
 use crate::{
     accounts::Account,
@@ -37,23 +37,21 @@ impl UsageIntake {
     ) -> Result<AcceptedUsage, Problem> {
         let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
         let usage = request.into_usage(caller, tier, now)?;
-        self.limits.take(user_id, tier, usage.sum, now).await?;
+        let taken = self.limits.take(user_id, tier, &usage.charges, now).await?;
         if let Err(error) = self.queue.send(&usage.events).await {
-            self.limits.give_back(user_id, tier, usage.sum, now).await;
+            self.limits.give_back(&taken).await;
             return Err(error.into());
         }
         Ok(usage.answer)
     }
 
-    /// Takes the record of a use that the bundle itself allowed, and that is paid for: it counts against the plan, and
-    /// is never refused.
+    /// Takes the record of a use that the bundle itself allowed, and that is paid for: it counts against the plan,
+    /// whether the queue has it now or later, and is never refused.
     pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), NotAccepted> {
-        let (tier, at) = (Tier::of(&account.plan), usage.occurred_at);
         let tokens = usage.prompt_tokens + usage.completion_tokens;
-        let sum = Sum { requests: 1, tokens, cost_micros: usage.cost_micros };
-        self.queue.send(&[Event::AiUsage(usage)]).await?;
-        self.limits.count(&account.id, tier, sum, at).await;
-        Ok(())
+        let charge = Charge { id: usage.id.clone(), tokens, cost_micros: usage.cost_micros };
+        self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;
+        self.queue.send(&[Event::AiUsage(usage)]).await
     }
 
     /// What is left of an account's plan.

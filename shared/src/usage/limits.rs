@@ -6,11 +6,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::record::Sum;
-use crate::{cache::Cache, clock, http::Problem};
+use super::record::Charge;
+use crate::{
+    cache::{Cache, Limited, Once},
+    clock,
+    http::Problem,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+const HOUR_MS: i64 = 60 * 60 * 1000;
+/// How long a record that comes again is known: clients try again within seconds, those that were offline within hours.
+const REMEMBERED: Duration = DAY;
+/// What a plan limits, in the order of its counters.
+const LIMITED: [&str; 4] = ["requests an hour", "requests a day", "tokens a day", "cost a day"];
 
 /// What a plan allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +111,10 @@ pub struct UsageLimits {
     cache: Cache,
 }
 
-/// One counter: its key, its window, its limit, and what to add.
-struct Counter {
-    key: String,
-    window: Duration,
-    limit: u64,
-    amount: u64,
-    what: &'static str,
+/// What was counted, in case that it has to go back.
+pub(super) struct Taken {
+    counters: [Limited; 4],
+    records: Vec<Once<4>>,
 }
 
 impl UsageLimits {
@@ -117,42 +123,44 @@ impl UsageLimits {
         Self { cache }
     }
 
-    /// Takes `sum` off the account's limits, all of it or, with 429, nothing.
-    pub(super) async fn take(&self, user_id: &str, tier: &Tier, sum: Sum, now: Timestamp) -> Result<(), Problem> {
-        let counters = counters(user_id, tier, sum, now);
-        for (index, counter) in counters.iter().enumerate() {
-            let count = self.cache.add(&counter.key, counter.amount, counter.window).await;
-            if count.used > counter.limit {
-                self.give_back_first(&counters[..=index]).await;
-                let limit = format!("Your plan's limit of {} is reached", counter.what);
-                return Err(Problem::limit_reached(limit, count.resets_in.as_secs() + 1));
+    /// Takes what was not charged before off the account's limits, all of it or, with 429, nothing.
+    pub(super) async fn take(
+        &self,
+        user_id: &str,
+        tier: &Tier,
+        charges: &[Charge],
+        now: Timestamp,
+    ) -> Result<Taken, Problem> {
+        let counters = counters(user_id, tier, now);
+        let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
+        match self.cache.count_once(&counters, &records, REMEMBERED).await {
+            Ok(new) => {
+                let records = records.into_iter().zip(new).filter_map(|(record, new)| new.then_some(record)).collect();
+                Ok(Taken { counters, records })
+            }
+            Err(index) => {
+                let reached = format!("Your plan's limit of {} is reached", LIMITED[index]);
+                Err(Problem::limit_reached(reached, seconds_left(index, now)))
             }
         }
-        Ok(())
     }
 
-    /// Counts `sum`, whatever the limits: it has been used.
-    pub(super) async fn count(&self, user_id: &str, tier: &Tier, sum: Sum, now: Timestamp) {
-        for counter in counters(user_id, tier, sum, now) {
-            self.cache.add(&counter.key, counter.amount, counter.window).await;
-        }
+    /// Counts what has been used, whatever the limits.
+    pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Timestamp) {
+        let unlimited = counters(user_id, tier, now).map(|counter| Limited { limit: u64::MAX, ..counter });
+        // Without a limit nothing is refused.
+        let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
     }
 
-    /// Gives `sum` back: it was not accepted after all.
-    pub(super) async fn give_back(&self, user_id: &str, tier: &Tier, sum: Sum, now: Timestamp) {
-        self.give_back_first(&counters(user_id, tier, sum, now)).await;
-    }
-
-    async fn give_back_first(&self, counters: &[Counter]) {
-        for counter in counters {
-            self.cache.subtract(&counter.key, counter.amount).await;
-        }
+    /// Gives back what was not accepted after all.
+    pub(super) async fn give_back(&self, taken: &Taken) {
+        self.cache.uncount(&taken.counters, &taken.records).await;
     }
 
     /// What is left.
     pub async fn view(&self, user_id: &str, plan: &str, now: Timestamp) -> LimitsView {
         let tier = Tier::of(plan);
-        let [hour, day, tokens, cost] = counters(user_id, tier, Sum::default(), now);
+        let [hour, day, tokens, cost] = counters(user_id, tier, now);
         LimitsView {
             plan: tier.name,
             requests_this_hour: self.used(&hour).await,
@@ -163,50 +171,140 @@ impl UsageLimits {
         }
     }
 
-    async fn used(&self, counter: &Counter) -> Allowance {
-        let used = self.cache.get(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
+    async fn used(&self, counter: &Limited) -> Allowance {
+        let used = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
         Allowance { limit: counter.limit, used, left: counter.limit.saturating_sub(used) }
     }
 }
 
-/// The period stands in the key, so that every environment means the same one.
-fn counters(user_id: &str, tier: &Tier, sum: Sum, now: Timestamp) -> [Counter; 4] {
+/// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
+/// together where the cache is a cluster.
+fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [Limited; 4] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
-    let counter = |period: &str, kind: &str, window, limit, amount, what| Counter {
-        key: format!("usage:{user_id}:{period}:{kind}"),
-        window,
+    let counter = |period: &str, kind: &str, window, limit| Limited {
+        key: format!("usage:{{{user_id}}}:{period}:{kind}"),
         limit,
-        amount,
-        what,
+        window,
     };
     [
-        counter(&hour, "requests", HOUR, tier.requests_per_hour, sum.requests, "requests an hour"),
-        counter(&day, "requests", DAY, tier.requests_per_day, sum.requests, "requests a day"),
-        counter(&day, "tokens", DAY, tier.tokens_per_day, sum.tokens, "tokens a day"),
-        counter(&day, "cost", DAY, tier.micros_per_day, sum.cost_micros, "cost a day"),
+        counter(&hour, "requests", HOUR, tier.requests_per_hour),
+        counter(&day, "requests", DAY, tier.requests_per_day),
+        counter(&day, "tokens", DAY, tier.tokens_per_day),
+        counter(&day, "cost", DAY, tier.micros_per_day),
     ]
+}
+
+/// As the counters count it.
+fn record(user_id: &str, charge: &Charge) -> Once<4> {
+    Once {
+        key: format!("usage:{{{user_id}}}:record:{}", charge.id),
+        amounts: [1, 1, charge.tokens, charge.cost_micros],
+    }
+}
+
+/// Until the hour, for the first counter, or the day is over; rounded up.
+fn seconds_left(counter: usize, now: Timestamp) -> u64 {
+    let period = if counter == 0 { HOUR_MS } else { 24 * HOUR_MS };
+    let left = period - now.as_millisecond().rem_euclid(period);
+    left.unsigned_abs().div_ceil(1000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("valid")
+    }
+
+    fn charges(prefix: &str, number: u64, tokens: u64, cost_micros: u64) -> Vec<Charge> {
+        (0..number).map(|n| Charge { id: format!("{prefix}{n}"), tokens, cost_micros }).collect()
+    }
+
+    /// What a refused client is told: which limit, and for how long.
+    fn told(refused: Result<Taken, Problem>) -> (String, String) {
+        let Err(problem) = refused else { panic!("it was to be refused") };
+        let response = problem.clone().into_response();
+        let seconds = response.headers()["retry-after"].to_str().expect("text").to_owned();
+        (format!("{problem:?}"), seconds)
+    }
 
     #[tokio::test]
-    async fn each_limit_holds_and_what_is_refused_is_not_counted() {
-        let limits = UsageLimits::new(Cache::in_process());
-        let now: Timestamp = "2026-11-01T10:00:00Z".parse().expect("valid");
-        let tier = Tier::of("free");
-        let take = async |requests, tokens, cost_micros| {
-            limits.take("u", tier, Sum { requests, tokens, cost_micros }, now).await.is_ok()
-        };
-        assert!(take(5, 40_000, 100).await);
-        assert!(!take(6, 1, 1).await, "requests an hour");
-        assert!(!take(1, 10_001, 1).await, "tokens a day");
-        assert!(!take(1, 1, 500_000).await, "cost a day");
-        assert!(take(5, 10_000, 499_900).await, "all that was left");
-        let view = limits.view("u", "free", now).await;
-        assert_eq!(view.requests_this_hour, Allowance { limit: 10, used: 10, left: 0 });
-        assert_eq!((view.tokens_today.left, view.cost_micros_today.left, view.requests_today.left), (0, 0, 40));
+    async fn every_limit_of_every_plan_holds_and_what_is_refused_is_not_counted() {
+        // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request: as the specification has them.
+        for (plan, limits) in [
+            ("free", [10, 50, 50_000, 500_000, 2_000]),
+            ("basic", [60, 500, 500_000, 5_000_000, 4_000]),
+            ("pro", [300, 2_000, 2_000_000, 20_000_000, 8_000]),
+            ("enterprise", [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
+        ] {
+            let [per_hour, per_day, tokens, micros, per_request] = limits;
+            let (usage, tier) = (UsageLimits::new(Cache::in_process()), Tier::of(plan));
+            assert_eq!((tier.name, tier.tokens_per_request), (plan, per_request));
+            let take =
+                async |user: &str, charges: Vec<Charge>, now: &str| usage.take(user, tier, &charges, at(now)).await;
+            let now = "2026-11-01T10:59:29.001Z";
+            assert!(take("hour", charges("a", per_hour, 0, 0), now).await.is_ok());
+            let (reason, seconds) = told(take("hour", charges("b", 1, 0, 0), now).await);
+            assert!(reason.contains("requests an hour") && seconds == "31", "{reason} {seconds}");
+            for (user, most, one, what) in [
+                ("tokens", charges("a", 1, tokens, 0), charges("b", 1, 1, 0), "tokens a day"),
+                ("cost", charges("a", 1, 0, micros), charges("b", 1, 0, 1), "cost a day"),
+            ] {
+                assert!(take(user, most, now).await.is_ok(), "{plan}: {what}");
+                let (reason, seconds) = told(take(user, one, now).await);
+                assert!(reason.contains(what) && seconds == "46831", "{plan}: {reason} {seconds}");
+                assert!(take(user, charges("c", 1, 0, 0), now).await.is_ok(), "{plan}: what takes none of it");
+            }
+            // A day's requests, hour by hour.
+            for hour in 0..per_day.div_ceil(per_hour) {
+                let number = per_hour.min(per_day - hour * per_hour);
+                let now = format!("2026-11-01T{hour:02}:00:00Z");
+                assert!(
+                    take("day", charges(&format!("{hour}/"), number, 0, 0), &now).await.is_ok(),
+                    "{plan}, {hour} h"
+                );
+            }
+            let (reason, seconds) = told(take("day", charges("b", 1, 0, 0), "2026-11-01T23:59:59Z").await);
+            assert!(reason.contains("requests a day") && seconds == "1", "{plan}: {reason} {seconds}");
+            let view = usage.view("day", plan, at("2026-11-01T23:59:59Z")).await;
+            assert_eq!(view.requests_today, Allowance { limit: per_day, used: per_day, left: 0 });
+            assert_eq!(view.requests_this_hour, Allowance { limit: per_hour, used: 0, left: per_hour });
+            assert!(take("day", charges("b", 1, 0, 0), "2026-11-02T00:00:00Z").await.is_ok(), "{plan}: a new day");
+        }
         assert_eq!(Tier::of("unheard-of").name, "free");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_comes_again_is_charged_once() {
+        let (usage, now, tier) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Tier::of("free"));
+        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let batch = charges("a", 10, 100, 1_000);
+        for _ in 0..3 {
+            assert!(take(&batch).await.is_ok(), "the same ten of ten");
+        }
+        let view = usage.view("u", "free", now).await;
+        assert_eq!(
+            (view.requests_this_hour.used, view.tokens_today.used, view.cost_micros_today.used),
+            (10, 1_000, 10_000)
+        );
+        assert!(take(&charges("b", 1, 0, 0)).await.is_err());
+        usage.count("u", tier, batch[0].clone(), now).await;
+        usage.count("u", tier, charges("b", 1, 0, 0).remove(0), now).await;
+        assert_eq!(usage.view("u", "free", now).await.requests_this_hour.used, 11, "used is used");
+    }
+
+    #[tokio::test]
+    async fn what_goes_back_is_what_was_taken_and_no_more() {
+        let (usage, now, tier) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Tier::of("free"));
+        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        assert!(take(&charges("a", 2, 100, 0)).await.is_ok());
+        let Ok(taken) = take(&charges("a", 5, 100, 0)).await else { panic!("refused") };
+        usage.give_back(&taken).await;
+        let view = usage.view("u", "free", now).await;
+        assert_eq!((view.requests_this_hour.used, view.tokens_today.used), (2, 200), "three were new");
+        assert!(take(&charges("a", 5, 100, 0)).await.is_ok());
+        assert_eq!(usage.view("u", "free", now).await.requests_today.used, 5);
     }
 }

@@ -25,5 +25,5 @@ pub use monthly::monthly_report;
 pub use operators::Operators;
 pub use price::cost_micros;
 pub use record::{AcceptedUsage, UsageRequest};
-pub use report::{Report, Totals, read_report};
-pub use summary::{GroupBy, SummaryFilter, UsageSummary, summarise};
+pub use report::{Report, Totals, UsageGroup, read_report};
+pub use summary::{GroupBy, SummaryFilter, UsageSummary, summarise, summary_range};

@@ -1,84 +1,62 @@
-//! Months: from the days, never from the records again.
+//! Months: from the days.
 
-use bson::{Bson, Document, doc};
+use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use mongodb::Database;
-use serde::Deserialize;
 
 use super::{
-    daily::TOP,
-    report::{Part, Report, TopPrompt, Totals, keep, sums_of_sums},
+    daily::{PASS_LIMIT, open_days, recompute},
+    record::LATE_DAYS,
+    report::{Report, UsageGroup, add_up, keep, sums_of_sums},
 };
-use crate::mongo::{Error, Mongo, WORK_LIMIT};
+use crate::{
+    analytics::counts,
+    clock,
+    mongo::{Error, Mongo},
+};
 
 /// Prompts that a report names.
 const TOP_PROMPTS: i64 = 20;
 
-/// Makes the report of the month before the one of `at`: five operations, the same result each time.
+/// Makes the report of the month before the one of `at`, after those of its days that can still change: six operations,
+/// the same result each time. Records that come later are in the report after the next daily run.
 pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Error> {
     let month = month_before(at);
+    let open = open_days(at, clock::now());
+    let open = open.start..open.end.min(start_of_month(at));
     mongo
-        .run(WORK_LIMIT, async move |database: Database| {
+        .run(PASS_LIMIT, async move |database: Database| {
+            recompute(&database, open).await?;
             let report = compute(&database, &month).await?;
-            keep(&database, &[&report]).await?;
+            keep(&database, std::slice::from_ref(&report)).await?;
             Ok(report)
         })
         .await
 }
 
-async fn compute(database: &Database, month: &str) -> mongodb::error::Result<Report> {
+/// The month before the one of `at`, while a day of it can still change.
+pub(super) fn open_month(at: Timestamp) -> Option<String> {
+    (clock::start_of_day(at, LATE_DAYS + 1) < start_of_month(at)).then(|| month_before(at))
+}
+
+/// The report of a month, from its days. Four operations.
+pub(super) async fn compute(database: &Database, month: &str) -> mongodb::error::Result<Report> {
     // Days are text, and sort as such: every day of the month begins with its name.
-    let days = doc! {"$match": {"day": {"$gte": format!("{month}-01"), "$lte": format!("{month}-31")}}};
-    let grouped = async |first: Vec<Document>, key: Bson, prefix: &str, rest: Vec<Document>| {
-        let mut group = doc! {"_id": key};
-        group.extend(sums_of_sums(prefix));
-        let pipeline = std::iter::once(days.clone()).chain(first).chain([doc! {"$group": group}]).chain(rest);
-        let cursor = database.collection::<Document>("usage_daily").aggregate(pipeline.collect::<Vec<_>>()).await?;
-        cursor.with_type::<Part>().try_collect::<Vec<_>>().await
-    };
-    let by_cost = || doc! {"$sort": {"costMicros": -1, "_id": 1}};
-    let by_day = grouped(vec![], "$day".into(), "", vec![doc! {"$sort": {"_id": 1}}]).await?;
-    let unwound = vec![doc! {"$unwind": "$byModel"}];
-    let models = grouped(unwound, "$byModel.model".into(), "byModel.", vec![by_cost()]).await?;
-    let users = grouped(vec![], "$userId".into(), "", vec![by_cost()]).await?;
-    let totals = by_day.iter().fold(Totals::default(), |sum, day| sum + day.totals);
-    let mut report = Report {
-        kind: "monthly".into(),
-        period: month.to_owned(),
-        active_users: users.len() as u64,
-        totals,
-        days: by_day,
-        models,
-        top_users: users,
-        top_prompts: top_prompts(database, &days).await?,
-    };
-    report.top_users.truncate(usize::try_from(TOP).unwrap_or_default());
+    let days = doc! {"day": {"$gte": format!("{month}-01"), "$lte": format!("{month}-31")}};
+    let report = add_up(database, "monthly", &days, &month.into()).await?.pop();
+    let mut report = report.unwrap_or_else(|| Report::empty("monthly", month));
+    report.days = by_day(database, &days).await?;
+    report.top_prompts = counts::top(database, days, TOP_PROMPTS).await?;
     Ok(report)
 }
 
-/// From the daily counts of what people did with prompts.
-async fn top_prompts(database: &Database, days: &Document) -> mongodb::error::Result<Vec<TopPrompt>> {
-    #[derive(Deserialize)]
-    struct Row {
-        #[serde(rename = "_id")]
-        prompt_id: String,
-        executions: i64,
-        views: i64,
-    }
-    let count = |event: &str| doc! {"$sum": {"$ifNull": [format!("$counts.{event}"), 0]}};
-    let pipeline = [
-        days.clone(),
-        doc! {"$group": {"_id": "$promptId", "executions": count("execute"), "views": count("view")}},
-        doc! {"$sort": {"executions": -1, "views": -1, "_id": 1}},
-        doc! {"$limit": TOP_PROMPTS},
-    ];
-    let cursor = database.collection::<Document>("prompt_daily").aggregate(pipeline).await?;
-    let rows: Vec<Row> = cursor.with_type().try_collect().await?;
-    let count = |count: i64| u64::try_from(count).unwrap_or_default();
-    let top =
-        |row: Row| TopPrompt { prompt_id: row.prompt_id, executions: count(row.executions), views: count(row.views) };
-    Ok(rows.into_iter().map(top).collect())
+async fn by_day(database: &Database, days: &Document) -> mongodb::error::Result<Vec<UsageGroup>> {
+    let mut by_day = doc! {"_id": "$day"};
+    by_day.extend(sums_of_sums(""));
+    let pipeline = [doc! {"$match": days}, doc! {"$group": by_day}, doc! {"$sort": {"_id": 1}}];
+    let days = database.collection::<Document>("usage_daily").aggregate(pipeline).await?;
+    days.with_type().try_collect().await
 }
 
 /// `2026-10` for any instant of November 2026, UTC.
@@ -88,18 +66,39 @@ fn month_before(at: Timestamp) -> String {
     last.strftime("%Y-%m").to_string()
 }
 
+fn start_of_month(at: Timestamp) -> Timestamp {
+    clock::start_of_day(at, i64::from(TimeZone::UTC.to_datetime(at).day()) - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("valid")
+    }
+
     #[test]
     fn the_month_before_is_the_calendars() {
-        for (at, month) in [
+        for (instant, month) in [
             ("2026-11-01T02:00:00Z", "2026-10"),
             ("2026-01-31T23:59:59Z", "2025-12"),
             ("2028-03-31T00:00:00Z", "2028-02"),
         ] {
-            assert_eq!(month_before(at.parse().expect("valid")), month);
+            assert_eq!(month_before(at(instant)), month);
+        }
+    }
+
+    #[test]
+    fn a_month_is_reported_again_until_its_last_day_is_closed() {
+        for (instant, month) in [
+            ("2026-11-01T01:00:00Z", Some("2026-10")),
+            ("2026-11-08T01:00:00Z", Some("2026-10")),
+            ("2026-11-09T01:00:00Z", None),
+            ("2026-11-30T01:00:00Z", None),
+            ("2026-01-03T01:00:00Z", Some("2025-12")),
+        ] {
+            assert_eq!(open_month(at(instant)).as_deref(), month, "{instant}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::prelude::*;
 
-use super::report::{Part, Report};
+use super::report::{Report, UsageGroup};
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 260;
@@ -28,15 +28,16 @@ pub fn page(report: &Report) -> String {
                 title { (title(report)) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { (body(report)) }
+            body { (body(report, Form::Page)) }
         }
     };
     page.into_string()
 }
 
-/// What stands between `<body>` and `</body>`: goes into a mail as it is.
+/// The content of a mail, whose heading is the title. Without charts: many mail clients take the picture away and leave
+/// its labels. The tables hold the same figures, each with its bar.
 pub fn fragment(report: &Report) -> String {
-    body(report).into_string()
+    body(report, Form::Mail).into_string()
 }
 
 /// The same in a few lines of text.
@@ -56,11 +57,22 @@ pub fn plain(report: &Report) -> String {
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#1f2937}\
-h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
-th,td{text-align:right;padding:.25rem .5rem;border-bottom:1px solid #e5e7eb}th:first-child,td:first-child{text-align:left}\
-svg{max-width:100%;height:auto}.figures{display:flex;flex-wrap:wrap;gap:2rem}.figures strong{display:block;font-size:1.4rem}";
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}svg{max-width:100%;height:auto}";
+// In the elements themselves: mail clients drop the styles of a document.
+const TABLE: &str = "border-collapse:collapse;width:100%";
+const CELL: &str = "text-align:right;padding:4px 8px;border-bottom:1px solid #e5e7eb";
+const NAME: &str = "text-align:left;padding:4px 8px;border-bottom:1px solid #e5e7eb";
+const BAR: &str = "background:#2663eb;height:10px";
+const FIGURE: &str = "text-align:left;padding:0 24px 8px 0;vertical-align:top";
 
-fn body(report: &Report) -> Markup {
+/// Where the figures are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Page,
+    Mail,
+}
+
+fn body(report: &Report, form: Form) -> Markup {
     let totals = report.totals;
     let figures = [
         ("accounts", report.active_users.to_string()),
@@ -71,41 +83,64 @@ fn body(report: &Report) -> Markup {
         ("cost", dollars(totals.cost_micros)),
     ];
     html! {
-        h1 { (title(report)) }
-        div class="figures" { @for (name, value) in &figures { div { strong { (value) } (name) } } }
+        // A mail has its subject as the heading.
+        @if form == Form::Page { h1 { (title(report)) } }
+        table style="border-collapse:collapse" { tr {
+            @for (name, value) in &figures {
+                td style=(FIGURE) { strong style="font-size:22px" { (value) } br; (name) }
+            }
+        } }
         @if report.days.len() > 1 {
             h2 { "Cost by day" }
-            (chart(&report.days, |day| day.name.get(8..).unwrap_or(&day.name).to_owned()))
+            @if form == Form::Page { (chart(&report.days, |day| day.name.get(8..).unwrap_or(&day.name).to_owned())) }
+            (table("Day", &report.days, form))
         }
         @if !report.models.is_empty() {
             h2 { "Cost by model" }
-            (chart(&report.models[..report.models.len().min(BARS)], |model| model.name.chars().take(14).collect()))
-            (table("Model", &report.models))
+            @if form == Form::Page {
+                (chart(&report.models[..report.models.len().min(BARS)], |model| model.name.chars().take(14).collect()))
+            }
+            (table("Model", &report.models, form))
         }
-        @if !report.top_users.is_empty() { h2 { "Accounts that used most" } (table("Account", &report.top_users)) }
+        @if !report.top_users.is_empty() {
+            h2 { "Accounts that used most" }
+            (table("Account", &report.top_users, form))
+        }
         @if !report.top_prompts.is_empty() {
             h2 { "Prompts that were run most" }
-            table {
-                tr { th { "Prompt" } th { "Runs" } th { "Views" } }
+            table style=(TABLE) {
+                tr { th style=(NAME) { "Prompt" } th style=(CELL) { "Runs" } th style=(CELL) { "Views" } }
                 @for prompt in &report.top_prompts {
-                    tr { td { (prompt.prompt_id) } td { (prompt.executions) } td { (prompt.views) } }
+                    tr {
+                        td style=(NAME) { (prompt.prompt_id) }
+                        td style=(CELL) { (prompt.counts.executions) }
+                        td style=(CELL) { (prompt.counts.views) }
+                    }
                 }
             }
         }
     }
 }
 
-fn table(what: &str, parts: &[Part]) -> Markup {
+fn table(what: &str, groups: &[UsageGroup], form: Form) -> Markup {
+    let most = groups.iter().map(|group| group.totals.cost_micros).max().unwrap_or_default().max(1);
     html! {
-        table {
-            tr { th { (what) } th { "Requests" } th { "Failed" } th { "Tokens" } th { "Cost" } }
-            @for part in parts {
+        table style=(TABLE) {
+            tr {
+                th style=(NAME) { (what) }
+                @for heading in ["Requests", "Failed", "Tokens", "Cost"] { th style=(CELL) { (heading) } }
+                @if form == Form::Mail { th style="width:25%" {} }
+            }
+            @for UsageGroup { name, totals } in groups {
                 tr {
-                    td { (part.name) }
-                    td { (part.totals.requests) }
-                    td { (part.totals.failed) }
-                    td { (part.totals.prompt_tokens + part.totals.completion_tokens) }
-                    td { (dollars(part.totals.cost_micros)) }
+                    td style=(NAME) { (name) }
+                    td style=(CELL) { (totals.requests) }
+                    td style=(CELL) { (totals.failed) }
+                    td style=(CELL) { (totals.prompt_tokens + totals.completion_tokens) }
+                    td style=(CELL) { (dollars(totals.cost_micros)) }
+                    @if form == Form::Mail {
+                        td { div style=(format!("{BAR};width:{}%", totals.cost_micros.saturating_mul(100) / most)) {} }
+                    }
                 }
             }
         }
@@ -113,10 +148,10 @@ fn table(what: &str, parts: &[Part]) -> Markup {
 }
 
 /// Bars of cost in dollars. An empty chart when it cannot be drawn: the tables say the same.
-fn chart(parts: &[Part], label: impl Fn(&Part) -> String) -> Markup {
-    let labels: Vec<String> = parts.iter().map(label).collect();
+fn chart(groups: &[UsageGroup], label: impl Fn(&UsageGroup) -> String) -> Markup {
+    let labels: Vec<String> = groups.iter().map(label).collect();
     let mut svg = String::new();
-    let drawn = draw(&mut svg, parts, &labels);
+    let drawn = draw(&mut svg, groups, &labels);
     if let Err(error) = drawn {
         tracing::warn!(%error, "a chart could not be drawn");
         return html! {};
@@ -125,11 +160,11 @@ fn chart(parts: &[Part], label: impl Fn(&Part) -> String) -> Markup {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn draw(svg: &mut String, parts: &[Part], labels: &[String]) -> Result<(), String> {
+fn draw(svg: &mut String, groups: &[UsageGroup], labels: &[String]) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let dollars = |part: &Part| part.totals.cost_micros as f64 / 1e6;
-    let most = parts.iter().map(dollars).fold(0.0, f64::max).max(0.000_001) * 1.1;
-    let count = parts.len().max(1);
+    let dollars = |group: &UsageGroup| group.totals.cost_micros as f64 / 1e6;
+    let most = groups.iter().map(dollars).fold(0.0, f64::max).max(0.000_001) * 1.1;
+    let count = groups.len().max(1);
     let area = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
         .margin(8)
@@ -148,7 +183,7 @@ fn draw(svg: &mut String, parts: &[Part], labels: &[String]) -> Result<(), Strin
         .y_label_formatter(&|value| format!("${value:.2}"))
         .draw()
         .map_err(|error| text(&error))?;
-    let bars = parts.iter().enumerate().map(|(index, part)| (index, dollars(part)));
+    let bars = groups.iter().enumerate().map(|(index, group)| (index, dollars(group)));
     chart
         .draw_series(Histogram::vertical(&chart).style(BLUE_BAR.filled()).margin(3).data(bars))
         .map_err(|error| text(&error))?;
@@ -167,28 +202,50 @@ fn dollars(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::{Totals, report::TopPrompt};
+    use crate::{
+        analytics::counts::{Counts, TopPrompt},
+        usage::Totals,
+    };
 
-    fn part(name: &str, cost_micros: u64) -> Part {
-        Part { name: name.into(), totals: Totals { requests: 2, cost_micros, ..Totals::default() } }
+    fn group(name: &str, cost_micros: u64) -> UsageGroup {
+        UsageGroup { name: name.into(), totals: Totals { requests: 2, cost_micros, ..Totals::default() } }
+    }
+
+    fn report() -> Report {
+        Report {
+            kind: "monthly".into(),
+            period: "2026-10".into(),
+            active_users: 3,
+            totals: group("", 12_345_678).totals,
+            days: vec![group("2026-10-01", 1_000_000), group("2026-10-02", 11_345_678)],
+            models: vec![group("<script>alert(1)</script>", 12_345_678)],
+            top_users: vec![group("u", 1)],
+            top_prompts: vec![TopPrompt {
+                prompt_id: "a&b".into(),
+                counts: Counts { executions: 7, views: 9, ..Counts::default() },
+            }],
+        }
     }
 
     #[test]
     fn a_page_stands_alone_shows_its_figures_and_trusts_no_name() {
-        let report = Report {
-            kind: "monthly".into(),
-            period: "2026-10".into(),
-            active_users: 3,
-            totals: part("", 12_345_678).totals,
-            days: vec![part("2026-10-01", 1_000_000), part("2026-10-02", 11_345_678)],
-            models: vec![part("<script>alert(1)</script>", 12_345_678)],
-            top_users: vec![part("u", 1)],
-            top_prompts: vec![TopPrompt { prompt_id: "a&b".into(), executions: 7, views: 9 }],
-        };
+        let report = report();
         let page = page(&report);
         assert_eq!(page.matches("<svg").count(), 2, "a chart of days and one of models");
         assert!(page.contains("$12.35") && page.contains("a&amp;b") && page.contains("&lt; $0.01"), "{page}");
         assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("http-equiv"), "{page}");
         assert!(plain(&report).contains("3 accounts made 2 requests"));
+    }
+    #[test]
+    fn a_mail_has_its_figures_in_tables_that_need_no_picture_and_no_style_sheet() {
+        let mail = fragment(&report());
+        assert!(!mail.contains("<h1") && !mail.contains("<svg") && !mail.contains("class="), "{mail}");
+        assert!(
+            mail.contains("<td style=") && mail.contains("$1.00") && mail.contains("$11.35"),
+            "a row a day: {mail}"
+        );
+        assert!(mail.contains(">3</strong><br>accounts</td>"), "figures do not run together: {mail}");
+        assert!(mail.contains("width:8%") && mail.contains("width:100%\"></div>"), "bars: {mail}");
+        assert!(!mail.contains("<script"), "{mail}");
     }
 }

@@ -31,15 +31,26 @@ const PRICES: &[Price] = &[
     price("mixtral-8x7b", "2024-01-01", 240_000, 240_000),
 ];
 
+impl Price {
+    /// What this use costs, rounded half up to the micro-dollar.
+    fn of(&self, prompt_tokens: u64, completion_tokens: u64) -> u64 {
+        let sum = u128::from(prompt_tokens) * u128::from(self.input)
+            + u128::from(completion_tokens) * u128::from(self.output);
+        u64::try_from((sum + 500_000) / 1_000_000).unwrap_or(u64::MAX)
+    }
+}
+
 /// What this use cost, rounded half up to the micro-dollar; `None` for a model without a price then: it
 /// is counted and flagged, never free in silence.
 pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: Timestamp) -> Option<u64> {
     let day = crate::clock::day(at);
     let known = PRICES.iter().filter(|price| price.model == model && price.since <= day.as_str());
-    let price = known.max_by_key(|price| price.since)?;
-    let sum =
-        u128::from(prompt_tokens) * u128::from(price.input) + u128::from(completion_tokens) * u128::from(price.output);
-    u64::try_from((sum + 500_000) / 1_000_000).ok()
+    Some(known.max_by_key(|price| price.since)?.of(prompt_tokens, completion_tokens))
+}
+
+/// What this use would cost at the dearest price of all.
+pub(super) fn dearest_micros(prompt_tokens: u64, completion_tokens: u64) -> u64 {
+    PRICES.iter().map(|price| price.of(prompt_tokens, completion_tokens)).max().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -55,6 +66,12 @@ mod tests {
         assert_eq!(cost_micros("gemini-exp-1206", 9, 9, at), Some(0), "free is a price");
         assert_eq!(cost_micros("unheard-of", 9, 9, at), None);
         assert_eq!(cost_micros("gpt-4o", 9, 9, "2024-01-01T00:00:00Z".parse().expect("valid")), None, "not yet");
+    }
+
+    #[test]
+    fn the_dearest_price_depends_on_what_was_sent_and_what_received() {
+        assert_eq!(dearest_micros(1_000_000, 0), 15_000_000);
+        assert_eq!(dearest_micros(1_000, 1_000), 90_000, "claude-3-opus");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{cost_micros, limits::Tier};
+use super::{cost_micros, limits::Tier, price::dearest_micros};
 use crate::{
     api_keys::KeyPrincipal,
     events::{AiUsage, ApiKeyUsage, Event},
@@ -92,10 +92,10 @@ pub struct AcceptedUsage {
     pub ids: Vec<String>,
 }
 
-/// What records add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) requests: u64,
+/// What a record counts against the plan: once under its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) id: String,
     pub(super) tokens: u64,
     pub(super) cost_micros: u64,
 }
@@ -107,13 +107,13 @@ pub struct Usage {
     pub events: Vec<Event>,
     /// What is answered.
     pub answer: AcceptedUsage,
-    pub(super) sum: Sum,
+    pub(super) charges: Vec<Charge>,
 }
 
 impl UsageRequest {
     /// The records as events of this caller, priced; 422 for one that is out of time or beyond the tier.
     pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Timestamp) -> Result<Usage, Problem> {
-        let (mut events, mut ids, mut sum) = (Vec::new(), Vec::new(), Sum::default());
+        let (mut events, mut ids, mut charges) = (Vec::new(), Vec::new(), Vec::new());
         let user_id = &caller.account.id;
         for (index, record) in self.records.into_iter().enumerate() {
             let field = |name: &str| format!("records[{index}].{name}");
@@ -132,11 +132,14 @@ impl UsageRequest {
                 return Err(Problem::invalid_field(field("promptTokens"), message));
             }
             let cost = cost_micros(&record.model, record.prompt_tokens, record.completion_tokens, occurred_at);
-            sum.requests += 1;
-            sum.tokens += tokens;
-            sum.cost_micros += cost.unwrap_or_default();
             // The store keeps it under the owner's id too: nobody can take another's id away.
             let stored_id = format!("{user_id}/{id}");
+            charges.push(Charge {
+                id: stored_id.clone(),
+                tokens,
+                // An unknown name is no way around the limit.
+                cost_micros: cost.unwrap_or_else(|| dearest_micros(record.prompt_tokens, record.completion_tokens)),
+            });
             if let Some(key_id) = caller.key_id() {
                 events.push(Event::ApiKeyUsage(ApiKeyUsage {
                     id: stored_id.clone(),
@@ -167,6 +170,6 @@ impl UsageRequest {
             }));
             ids.push(id);
         }
-        Ok(Usage { events, answer: AcceptedUsage { accepted: ids.len(), ids }, sum })
+        Ok(Usage { events, answer: AcceptedUsage { accepted: ids.len(), ids }, charges })
     }
 }

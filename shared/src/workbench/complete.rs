@@ -60,9 +60,10 @@ pub struct CompleteRequest {
     metadata: Option<Map<String, Value>>,
 }
 
+/// How the provider's part of it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-enum Ending {
+pub(super) enum Ending {
     Success,
     Error,
 }
@@ -100,49 +101,29 @@ impl Workbench {
         now: Timestamp,
     ) -> Result<Completed, Problem> {
         let Some(run) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
-        let hash = hash(&request)?;
-        if run.status == Status::Pending
-            && let Some(ended) = self.end(&run, request, &hash, now).await?
-        {
+        let (was_pending, run) = (run.status == Status::Pending, completed(run, request, now)?);
+        if was_pending && let Some(ended) = self.end(&run).await? {
             self.report(account, &ended).await;
             return Ok(Completed::Done(Box::new(ended.into())));
         }
-        let same =
-            |run: &StoredRun| run.result.as_ref().is_some_and(|result| result.completion_hash.as_ref() == Some(&hash));
-        let run = stored(&self.mongo, &account.id, run_id).await?;
-        Ok(run.filter(same).map_or(Completed::Finished, |run| Completed::Done(Box::new(run.into()))))
+        let Some(before) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
+        match completion(&before) {
+            Some(hash) if Some(hash) == completion(&run) => Ok(Completed::Done(Box::new(before.into()))),
+            Some(_) => Ok(Completed::Finished),
+            // Swept up for being late: it stays so, but its provider is paid all the same.
+            None => {
+                if let Some(usage) = usage(&run) {
+                    self.usage.record(account, usage).await?;
+                }
+                Ok(Completed::Finished)
+            }
+        }
     }
 
-    /// The run as it ended; `None` when it was not pending any more.
-    async fn end(
-        &self,
-        run: &StoredRun,
-        request: CompleteRequest,
-        hash: &str,
-        now: Timestamp,
-    ) -> Result<Option<StoredRun>, Problem> {
-        let (sent, received) = (request.prompt_tokens, request.completion_tokens);
-        let known = cost_micros(&run.model, sent, received, clock::from_bson(run.created_at));
-        let cost = known.unwrap_or_else(|| by_contract(&run.tool_id, sent + received));
-        let status = match request.status {
-            _ if cost > run.budget_micros.unsigned_abs() => Status::BudgetExceeded,
-            Ending::Success => Status::Success,
-            Ending::Error => Status::Error,
-        };
-        let result = Outcome {
-            completed_at: clock::to_bson(now),
-            completion_hash: Some(hash.to_owned()),
-            cost_micros: Some(signed(cost)),
-            priced: Some(known.is_some()),
-            prompt_tokens: Some(signed(sent)),
-            completion_tokens: Some(signed(received)),
-            latency_ms: Some(signed(request.latency_ms)),
-            output: request.output,
-            error: request.error,
-            metadata: request.metadata.map(|metadata| serde_json::to_string(&metadata)).transpose()?,
-        };
-        let mut changes = bson::serialize_to_document(&result).map_err(Problem::internal)?;
-        changes.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);
+    /// Puts the run that was completed in the place of the pending one; `None` when that was not pending any more.
+    async fn end(&self, run: &StoredRun) -> Result<Option<StoredRun>, Problem> {
+        let mut changes = bson::serialize_to_document(&run.result).map_err(Problem::internal)?;
+        changes.insert("status", bson::serialize_to_bson(&run.status).map_err(Problem::internal)?);
         changes.insert("usageDue", true);
         let still = pending(doc! {"_id": &run.id});
         let end = async |database: Database| {
@@ -166,6 +147,37 @@ impl Workbench {
     }
 }
 
+/// The run as this completion ends it.
+fn completed(run: StoredRun, request: CompleteRequest, now: Timestamp) -> Result<StoredRun, Problem> {
+    let (sent, received) = (request.prompt_tokens, request.completion_tokens);
+    let known = cost_micros(&run.model, sent, received, clock::from_bson(run.created_at));
+    let cost = known.unwrap_or_else(|| by_contract(&run.tool_id, sent + received));
+    let status = match request.status {
+        _ if cost > run.budget_micros.unsigned_abs() => Status::BudgetExceeded,
+        Ending::Success => Status::Success,
+        Ending::Error => Status::Error,
+    };
+    let result = Outcome {
+        completed_at: clock::to_bson(now),
+        completion_hash: Some(hash(&request)?),
+        ending: Some(request.status),
+        cost_micros: Some(signed(cost)),
+        priced: Some(known.is_some()),
+        prompt_tokens: Some(signed(sent)),
+        completion_tokens: Some(signed(received)),
+        latency_ms: Some(signed(request.latency_ms)),
+        output: request.output,
+        error: request.error,
+        metadata: request.metadata.map(|metadata| serde_json::to_string(&metadata)).transpose()?,
+    };
+    Ok(StoredRun { status, result: Some(result), ..run })
+}
+
+/// Tells the completion that ended a run from another; none ended what was swept up.
+fn completion(run: &StoredRun) -> Option<&str> {
+    run.result.as_ref()?.completion_hash.as_deref()
+}
+
 /// The record of a run that was completed. Its id is the run's: however often it is sent, it counts once.
 pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
     let result = run.result.as_ref()?;
@@ -182,7 +194,8 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         priced: result.priced?,
         latency_ms: result.latency_ms?.unsigned_abs(),
         endpoint: Some(format!("workbench/{}", run.tool_id)),
-        success: run.status != Status::Error,
+        // A run over its budget may have failed besides.
+        success: run.status != Status::Error && result.ending != Some(Ending::Error),
         error: result.error.clone(),
         session_id: None,
         occurred_at,
@@ -217,4 +230,46 @@ fn small(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
         return Err(garde::Error::new(format!("must be {MAX_METADATA_BYTES} bytes of JSON at most")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pending_run() -> StoredRun {
+        StoredRun {
+            id: "1".into(),
+            user_id: "ada".into(),
+            run_id: "the-run".into(),
+            tool_id: "prompt-tester".into(),
+            contract_version: 1,
+            status: Status::Pending,
+            prompt_hash: "0".repeat(64),
+            provider: "p".into(),
+            model: "unheard-of".into(),
+            budget_micros: 900_000,
+            estimate_micros: 1,
+            created_at: clock::to_bson(clock::now()),
+            result: None,
+            usage_due: None,
+        }
+    }
+
+    #[test]
+    fn a_run_over_its_budget_that_failed_is_no_success() {
+        for (ending, tokens, status, success) in [
+            ("success", 4_500, Status::Success, true),
+            ("error", 4_500, Status::Error, false),
+            ("success", 4_501, Status::BudgetExceeded, true),
+            ("error", 4_501, Status::BudgetExceeded, false),
+        ] {
+            let request = json!({"status": ending, "promptTokens": tokens, "completionTokens": 0, "latencyMs": 1});
+            let request: CompleteRequest = serde_json::from_value(request).expect("a completion");
+            let run = completed(pending_run(), request, clock::now()).expect("completed");
+            let usage = usage(&run).expect("a record");
+            assert_eq!((run.status, usage.success), (status, success), "{ending}, {tokens} tokens");
+            assert_eq!(usage.id, "ada/1");
+        }
+    }
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::complete::Ending;
 use crate::{
     clock,
-    http::{Cursor, Problem},
+    http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
@@ -58,6 +59,7 @@ pub(super) struct StoredRun {
 pub(super) struct Outcome {
     pub(super) completed_at: DateTime,
     pub(super) completion_hash: Option<String>,
+    pub(super) ending: Option<Ending>,
     pub(super) cost_micros: Option<i64>,
     pub(super) priced: Option<bool>,
     pub(super) prompt_tokens: Option<i64>,
@@ -195,16 +197,14 @@ pub async fn list(
     if let Some(Cursor(_, last)) = cursor {
         query.insert("_id", doc! {"$lt": last});
     }
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX) + 1;
+    let wanted = Page::to_read(limit);
     let find = async |database: Database| {
         let all = collection(&database);
         let runs = all.find(query).sort(doc! {"_id": -1}).limit(wanted).projection(doc! {"output": 0}).await?;
         runs.try_collect::<Vec<_>>().await
     };
-    let mut runs = mongo.run(REQUEST_LIMIT, find).await?;
-    let more = runs.len() > limit;
-    runs.truncate(limit);
-    let next_cursor = runs.last().filter(|_| more).map(|run| Cursor(String::new(), run.id.clone()).encode());
+    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let (runs, next_cursor) = Page::cut(read, limit, |run| Cursor(String::new(), run.id.clone()));
     Ok(RunPage { runs: runs.into_iter().map(RunView::from).collect(), next_cursor })
 }
 

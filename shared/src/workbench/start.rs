@@ -79,11 +79,14 @@ pub async fn start(
     request: StartRequest,
     now: Timestamp,
 ) -> Result<Started, Problem> {
+    // What was started is there, whatever the tool and its budget have become.
+    if let Some(run_id) = &request.run_id
+        && let Some(before) = stored(mongo, &account.id, run_id).await?
+    {
+        return replay(&request.tool_id, &request.prompt_hash, before);
+    }
     let contract = contract(&request.tool_id)?;
     let run = request.into_run(contract, account, now)?;
-    if let Some(before) = stored(mongo, &run.user_id, &run.run_id).await? {
-        return replay(&run, before);
-    }
     let quota = Quota { runs: runs_a_day(&account.plan), micros: Tier::of(&account.plan).micros_per_day };
     match insert(mongo.clone(), run.clone(), quota, now).await {
         Ok(None) => return Ok(Started::New(run.into())),
@@ -93,7 +96,7 @@ pub async fn start(
     }
     // Another start of this very run may have been faster, and have used the quota up.
     match stored(mongo, &run.user_id, &run.run_id).await? {
-        Some(before) => replay(&run, before),
+        Some(before) => replay(&run.tool_id, &run.prompt_hash, before),
         None => Err(quota_reached(quota, now)),
     }
 }
@@ -148,8 +151,8 @@ fn over_budget(contract: &Contract, tokens: u64, estimate: u64) -> Problem {
 }
 
 /// The run under this id, if it is the same; 409 if the id stands for another prompt or tool.
-fn replay(run: &StoredRun, before: StoredRun) -> Result<Started, Problem> {
-    if before.prompt_hash == run.prompt_hash && before.tool_id == run.tool_id {
+fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Started, Problem> {
+    if before.prompt_hash.eq_ignore_ascii_case(prompt_hash) && before.tool_id == tool_id {
         return Ok(Started::Replayed(before.into()));
     }
     Err(Problem::conflict("run_id_taken", "This run id stands for another prompt: choose a new one."))

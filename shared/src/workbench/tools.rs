@@ -78,6 +78,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_contracts_are_the_specifications() {
+        let contracts = CONTRACTS.map(|contract| {
+            let Contract { tool, budget_micros, max_tokens, micros_per_token, version } = contract;
+            (tool, budget_micros, max_tokens, micros_per_token, version)
+        });
+        assert_eq!(
+            contracts,
+            [
+                ("prompt-optimizer", 750_000, 3_500, 200, 1),
+                ("model-comparison", 1_500_000, 6_000, 250, 1),
+                ("knowledge-navigator", 1_000_000, 5_000, 200, 1),
+                ("prompt-tester", 900_000, 4_500, 200, 1),
+                ("multi-agent", 2_500_000, 8_000, 300, 1),
+            ]
+        );
+    }
+
+    #[test]
     fn each_tool_stands_once_and_each_budget_pays_for_its_tokens() {
         assert_eq!(TOOLS.iter().collect::<BTreeSet<_>>().len(), TOOLS.len());
         for contract in CONTRACTS {

@@ -1,14 +1,14 @@
 //! Three nodes that a MongoDB driver takes for a replica set, and that fail on request.
 //!
 //! Real are the sockets, the wire protocol, the roles, the refusals of a node that is not the primary and
-//! the rule that a write sent again is not done again. There is one store behind the three: what was
-//! acknowledged by a majority is on whichever node comes next.
+//! the rule that a write sent again is not done again; a secondary answers a read that asks for a secondary. There
+//! is one store behind the three: what was acknowledged by a majority is on whichever node comes next.
 
 mod store;
 mod wire;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
@@ -50,6 +50,18 @@ pub enum Fault {
     LoseAnswer,
     /// It is done, and never answered.
     Hang,
+    /// It is done, and answered so much later.
+    Late(Duration),
+}
+
+/// A read, as a node was asked for it.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub node: usize,
+    /// Whether the node was the primary then.
+    pub at_primary: bool,
+    /// `$readPreference`; the primary alone may answer without one.
+    pub preference: Option<String>,
 }
 
 /// A set; its nodes end with the test's runtime.
@@ -71,13 +83,15 @@ struct State {
     /// Sockets open at each node, and opened so far at all.
     open: [usize; NODES],
     opened: usize,
-    /// Each `find` by the node that was asked.
-    reads: [usize; NODES],
+    reads: Vec<Read>,
+    /// Commands by name, at any node.
+    heard: HashMap<String, usize>,
 }
 
 /// What a node does with a command.
 enum Reply {
     Answer(Document),
+    Late(Duration, Document),
     Close,
     Silence,
 }
@@ -115,9 +129,14 @@ impl ReplicaSet {
         self.state().opened
     }
 
-    /// How often this node was asked for a read.
-    pub fn reads_at(&self, node: usize) -> usize {
-        self.state().reads[node]
+    /// Reads so far, at any node.
+    pub fn reads(&self) -> Vec<Read> {
+        self.state().reads.clone()
+    }
+
+    /// How often a command of this name came to a node, whatever became of it.
+    pub fn heard(&self, command: &str) -> usize {
+        self.state().heard.get(command).copied().unwrap_or_default()
     }
 
     pub fn primary(&self) -> Option<usize> {
@@ -126,6 +145,11 @@ impl ReplicaSet {
 
     pub fn documents(&self, collection: &str) -> Vec<Document> {
         self.state().store.documents(collection)
+    }
+
+    /// Puts documents there, without a command.
+    pub fn put(&self, collection: &str, documents: &[Document]) {
+        self.state().store.insert(collection, documents);
     }
 
     /// What becomes of the next commands of this name, one fault each.
@@ -210,6 +234,10 @@ impl ReplicaSet {
             let reply = self.state().reply(node, &command, &self.0.addresses);
             match reply {
                 Reply::Answer(document) => wire::answer(&mut socket, number, &document).await?,
+                Reply::Late(by, document) => {
+                    tokio::time::sleep(by).await;
+                    wire::answer(&mut socket, number, &document).await?;
+                }
                 Reply::Close => return Ok(()),
                 Reply::Silence => return self.silence(node, &mut socket).await,
             }
@@ -234,14 +262,20 @@ impl ReplicaSet {
 impl State {
     fn reply(&mut self, node: usize, command: &Document, addresses: &[SocketAddr]) -> Reply {
         let name = command.keys().next().map_or("", String::as_str);
+        *self.heard.entry(name.to_owned()).or_default() += 1;
+        let mut by_secondary = false;
         match name {
             // The second from a driver that does not declare the API's version.
             "hello" | "isMaster" => return Reply::Answer(self.hello(node, addresses)),
-            "find" => self.reads[node] += 1,
+            "find" | "aggregate" => {
+                let read = read(node, self.primary, command);
+                by_secondary = read.preference.as_deref().is_some_and(|mode| mode != "primary");
+                self.reads.push(read);
+            }
             "insert" | "update" => {}
             _ => return Reply::Answer(doc! {"ok": 1.0}),
         }
-        if self.primary != Some(node) {
+        if self.primary != Some(node) && !by_secondary {
             return Reply::Answer(refusal(10107, "not primary"));
         }
         let scripted = self.faults.iter().position(|(of, _)| *of == name);
@@ -258,6 +292,7 @@ impl State {
                 self.store.run(command);
                 Reply::Silence
             }
+            Some((_, Fault::Late(by))) => Reply::Late(by, self.store.run(command)),
         }
     }
 
@@ -270,6 +305,8 @@ impl State {
             "minWireVersion": 0, "maxWireVersion": 21, "logicalSessionTimeoutMinutes": 30,
             "maxBsonObjectSize": 16 * 1024 * 1024, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
             "localTime": bson::DateTime::now(),
+            // A driver that has seen one gives a silent node ten seconds more.
+            "topologyVersion": {"processId": ObjectId::from_bytes([1; 12]), "counter": i64::from(self.term)},
         };
         if let Some(primary) = self.primary {
             hello.insert("primary", &hosts[primary]);
@@ -282,6 +319,11 @@ impl State {
         hello.insert("hosts", hosts);
         hello
     }
+}
+
+fn read(node: usize, primary: Option<usize>, command: &Document) -> Read {
+    let preference = command.get_document("$readPreference").and_then(|preference| preference.get_str("mode"));
+    Read { node, at_primary: primary == Some(node), preference: preference.ok().map(str::to_owned) }
 }
 
 /// Source for the labels: a 4.4 or later server marks the refusals that a driver may answer by trying again.

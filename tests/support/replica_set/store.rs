@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// As an unordered insert: one that is there already does not stop the others.
-    fn insert(&mut self, collection: &str, documents: &[Document]) -> Document {
+    pub(super) fn insert(&mut self, collection: &str, documents: &[Document]) -> Document {
         let stored = self.collections.entry(collection.to_owned()).or_default();
         let mut errors = Vec::new();
         for (index, document) in (0_i32..).zip(documents) {

@@ -1,4 +1,5 @@
-//! At 02:00 on the first: a report of the month before, by mail to the operators.
+//! At 02:00 on the first: a report of the month before, by mail to the operators. What comes later is in the report that
+//! `daily-usage-report` makes of it.
 
 use shared::{
     lambda::{self, JobRequest},

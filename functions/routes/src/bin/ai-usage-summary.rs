@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::get};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
     accounts::{Base, Permission, Principal, not_allowed},
@@ -11,13 +11,9 @@ use shared::{
     http::{Caller, Problem, Query, Reply},
     lambda, limits,
     mongo::Lifetime,
-    usage::{GroupBy, SummaryFilter, UsageSummary, summarise},
+    usage::{GroupBy, SummaryFilter, UsageSummary, summarise, summary_range},
 };
 use utoipa::IntoParams;
-
-/// A range that is longer would be an aggregation over too much for a request.
-const MAX_DAYS: i64 = 92;
-const DEFAULT_DAYS: i64 = 30;
 
 /// Whose usage, when, and in which groups.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -56,13 +52,9 @@ pub async fn show(
     Query(query): Query<UsageQuery>,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    let to = query.to.unwrap_or_else(clock::now);
-    let from = query.from.unwrap_or(to - SignedDuration::from_hours(24 * DEFAULT_DAYS));
-    if from >= to || to.duration_since(from) > SignedDuration::from_hours(24 * MAX_DAYS) {
-        return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
-    }
+    let range = summary_range(query.from, query.to, clock::now())?;
     let user_id = subject(&app, &principal, query.user_id).await?;
-    let filter = SummaryFilter { user_id, from, to, group_by: query.group_by };
+    let filter = SummaryFilter { user_id, range, group_by: query.group_by };
     Ok(Reply::ok(&summarise(&app.mongo, &filter).await?))
 }
 

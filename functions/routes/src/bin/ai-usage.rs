@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     extract::State,
+    response::IntoResponse,
     routing::{get, post},
 };
+use http::StatusCode;
 use shared::{
     accounts::{Guard, Guarded, Principal},
     api_keys::{ApiKeys, KeyPrincipal, Scope, TakesKeys},
@@ -15,6 +17,7 @@ use shared::{
     http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
+    queue::Queue,
     usage::{AcceptedUsage, LimitsView, UsageIntake, UsageRequest},
 };
 
@@ -24,6 +27,7 @@ pub struct App {
     guard: Guard,
     keys: ApiKeys,
     usage: UsageIntake,
+    queue: Queue,
 }
 
 impl Guarded for App {
@@ -47,6 +51,7 @@ async fn main() -> Result<(), lambda::Error> {
         guard: Guard::from_env(&mongo, &cache)?,
         keys: ApiKeys::from_env(&mongo, &cache)?,
         usage: UsageIntake::from_env(&cache)?,
+        queue: Queue::events_from_env()?,
         cache: cache.clone(),
     };
     let router = Router::new()
@@ -67,7 +72,13 @@ pub async fn report(
 ) -> Result<Reply, Problem> {
     principal.require(Scope::UsageWrite)?;
     limits::USAGE.check(&app.cache, &caller, &principal.account.id).await?;
-    Ok(Reply::accepted(&app.usage.accept(&principal, request, clock::now()).await?))
+    let accepted = app.usage.accept(&principal, request, clock::now()).await;
+    if let Err(problem) = &accepted
+        && problem.clone().into_response().status() == StatusCode::TOO_MANY_REQUESTS
+    {
+        ApiKeys::note_refusal(&app.queue, &principal).await;
+    }
+    Ok(Reply::accepted(&accepted?))
 }
 
 /// What is left of the caller's plan.

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use axum::{Extension, Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    analytics::counts::{self, PromptCounts},
+    analytics::{
+        counts::{self, PromptCounts},
+        known_prompt,
+    },
     cache::Cache,
+    content::{Content, Kind, backup},
     http::{Caller, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
@@ -18,7 +22,7 @@ use utoipa::IntoParams;
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct CountsQuery {
-    /// Id of a prompt; the ten that were run most when absent.
+    /// Id or slug of a prompt; the ten that were run most when absent.
     prompt_id: Option<String>,
 }
 
@@ -26,27 +30,34 @@ pub struct CountsQuery {
 pub struct App {
     mongo: Mongo,
     cache: Cache,
+    prompts: Content,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App { mongo: mongo.clone(), cache: cache.clone() };
+    // As where events come in: of a prompt that readers do not know, nothing is counted.
+    let prompts = Content::from_env(Kind::Prompts, None, backup::PROMPTS)?;
+    let app = App { mongo: mongo.clone(), cache: cache.clone(), prompts };
     lambda::http(Router::new().route("/api/analytics/track", get(show)).with_state(Arc::new(app)), (mongo, cache)).await
 }
 
 /// Views, copies, runs, favourites and shares; at most five minutes older than the last roll-up.
 #[utoipa::path(get, path = "/api/analytics/track", tag = "analytics", params(CountsQuery),
-    responses((status = 200, body = PromptCounts)))]
+    responses((status = 200, body = PromptCounts), (status = 404)))]
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<CountsQuery>,
 ) -> Result<Reply, Problem> {
     limits::TRACK.check_address(&app.cache, &caller).await?;
-    if query.prompt_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 200) {
-        return Err(Problem::invalid_field("promptId", "must be the id of a prompt"));
-    }
-    Ok(Reply::ok(&counts::serve(&app.mongo, &app.cache, query.prompt_id.as_deref()).await?))
+    let prompt_id = match &query.prompt_id {
+        None => None,
+        Some(id_or_slug) => {
+            let id = known_prompt(&app.prompts.current().await.library, id_or_slug);
+            Some(id.ok_or_else(|| Problem::not_found("There is no such prompt."))?)
+        }
+    };
+    Ok(Reply::ok(&counts::serve(&app.mongo, &app.cache, prompt_id.as_deref()).await?))
 }

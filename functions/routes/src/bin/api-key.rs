@@ -46,7 +46,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// A new secret; the one before counts for 24 hours more.
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = NewApiKey)))]
+    responses((status = 200, body = NewApiKey), (status = 409)))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::get};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::{
     accounts::{Guard, Guarded, Principal},
-    api_keys::{ACTIVE_LIMIT, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys},
+    api_keys::{ACTIVE_LIMIT, ApiKeyPage, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
+    http::{Caller, JsonBody, Page, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
     queue::Queue,
 };
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-/// The caller's keys.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ApiKeyList)]
-pub struct KeyList {
-    keys: Vec<ApiKeyView>,
+/// Which page of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyQuery {
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// The use of the caller's keys.
@@ -70,15 +74,17 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's keys, the newest first. A secret is never among them.
-#[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("bearer" = [])),
-    responses((status = 200, body = KeyList)))]
+#[utoipa::path(get, path = "/api/api-keys", tag = "keys", params(KeyQuery), security(("bearer" = [])),
+    responses((status = 200, body = ApiKeyPage)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     principal: Principal,
+    Query(query): Query<KeyQuery>,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&KeyList { keys: app.keys.list(principal.id()).await? }))
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    Ok(Reply::ok(&app.keys.list(principal.id(), page.limit()?, page.cursor()?).await?))
 }
 
 /// Makes a key. It is shown in this answer and never again.
@@ -112,6 +118,6 @@ pub async fn usage(
     principal.require(Scope::UsageRead)?;
     limits::ACCOUNT.check(&app.cache, &caller, &principal.account.id).await?;
     let usage = app.keys.usage(&principal.account.id).await?;
-    ApiKeys::note_use(&app.queue, &principal, true).await?;
+    ApiKeys::note_use(&app.queue, &principal).await?;
     Ok(Reply::ok(&UsageList { usage }))
 }

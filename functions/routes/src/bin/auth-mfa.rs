@@ -58,8 +58,12 @@ async fn main() -> Result<(), lambda::Error> {
 /// Whether there is a second factor, and which.
 #[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = MfaStatus)))]
-pub async fn status(State(app): State<Arc<App>>, principal: Principal) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.0.status(&principal).await?))
+pub async fn status(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    principal: Principal,
+) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.0.status(&caller, &principal).await?))
 }
 
 /// Sends a code by SMS or e-mail: with the challenge of a sign-in, or to whoever is signed in.
@@ -86,7 +90,7 @@ pub async fn verify(
     Ok(Reply::ok(&app.0.verify(&caller, principal, request).await?))
 }
 
-/// Begins to set a factor up; it is pending until a code proves it.
+/// Begins to set a factor up, with the account's password; it is pending until a code proves it.
 #[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
     responses((status = 200, body = Enrolment), (status = 409)))]
 pub async fn enable(

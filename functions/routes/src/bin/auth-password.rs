@@ -7,7 +7,7 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::{
-    accounts::{Attempt, Email, Guard, Guarded, NewPassword, PasswordResets, Principal, Sessions, Tokens},
+    accounts::{Attempt, Email, Guard, Guarded, NewPassword, PasswordResets, Principal, Sessions, Tokens, User},
     audit::{Action, Fact, Trail},
     cache::Cache,
     http::{Caller, JsonBody, Problem, Reply},
@@ -106,8 +106,7 @@ pub async fn forgot(
     limits::FORGOT.check_address(&app.cache, &caller).await?;
     limits::FORGOT_ACCOUNT.check(&app.cache, &caller, &request.email.key()).await?;
     let user_id = app.resets.request(&app.guard.users, &request.email).await?;
-    let fact = Fact::new(Action::PasswordResetRequested);
-    let fact = user_id.into_iter().fold(fact, |fact, id| fact.on("user", &id));
+    let fact = Fact::new(Action::PasswordResetRequested).on_user(user_id.as_deref());
     app.trail.record(&caller, fact).await?;
     Ok(Reply::accepted(&Sent { sent: true }))
 }
@@ -121,10 +120,15 @@ pub async fn reset(
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
     limits::RESET.check_address(&app.cache, &caller).await?;
-    let used_up = || Problem::invalid_field("token", "is used up or expired: ask for another link");
-    let user_id = app.resets.redeem(&request.token).await?.ok_or_else(used_up)?;
-    let fact = Fact::new(Action::PasswordReset).on("user", &user_id);
-    app.set(&caller, &user_id, &request.password, fact).await
+    let Some(user_id) = app.resets.redeem(&request.token).await? else {
+        app.trail.record(&caller, Fact::new(Action::PasswordResetRefused)).await?;
+        return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
+    };
+    let Some(user) = app.guard.users.set_password(&user_id, request.password.hash()).await? else {
+        return Err(Problem::not_found("There is no such account any more."));
+    };
+    app.trail.record(&caller, Fact::new(Action::PasswordReset).on("user", &user_id)).await?;
+    app.end_all(&user).await
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
@@ -138,23 +142,28 @@ pub async fn change(
 ) -> Result<Reply, Problem> {
     limits::CHANGE_PASSWORD.check(&app.cache, &caller, principal.id()).await?;
     principal.require_fresh_mfa()?;
-    let user = app.guard.users.stored(principal.id()).await?;
-    if !request.current_password.matches(user.and_then(|user| user.password_hash).as_deref()) {
+    let Some(user) = app.replace(principal.id(), &request).await? else {
         app.trail.record(&caller, Fact::new(Action::PasswordChangeFailed).by(&principal.account)).await?;
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
-    }
-    let fact = Fact::new(Action::PasswordChanged).by(&principal.account);
-    app.set(&caller, principal.id(), &request.new_password, fact).await
+    };
+    app.trail.record(&caller, Fact::new(Action::PasswordChanged).by(&principal.account)).await?;
+    app.end_all(&user).await
 }
 
 impl App {
-    async fn set(&self, caller: &Caller, id: &str, password: &NewPassword, fact: Fact) -> Result<Reply, Problem> {
-        let Some(user) = self.guard.users.set_password(id, password.hash()).await? else {
-            return Err(Problem::not_found("There is no such account any more."));
+    /// The account with its new password; `None` when the present one is wrong, or another one by now.
+    async fn replace(&self, id: &str, request: &ChangeRequest) -> Result<Option<User>, Problem> {
+        let present = self.guard.users.stored(id).await?.and_then(|user| user.password_hash);
+        let Some(present) = present.filter(|hash| request.current_password.matches(Some(hash))) else {
+            return Ok(None);
         };
-        self.sessions.forget_all(id).await?;
-        self.trail.record(caller, fact).await?;
-        self.resets.changed(id, &user.email).await?;
+        Ok(self.guard.users.replace_password(id, &present, request.new_password.hash()).await?)
+    }
+
+    /// What follows a new password.
+    async fn end_all(&self, user: &User) -> Result<Reply, Problem> {
+        self.sessions.forget_all(&user.id).await?;
+        self.resets.changed(user).await?;
         Ok(Reply::no_content())
     }
 }

@@ -11,12 +11,13 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Principal, Profile, Refreshed, Sessions, SignedIn, Tokens, sign_in_again},
+    accounts::{Guard, Guarded, Principal, Profile, Refreshed, Reused, Sessions, SignedIn, Tokens, sign_in_again},
     audit::{Action, Fact, Trail},
     cache::Cache,
     http::{Caller, JsonBody, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
+    notifications::{Outbox, Template},
 };
 use utoipa::ToSchema;
 
@@ -36,6 +37,7 @@ pub struct App {
     guard: Guard,
     sessions: Sessions,
     trail: Trail,
+    outbox: Outbox,
 }
 
 impl Guarded for App {
@@ -52,6 +54,7 @@ async fn main() -> Result<(), lambda::Error> {
         guard: Guard::from_env(&mongo, &cache)?,
         sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
         trail: Trail::from_env(&mongo)?,
+        outbox: Outbox::from_env()?,
         cache: cache.clone(),
     };
     let router = Router::new()
@@ -85,10 +88,17 @@ pub async fn refresh(
     limits::REFRESH.check_address(&app.cache, &caller).await?;
     match app.sessions.refresh(&app.guard.users, &request.refresh_token, &caller).await? {
         Refreshed::Done(signed_in) => Ok(Reply::ok(&signed_in)),
-        Refreshed::Refused => Err(sign_in_again()),
-        Refreshed::Reused(reused) => {
-            let fact = Fact::new(Action::RefreshReused).on("user", &reused.user_id).with("session", reused.family_id);
+        Refreshed::Refused(user_id) => {
+            app.trail.record(&caller, Fact::new(Action::RefreshRefused).on_user(user_id.as_deref())).await?;
+            Err(sign_in_again())
+        }
+        Refreshed::Reused(Reused { user_id, family_id }) => {
+            let fact = Fact::new(Action::RefreshReused).on("user", &user_id).with("session", family_id);
             app.trail.record(&caller, fact).await?;
+            // The session is over, whether its owner hears of it or not.
+            if let Ok(Some(account)) = app.guard.users.find(&user_id).await {
+                app.outbox.tell(&user_id, &account.email, Template::RefreshTokenReused).await;
+            }
             Err(sign_in_again())
         }
     }
@@ -102,6 +112,7 @@ pub async fn log_out(
     Extension(caller): Extension<Caller>,
     principal: Principal,
 ) -> Result<Reply, Problem> {
+    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
     app.sessions.end(&app.guard.users, principal.id(), &principal.session_id).await?;
     app.trail.record(&caller, Fact::new(Action::SignOut).by(&principal.account)).await?;
     Ok(Reply::no_content())

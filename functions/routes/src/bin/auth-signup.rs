@@ -6,7 +6,7 @@ use axum::{Extension, Router, extract::State, routing::post};
 use garde::Validate;
 use serde::Deserialize;
 use shared::{
-    accounts::{Account, Email, NewPassword, Profile, Users},
+    accounts::{Account, Email, NewPassword, Profile, Users, display_name},
     audit::{Action, Fact, Trail},
     cache::Cache,
     http::{Caller, JsonBody, Problem, Reply},
@@ -29,8 +29,8 @@ pub struct SignUpRequest {
     #[schema(value_type = String, format = "password")]
     password: NewPassword,
     /// As others see it.
-    #[garde(length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[garde(length(chars, max = 100), custom(display_name))]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     name: String,
 }
 
@@ -60,7 +60,10 @@ pub async fn sign_up(
 ) -> Result<Reply, Problem> {
     limits::SIGN_UP.check_address(&app.cache, &caller).await?;
     let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
-    let user = user.ok_or_else(|| Problem::conflict("email_taken", "There is an account with this address."))?;
+    let Some(user) = user else {
+        app.trail.record(&caller, Fact::new(Action::SignUpRefused)).await?;
+        return Err(Problem::conflict("email_taken", "There is an account with this address."));
+    };
     let account = Account::from(user);
     app.trail.record(&caller, Fact::new(Action::SignUp).by(&account)).await?;
     Ok(Reply::created(&Profile::from(&account)))

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use shared::{
     accounts::{Guard, Guarded, Principal},
     audit::{Action, Fact, Trail},
-    bug_reports::{self, NewReport, ReportFilter, ReportPage, ReportView, Status, TRIAGE, Triage, Triaged},
+    bug_reports::{self, Created, NewReport, ReportFilter, ReportPage, ReportView, Status, TRIAGE, Triage, Triaged},
     cache::Cache,
     http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
@@ -86,8 +86,11 @@ pub async fn list(
 }
 
 /// Reports something that went wrong. Secrets in the page's address are left out.
+///
+/// Sent again within 24 hours (the same page and description), it gets the report that is there.
 #[utoipa::path(post, path = "/api/bug-reports", tag = "operations", request_body = NewReport, security(("bearer" = [])),
-    responses((status = 201, body = ReportView), (status = 409)))]
+    responses((status = 201, body = ReportView), (status = 200, description = "It was reported before", body = ReportView),
+        (status = 409, description = "`too_many_reports`")))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -95,12 +98,14 @@ pub async fn create(
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
     limits::BUG_REPORTS.check(&app.cache, &caller, principal.id()).await?;
-    let too_many = || {
-        let limit = format!("{} of your reports are open: give us time for them.", bug_reports::LIMIT);
-        Problem::conflict("too_many_reports", limit)
-    };
-    let report = bug_reports::create(&app.mongo, &principal.account, report).await?.ok_or_else(too_many)?;
-    Ok(Reply::created(&report))
+    match bug_reports::create(&app.mongo, &principal.account, report).await? {
+        Created::Done(report) => Ok(Reply::created(&report)),
+        Created::Known(report) => Ok(Reply::ok(&report)),
+        Created::TooMany => {
+            let limit = format!("{} of your reports are open: give us time for them.", bug_reports::LIMIT);
+            Err(Problem::conflict("too_many_reports", limit))
+        }
+    }
 }
 
 /// Takes a report a step further: new → triaged → resolved or rejected.

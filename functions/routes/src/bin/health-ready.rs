@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use shared::{
     accounts::{Guard, Guarded, Permission, Principal},
     cache::Cache,
@@ -46,6 +46,9 @@ pub async fn show(
     principal.require(Permission::SystemMaintenance)?;
     limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
     let readiness = app.parts.ask().await;
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Reply::ok(&readiness)))
+    let reply = Reply::ok(&readiness);
+    if readiness.ready {
+        return Ok((StatusCode::OK, reply));
+    }
+    Ok((StatusCode::SERVICE_UNAVAILABLE, reply.with(header::RETRY_AFTER, HeaderValue::from_static("5"))))
 }

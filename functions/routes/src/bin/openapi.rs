@@ -83,7 +83,7 @@ mod workbench_run;
 #[path = "workbench-runs.rs"]
 mod workbench_runs;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
@@ -161,7 +161,8 @@ async fn main() -> Result<(), lambda::Error> {
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 async fn document() -> Reply {
-    Reply::public(&Api::openapi())
+    static BUILT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Api::openapi);
+    Reply::public(&*BUILT)
 }
 
 /// A file of the page that shows the document.

@@ -56,7 +56,7 @@ pub async fn show(
     limits::DETAILS.check_address(&app.cache, &caller).await?;
     let visible = |prompt: &Prompt| match &principal {
         Some(principal) => prompts::may_see(principal, prompt),
-        None => prompts::visible_to_all(prompt),
+        None => prompt.is_public(),
     };
     let prompt = Prompt::find(&app.mongo, &id).await?.filter(visible).ok_or_else(absent)?;
     Ok(Reply::ok(&audits::latest(&app.mongo, &prompt).await?))

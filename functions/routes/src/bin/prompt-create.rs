@@ -58,15 +58,16 @@ pub async fn create(
     principal.require(Permission::PromptsWrite)?;
     limits::NEW_PROMPTS.check(&app.cache, &caller, principal.id()).await?;
     fields.check_new()?;
-    fields.check_flags(&principal)?;
+    fields.check_flags(&principal, None)?;
     let library = app.content.current().await.library;
     let prompt = match app.desk.create(&principal.account, fields, &library).await? {
         Created::Done(prompt) => prompt,
         Created::Duplicate(matches) => return Err(duplicate(&matches)?),
         Created::TooMany => return Err(too_many()),
     };
-    let fact = Fact::new(Action::PromptCreated).by(&principal.account).on("prompt", prompt.id());
-    app.trail.record(&caller, fact.with("public", prompt.flag("isPublic", true))).await?;
+    let action = if prompt.is_public() { Action::PromptPublished } else { Action::PromptCreated };
+    let fact = Fact::new(action).by(&principal.account).on("prompt", prompt.id());
+    app.trail.record(&caller, fact.with("revision", prompt.revision())).await?;
     Ok(prompt.created_reply())
 }
 
@@ -76,5 +77,5 @@ fn duplicate(matches: &[Match]) -> Result<Problem, Problem> {
 }
 
 fn too_many() -> Problem {
-    Problem::conflict("too_many_prompts", format!("{OWN_LIMIT} prompts are the limit: remove one first."))
+    Problem::conflict("too_many_prompts", format!("{OWN_LIMIT} prompts are the limit, removed ones included."))
 }

@@ -61,11 +61,11 @@ pub async fn change(
     JsonBody(fields): JsonBody<PromptFields>,
 ) -> Result<Reply, Problem> {
     let before = admit(&app, &caller, &principal, &id, prompts::may_edit).await?;
-    fields.check_flags(&principal)?;
+    fields.check_flags(&principal, Some(&before))?;
     let IfMatch(revision) = seen?;
     let prompt = app.desk.change(&principal, &before, revision, fields).await?;
     if prompt.revision() > before.revision() {
-        let published = prompt.flag("isPublic", true) && !before.flag("isPublic", true);
+        let published = prompt.is_public() && !before.is_public();
         let action = if published { Action::PromptPublished } else { Action::PromptChanged };
         let fact = Fact::new(action).by(&principal.account).on("prompt", prompt.id());
         app.trail.record(&caller, fact.with("revision", prompt.revision())).await?;
@@ -83,10 +83,10 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     let prompt = admit(&app, &caller, &principal, &id, prompts::may_remove).await?;
-    if !app.desk.remove(&principal, prompt.id()).await? {
+    let fact = Fact::new(Action::PromptDeleted).by(&principal.account).on("prompt", prompt.id());
+    if !app.desk.remove(&principal, prompt).await? {
         return Err(absent());
     }
-    let fact = Fact::new(Action::PromptDeleted).by(&principal.account).on("prompt", prompt.id());
     app.trail.record(&caller, fact).await?;
     Ok(Reply::no_content())
 }
@@ -100,7 +100,7 @@ async fn admit(
     may: fn(&Principal, &Prompt) -> bool,
 ) -> Result<Prompt, Problem> {
     principal.require(Permission::PromptsWrite)?;
-    limits::ACCOUNT.check(&app.cache, caller, principal.id()).await?;
+    limits::EDITS.check(&app.cache, caller, principal.id()).await?;
     let prompt = Prompt::find(&app.mongo, id).await?.filter(|prompt| prompts::may_see(principal, prompt));
     let prompt = prompt.ok_or_else(absent)?;
     if may(principal, &prompt) { Ok(prompt) } else { Err(not_allowed()) }

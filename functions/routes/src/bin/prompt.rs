@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Router, extract::State, routing::get};
+use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
+use http::{HeaderValue, StatusCode, header};
 use shared::{
     accounts::{Guard, Guarded, Principal},
     cache::Cache,
-    content::{Content, ContentItem, Kind, Store, backup, open_item},
+    content::{Access, Content, ContentItem, Kind, Library, Store, backup, open_item},
     http::{Caller, Path, Problem, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
@@ -49,15 +50,31 @@ async fn main() -> Result<(), lambda::Error> {
 pub async fn show(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    principal: Option<Principal>,
+    principal: Result<Option<Principal>, Problem>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     let library = app.content.current().await.library;
+    let principal = known_or_anybody(principal, &library, &id)?;
     if let Some(editor) = principal.as_ref().filter(|principal| prompts::asks_database(&library, principal, &id)) {
         limits::ACCOUNT.check(&app.cache, &caller, editor.id()).await?;
         if let Some(prompt) = prompts::editors_copy(&app.mongo, &library, editor, &id).await? {
             return Ok(prompt.reply());
         }
     }
-    open_item(&app.content, &id, principal.map(|principal| principal.role())).await
+    let reply = open_item(&app.content, &id, principal.map(|principal| principal.role())).await?;
+    // Kept by caches, and not the answer that the prompt's editors get.
+    Ok(reply.with(header::VARY, HeaderValue::from_static("authorization")))
+}
+
+/// Who is calling. While nobody can tell (503), what everybody may read is served as to anybody.
+fn known_or_anybody(
+    principal: Result<Option<Principal>, Problem>,
+    library: &Library,
+    id: &str,
+) -> Result<Option<Principal>, Problem> {
+    principal.or_else(|problem| {
+        let is_away = problem.clone().into_response().status() == StatusCode::SERVICE_UNAVAILABLE;
+        let is_public = library.find(id).is_some_and(|item| item.access == Access::Public);
+        if is_away && is_public { Ok(None) } else { Err(problem) }
+    })
 }

@@ -7,30 +7,28 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::{
     accounts::{Guard, Guarded, Principal},
-    api_keys::{NewProviderKey, Provider, ProviderKeyView, ProviderKeys, RotatedSecret},
+    api_keys::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Path, Problem, Query, Reply},
+    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
     mongo::{Lifetime, Mongo},
 };
-use utoipa::{IntoParams, ToSchema};
-
-/// The caller's keys.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ProviderKeyList)]
-pub struct KeyList {
-    keys: Vec<ProviderKeyView>,
-}
+use utoipa::IntoParams;
 
 /// How the list is narrowed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct KeyQuery {
     provider: Option<Provider>,
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// What the handlers need.
@@ -65,9 +63,9 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::http(router, (mongo, cache)).await
 }
 
-/// The caller's keys for providers, without their secrets.
+/// The caller's keys for providers, the newest first, without their secrets.
 #[utoipa::path(get, path = "/api/provider-keys", tag = "keys", params(KeyQuery), security(("bearer" = [])),
-    responses((status = 200, body = KeyList)))]
+    responses((status = 200, body = ProviderKeyPage)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -75,7 +73,8 @@ pub async fn list(
     Query(query): Query<KeyQuery>,
 ) -> Result<Reply, Problem> {
     limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&KeyList { keys: app.keys.list(principal.id(), query.provider).await? }))
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    Ok(Reply::ok(&app.keys.list(principal.id(), query.provider, page.limit()?, page.cursor()?).await?))
 }
 
 /// Keeps a key. Its secret never leaves again.
@@ -88,7 +87,8 @@ pub async fn create(
     JsonBody(request): JsonBody<NewProviderKey>,
 ) -> Result<Reply, Problem> {
     limits::KEYS.check(&app.cache, &caller, principal.id()).await?;
-    let too_many = || Problem::conflict("too_many_keys", "You keep as many keys as you may.");
+    principal.require_fresh_mfa()?;
+    let too_many = || Problem::conflict("too_many_keys", "You keep as many keys as you may: revoke one first.");
     let key = app.keys.create(principal.id(), request).await?.ok_or_else(too_many)?;
     app.note(&caller, &principal, Action::ProviderKeyCreated, &key.id).await?;
     Ok(Reply::created(&key))
@@ -105,6 +105,7 @@ pub async fn rotate(
     JsonBody(request): JsonBody<RotatedSecret>,
 ) -> Result<Reply, Problem> {
     limits::KEYS.check(&app.cache, &caller, principal.id()).await?;
+    principal.require_fresh_mfa()?;
     let key = app.keys.rotate(principal.id(), &key_id, &request.api_key).await?.ok_or_else(absent)?;
     app.note(&caller, &principal, Action::ProviderKeyRotated, &key_id).await?;
     Ok(Reply::ok(&key))

@@ -1,11 +1,12 @@
-//! `GET /api/admin/usage-reports/daily/{date}`, `…/monthly/{month}`: as JSON, or as a page with charts.
+//! `GET /api/admin/usage-reports/daily/{date}`, `…/monthly/{month}`: as JSON, or as a page with charts. For super admins:
+//! a report names accounts of every organisation, and what they spent.
 
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderMap, header};
 use shared::{
-    accounts::{Base, Permission, Principal},
+    accounts::{Base, Permission, Principal, Role, not_allowed},
     http::{Caller, Path, Problem, Reply},
     lambda, limits,
     mongo::Lifetime,
@@ -24,7 +25,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::http(router, connections).await
 }
 
-/// The report of a day, `2026-11-22`; with `accept: text/html` as a page.
+/// The report of a day, `2026-11-22`, over all organisations: for super admins. With `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", tag = "administration", params(("date" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = Report)))]
 pub async fn daily(
@@ -37,7 +38,7 @@ pub async fn daily(
     show(&app, &caller, &principal, "daily", &date, &headers).await
 }
 
-/// The report of a month, `2026-10`; with `accept: text/html` as a page.
+/// The report of a month, `2026-10`, over all organisations: for super admins. With `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", tag = "administration", params(("month" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = Report)))]
 pub async fn monthly(
@@ -59,6 +60,10 @@ async fn show(
     headers: &HeaderMap,
 ) -> Result<Reply, Problem> {
     principal.require(Permission::AnalyticsOrg)?;
+    // Who runs an organisation has that permission too, for their own.
+    if principal.role() != Role::SuperAdmin {
+        return Err(not_allowed());
+    }
     limits::ADMIN.check(&app.cache, caller, principal.id()).await?;
     let report = read_report(&app.mongo, kind, period).await?;
     let report = report.ok_or_else(|| Problem::not_found("There is no report of that period (yet)."))?;

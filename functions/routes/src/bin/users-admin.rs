@@ -13,7 +13,7 @@ use shared::{
         Guard, Guarded, Permission, Principal, Profile, Role, Status,
         admin::{self, Changed, UserChange, UserFilter, UserPage},
     },
-    audit::{Action, Fact, Trail},
+    audit::Trail,
     cache::Cache,
     http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
     lambda, limits,
@@ -97,21 +97,13 @@ pub async fn change(
     principal.require(Permission::UsersManageRoles)?;
     principal.require_fresh_mfa()?;
     limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
-    let (before, after) = match admin::change(&app.mongo, &principal, &id, &request).await? {
-        Changed::Done(both) => *both,
+    let account = match admin::change(&app.mongo, &app.trail, &caller, &principal, &id, &request).await? {
+        Changed::Done(account) => account,
         Changed::Absent => return Err(Problem::not_found("There is no such account in your reach.")),
         Changed::LastSuperAdmin => {
             return Err(Problem::conflict("last_super_admin", "The last active super admin stays."));
         }
     };
     app.guard.users.changed(&id).await;
-    let action = match request.status {
-        Some(Status::Suspended) => Action::UserSuspended,
-        Some(Status::Active) => Action::UserActivated,
-        None => Action::UserRoleChanged,
-    };
-    let fact = Fact::new(action).by(&principal.account).on("user", &id);
-    let fact = fact.with("roleBefore", before.role.name()).with("roleAfter", after.role.name());
-    app.trail.record(&caller, fact).await?;
-    Ok(Reply::ok(&Profile::from(&after)))
+    Ok(Reply::ok(&Profile::from(&*account)))
 }

@@ -1,5 +1,5 @@
-//! Realistic AI usage, to try reports on and to measure with: few accounts use much, nights and
-//! weekends are quiet, some calls fail, some models have no price.
+//! Realistic use, to try reports on and to measure with: few accounts use much, nights and weekends are quiet, some
+//! calls fail, some models have no price, some prompts are run far more often than others.
 
 use std::io::{Write, stderr};
 
@@ -12,8 +12,9 @@ use jiff::{
 use mongodb::{Database, error::ErrorKind};
 use shared::{
     clock,
-    mongo::{Error, Mongo, WORK_LIMIT},
-    usage::cost_micros,
+    content::{Kind, backup, parse},
+    mongo::{DUPLICATE_KEY, Error, Mongo, WORK_LIMIT},
+    usage::{cost_micros, daily_reports, monthly_report},
 };
 
 const CHUNK: usize = 5_000;
@@ -29,23 +30,82 @@ const MODELS: [(&str, &str, u32); 6] = [
 /// How busy each hour of the day (UTC) is.
 const HOURS: [u32; 24] = [2, 1, 1, 1, 1, 2, 4, 8, 14, 18, 20, 20, 16, 18, 20, 20, 18, 14, 10, 8, 7, 6, 4, 3];
 
-/// Fills `days` days with `records` of `users` accounts. The same arguments make the same records, under the
-/// same ids: done twice, nothing is added.
-pub(crate) async fn fill(mongo: &Mongo, from: Date, days: u32, users: u32, records: u32) -> anyhow::Result<()> {
-    let start = TimeZone::UTC.to_timestamp(from.at(0, 0, 0, 0))?;
+/// What to fill.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Fill {
+    /// The first day.
+    #[arg(long, default_value = "2026-10-01")]
+    from: Date,
+    /// Days.
+    #[arg(long, default_value_t = 31)]
+    days: u32,
+    /// Accounts.
+    #[arg(long, default_value_t = 1_000)]
+    users: u32,
+    /// Records.
+    #[arg(long, default_value_t = 300_000)]
+    records: u32,
+    /// Also make the reports of the days, and of the months that they end.
+    #[arg(long)]
+    reports: bool,
+}
+
+/// Fills some days with accounts, their AI usage, and counts of the starter prompts. The same arguments make the same
+/// documents, under the same ids: done twice, nothing is added.
+pub(crate) async fn fill(mongo: &Mongo, fill: Fill) -> anyhow::Result<()> {
+    let start = TimeZone::UTC.to_timestamp(fill.from.at(0, 0, 0, 0))?;
     let mut random = fastrand::Rng::with_seed(7);
-    let mut chunk = Vec::with_capacity(CHUNK);
-    for number in 0..records {
-        chunk.push(record(&mut random, number, users, start, days));
-        if chunk.len() == CHUNK || number + 1 == records {
-            insert(mongo, &chunk).await?;
-            chunk.clear();
-            eprint!("\r{} of {records} records", number + 1);
-            stderr().flush()?;
+    insert_all(mongo, "users", (0..fill.users).map(|number| user(number, start))).await?;
+    let records = (0..fill.records).map(|number| record(&mut random, number, fill.users, start, fill.days));
+    insert_all(mongo, "ai_usage", records).await?;
+    insert_all(mongo, "prompt_daily", counts(start, fill.days)?.into_iter()).await?;
+    if fill.reports { report(mongo, start, fill.days).await } else { Ok(()) }
+}
+
+/// As the jobs do it: the daily one for each window of open days, the monthly one on each first.
+async fn report(mongo: &Mongo, start: Timestamp, days: u32) -> anyhow::Result<()> {
+    let midnight = |day: u32| start + SignedDuration::from_hours(24 * i64::from(day));
+    // Each run computes the eight days before it.
+    for day in (8..days).step_by(8).chain([days]) {
+        daily_reports(mongo, midnight(day)).await?;
+    }
+    let firsts = (1..=days).map(midnight).filter(|midnight| TimeZone::UTC.to_datetime(*midnight).day() == 1);
+    for first in firsts {
+        let report = monthly_report(mongo, first).await?;
+        eprintln!("the report of {}: {} requests", report.period, report.totals.requests);
+    }
+    Ok(())
+}
+
+fn user_id(number: u32) -> String {
+    format!("fill-user-{number:05}")
+}
+
+fn user(number: u32, start: Timestamp) -> Document {
+    let id = user_id(number);
+    doc! {
+        "_id": &id, "email": format!("{id}@example.com"), "name": format!("Somebody {number}"), "role": "user",
+        "plan": "enterprise", "status": "active", "createdAt": clock::to_bson(start),
+    }
+}
+
+/// What was done with each starter prompt on each day.
+fn counts(start: Timestamp, days: u32) -> anyhow::Result<Vec<Document>> {
+    let prompts = parse(Kind::Prompts, backup::PROMPTS)?;
+    let ids: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.get("id")?.as_str()).collect();
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut counts = Vec::new();
+    for day in (0..days).map(|day| clock::day(start + SignedDuration::from_hours(24 * i64::from(day)))) {
+        for (place, id) in ids.iter().enumerate() {
+            // The first is opened a hundred times a day, the second half as often.
+            let views = random.u32(0..200) / (u32::try_from(place)? + 1);
+            counts.push(doc! {
+                "_id": format!("{day}/{id}"), "promptId": *id, "day": &day,
+                "counts": {"view": i64::from(views), "copy": i64::from(views / 3), "execute": i64::from(views / 5)},
+            });
         }
     }
-    eprintln!();
-    Ok(())
+    Ok(counts)
 }
 
 fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Timestamp, days: u32) -> Document {
@@ -61,14 +121,14 @@ fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Timestamp,
         break start + SignedDuration::from_secs(seconds);
     };
     // The cube of an even number between 0 and 1: a tenth of the accounts make half of the records.
-    let user = (random.f64().powi(3) * f64::from(users)).floor();
+    let user = user_id(fraction(random.f64().powi(3), users));
     let (provider, model, _) = MODELS[weighted(random, &MODELS.map(|(.., share)| share))];
     let (sent, received) = (tokens(random, 400.0), tokens(random, 250.0));
     let cost = cost_micros(model, sent, received, at);
     let id = format!("fill/{}/{number}", clock::day(start));
     let failed = random.u32(0..100) < 2;
     doc! {
-        "_id": id, "userId": format!("fill-user-{user:05}"), "provider": provider, "model": model,
+        "_id": id, "userId": user, "provider": provider, "model": model,
         "promptTokens": signed(sent), "completionTokens": signed(received),
         "costMicros": signed(cost.unwrap_or_default()), "priced": cost.is_some(),
         "latencyMs": random.i64(200..9_000), "success": !failed,
@@ -91,15 +151,37 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// What is there already stays.
-async fn insert(mongo: &Mongo, chunk: &[Document]) -> anyhow::Result<()> {
-    let write =
-        async |database: Database| database.collection::<Document>("ai_usage").insert_many(chunk).ordered(false).await;
-    match mongo.run(WORK_LIMIT, write).await {
-        Ok(_) => Ok(()),
-        Err(Error::Refused(error)) if matches!(error.kind.as_ref(), ErrorKind::InsertMany(many) if many.write_errors.iter().flatten().all(|e| e.code == shared::mongo::DUPLICATE_KEY)) => {
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below `of`")]
+fn fraction(share: f64, of: u32) -> u32 {
+    (share * f64::from(of)) as u32
+}
+
+async fn insert_all(
+    mongo: &Mongo,
+    collection: &str,
+    mut documents: impl ExactSizeIterator<Item = Document>,
+) -> anyhow::Result<()> {
+    let total = documents.len();
+    while documents.len() > 0 {
+        insert(mongo, collection, &documents.by_ref().take(CHUNK).collect::<Vec<_>>()).await?;
+        eprint!("\r{collection}: {} of {total}", total - documents.len());
+        stderr().flush()?;
     }
+    eprintln!();
+    Ok(())
+}
+
+/// What is there already stays.
+async fn insert(mongo: &Mongo, collection: &str, chunk: &[Document]) -> anyhow::Result<()> {
+    let write =
+        async |database: Database| database.collection::<Document>(collection).insert_many(chunk).ordered(false).await;
+    match mongo.run(WORK_LIMIT, write).await {
+        Err(Error::Refused(error)) if is_there(&error) => Ok(()),
+        outcome => Ok(outcome.map(drop)?),
+    }
+}
+
+fn is_there(error: &mongodb::error::Error) -> bool {
+    let ErrorKind::InsertMany(many) = error.kind.as_ref() else { return false };
+    many.write_errors.iter().flatten().all(|refused| refused.code == DUPLICATE_KEY)
 }

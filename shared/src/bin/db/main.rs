@@ -1,6 +1,7 @@
 //! The database and the published content, from a terminal: `cargo db <verb>`.
 //!
-//! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables.
+//! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables, for `verify-audit`
+//! `AUDIT_SEED`.
 
 mod fill;
 
@@ -8,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use jiff::civil::Date;
 use shared::{
     accounts::{Email, admin},
     audit, clock,
@@ -46,22 +46,9 @@ enum Verb {
         /// The account's address.
         email: String,
     },
-    /// Fill some days with realistic AI usage, to try reports on and to measure with.
-    Fill {
-        /// The first day.
-        #[arg(long, default_value = "2026-10-01")]
-        from: Date,
-        /// Days.
-        #[arg(long, default_value_t = 31)]
-        days: u32,
-        /// Accounts.
-        #[arg(long, default_value_t = 1_000)]
-        users: u32,
-        /// Records.
-        #[arg(long, default_value_t = 300_000)]
-        records: u32,
-    },
-    /// Check every entry of the audit trail against its code (`AUTH_PEPPER`); fails when one was changed.
+    /// Fill some days with realistic use, to try reports on and to measure with.
+    Fill(fill::Fill),
+    /// Check every entry of the audit trail against its code (`AUDIT_SEED`); fails when one was changed.
     VerifyAudit,
     /// Publish the database's content to `CONTENT_URL` now.
     Publish {
@@ -118,9 +105,9 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }
-        Verb::Fill { from, days, users, records } => fill::fill(mongo, from, days, users, records).await?,
+        Verb::Fill(what) => fill::fill(mongo, what).await?,
         Verb::VerifyAudit => {
-            let checked = audit::verify(mongo, &Seed::from_env("AUTH_PEPPER")?).await?;
+            let checked = audit::verify(mongo, &Seed::from_env("AUDIT_SEED")?).await?;
             println!("{} entries are as they were written", checked.intact);
             anyhow::ensure!(checked.changed.is_empty(), "these are not: {}", checked.changed.join(", "));
         }

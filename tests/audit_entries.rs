@@ -1,0 +1,290 @@
+//! What the audit trail says of a scripted life of an account: every entry of it, and nothing else.
+
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::accounts::Role;
+use tests::{
+    eventually,
+    host::{Function, holds_no_secret, keep_secret},
+    people::{PASSWORD, Person, Town, newcomer, sign_in, tokens_told},
+};
+
+use self::{
+    Outcome::{Failure, Success},
+    Who::{AProviderKey, Ada, AnApiKey, Nobody, Root},
+};
+
+/// Who did it, or to what it was done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Who {
+    Ada,
+    Root,
+    AnApiKey,
+    AProviderKey,
+    /// It is not known, and not guessed.
+    Nobody,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Success,
+    Failure,
+}
+
+/// The action, who did it, how it ended, and to what it was done.
+type Entry = (&'static str, Who, Outcome, Who);
+
+const SESSIONS: &[Entry] = &[
+    ("auth.signup", Ada, Success, Nobody),
+    ("auth.signup.refused", Nobody, Failure, Nobody),
+    ("auth.login.failed", Nobody, Failure, Ada),
+    ("auth.login.success", Ada, Success, Nobody),
+    ("auth.logout", Ada, Success, Nobody),
+    ("auth.refresh.refused", Nobody, Failure, Nobody),
+    ("auth.login.success", Ada, Success, Nobody),
+    ("security.refresh.reused", Nobody, Failure, Ada),
+];
+
+const PASSWORDS: &[Entry] = &[
+    ("auth.login.success", Ada, Success, Nobody),
+    ("auth.password.change_failed", Ada, Failure, Nobody),
+    ("auth.password.changed", Ada, Success, Nobody),
+    ("auth.password_reset.requested", Nobody, Success, Ada),
+    ("auth.password_reset.refused", Nobody, Failure, Nobody),
+    ("auth.password_reset.completed", Nobody, Success, Ada),
+];
+
+const SECOND_FACTOR: &[Entry] = &[
+    ("auth.login.success", Ada, Success, Nobody),
+    ("auth.mfa.failed", Ada, Failure, Nobody),
+    ("auth.mfa.enrolment_begun", Ada, Success, Nobody),
+    ("auth.mfa.code_sent", Ada, Success, Nobody),
+    ("auth.mfa.failed", Ada, Failure, Nobody),
+    ("security.mfa.enabled", Ada, Success, Nobody),
+    ("auth.mfa.verified", Ada, Success, Nobody),
+    ("auth.mfa.required", Ada, Success, Nobody),
+    ("auth.login.success", Ada, Success, Nobody),
+    ("security.mfa.disabled", Ada, Success, Nobody),
+];
+
+const KEYS: &[Entry] = &[
+    ("security.api_key.created", Ada, Success, AnApiKey),
+    ("security.api_key.rotated", Ada, Success, AnApiKey),
+    ("security.api_key.revoked", Ada, Success, AnApiKey),
+    ("security.provider_key.created", Ada, Success, AProviderKey),
+    ("security.provider_key.rotated", Ada, Success, AProviderKey),
+    ("security.provider_key.revoked", Ada, Success, AProviderKey),
+];
+
+const ADMINISTRATION: &[Entry] = &[
+    ("admin.user.role_changed", Root, Success, Ada),
+    ("admin.user.suspended", Root, Success, Ada),
+    ("auth.login.suspended", Nobody, Failure, Ada),
+    ("admin.user.activated", Root, Success, Ada),
+];
+
+/// At an address that is nobody's.
+const LOCKOUT: &[Entry] = &[
+    ("auth.login.failed", Nobody, Failure, Nobody),
+    ("auth.login.failed", Nobody, Failure, Nobody),
+    ("auth.login.failed", Nobody, Failure, Nobody),
+    ("auth.login.failed", Nobody, Failure, Nobody),
+    ("auth.login.failed", Nobody, Failure, Nobody),
+    ("security.login.locked", Nobody, Failure, Nobody),
+];
+
+/// Ada, who lives through it, and what she needs in every scene.
+struct Scene {
+    town: Town,
+    login: Function,
+    ada: Value,
+    id: String,
+}
+
+impl Scene {
+    async fn sign_in(&self) -> Value {
+        sign_in(&self.login, &self.ada).await
+    }
+
+    /// A sign-in that does not succeed; its status.
+    async fn attempt(&self, email: &Value, password: &str) -> u64 {
+        self.login.post("/api/auth/login", &json!({"email": email, "password": password})).await.status
+    }
+
+    /// What is looked for in the mail with this subject that follows so many others.
+    async fn mailed(&self, subject: &str, before: usize, find: fn(&str) -> Option<&str>) -> String {
+        let to = self.ada["email"].as_str().unwrap();
+        let found = eventually("the mail", 60, async || {
+            let mails = self.town.stack.sent_to(to).await;
+            let mail = mails.iter().filter(|mail| mail["Subject"] == subject).nth(before)?;
+            mail["BodyText"].as_str()?.split_whitespace().find_map(find).map(str::to_owned)
+        })
+        .await;
+        keep_secret(&found);
+        found
+    }
+
+    async fn sessions(&self) {
+        let again = self.town.function("auth-signup").await.post("/api/auth/signup", &self.ada).await;
+        assert_eq!(again.status, 409, "{}", again.text);
+        assert_eq!(self.attempt(&self.ada["email"], "Wrong1234").await, 401);
+        let session = self.town.function("auth-session").await;
+        let refresh = async |tokens: &Value| {
+            let body = json!({"refreshToken": tokens["refreshToken"]});
+            let answer = session.post("/api/auth/refresh", &body).await;
+            tokens_told(&answer.body);
+            answer.status
+        };
+        let first = self.sign_in().await;
+        let out = session.post_as(first["accessToken"].as_str().unwrap(), "/api/auth/logout", &json!({})).await;
+        assert_eq!((out.status, refresh(&first).await), (204, 401), "{}", out.text);
+        let second = self.sign_in().await;
+        assert_eq!((refresh(&second).await, refresh(&second).await), (200, 401));
+    }
+
+    async fn passwords(&mut self) {
+        let tokens = self.sign_in().await;
+        let function = self.town.function("auth-password").await;
+        for (password, status) in [("Wrong1234", 422), (PASSWORD, 204)] {
+            let body = json!({"currentPassword": password, "newPassword": "Another123"});
+            let token = tokens["accessToken"].as_str().unwrap();
+            let answer = function.post_as(token, "/api/auth/change-password", &body).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        let asked = function.post("/api/auth/forgot-password", &json!({"email": self.ada["email"]})).await;
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        let token = self.mailed("Choose a new password", 0, link_token).await;
+        for (token, status) in [("made-up", 422), (token.as_str(), 204)] {
+            let body = json!({"token": token, "password": "Another456"});
+            let answer = function.post("/api/auth/reset-password", &body).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        self.ada["password"] = "Another456".into();
+    }
+
+    /// Returns the access token of its sign-in, which outlives it.
+    async fn second_factor(&self) -> String {
+        let token = self.sign_in().await["accessToken"].as_str().unwrap().to_owned();
+        let mfa = self.town.function("auth-mfa").await;
+        let post = async |step: &str, body: Value| {
+            let answer = mfa.post_as(&token, &format!("/api/auth/mfa/{step}"), &body).await;
+            tokens_told(&answer.body);
+            answer
+        };
+        for (password, status) in [("Wrong1234", 422), ("Another456", 200)] {
+            let answer = post("enable", json!({"method": "email", "password": password})).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        assert_eq!(post("send-code", json!({})).await.status, 202);
+        let code = self.mailed("Your sign-in code", 1, six_digits).await;
+        let wrong = if code == "000000" { "000001" } else { "000000" };
+        assert_eq!(post("verify", json!({"code": wrong})).await.status, 422);
+        let enabled = post("verify", json!({"code": code})).await;
+        assert_eq!(enabled.status, 200, "{}", enabled.text);
+        let recovery = &enabled.body["recoveryCodes"];
+        assert_eq!(post("verify", json!({"code": recovery[0]})).await.status, 200);
+        let waiting = self.sign_in().await;
+        let body = json!({"challenge": waiting["challenge"], "code": recovery[1]});
+        assert_eq!(mfa.post("/api/auth/mfa/verify", &body).await.status, 200);
+        assert_eq!(post("disable", json!({"code": recovery[2]})).await.status, 204);
+        token
+    }
+
+    /// Returns the ids of the two keys.
+    async fn keys(&self, token: &str) -> [String; 2] {
+        let (keys, key) = (self.town.function("api-keys").await, self.town.function("api-key").await);
+        let vault = self.town.function("provider-keys").await;
+        let new = json!({"name": "k", "scopes": ["usage:read"]});
+        let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
+        let mut ids = Vec::new();
+        for (make, change, path, new) in
+            [(&keys, &key, "/api/api-keys", new), (&vault, &vault, "/api/provider-keys", kept)]
+        {
+            let made = make.post_as(token, path, &new).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+            let id = made.body["id"].as_str().unwrap().to_owned();
+            for (step, body) in [("rotate", json!({"apiKey": "fedcba9876543210"})), ("revoke", json!({}))] {
+                let changed = change.post_as(token, &format!("{path}/{id}/{step}"), &body).await;
+                assert_eq!(changed.status, 200, "{path} {step}: {}", changed.text);
+            }
+            ids.push(id);
+        }
+        ids.try_into().unwrap()
+    }
+
+    async fn administration(&self, root: &Person) {
+        let admin = self.town.function("users-admin").await;
+        let path = format!("/api/admin/users/{}", self.id);
+        let change = async |body: Value| {
+            let changed = admin.patch_as(&root.token, &path, "", &body).await;
+            assert_eq!(changed.status, 200, "{}", changed.text);
+        };
+        change(json!({"role": "org_member"})).await;
+        change(json!({"status": "suspended"})).await;
+        assert_eq!(self.attempt(&self.ada["email"], "Another456").await, 403);
+        change(json!({"status": "active"})).await;
+    }
+
+    async fn lockout(&self) {
+        let nobody = newcomer();
+        for _ in 0..5 {
+            assert_eq!(self.attempt(&nobody["email"], "Wrong1234").await, 401);
+        }
+        for _ in 0..2 {
+            assert_eq!(self.attempt(&nobody["email"], "Wrong1234").await, 429, "told once, refused each time");
+        }
+    }
+}
+
+fn link_token(word: &str) -> Option<&str> {
+    word.split_once("token=").map(|(_, token)| token)
+}
+
+fn six_digits(word: &str) -> Option<&str> {
+    (word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
+    let town = Town::new().await;
+    let (ada, root) = (town.newcomer().await, town.person(Role::SuperAdmin, None).await);
+    let stored = town.users().find_one(bson::doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
+    let id = stored.get_str("_id").unwrap().to_owned();
+    let mut scene = Scene { login: town.function("auth-login").await, town, ada, id };
+    keep_secret("Another123");
+    keep_secret("Another456");
+    scene.sessions().await;
+    scene.passwords().await;
+    let token = scene.second_factor().await;
+    let [api_key, provider_key] = scene.keys(&token).await;
+    scene.administration(&root).await;
+    scene.lockout().await;
+
+    let who = |id: &str| match id.split_once('/').unwrap_or(("user", id)) {
+        ("user", id) if id == scene.id => Ada,
+        ("user", id) if id == root.id => Root,
+        ("api_key", id) if id == api_key => AnApiKey,
+        ("provider_key", id) if id == provider_key => AProviderKey,
+        _ => panic!("who is {id}?"),
+    };
+    let mut trail = scene.town.trail().await;
+    let mut written = Vec::new();
+    for entry in &mut trail {
+        let text = |field: &str| entry.get_str(field).ok().map(str::to_owned);
+        let by = |field: &str| text(field).map_or(Nobody, |id| who(&id));
+        let outcome = if text("outcome").as_deref() == Some("success") { Success } else { Failure };
+        written.push((text("action").unwrap(), by("actorId"), outcome, by("resource")));
+        assert!(text("ip").is_some() && text("requestId").is_some() && entry.get_datetime("at").is_ok(), "{entry}");
+        // In a code of random letters anything may stand.
+        assert!(entry.remove("hash").is_some(), "{entry}");
+        holds_no_secret(&entry.to_string());
+    }
+    let expected = [SESSIONS, PASSWORDS, SECOND_FACTOR, KEYS, ADMINISTRATION, LOCKOUT].concat();
+    let expected: Vec<_> =
+        expected.into_iter().map(|(action, by, outcome, on)| (action.to_owned(), by, outcome, on)).collect();
+    for (index, (written, expected)) in written.iter().zip(&expected).enumerate() {
+        assert_eq!(written, expected, "entry {index}");
+    }
+    assert_eq!(written.len(), expected.len(), "{written:?}");
+}

@@ -1,0 +1,112 @@
+//! Passwords: changed, forgotten, chosen anew.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use serde_json::{Value, json};
+use serial_test::parallel;
+use tests::{
+    host::{Function, keep_secret},
+    http_event::Answer,
+    people::{PASSWORD, Town},
+};
+
+/// What everybody's new password is.
+const ANOTHER: &str = "Another123";
+
+fn with_password(person: &Value, password: &str) -> Value {
+    json!({"email": person["email"], "password": password})
+}
+
+async fn ask_for_link(password: &Function, email: &Value) -> Answer {
+    password.post("/api/auth/forgot-password", &json!({"email": email})).await
+}
+
+/// The token in the link that somebody was sent.
+async fn reset_token(town: &Town, person: &Value) -> String {
+    let mail = town.mailed(person, "Choose a new password").await;
+    let mut words = mail["BodyText"].as_str().unwrap().split_whitespace();
+    let link = words.find(|word| word.contains("token=")).unwrap();
+    let token = link.strip_prefix("https://app.example.com/reset-password?token=").expect("a link to the front end");
+    keep_secret(token);
+    token.to_owned()
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_changed_password_ends_every_session() {
+    let town = Town::new().await;
+    let ada = town.newcomer().await;
+    let tokens = town.sign_in(&ada).await;
+    let access = tokens["accessToken"].as_str().unwrap();
+    let (password, session) = (town.function("auth-password").await, town.function("auth-session").await);
+    keep_secret(ANOTHER);
+    let change = async |current: &str| {
+        let body = json!({"currentPassword": current, "newPassword": ANOTHER});
+        password.post_as(access, "/api/auth/change-password", &body).await
+    };
+    let wrong = change("Wrong1234").await;
+    assert_eq!((wrong.status, wrong.fields()), (422, vec!["currentPassword"]));
+    let done = change(PASSWORD).await;
+    assert_eq!(done.status, 204, "{}", done.text);
+    assert_eq!(session.get_as(access, "/api/auth/session").await.status, 401);
+    let refreshed = session.post("/api/auth/refresh", &json!({"refreshToken": tokens["refreshToken"]})).await;
+    assert_eq!(refreshed.status, 401, "{}", refreshed.text);
+    town.sign_in(&with_password(&ada, ANOTHER)).await;
+    town.mailed(&ada, "Your password was changed").await;
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
+    let town = Town::new().await;
+    let ada = town.newcomer().await;
+    let tokens = town.sign_in(&ada).await;
+    let (password, twin) = (town.function("auth-password").await, town.function("auth-password").await);
+    assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
+    keep_secret(ANOTHER);
+    let body = json!({"token": reset_token(&town, &ada).await, "password": ANOTHER});
+    let (one, two) = futures_util::join!(
+        password.post("/api/auth/reset-password", &body),
+        twin.post("/api/auth/reset-password", &body)
+    );
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 422], "{} {}", one.text, two.text);
+    let left = town.database.collection::<Document>("password_resets").count_documents(doc! {}).await.unwrap();
+    assert_eq!(left, 0);
+    let session = town.function("auth-session").await;
+    assert_eq!(session.get_as(tokens["accessToken"].as_str().unwrap(), "/api/auth/session").await.status, 401);
+    town.sign_in(&with_password(&ada, ANOTHER)).await;
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn whether_there_is_an_account_is_told_neither_by_the_answer_nor_by_its_time() {
+    let town = Town::new().await;
+    let away = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
+    ];
+    for (what, variables) in [("with the queue", &[][..]), ("without the queue", &away[..])] {
+        let ada = town.newcomer().await;
+        let stranger = tests::people::newcomer();
+        let password = town.function_with("auth-password", variables).await;
+        let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+        let mut answers = Vec::new();
+        // Three an hour are what an address may ask for; the fastest counts.
+        for _ in 0..3 {
+            for (email, fastest) in [(&ada["email"], &mut known), (&stranger["email"], &mut unknown)] {
+                let answer = ask_for_link(&password, email).await;
+                *fastest = password.took().min(*fastest);
+                answers.push((answer.status, answer.text));
+            }
+        }
+        println!("a link asked for, {what}: known address {known:?}, unknown {unknown:?}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{what}: {answers:?}");
+        assert!(known < unknown * 2 && unknown < known * 2, "{what}: known {known:?}, unknown {unknown:?}");
+        if variables.is_empty() {
+            assert_eq!(answers[0], (202, json!({"sent": true}).to_string()));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! How much one account may put into the database, and what it costs.
+
+use bson::{Document, doc};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::{
+    accounts::Role,
+    clock,
+    content::{Kind, Store},
+    mongo::{Lifetime, Mongo},
+    prompts::{OWN_LIMIT, collections},
+};
+use tests::{content::starter_prompt, people::Town, wiretap::Wiretap};
+
+use crate::prompts::{draft, made, path};
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_days_changes_fill_no_more_than_their_share() {
+    let town = Town::new().await;
+    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
+    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+    let path = path(&made(&create, &ada).await);
+    let revisions = town.database.collection::<Document>("prompt_revisions");
+    let fill = async |days_ago: i64| {
+        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let revision = doc! {
+            "_id": days_ago.to_string(), "promptId": "another", "revision": days_ago, "changedBy": &ada.id,
+            "createdAt": at, "snapshot": {"content": "x".repeat(2_500_000)},
+        };
+        revisions.insert_one(revision).await.unwrap();
+    };
+    let change =
+        async |etag: &str, words: &str| edit.patch_as(&ada.token, &path, etag, &json!({"description": words})).await;
+    fill(1).await;
+    assert_eq!(change("\"1\"", "a").await.status, 200, "yesterday is over");
+    fill(0).await;
+    let refused = [change("\"2\"", "b").await, create.post_as(&ada.token, "/api/prompts", &draft()).await];
+    for answer in refused {
+        assert_eq!((answer.status, &answer.body["code"]), (429, &json!("limit_reached")), "{}", answer.text);
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
+    }
+    assert_eq!(change("\"2\"", "a").await.status, 200, "what changes nothing fills nothing");
+    made(&create, &eve).await;
+    assert_eq!(edit.delete_as(&ada.token, &path).await.status, 204, "removing is always possible");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_account_makes_500_prompts_removed_ones_included() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let create = town.function("prompt-create").await;
+    let removed = (1..OWN_LIMIT).map(|n| {
+        doc! {"_id": format!("p{n}"), "slug": format!("p{n}"), "title": format!("t{n}"), "content": "c",
+        "authorId": &ada.id, "active": false}
+    });
+    town.database.collection::<Document>("prompts").insert_many(removed).await.unwrap();
+    let last = made(&create, &ada).await;
+    let edit = town.function("prompt-edit").await;
+    assert_eq!(edit.delete_as(&ada.token, &path(&last)).await.status, 204);
+    let refused = create.post_as(&ada.token, "/api/prompts", &draft()).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_prompts")), "{}", refused.text);
+    let eve = town.person(Role::User, None).await;
+    let twin = json!({"title": "t1", "content": "another"});
+    assert_eq!(create.post_as(&eve.token, "/api/prompts", &twin).await.status, 201, "each has their own");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_new_prompt_costs_the_same_however_many_there_are() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let create = town.function_with("prompt-create", &[("MONGODB_URI", &uri)]).await;
+    made(&create, &ada).await;
+    tap.take();
+    made(&create, &ada).await;
+    let few = tap.take();
+    println!("a new prompt: {few:?}");
+    let others = (0..300).map(|n| {
+        doc! {"_id": format!("p{n}"), "slug": format!("p{n}"), "title": format!("t{n}"), "content": "c", "authorId": "eve"}
+    });
+    town.database.collection::<Document>("prompts").insert_many(others).await.unwrap();
+    made(&create, &ada).await;
+    // What is read in one answer is counted once: more than a hundred would have to be asked for again.
+    assert_eq!((tap.take(), few.contains_key("getMore")), (few, false));
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_copy_is_replaced_whole_and_500_are_kept() {
+    let town = Town::new().await;
+    let ada = town.person(Role::Free, None).await;
+    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let original = json!({"id": "eng-001", "title": "T", "content": "c"});
+    store.import(Kind::Prompts, &[original.as_object().unwrap().clone()]).await.unwrap();
+    let kept = town.function("prompt-collections").await;
+    let copy = |title: &str, content: &str, original: Value| json!({"promptId": "mine", "originalPromptId": "eng-001", "title": title, "content": content, "originalContent": original});
+    let keep = async |body: Value| kept.post_as(&ada.token, "/api/prompts/collections", &body).await;
+    let first = keep(copy("Mine", "first", json!("as it was"))).await;
+    assert_eq!((first.status, &first.body["originalContent"]), (201, &json!("as it was")), "{}", first.text);
+    for (content, original) in [("second", json!("as it is")), ("third", Value::Null)] {
+        let again = keep(copy("Mine", content, original.clone())).await;
+        assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]), "{}", again.text);
+        assert_eq!((&again.body["content"], &again.body["originalContent"]), (&json!(content), &original));
+    }
+    for (field, length, status) in
+        [("content", 50_000, 201), ("content", 50_001, 422), ("originalContent", 50_001, 422), ("title", 201, 422)]
+    {
+        let mut body = copy("Long", "c", json!("o"));
+        body[field] = json!("x".repeat(length));
+        let answer = keep(body).await;
+        assert_eq!(answer.status, status, "{length} of {field}: {}", answer.text);
+        assert!(status == 201 || answer.fields() == [field], "{}", answer.text);
+    }
+
+    let more = (2..collections::LIMIT).map(|n| {
+        doc! {"_id": format!("k{n}"), "userId": &ada.id, "originalPromptId": "eng-001", "title": format!("t{n}")}
+    });
+    town.database.collection::<Document>("prompt_collections").insert_many(more).await.unwrap();
+    let refused = keep(copy("One more", "c", Value::Null)).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_kept")), "{}", refused.text);
+    assert_eq!(keep(copy("Mine", "fourth", Value::Null)).await.body["content"], "fourth", "what is there is replaced");
+    let own = format!("/api/prompts/collections/{}", first.body["id"].as_str().unwrap());
+    assert_eq!(kept.delete_as(&ada.token, &own).await.status, 204);
+    assert_eq!(keep(copy("One more", "c", Value::Null)).await.status, 201, "there is room again");
+}
+
+/// Whatever a client says of itself: its address is the connection's.
+#[tokio::test]
+#[parallel(stack)]
+async fn a_forwarded_address_is_no_address_of_its_own() {
+    let town = Town::new().await;
+    let view = town.function("prompt-view").await;
+    let path = format!("/api/prompts/{}/view", starter_prompt());
+    let answers = join_all((0..3).map(async |n| {
+        let forwarded = format!("203.0.113.{n}");
+        view.send("POST", &path, &[("x-forwarded-for", &forwarded), ("forwarded", &format!("for={forwarded}"))], None)
+            .await
+    }))
+    .await;
+    let mut left: Vec<u64> = answers
+        .iter()
+        .map(|answer| {
+            assert_eq!(answer.status, 202, "{}", answer.text);
+            let (_, rest) = answer.header("ratelimit").split_once(";r=").unwrap();
+            rest.split(';').next().unwrap().parse().unwrap()
+        })
+        .collect();
+    left.sort_unstable();
+    assert_eq!([left[1] - left[0], left[2] - left[1]], [1, 1], "one count for all three: {left:?}");
+}

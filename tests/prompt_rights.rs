@@ -1,0 +1,187 @@
+//! Who may read and change which prompt, and what the trail says of it.
+
+use bson::Document;
+use serde_json::{Value, json};
+use serial_test::parallel;
+use shared::accounts::Role;
+use tests::{
+    content::starter_prompt,
+    host::Function,
+    people::{Person, Town},
+};
+
+use crate::prompts::{draft, made, path};
+
+/// A queue that nobody listens at: entries that may wait go straight into the test's own database.
+const NO_QUEUE: (&str, &str) = ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events");
+
+const FOUND: &str = r#"{"auditType":"full","overallScore":1}"#;
+
+/// The functions that serve one prompt.
+struct Desk {
+    create: Function,
+    edit: Function,
+    revisions: Function,
+    audit: Function,
+}
+
+impl Desk {
+    async fn new(town: &Town, more: &[(&str, &str)]) -> Self {
+        Self {
+            create: town.function_with("prompt-create", more).await,
+            edit: town.function_with("prompt-edit", more).await,
+            revisions: town.function_with("prompt-revisions", more).await,
+            audit: town.function_with("prompt-audit", more).await,
+        }
+    }
+
+    async fn public(&self, author: &Person) -> String {
+        let mut body = draft();
+        body["isPublic"] = json!(true);
+        let made = self.create.post_as(&author.token, "/api/prompts", &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        path(&made.body)
+    }
+
+    /// What the person gets for changing the prompt, removing it, adding an audit, and reading its revisions and its
+    /// last audit.
+    async fn answers(&self, person: &Person, path: &str) -> [u64; 5] {
+        let (token, found) = (&person.token, serde_json::from_str(FOUND).unwrap());
+        let (audit, revisions) = (format!("{path}/audit"), format!("{path}/revisions"));
+        [
+            self.edit.patch_as(token, path, "\"1\"", &json!({"description": "d"})).await.status,
+            self.edit.delete_as(token, path).await.status,
+            self.audit.post_as(token, &audit, &found).await.status,
+            self.revisions.get_as(token, &revisions).await.status,
+            self.audit.get_as(token, &audit).await.status,
+        ]
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn another_organisations_admin_reads_what_is_public_and_changes_nothing() {
+    let town = Town::new().await;
+    let desk = Desk::new(&town, &[]).await;
+    let boss = town.person(Role::OrgAdmin, Some("ours")).await;
+    let (public, private) = (desk.public(&boss).await, path(&made(&desk.create, &boss).await));
+    for (role, organization) in [
+        (Role::OrgAdmin, Some("theirs")),
+        (Role::OrgAdmin, None),
+        (Role::OrgMember, Some("theirs")),
+        (Role::User, None),
+    ] {
+        let person = town.person(role, organization).await;
+        let who = format!("{role:?} of {organization:?}");
+        assert_eq!(desk.answers(&person, &public).await, [403, 403, 403, 403, 200], "{who}");
+        // Audits are added by who may publish: who may not is told so before the prompt is looked for.
+        let audit = if role == Role::OrgAdmin { 404 } else { 403 };
+        assert_eq!(desk.answers(&person, &private).await, [404, 404, audit, 404, 404], "{who}");
+    }
+    assert_eq!(desk.answers(&boss, &public).await, [200, 204, 404, 404, 404], "their own's, until it is removed");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
+    let town = Town::new().await;
+    let (boss, member) =
+        (town.person(Role::OrgAdmin, Some("org")).await, town.person(Role::OrgMember, Some("org")).await);
+    let desk = Desk::new(&town, &[]).await;
+    let second = town.function("prompt-edit").await;
+    for round in 0..20 {
+        let path = path(&made(&desk.create, &member).await);
+        let publish = json!({"isPublic": true});
+        let (removed, published) = tokio::join!(
+            desk.edit.delete_as(&member.token, &path),
+            second.patch_as(&boss.token, &path, "\"1\"", &publish)
+        );
+        let statuses = (removed.status, published.status);
+        assert!(matches!(statuses, (403, 200) | (204, 404 | 412)), "round {round}: {statuses:?}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_trail_tells_what_became_of_a_prompt() {
+    let town = Town::new().await;
+    let boss = town.person(Role::OrgAdmin, Some("org")).await;
+    let desk = Desk::new(&town, &[NO_QUEUE]).await;
+    let own = path(&made(&desk.create, &boss).await);
+    let change = async |etag: &str, body: Value| {
+        let changed = desk.edit.patch_as(&boss.token, &own, etag, &body).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    };
+    change("\"1\"", json!({"description": "d"})).await;
+    change("\"2\"", json!({"description": "d"})).await;
+    change("\"2\"", json!({"isPublic": true})).await;
+    let found = serde_json::from_str(FOUND).unwrap();
+    assert_eq!(desk.audit.post_as(&boss.token, &format!("{own}/audit"), &found).await.status, 201);
+    assert_eq!(desk.edit.delete_as(&boss.token, &own).await.status, 204);
+    let public = desk.public(&boss).await;
+
+    let resource = |path: &str| path.replace("/api/prompts/", "prompt/");
+    let expected = [
+        ("data.prompt.created", &own, Some(("revision", 1))),
+        ("data.prompt.changed", &own, Some(("revision", 2))),
+        ("admin.prompt.published", &own, Some(("revision", 3))),
+        ("data.prompt.audited", &own, Some(("version", 1))),
+        ("data.prompt.deleted", &own, None),
+        ("admin.prompt.published", &public, Some(("revision", 1))),
+    ];
+    let trail = town.trail().await;
+    assert_eq!(trail.len(), expected.len(), "what changes nothing is no entry: {trail:?}");
+    for (entry, (action, path, detail)) in trail.iter().zip(expected) {
+        let told = |field: &str| entry.get_str(field).ok();
+        assert_eq!(
+            (told("action"), told("actorId"), told("resource")),
+            (Some(action), Some(boss.id.as_str()), Some(resource(path).as_str()))
+        );
+        assert_eq!(entry.get_document("details").ok().and_then(number), detail, "{action}");
+    }
+}
+
+/// The one detail of an entry.
+fn number(details: &Document) -> Option<(&str, i64)> {
+    let (name, value) = details.iter().next()?;
+    Some((name, value.as_i64().or(value.as_i32().map(i64::from))?))
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
+    let town = Town::new().await;
+    let ada = town.person(Role::Pro, None).await;
+    let away = [("MONGODB_URI", "mongodb://127.0.0.1:1"), ("REDIS_URL", "")];
+    let read = town.function_with("prompt", &away).await;
+    let known = format!("/api/prompts/{}", starter_prompt());
+    let as_anybody = read.get(&known).await;
+    let signed_in = read.get_as(&ada.token, &known).await;
+    for answer in [&as_anybody, &signed_in] {
+        assert_eq!((answer.status, answer.header("vary")), (200, "authorization"), "{}", answer.text);
+        assert!(answer.header("cache-control").starts_with("public, "), "{}", answer.headers);
+    }
+    assert_eq!(signed_in.body, as_anybody.body);
+    assert_eq!(read.get_as("x", &known).await.status, 401, "a token that does not count");
+    for path in [premium(), "/api/prompts/none".to_owned()] {
+        let answer = read.get_as(&ada.token, &path).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn no_cache_keeps_a_premium_prompt() {
+    let town = Town::new().await;
+    let ada = town.person(Role::Pro, None).await;
+    let answer = town.function("prompt").await.get_as(&ada.token, &premium()).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.text);
+}
+
+/// A prompt of the starter content that the premium plans read.
+fn premium() -> String {
+    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let found = file["prompts"].as_array().unwrap().iter().find(|prompt| prompt["isPremium"] == true);
+    format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())
+}

@@ -1,0 +1,71 @@
+//! What answers say of waiting: which limit a route counts by, and when to ask again.
+
+use serial_test::parallel;
+use shared::accounts::Role;
+use tests::people::Town;
+
+use crate::who_may_call::Api;
+
+const AUDIT: &str = r#"{"auditType":"full","overallScore":1}"#;
+const COPY: &str = r#"{"promptId":"p","originalPromptId":"none","title":"t","content":"c"}"#;
+const RUN: &str = r#"{"toolId":"none","promptHash":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","provider":"p","model":"m","promptTokens":1,"maxCompletionTokens":1}"#;
+const ENDING: &str = r#"{"status":"success","promptTokens":1,"completionTokens":1,"latencyMs":1}"#;
+const REPORT: &str =
+    r#"{"intent":"Copy","description":"Nothing happens at all.","pageUrl":"https://app.example.com/"}"#;
+const LINK: &str = r#"{"type":"link","data":{"tool":"t","baseUrl":"https://tool.example/","status":"pending"}}"#;
+
+/// Routes, what is sent, and the policy of `shared::limits` that counts it. Most name a thing that is not there: it is
+/// counted before it is looked for.
+const TABLE: &[(&str, &str, &str)] = &[
+    ("POST /api/prompts", r#"{"title":"t"}"#, "new-prompts"),
+    ("PATCH /api/prompts/{id}", "{}", "edits"),
+    ("DELETE /api/prompts/{id}", "", "edits"),
+    ("GET /api/prompts/{id}", "", "account"),
+    ("GET /api/prompts/{id}/revisions", "", "account"),
+    ("GET /api/prompts/{id}/audit", "", "details"),
+    ("POST /api/prompts/{id}/audit", AUDIT, "account"),
+    ("POST /api/prompts/{id}/view", "", "view"),
+    ("GET /api/prompts/collections", "", "account"),
+    ("POST /api/prompts/collections", COPY, "account"),
+    ("DELETE /api/prompts/collections/{collectionId}", "", "account"),
+    ("POST /api/workbench/runs", RUN, "workbench"),
+    ("GET /api/workbench/runs", "", "account"),
+    ("GET /api/workbench/runs/{runId}", "", "account"),
+    ("POST /api/workbench/runs/{runId}/complete", ENDING, "workbench"),
+    ("GET /api/bug-reports", "", "account"),
+    ("POST /api/bug-reports", REPORT, "bug-reports"),
+    ("PATCH /api/bug-reports/{id}", r#"{"status":"triaged"}"#, "admin"),
+    ("GET /api/admin/affiliate-links", "", "admin"),
+    ("POST /api/admin/affiliate-links", LINK, "admin"),
+    ("DELETE /api/admin/affiliate-links", "", "admin"),
+    ("GET /api/affiliate/{linkId}", "", "affiliate-clicks"),
+    ("GET /api/health/ready", "", "admin"),
+];
+
+#[tokio::test]
+#[parallel(stack)]
+async fn each_route_counts_by_its_policy() {
+    let mut api = Api::new().await;
+    let root = api.town.person(Role::SuperAdmin, None).await;
+    for (route, body, policy) in TABLE {
+        let answer = api.call_for(route, "none", body, Some(&root.token)).await;
+        let told = answer.header("ratelimit-policy");
+        assert!(
+            told.starts_with(&format!("\"{policy}\";")),
+            "{route}: {told:?} with {}: {}",
+            answer.status,
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn who_hears_that_a_part_is_away_hears_when_to_ask_again() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let ready = town.function_with("health-ready", &[("CONTENT_URL", "file:///nowhere")]).await;
+    let answer = ready.get_as(&root.token, "/api/health/ready").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{}", answer.text);
+    assert_eq!(answer.body["content"], "away");
+}

@@ -1,0 +1,120 @@
+//! Callers of the deployed functions: routes through the API, jobs and consumers by direct invocation.
+
+use bson::{Document, doc};
+use serde_json::{Value, json};
+
+use crate::{
+    people::{PASSWORD, Person, newcomer},
+    requests::{Call, Scene, Work, is_answer},
+    stack::Stack,
+};
+
+const PEOPLE: usize = 8;
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Fate {
+    /// It was answered, well or with a refusal that is the product's (404, 409, 412).
+    Answered,
+    /// By the cap.
+    Refused,
+    /// By a rate limit, which is not what is measured.
+    Limited,
+    /// 503 of the function's own: a part that it needs was late. MongoDB, the cache, the emulator and all environments
+    /// share this machine's processors.
+    Late,
+    Failed(String),
+}
+
+/// What became of a function's calls.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub answered: u32,
+    pub refused: u32,
+    pub limited: u32,
+    pub late: u32,
+    pub failed: Vec<String>,
+}
+
+impl Counts {
+    pub fn add(&mut self, fate: Fate) {
+        match fate {
+            Fate::Answered => self.answered += 1,
+            Fate::Refused => self.refused += 1,
+            Fate::Limited => self.limited += 1,
+            Fate::Late => self.late += 1,
+            Fate::Failed(what) => self.failed.push(what),
+        }
+    }
+
+    /// Of the calls that the function answered or its cap refused.
+    pub fn refused_percent(&self) -> f64 {
+        100.0 * f64::from(self.refused) / f64::from((self.answered + self.refused).max(1))
+    }
+}
+
+/// Who calls the deployed functions.
+pub struct Callers<'a> {
+    pub stack: &'a Stack,
+    http: reqwest::Client,
+    scene: Scene,
+}
+
+impl<'a> Callers<'a> {
+    /// People sign up, whom the store then calls super admins of the plan that allows most.
+    pub async fn new(stack: &'a Stack) -> Self {
+        // Where a link leads is not ours.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let send = async |_: &str, call: Call| -> Value {
+            let answer = request(&http, stack, &call).await.unwrap();
+            answer.error_for_status().unwrap().json().await.unwrap()
+        };
+        let users = stack.database().await.collection::<Document>("users");
+        let mut people = Vec::new();
+        for _ in 0..PEOPLE {
+            let ada = newcomer();
+            send("auth-signup", Call::new("POST", "/api/auth/signup", ada.clone())).await;
+            let who = doc! {"email": ada["email"].as_str()};
+            users.update_one(who, doc! {"$set": {"role": "super_admin", "plan": "enterprise"}}).await.unwrap();
+            let right = json!({"email": ada["email"], "password": PASSWORD});
+            let signed_in = send("auth-login", Call::new("POST", "/api/auth/login", right)).await;
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let (id, token) = (text(&signed_in["user"]["id"]), text(&signed_in["accessToken"]));
+            people.push(Person { id, email: text(&ada["email"]), token });
+        }
+        let scene = Scene::new(people, "none", send).await;
+        Self { stack, http, scene }
+    }
+
+    /// The function's call number `n`. The emulator refuses above a cap with 429, where AWS says 503; our own limits
+    /// say 429 too, in an answer of the function's, which has a request id.
+    pub async fn call(&self, function: &str, n: usize) -> Fate {
+        let (status, by_function, answer) = match self.scene.work(function, n) {
+            Work::Route(call) => match request(&self.http, self.stack, &call).await {
+                Ok(answer) => {
+                    let by_function = answer.headers().contains_key("x-request-id");
+                    (answer.status().as_u16(), by_function, answer.text().await.unwrap_or_default())
+                }
+                Err(error) => return Fate::Failed(error.to_string()),
+            },
+            Work::Event(event) => {
+                let (status, answer) = self.stack.invoke(function, &event).await;
+                let handed_back = answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty());
+                (if handed_back { 500 } else { status }, false, answer.to_string())
+            }
+        };
+        match (status, by_function) {
+            (429, false) => Fate::Refused,
+            (429, true) => Fate::Limited,
+            (503, true) => Fate::Late,
+            (status, _) if is_answer(status.into()) => Fate::Answered,
+            _ => Fate::Failed(format!("{status} {answer}")),
+        }
+    }
+}
+
+async fn request(http: &reqwest::Client, stack: &Stack, call: &Call) -> reqwest::Result<reqwest::Response> {
+    let request = http.request(call.method.parse().unwrap(), format!("{}{}", stack.api_url, call.path));
+    let request = call.headers().into_iter().fold(request, |request, (name, value)| request.header(name, value));
+    if call.body.is_null() { request.send().await } else { request.body(call.body.to_string()).send().await }
+}
