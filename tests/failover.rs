@@ -261,12 +261,13 @@ async fn failover_or_not_a_transaction_whose_time_is_up_is_aborted() {
     let nodes = ReplicaSet::start().await;
     let mongo = mongo(&nodes);
     insert(&mongo, 1).await.unwrap();
-    nodes.script("insert", [Fault::Hang]);
+    nodes.script("update", [Fault::Hang]);
     let work = async |database: Database| {
         let mut session = database.client().start_session().await?;
         session.start_transaction().await?;
         let events = database.collection::<Document>("events");
         events.insert_one(doc! {"_id": 2}).session(&mut session).await?;
+        events.update_one(doc! {"_id": 2}, doc! {"$set": {"late": true}}).session(&mut session).await?;
         session.commit_transaction().await
     };
     let started = Instant::now();

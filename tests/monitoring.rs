@@ -30,7 +30,7 @@ fn resources(template: &Yaml, kind: &str) -> Vec<(String, Yaml)> {
 fn watched_by_alarms(template: &Yaml) -> Vec<Metric> {
     let alarms = resources(template, "AWS::CloudWatch::Alarm").into_iter();
     alarms
-        .filter(|(_, alarm)| alarm["Namespace"] == "PromptLibrary" && alarm["MetricName"].is_string())
+        .filter(|(_, alarm)| alarm["Namespace"] == "PromptLibrary" && alarm.get("Dimensions").is_some())
         .map(|(_, alarm)| {
             let dimensions = alarm["Dimensions"].as_sequence().unwrap().iter();
             let names = dimensions.map(|dimension| dimension["Name"].as_str().unwrap().to_owned());
@@ -113,6 +113,10 @@ fn a_job_that_fails_is_tried_again_and_then_kept() {
         let schedule = &schedule["Properties"];
         assert!(schedule["RetryPolicy"]["MaximumEventAgeInSeconds"].is_u64(), "{name} is not started again");
         assert!(schedule.get("DeadLetterConfig").is_some(), "{name} is lost when it cannot be started");
+        // One that comes every minute is made good by the next.
+        if schedule["ScheduleExpression"] == "rate(1 minute)" {
+            continue;
+        }
         let failed = &job["EventInvokeConfig"];
         assert!(failed["DestinationConfig"]["OnFailure"]["Type"] == "SQS", "{name} is lost when it goes on failing");
         assert!(failed["MaximumRetryAttempts"].is_u64(), "{name} does not say how often it is tried");

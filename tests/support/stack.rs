@@ -151,7 +151,16 @@ async fn connect(uri: &str) -> Client {
 
 /// Connections that the server counts now.
 pub async fn connections(database: &Database) -> i64 {
+    connections_of(database, "current").await
+}
+
+/// Connections that it has taken since its start.
+pub async fn connections_created(database: &Database) -> i64 {
+    connections_of(database, "totalCreated").await
+}
+
+async fn connections_of(database: &Database, what: &str) -> i64 {
     let status = database.run_command(doc! {"serverStatus": 1}).await.unwrap();
-    let current = status.get_document("connections").unwrap().get("current").unwrap();
-    current.as_i64().or(current.as_i32().map(i64::from)).unwrap()
+    let number = status.get_document("connections").unwrap().get(what).unwrap();
+    number.as_i64().or(number.as_i32().map(i64::from)).unwrap()
 }

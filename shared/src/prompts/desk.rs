@@ -193,7 +193,11 @@ impl Desk {
             revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)
                 .map_err(Problem::internal)?,
         };
-        Ok(change.run(self.mongo.clone()).await?)
+        match change.run(self.mongo.clone()).await {
+            // The next revision is there already.
+            Err(error) if error.is_duplicate() => Ok(false),
+            outcome => Ok(outcome?),
+        }
     }
 }
 

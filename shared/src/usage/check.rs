@@ -1,8 +1,6 @@
 //! Which alerts are due: each (alert, period, level) once, whatever happens.
 //!
-//! A firing is a document whose id is those three, so that the store decides who fires. It is noted as
-//! told only after the queue has its notification, which carries the same id: a run that dies in between
-//! is made up for by the next, and nobody is told twice. So a run looks at every period that records may still come
+//! A firing is a document whose id is those three, so that the store decides who fires. So a run looks at every period that records may still come
 //! to, not at the running ones alone: what came late, or in the last minutes of a day, is told too.
 
 use std::{
@@ -22,22 +20,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alerts::{Alert, Metric, Period, collection},
-    preferences::Preferences,
     record::LATE_DAYS,
+    tell::{Firing, tell},
 };
 use crate::{
     clock,
     mongo::{self, DUPLICATE_KEY, Mongo, WORK_LIMIT},
-    notifications::{Channel, Notification, Outbox, Template},
+    notifications::Outbox,
 };
 
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
 /// Documents in a batch of a cursor, and ids in a command.
-const BATCH: u32 = 10_000;
-/// Alerts told at a time. SQS takes ten messages a call, and has four seconds for all calls of a sending.
-const TOLD_AT_ONCE: usize = 200;
-
+pub(super) const BATCH: u32 = 10_000;
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
@@ -47,28 +42,6 @@ pub struct Checked {
     pub fired: usize,
     /// Notifications sent.
     pub told: usize,
-}
-
-/// `usage_alert_firings`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Firing {
-    /// `<alert>/<period's start>/<level>`.
-    #[serde(rename = "_id")]
-    id: String,
-    alert_id: String,
-    user_id: String,
-    metric: Metric,
-    period: Period,
-    period_start: String,
-    key_id: Option<String>,
-    provider: Option<String>,
-    level: i64,
-    /// Tokens, micro-dollars, requests, or hundredths of a percent.
-    used: i64,
-    threshold: i64,
-    at: bson::DateTime,
-    told: bool,
 }
 
 /// Usage of one account in a day, by key and provider.
@@ -97,18 +70,8 @@ struct Sums {
     cost: u64,
 }
 
-/// Somebody to tell.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    #[serde(rename = "_id")]
-    id: String,
-    email: String,
-    notification_preferences: Option<Preferences>,
-}
-
 /// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
-/// each [`TOLD_AT_ONCE`] that are told.
+/// each 200 that are told.
 pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyhow::Result<Checked> {
     let (alerts, usage) = mongo.run(WORK_LIMIT, async |database| read(&database, at).await).await?;
     let mut firings = due(&alerts, &usage, at);
@@ -202,57 +165,6 @@ async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error
     }
 }
 
-/// Tells what fired and was not told yet. What the queue has is noted before more is sent: whatever stops the run, the
-/// next one goes on from there.
-async fn tell(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
-    let (firings, owners) = mongo.run(WORK_LIMIT, async |database| untold(&database).await).await?;
-    let mut by_alert = BTreeMap::<(&str, &str), Vec<&Firing>>::new();
-    for firing in &firings {
-        by_alert.entry((&firing.alert_id, &firing.period_start)).or_default().push(firing);
-    }
-    let messages =
-        |firings: &[&Firing]| owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.told(firings));
-    let messages = by_alert.into_values().map(|firings| (messages(&firings), firings));
-    let (loud, silent): (Vec<_>, Vec<_>) = messages.partition(|(messages, _)| !messages.is_empty());
-    note_told(mongo, &silent.into_iter().flat_map(|(_, firings)| firings).collect::<Vec<_>>()).await?;
-    let mut told = 0;
-    for chunk in loud.chunks(TOLD_AT_ONCE) {
-        let (messages, firings): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
-        let messages = messages.concat();
-        outbox.send(&messages).await?;
-        note_told(mongo, &firings.concat()).await?;
-        told += messages.len();
-    }
-    Ok(told)
-}
-
-/// What fired and was not told, and whom it concerns.
-async fn untold(database: &Database) -> mongodb::error::Result<(Vec<Firing>, HashMap<String, Owner>)> {
-    let firings = database.collection::<Firing>("usage_alert_firings");
-    let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
-    let users: BTreeSet<&str> = firings.iter().map(|firing| firing.user_id.as_str()).collect();
-    if users.is_empty() {
-        return Ok((firings, HashMap::new()));
-    }
-    let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
-    let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "notificationPreferences": 1});
-    let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
-    let owners = owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await?;
-    Ok((firings, owners))
-}
-
-async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Error> {
-    let ids: Vec<&str> = firings.iter().map(|firing| firing.id.as_str()).collect();
-    for ids in ids.chunks(BATCH as usize) {
-        let told = async |database: Database| {
-            let firings = database.collection::<Firing>("usage_alert_firings");
-            firings.update_many(doc! {"_id": {"$in": ids}}, doc! {"$set": {"told": true}}).await
-        };
-        mongo.run(WORK_LIMIT, told).await?;
-    }
-    Ok(())
-}
-
 impl Alert {
     /// The day from which it is, or is as it is now.
     fn in_force_since(&self) -> Date {
@@ -296,59 +208,7 @@ impl Alert {
     }
 }
 
-impl Owner {
-    /// What the owner is told of the levels that one alert reached together: the highest that they want to hear of.
-    fn told(&self, firings: &[&Firing]) -> Vec<Notification> {
-        let preferences = self.notification_preferences.clone().unwrap_or_default();
-        let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
-        let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
-        let email = preferences.email_enabled.then(|| Channel::Email { to: self.email.clone() });
-        let number = preferences.phone_number.filter(|_| preferences.sms_enabled);
-        let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to }));
-        let notification = |channel: Channel| Notification {
-            id: format!("{}/{}", firing.id, channel.kind()),
-            user_id: Some(self.id.clone()),
-            template: firing.template(),
-            channel,
-        };
-        channels.map(notification).collect()
-    }
-}
-
-impl Firing {
-    fn template(&self) -> Template {
-        let mut what = self.metric.words().to_owned();
-        if let Some(provider) = &self.provider {
-            what = format!("{what} at {provider}");
-        }
-        if let Some(key) = &self.key_id {
-            what = format!("{what} by the key {key}");
-        }
-        let (used, threshold) = (self.used.unsigned_abs(), self.threshold.unsigned_abs());
-        let (used, limit) = match self.metric {
-            Metric::Cost => (dollars(used), dollars(threshold)),
-            Metric::ErrorRate => (format!("{}.{:02} %", used / 100, used % 100), format!("{threshold} %")),
-            Metric::Tokens | Metric::Requests => (used.to_string(), threshold.to_string()),
-        };
-        let level_percent = self.level.unsigned_abs();
-        Template::UsageAlert { metric: what, period: self.period.words(&self.period_start), level_percent, used, limit }
-    }
-}
-
-fn dollars(micros: u64) -> String {
-    format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
 impl Metric {
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Tokens => "tokens",
-            Self::Cost => "cost",
-            Self::Requests => "requests",
-            Self::ErrorRate => "error rate",
-        }
-    }
-
     /// As [`Firing::used`] has it.
     fn used(self, sums: Sums) -> u64 {
         match self {
@@ -376,14 +236,6 @@ impl Period {
     fn oldest_open(self, at: Timestamp) -> Date {
         self.start_of(date(clock::start_of_day(at, LATE_DAYS + 1)))
     }
-
-    fn words(self, start: &str) -> String {
-        match self {
-            Self::Daily => format!("the day {start}"),
-            Self::Weekly => format!("the week from {start}"),
-            Self::Monthly => format!("the month {}", start.get(..7).unwrap_or(start)),
-        }
-    }
 }
 
 impl AddAssign for Sums {
@@ -403,7 +255,6 @@ fn date(at: Timestamp) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("valid")
@@ -506,44 +357,5 @@ mod tests {
         assert_eq!(levels(&one, &usage), 0);
         one.key_id = None;
         assert_eq!(levels(&one, &usage), 1);
-    }
-
-    #[test]
-    fn of_the_levels_reached_the_highest_that_is_wanted_is_told() {
-        let usage = [requests("2026-11-21", 100)];
-        let firings = due(&[alert(Metric::Requests, Period::Daily, 100)], &usage, at("2026-11-21T10:00:00Z"));
-        let told = |preferences: serde_json::Value| {
-            let preferences = serde_json::from_value(preferences).expect("preferences");
-            let owner =
-                Owner { id: "u".into(), email: "a@b.example".into(), notification_preferences: Some(preferences) };
-            let told = owner.told(&firings.iter().collect::<Vec<_>>());
-            told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
-        };
-        assert_eq!(told(json!({})), ["a/2026-11-21/100/email"]);
-        assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/90/email"]);
-        assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
-        let by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
-        assert_eq!(told(by_sms), ["a/2026-11-21/100/sms"]);
-    }
-
-    #[test]
-    fn a_mail_says_of_what_and_of_when() {
-        let text = |alert: &Alert, sums: Sums| {
-            let start = alert.period.start_of("2026-11-21".parse().expect("a day"));
-            alert.firing(start, sums, 90, at("2026-11-21T10:00:00Z")).template().text()
-        };
-        let sums = Sums { requests: 2000, failed: 93, tokens: 9_000, cost: 1_250_000 };
-        let mut tokens = alert(Metric::Tokens, Period::Weekly, 10_000);
-        tokens.provider = Some("openai".into());
-        let expected = "Your tokens at openai for the week from 2026-11-16 reached 90 % of the limit: 9000 of 10000.";
-        assert!(text(&tokens, sums).starts_with(expected), "{}", text(&tokens, sums));
-        let mut cost = alert(Metric::Cost, Period::Monthly, 1_300_000);
-        cost.key_id = Some("k1".into());
-        let expected =
-            "Your cost by the key k1 for the month 2026-11 reached 90 % of the limit: $1.250000 of $1.300000.";
-        assert!(text(&cost, sums).starts_with(expected), "{}", text(&cost, sums));
-        let rate = text(&alert(Metric::ErrorRate, Period::Daily, 5), sums);
-        let expected = "Your error rate for the day 2026-11-21 reached 90 % of the limit: 4.65 % of 5 %.";
-        assert!(rate.starts_with(expected), "{rate}");
     }
 }

@@ -8,7 +8,6 @@ use mongodb::Database;
 use serde::Serialize;
 
 use super::{
-    monthly,
     record::LATE_DAYS,
     report::{Report, UsageGroup, add_up, fields_of_sums, keep, sums, sums_of_sums},
 };
@@ -32,17 +31,14 @@ pub struct DailyRun {
     pub from: String,
     /// Last day computed, the one that is reported.
     pub day: String,
-    /// The month before, while its days may still change: its report is made again.
-    pub month: Option<String>,
     /// The report of the day.
     pub report: Report,
 }
 
-/// Recomputes the days that can still change before the day of `at`, the reports of those that have records, and
-/// the report of the month before while one of these days is in it. Four operations, and four more for the month,
-/// whatever the number of records and accounts; done twice, or half and again, it ends in the same documents.
+/// Recomputes the days that can still change before the day of `at`, and the reports of those that have records. Four
+/// operations, whatever the number of records and accounts; done twice, or half and again, it ends in the same documents.
 pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Error> {
-    let (open, month) = (open_days(at, clock::now()), monthly::open_month(at));
+    let open = open_days(at, clock::now());
     let (from, day) = (clock::day(open.start), clock::day(clock::start_of_day(at, 1)));
     let report = mongo
         .run(PASS_LIMIT, async |database: Database| {
@@ -53,14 +49,11 @@ pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Err
             if report.days.is_empty() {
                 reports.push(report.clone());
             }
-            if let Some(month) = &month {
-                reports.push(monthly::compute(&database, month).await?);
-            }
             keep(&database, &reports).await?;
             Ok(report)
         })
         .await?;
-    Ok(DailyRun { from, day, month, report })
+    Ok(DailyRun { from, day, report })
 }
 
 /// The days before the day of `at` that records may still come to. Those of which records may be gone by `now` are

@@ -16,6 +16,7 @@ mod price;
 mod record;
 mod report;
 mod summary;
+mod tell;
 
 pub use check::{Checked, check_alerts};
 pub use daily::{DailyRun, daily_reports};

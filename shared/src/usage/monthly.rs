@@ -7,7 +7,6 @@ use mongodb::Database;
 
 use super::{
     daily::{PASS_LIMIT, open_days, recompute},
-    record::LATE_DAYS,
     report::{Report, UsageGroup, add_up, keep, sums_of_sums},
 };
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
 const TOP_PROMPTS: i64 = 20;
 
 /// Makes the report of the month before the one of `at`, after those of its days that can still change: six operations,
-/// the same result each time. Records that come later are in the report after the next daily run.
+/// the same result each time. While records of its last days may come, the job runs again every day.
 pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Error> {
     let month = month_before(at);
     let open = open_days(at, clock::now());
@@ -35,13 +34,8 @@ pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Erro
         .await
 }
 
-/// The month before the one of `at`, while a day of it can still change.
-pub(super) fn open_month(at: Timestamp) -> Option<String> {
-    (clock::start_of_day(at, LATE_DAYS + 1) < start_of_month(at)).then(|| month_before(at))
-}
-
 /// The report of a month, from its days. Four operations.
-pub(super) async fn compute(database: &Database, month: &str) -> mongodb::error::Result<Report> {
+async fn compute(database: &Database, month: &str) -> mongodb::error::Result<Report> {
     // Days are text, and sort as such: every day of the month begins with its name.
     let days = doc! {"day": {"$gte": format!("{month}-01"), "$lte": format!("{month}-31")}};
     let report = add_up(database, "monthly", &days, &month.into()).await?.pop();
@@ -86,19 +80,6 @@ mod tests {
             ("2028-03-31T00:00:00Z", "2028-02"),
         ] {
             assert_eq!(month_before(at(instant)), month);
-        }
-    }
-
-    #[test]
-    fn a_month_is_reported_again_until_its_last_day_is_closed() {
-        for (instant, month) in [
-            ("2026-11-01T01:00:00Z", Some("2026-10")),
-            ("2026-11-08T01:00:00Z", Some("2026-10")),
-            ("2026-11-09T01:00:00Z", None),
-            ("2026-11-30T01:00:00Z", None),
-            ("2026-01-03T01:00:00Z", Some("2025-12")),
-        ] {
-            assert_eq!(open_month(at(instant)).as_deref(), month, "{instant}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! At 02:00 on the first: a report of the month before, by mail to the operators. What comes later is in the report that
-//! `daily-usage-report` makes of it.
+//! At 02:00 on the first eight days: a report of the month before, anew while records of its last days may come; the
+//! first one by mail to the operators.
 
 use shared::{
     lambda::{self, JobRequest},

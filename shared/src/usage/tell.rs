@@ -1,0 +1,232 @@
+//! What fired and was not told yet: to its owner, by their preferences.
+//!
+//! A firing is noted as told only after the queue has its notification, which carries the same id: a run that dies in
+//! between is made up for by the next, and nobody is told twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bson::doc;
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    alerts::{Metric, Period},
+    check::BATCH,
+    preferences::Preferences,
+};
+use crate::{
+    mongo::{self, Mongo, WORK_LIMIT},
+    notifications::{Channel, Notification, Outbox, Template},
+};
+
+/// Alerts told at a time. SQS takes ten messages a call, and has four seconds for all calls of a sending.
+const TOLD_AT_ONCE: usize = 200;
+
+/// `usage_alert_firings`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Firing {
+    /// `<alert>/<period's start>/<level>`.
+    #[serde(rename = "_id")]
+    pub(super) id: String,
+    pub(super) alert_id: String,
+    pub(super) user_id: String,
+    pub(super) metric: Metric,
+    pub(super) period: Period,
+    pub(super) period_start: String,
+    pub(super) key_id: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) level: i64,
+    /// Tokens, micro-dollars, requests, or hundredths of a percent.
+    pub(super) used: i64,
+    pub(super) threshold: i64,
+    pub(super) at: bson::DateTime,
+    pub(super) told: bool,
+}
+
+/// Somebody to tell.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    #[serde(rename = "_id")]
+    id: String,
+    email: String,
+    notification_preferences: Option<Preferences>,
+}
+
+/// Tells what fired and was not told yet. What the queue has is noted before more is sent: whatever stops the run, the
+/// next one goes on from there.
+pub(super) async fn tell(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
+    let (firings, owners) = mongo.run(WORK_LIMIT, async |database| untold(&database).await).await?;
+    let mut by_alert = BTreeMap::<(&str, &str), Vec<&Firing>>::new();
+    for firing in &firings {
+        by_alert.entry((&firing.alert_id, &firing.period_start)).or_default().push(firing);
+    }
+    let messages =
+        |firings: &[&Firing]| owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.told(firings));
+    let messages = by_alert.into_values().map(|firings| (messages(&firings), firings));
+    let (loud, silent): (Vec<_>, Vec<_>) = messages.partition(|(messages, _)| !messages.is_empty());
+    note_told(mongo, &silent.into_iter().flat_map(|(_, firings)| firings).collect::<Vec<_>>()).await?;
+    let mut told = 0;
+    for chunk in loud.chunks(TOLD_AT_ONCE) {
+        let (messages, firings): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
+        let messages = messages.concat();
+        outbox.send(&messages).await?;
+        note_told(mongo, &firings.concat()).await?;
+        told += messages.len();
+    }
+    Ok(told)
+}
+
+/// What fired and was not told, and whom it concerns.
+async fn untold(database: &Database) -> mongodb::error::Result<(Vec<Firing>, HashMap<String, Owner>)> {
+    let firings = database.collection::<Firing>("usage_alert_firings");
+    let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
+    let users: BTreeSet<&str> = firings.iter().map(|firing| firing.user_id.as_str()).collect();
+    if users.is_empty() {
+        return Ok((firings, HashMap::new()));
+    }
+    let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
+    let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "notificationPreferences": 1});
+    let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
+    let owners = owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await?;
+    Ok((firings, owners))
+}
+
+async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Error> {
+    let ids: Vec<&str> = firings.iter().map(|firing| firing.id.as_str()).collect();
+    for ids in ids.chunks(BATCH as usize) {
+        let told = async |database: Database| {
+            let firings = database.collection::<Firing>("usage_alert_firings");
+            firings.update_many(doc! {"_id": {"$in": ids}}, doc! {"$set": {"told": true}}).await
+        };
+        mongo.run(WORK_LIMIT, told).await?;
+    }
+    Ok(())
+}
+
+impl Owner {
+    /// What the owner is told of the levels that one alert reached together: the highest that they want to hear of.
+    fn told(&self, firings: &[&Firing]) -> Vec<Notification> {
+        let preferences = self.notification_preferences.clone().unwrap_or_default();
+        let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
+        let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
+        let email = preferences.email_enabled.then(|| Channel::Email { to: self.email.clone() });
+        let number = preferences.phone_number.filter(|_| preferences.sms_enabled);
+        let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to }));
+        let notification = |channel: Channel| Notification {
+            id: format!("{}/{}", firing.id, channel.kind()),
+            user_id: Some(self.id.clone()),
+            template: firing.template(),
+            channel,
+        };
+        channels.map(notification).collect()
+    }
+}
+
+impl Firing {
+    fn template(&self) -> Template {
+        let mut what = self.metric.words().to_owned();
+        if let Some(provider) = &self.provider {
+            what = format!("{what} at {provider}");
+        }
+        if let Some(key) = &self.key_id {
+            what = format!("{what} by the key {key}");
+        }
+        let (used, threshold) = (self.used.unsigned_abs(), self.threshold.unsigned_abs());
+        let (used, limit) = match self.metric {
+            Metric::Cost => (dollars(used), dollars(threshold)),
+            Metric::ErrorRate => (format!("{}.{:02} %", used / 100, used % 100), format!("{threshold} %")),
+            Metric::Tokens | Metric::Requests => (used.to_string(), threshold.to_string()),
+        };
+        let level_percent = self.level.unsigned_abs();
+        Template::UsageAlert { metric: what, period: self.period.words(&self.period_start), level_percent, used, limit }
+    }
+}
+
+fn dollars(micros: u64) -> String {
+    format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+impl Metric {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Cost => "cost",
+            Self::Requests => "requests",
+            Self::ErrorRate => "error rate",
+        }
+    }
+}
+
+impl Period {
+    fn words(self, start: &str) -> String {
+        match self {
+            Self::Daily => format!("the day {start}"),
+            Self::Weekly => format!("the week from {start}"),
+            Self::Monthly => format!("the month {}", start.get(..7).unwrap_or(start)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn firing(metric: Metric, period: Period, level: i64) -> Firing {
+        Firing {
+            id: format!("a/2026-11-21/{level}"),
+            alert_id: "a".into(),
+            user_id: "u".into(),
+            metric,
+            period,
+            period_start: "2026-11-21".into(),
+            key_id: None,
+            provider: None,
+            level,
+            used: 100,
+            threshold: 100,
+            at: bson::DateTime::MIN,
+            told: false,
+        }
+    }
+
+    #[test]
+    fn of_the_levels_reached_the_highest_that_is_wanted_is_told() {
+        let firings = [50, 80, 90, 100].map(|level| firing(Metric::Requests, Period::Daily, level));
+        let told = |preferences: serde_json::Value| {
+            let preferences = serde_json::from_value(preferences).expect("preferences");
+            let owner =
+                Owner { id: "u".into(), email: "a@b.example".into(), notification_preferences: Some(preferences) };
+            let told = owner.told(&firings.iter().collect::<Vec<_>>());
+            told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
+        };
+        assert_eq!(told(json!({})), ["a/2026-11-21/100/email"]);
+        assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/90/email"]);
+        assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
+        let by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
+        assert_eq!(told(by_sms), ["a/2026-11-21/100/sms"]);
+    }
+
+    #[test]
+    fn a_mail_says_of_what_and_of_when() {
+        let mut tokens = firing(Metric::Tokens, Period::Weekly, 90);
+        (tokens.provider, tokens.used, tokens.threshold) = (Some("openai".into()), 9_000, 10_000);
+        tokens.period_start = "2026-11-16".into();
+        let mut cost = firing(Metric::Cost, Period::Monthly, 90);
+        (cost.key_id, cost.used, cost.threshold) = (Some("k1".into()), 1_250_000, 1_300_000);
+        let mut rate = firing(Metric::ErrorRate, Period::Daily, 90);
+        (rate.used, rate.threshold) = (465, 5);
+        for (firing, expected) in [
+            (tokens, "Your tokens at openai for the week from 2026-11-16 reached 90 % of the limit: 9000 of 10000."),
+            (cost, "Your cost by the key k1 for the month 2026-11 reached 90 % of the limit: $1.250000 of $1.300000."),
+            (rate, "Your error rate for the day 2026-11-21 reached 90 % of the limit: 4.65 % of 5 %."),
+        ] {
+            let text = firing.template().text();
+            assert!(text.starts_with(expected), "{text}");
+        }
+    }
+}
