@@ -10,13 +10,11 @@ use shared::{accounts::Role, clock};
 use tests::{
     eventually,
     host::{Function, Outcome},
+    own_queue::OwnQueue,
     people::{Person, Town},
 };
 
-use crate::{
-    own_queue::OwnQueue,
-    usage::{consume, record, run},
-};
+use crate::usage::{consume, record, run};
 
 /// Sets an alert up, and tells its id.
 async fn alert(alerts: &Function, person: &Person, body: Value) -> String {

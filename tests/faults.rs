@@ -15,7 +15,6 @@ mod ways;
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::{Client as Sqs, types::Message};
 use bson::{Document, doc};
 use mongodb::Database;
 use serde_json::{Value, json};
@@ -24,7 +23,6 @@ use tests::{
     http_event::Answer,
     people::{Person, Town},
     proxy::Proxy,
-    stack::Stack,
 };
 
 /// The longest that a caller waits for an answer, whatever has failed.
@@ -108,39 +106,6 @@ async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
     };
     assert!(started.elapsed() < CONSUMER_LIMIT, "{:?}", started.elapsed());
     (done, started.elapsed())
-}
-
-/// A queue of the test's own.
-struct Queue {
-    sqs: Sqs,
-    url: String,
-}
-
-impl Queue {
-    async fn new(stack: &Stack) -> Self {
-        let sqs = stack.sqs();
-        let name = uuid::Uuid::now_v7().to_string();
-        let url = sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
-        Self { sqs, url }
-    }
-
-    /// What is in it, as a consumer is given it; it comes again after `hidden`, since nothing is deleted.
-    async fn receive(&self, hidden: Duration) -> Vec<Value> {
-        let mut messages = Vec::new();
-        loop {
-            let receive = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
-            let received = receive.visibility_timeout(i32::try_from(hidden.as_secs()).unwrap()).send().await.unwrap();
-            if received.messages().is_empty() {
-                return messages;
-            }
-            let as_given = |message: &Message| json!({"messageId": message.message_id(), "body": message.body()});
-            messages.extend(received.messages().iter().map(as_given));
-        }
-    }
-
-    async fn delete(self) {
-        self.sqs.delete_queue().queue_url(&self.url).send().await.unwrap();
-    }
 }
 
 fn seen_by_queue(done: bool) -> &'static str {

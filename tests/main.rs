@@ -25,7 +25,6 @@ mod mfa;
 mod monitoring;
 mod notifications;
 mod outages;
-mod own_queue;
 mod passwords;
 mod permissions;
 mod prompt_limits;

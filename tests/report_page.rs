@@ -7,9 +7,7 @@ use local::deploy::SENDER_EMAIL;
 use serde_json::json;
 use serial_test::parallel;
 use shared::accounts::Role;
-use tests::{host::Outcome, people::Town, stack::stack};
-
-use crate::own_queue::OwnQueue;
+use tests::{host::Outcome, own_queue::OwnQueue, people::Town, stack::stack};
 
 /// What Chromium says and shows of a page: its log, and its document after loading.
 fn open(page: &Path, screenshot: &Path) -> (String, String) {

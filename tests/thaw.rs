@@ -17,7 +17,7 @@ use tests::{
 use crate::faults::clock::Clock;
 
 /// What the first request may cost above a warm one, in the median of the environments: a question that is not
-/// answered within 60 ms, and a connection.
+/// answered within 50 ms, and a connection.
 const BOUND: Duration = Duration::from_millis(100);
 /// What it takes in none of them: this machine's processors have other things to do.
 const LONGEST: Duration = Duration::from_secs(1);

@@ -15,10 +15,9 @@ use shared::{accounts::Role, clock};
 use tests::{
     eventually,
     host::{Function, Outcome, told_once},
+    own_queue::OwnQueue,
     people::{Person, Town},
 };
-
-use crate::own_queue::OwnQueue;
 
 /// Micro-dollars for a million tokens sent, and received; `None` for a model that has no price.
 const MODELS: [(&str, Option<(u64, u64)>); 4] = [

@@ -14,13 +14,12 @@ use serial_test::parallel;
 use shared::clock;
 use tests::{
     host::{Function, Outcome},
+    own_queue::OwnQueue,
     people::Town,
     stack::stack,
     template,
     wiretap::Wiretap,
 };
-
-use crate::own_queue::OwnQueue;
 
 async fn tapped() -> (Town, Wiretap) {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;

@@ -14,12 +14,13 @@ use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
     http_event::Answer,
+    own_queue::OwnQueue,
     people::Town,
     proxy::{Proxy, Way},
 };
 
 use super::{
-    Queue, check_answer, check_next,
+    check_answer, check_next,
     clock::Clock,
     deliver, seconds,
     ways::{Fault, faults},
@@ -65,7 +66,7 @@ fn ids_in(messages: &[Value]) -> BTreeSet<String> {
 }
 
 async fn track_through(town: &Town, fault: &Fault) -> String {
-    let (queue, (proxy, url)) = (Queue::new(&town.stack).await, proxy(town).await);
+    let (queue, (proxy, url)) = (OwnQueue::new(&town.stack).await, proxy(town).await);
     let (content, prompt) = (starter_url(), starter_prompt());
     let mut variables = town.variables();
     variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("EVENTS_QUEUE_URL", queue.url.as_str())]);

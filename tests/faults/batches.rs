@@ -11,11 +11,12 @@ use tests::{
     content::{starter_prompt, starter_url},
     eventually,
     host::Function,
+    own_queue::OwnQueue,
     people::Town,
     proxy::Way,
 };
 
-use super::{COLLECTIONS, PER_COLLECTION, Queue, batch, behind_proxy, check_next, deliver, seconds, stored};
+use super::{COLLECTIONS, PER_COLLECTION, batch, behind_proxy, check_next, deliver, seconds, stored};
 
 async fn consumer(town: &Town) -> Function {
     Function::start("write-events", &town.variables()).await
@@ -66,7 +67,7 @@ async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
 #[parallel(stack)]
 async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
     let (town, hidden) = (Town::new().await, Duration::from_secs(2));
-    let queue = Queue::new(&town.stack).await;
+    let queue = OwnQueue::new(&town.stack).await;
     for message in batch()["Records"].as_array().unwrap().iter().take(COLLECTIONS.len()) {
         let body = message["body"].as_str().unwrap();
         queue.sqs.send_message().queue_url(&queue.url).message_body(body).send().await.unwrap();
@@ -95,7 +96,7 @@ async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
 #[parallel(stack)]
 async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
     let (town, prompt, content) = (Town::new().await, starter_prompt(), starter_url());
-    let queue = Queue::new(&town.stack).await;
+    let queue = OwnQueue::new(&town.stack).await;
     let mut variables = town.variables();
     variables.extend([("EVENTS_QUEUE_URL", queue.url.as_str()), ("CONTENT_URL", content.as_str())]);
     let route = Function::start("analytics-track", &variables).await;

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tests::{
     eventually,
     people::{PASSWORD, newcomer},
+    saturation::without_limits,
     stack::{Stack, stack},
 };
-use tokio::{task::spawn_blocking, time::interval};
+use tokio::task::spawn_blocking;
 
 /// What every answer is held to.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -57,18 +58,7 @@ async fn check(stack: &Stack, token: Option<String>, time: Duration) -> anyhow::
         // It would end its own session.
         command.args(["--header", &format!("authorization: Bearer {token}"), "--exclude-path", "/api/auth/logout"]);
     }
-    let run = spawn_blocking(move || openly(&mut command));
-    let forget = async {
-        let mut often = interval(Duration::from_millis(500));
-        loop {
-            often.tick().await;
-            stack.forget_rates().await;
-        }
-    };
-    tokio::select! {
-        outcome = run => outcome??,
-        () = forget => unreachable!("it goes on"),
-    }
+    without_limits(stack, spawn_blocking(move || openly(&mut command))).await??;
     tell_reach(usize::from(signed_in))
 }
 

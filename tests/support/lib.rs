@@ -8,6 +8,7 @@ pub mod content;
 pub mod figures;
 pub mod host;
 pub mod http_event;
+pub mod own_queue;
 pub mod people;
 pub mod proxy;
 pub mod replica_set;

@@ -37,7 +37,7 @@ const DOUBT_AFTER: Duration = Duration::from_secs(5);
 const REPLACE_AFTER: Duration = Duration::from_mins(1);
 /// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms; together with a new
 /// connection it must stay below the 100 ms that a thaw may cost.
-const PING_LIMIT: Duration = Duration::from_millis(60);
+const PING_LIMIT: Duration = Duration::from_millis(50);
 /// Closing took 2–8 ms. It is tried in order, then at once; Lambda leaves 300 ms for both after SIGTERM.
 const CLOSE_LIMIT: Duration = Duration::from_millis(100);
 /// How long a request waits for the client to close that it replaces: one whose sockets are lost does so
