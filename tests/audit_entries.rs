@@ -1,18 +1,24 @@
 //! What the audit trail says of a scripted life of an account: every entry of it, and nothing else.
 
+use std::future::pending;
+
+use axum::Router;
+use bson::Document;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::{accounts::Role, events::read};
 use tests::{
     eventually,
     host::{Function, holds_no_secret, keep_secret},
     people::{PASSWORD, Person, Town, newcomer, sign_in, tokens_told},
 };
+use tokio::net::TcpListener;
 
 use self::{
     Outcome::{Failure, Success},
     Who::{AProviderKey, Ada, AnApiKey, Nobody, Root},
 };
+use crate::prompts::made;
 
 /// Who did it, or to what it was done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -287,4 +293,32 @@ async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
         assert_eq!(written, expected, "entry {index}");
     }
     assert_eq!(written.len(), expected.len(), "{written:?}");
+}
+
+/// A queue that takes what comes, has its consumer store it, and never answers.
+async fn silent_queue(town: &Town) -> String {
+    let database = town.database.clone();
+    let router = Router::new().fallback(async move |body: String| {
+        let call: Value = serde_json::from_str(&body).unwrap();
+        for (collection, document) in read(call["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap() {
+            // Sent again, it is there already.
+            let _ = database.collection::<Document>(collection).insert_one(document).await;
+        }
+        pending::<()>().await;
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_entry_that_the_queue_took_without_saying_so_is_kept_once() {
+    let town = Town::new().await;
+    let (ada, sqs) = (town.person(Role::User, None).await, silent_queue(&town).await);
+    let queue = format!("{sqs}/000000000000/events");
+    let create = town.function_with("prompt-create", &[("AWS_ENDPOINT_URL", &sqs), ("EVENTS_QUEUE_URL", &queue)]).await;
+    made(&create, &ada).await;
+    assert_eq!(town.audited("data.prompt.created").await, 1);
 }

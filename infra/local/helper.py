@@ -9,6 +9,7 @@
   settings STACK              the names of each function's variables
   variables STACK             every variable of every function, a line each
 """
+import hashlib
 import json
 import os
 import re
@@ -181,7 +182,9 @@ def settings(name):
 
 def variables(name):
     every = {key: value for its in variables_by_function(name).values() for key, value in its.items() if value}
-    print("\n".join(f"{key}={value}" for key, value in sorted(every.items())))
+    # The emulator's seeds have every sign there is, and such a file has no way to write some: others of their kind.
+    plain = {key: value if re.fullmatch(r"[\w:/.@-]+", value) else hashlib.sha256(value.encode()).hexdigest() for key, value in every.items()}
+    print("\n".join(f"{key}={value}" for key, value in sorted(plain.items())))
 
 
 if __name__ == "__main__":

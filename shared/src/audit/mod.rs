@@ -132,8 +132,11 @@ impl Trail {
             }
         }
         let document = document(&entry).map_err(Problem::internal)?;
-        self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(document).await).await?;
-        Ok(())
+        match self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(document).await).await {
+            // The queue had taken it without saying so, and its consumer was faster.
+            Err(error) if error.is_duplicate() => Ok(()),
+            outcome => Ok(outcome.map(drop)?),
+        }
     }
 
     /// As [`Trail::record`], in the transaction that does what `fact` tells of: both are kept, or neither.
