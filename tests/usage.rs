@@ -205,6 +205,7 @@ async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
 async fn a_report_over_all_organisations_is_for_super_admins_alone() {
     let town = Town::new().await;
     run(&town.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
+    run(&town.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
     let reports = town.function("usage-reports").await;
     for path in ["/api/admin/usage-reports/daily/2028-02-29", "/api/admin/usage-reports/monthly/2028-02"] {
         for (role, status) in [(Role::SuperAdmin, 200), (Role::OrgAdmin, 403), (Role::Enterprise, 403)] {
