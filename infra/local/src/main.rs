@@ -109,7 +109,7 @@ impl Benchmark {
 }
 
 /// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
-const QUICK_FUZZ_S: u64 = 120;
+const QUICK_FUZZ_S: u64 = 180;
 
 #[tokio::main]
 async fn main() {
