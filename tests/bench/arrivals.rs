@@ -36,13 +36,14 @@ pub(crate) async fn print(callers: &Callers<'_>) {
          | function | cap | calls/s | ms | refused, % | Erlang B of these ms, % | of the template's ms, % |\n\
          |---|---|---|---|---|---|---|"
     );
-    let (mut few, mut refused_of_few, mut limited, mut failed) = (0, 0, 0, Vec::new());
+    let (mut few, mut refused_of_few, mut limited, mut late, mut failed) = (0, 0, 0, 0, Vec::new());
     for turn in turns(capped()) {
         for Row { function, counts, took } in join_all(turn.into_iter().map(|function| arrive(callers, function))).await
         {
             failed.extend(counts.failed.iter().map(|what| format!("{}: {what}", function.binary)));
             let calls = counts.answered + counts.refused;
             limited += counts.limited;
+            late += counts.late.len();
             if calls < FEW {
                 (few, refused_of_few) = (few + calls, refused_of_few + counts.refused);
                 continue;
@@ -61,7 +62,7 @@ pub(crate) async fn print(callers: &Callers<'_>) {
         }
     }
     println!("\nfunctions with fewer than {FEW} calls: {few} calls, {refused_of_few} refused");
-    println!("answered by a rate limit, and not counted: {limited}");
+    println!("not counted: {limited} answered by a rate limit, {late} late");
     assert!(failed.is_empty(), "{failed:#?}");
 }
 

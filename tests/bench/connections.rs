@@ -4,15 +4,15 @@
 //!
 //! The curves are drawn into `target/bench/connections.svg`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bson::{Document, doc};
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use mongodb::{Client, Database};
 use plotters::style::{BLACK, BLUE, RED, RGBColor};
 use tests::{
     callers::{Callers, Fate},
-    saturation::{Curve, Saturation, capped, peak, ramp, saturate, size, volleys, watch, without_limits},
+    saturation::{Curve, Saturation, capped, peak, saturate, size, volleys, watched, without_limits},
     stack::connections,
 };
 
@@ -43,25 +43,19 @@ pub(crate) async fn print(bench: &Bench) {
 /// The same callers, in the same volleys for the same time, without caps: so each has an environment, and a client.
 async fn old_way(bench: &Bench) -> Curve {
     let (uri, database) = (&bench.town.stack.mongodb_uri, &bench.town.database);
-    let (functions, deadline) = (capped(), Instant::now() + LOAD);
-    let load = functions.iter().enumerate().map(async |(index, function)| {
-        let (size, wait) = (size(function), ramp(LOAD, index, functions.len()));
-        tokio::time::sleep(wait).await;
+    let mut loads = Vec::new();
+    for function in capped() {
+        let size = size(&function);
         let clients = join_all((0..size).map(async |_| Client::with_uri_str(uri).await.unwrap())).await;
-        let call = async |n: usize| request(&clients[n % size].database(database.name())).await;
-        let counts = volleys(size, Duration::ZERO, deadline, call).await;
-        for client in clients {
-            client.shutdown().immediate(true).await;
-        }
-        (size, counts)
-    });
+        loads.push((size, async move |n: usize| request(&clients[n % size].database(database.name())).await));
+    }
     // What was open before: the harness's, and those of the bundle's idle environments.
     let before = connections(database).await;
     let theirs = async || connections(database).await - before;
-    let (rows, curve) = join(join_all(load), watch(deadline, theirs)).await;
-    let callers: usize = rows.iter().map(|(size, _)| size).sum();
-    let failed: usize = rows.iter().map(|(_, counts)| counts.failed.len()).sum();
-    let answered: u32 = rows.iter().map(|(_, counts)| counts.answered).sum();
+    let (counts, curve) = watched(volleys(&loads, LOAD), theirs).await;
+    let callers: usize = loads.iter().map(|(size, _)| size).sum();
+    let failed: usize = counts.iter().map(|counts| counts.failed.len()).sum();
+    let answered: u32 = counts.iter().map(|counts| counts.answered).sum();
     println!(
         "\nthe same {callers} callers without caps, each with a client of the driver's defaults, a look-up and two \
          inserts at once: {answered} answered, {failed} failed, at most {} connections besides the {before} before",
@@ -83,7 +77,10 @@ async fn request(database: &Database) -> Fate {
 
 fn draw(saturation: &Saturation, before: &Curve) {
     let grey = RGBColor(160, 160, 160);
-    let end = LOAD.as_secs_f64();
+    let end = [&saturation.curve, before]
+        .map(|curve| curve.last().map_or(0.0, |(at, _)| *at))
+        .into_iter()
+        .fold(0.0, f64::max);
     let curve = |curve: &Curve| curve.iter().map(|(at, connections)| (*at, *connections as f64)).collect();
     let level = |connections: f64| vec![(0.0, connections), (end, connections)];
     let panel = Panel {

@@ -20,9 +20,9 @@ pub enum Fate {
     Refused,
     /// By a rate limit, which is not what is measured.
     Limited,
-    /// 503 of the function's own: a part that it needs was late. MongoDB, the cache, the emulator and all environments
-    /// share this machine's processors.
-    Late,
+    /// 503 of the function's own, or an invocation that failed or handed its batch back: what these say when a part that
+    /// they need is late. MongoDB, the cache, the emulator and all environments share this machine's processors.
+    Late(String),
     Failed(String),
 }
 
@@ -32,7 +32,7 @@ pub struct Counts {
     pub answered: u32,
     pub refused: u32,
     pub limited: u32,
-    pub late: u32,
+    pub late: Vec<String>,
     pub failed: Vec<String>,
 }
 
@@ -42,9 +42,17 @@ impl Counts {
             Fate::Answered => self.answered += 1,
             Fate::Refused => self.refused += 1,
             Fate::Limited => self.limited += 1,
-            Fate::Late => self.late += 1,
+            Fate::Late(what) => self.late.push(what),
             Fate::Failed(what) => self.failed.push(what),
         }
+    }
+
+    pub fn add_all(&mut self, others: Self) {
+        self.answered += others.answered;
+        self.refused += others.refused;
+        self.limited += others.limited;
+        self.late.extend(others.late);
+        self.failed.extend(others.failed);
     }
 
     /// Of the calls that the function answered or its cap refused.
@@ -89,26 +97,32 @@ impl<'a> Callers<'a> {
     /// The function's call number `n`. The emulator refuses above a cap with 429, where AWS says 503; our own limits
     /// say 429 too, in an answer of the function's, which has a request id.
     pub async fn call(&self, function: &str, n: usize) -> Fate {
-        let (status, by_function, answer) = match self.scene.work(function, n) {
-            Work::Route(call) => match request(&self.http, self.stack, &call).await {
-                Ok(answer) => {
-                    let by_function = answer.headers().contains_key("x-request-id");
-                    (answer.status().as_u16(), by_function, answer.text().await.unwrap_or_default())
-                }
-                Err(error) => return Fate::Failed(error.to_string()),
-            },
-            Work::Event(event) => {
-                let (status, answer) = self.stack.invoke(function, &event).await;
-                let handed_back = answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty());
-                (if handed_back { 500 } else { status }, false, answer.to_string())
-            }
+        let call = match self.scene.work(function, n) {
+            Work::Route(call) => call,
+            Work::Event(event) => return self.invoke(function, &event).await,
         };
+        let answer = match request(&self.http, self.stack, &call).await {
+            Ok(answer) => answer,
+            Err(error) => return Fate::Failed(error.to_string()),
+        };
+        let (status, by_function) = (answer.status().as_u16(), answer.headers().contains_key("x-request-id"));
+        let text = answer.text().await.unwrap_or_default();
         match (status, by_function) {
             (429, false) => Fate::Refused,
             (429, true) => Fate::Limited,
-            (503, true) => Fate::Late,
+            (503, true) => Fate::Late(text),
             (status, _) if is_answer(status.into()) => Fate::Answered,
-            _ => Fate::Failed(format!("{status} {answer}")),
+            _ => Fate::Failed(format!("{status} {text}")),
+        }
+    }
+
+    async fn invoke(&self, function: &str, event: &Value) -> Fate {
+        let (status, answer) = self.stack.invoke(function, event).await;
+        let handed_back = answer["batchItemFailures"].as_array().is_some_and(|failed| !failed.is_empty());
+        match status {
+            429 => Fate::Refused,
+            200 if !handed_back => Fate::Answered,
+            _ => Fate::Late(format!("{status} {answer}")),
         }
     }
 }

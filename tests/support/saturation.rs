@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use tokio::time::{interval, sleep};
 
 use crate::{
@@ -56,22 +56,34 @@ pub async fn without_limits<T>(stack: &Stack, work: impl Future<Output = T>) -> 
     }
 }
 
-/// So many calls at once, again and again.
-pub async fn volleys(size: usize, wait: Duration, deadline: Instant, call: impl AsyncFn(usize) -> Fate) -> Counts {
-    sleep(wait).await;
-    let (mut counts, mut n) = (Counts::default(), 0);
-    while Instant::now() < deadline {
-        join_all((n..n + size).map(|n| call(n))).await.into_iter().for_each(|fate| counts.add(fate));
-        n += size;
-        sleep(PAUSE).await;
+/// A volley at each load in turn, and then at all of them again and again for this time.
+///
+/// First in turn, since each environment is a process to start, and here they share what in Lambda each has of its own.
+pub async fn volleys(loads: &[(usize, impl AsyncFn(usize) -> Fate)], time: Duration) -> Vec<Counts> {
+    let mut counts = Vec::new();
+    for (size, call) in loads {
+        counts.push(volley(*size, 0, call).await);
     }
-    counts
+    let deadline = Instant::now() + time;
+    let again = (0u32..).zip(loads).zip(counts).map(async |((index, (size, call)), mut counts)| {
+        // Not all in the same moment.
+        sleep(PAUSE * index / u32::try_from(loads.len()).unwrap()).await;
+        let mut n = *size;
+        while Instant::now() < deadline {
+            counts.add_all(volley(*size, n, call).await);
+            n += size;
+            sleep(PAUSE).await;
+        }
+        counts
+    });
+    join_all(again).await
 }
 
-/// When the first volley at each of so many functions comes: one after another in the first third of the time, since
-/// each of their environments is a process to start.
-pub fn ramp(time: Duration, index: usize, number: usize) -> Duration {
-    time.mul_f64(f64::from(u32::try_from(index).unwrap()) / f64::from(u32::try_from(3 * number).unwrap()))
+/// So many calls at once, the first of which has this number.
+async fn volley(size: usize, first: usize, call: &impl AsyncFn(usize) -> Fate) -> Counts {
+    let mut counts = Counts::default();
+    join_all((first..first + size).map(|n| call(n))).await.into_iter().for_each(|fate| counts.add(fate));
+    counts
 }
 
 /// Connections of this process to MongoDB: sockets among its files whose other end is the server's port.
@@ -87,14 +99,20 @@ fn own_connections(stack: &Stack) -> i64 {
     i64::try_from(table.lines().skip(1).filter(is_own).count()).unwrap()
 }
 
-/// What `count` says, until the deadline.
-pub async fn watch(deadline: Instant, count: impl AsyncFn() -> i64) -> Curve {
+/// Works, and what `count` says meanwhile.
+pub async fn watched<T>(work: impl Future<Output = T>, count: impl AsyncFn() -> i64) -> (T, Curve) {
     let (started, mut curve) = (Instant::now(), Vec::new());
-    while Instant::now() < deadline {
-        curve.push((started.elapsed().as_secs_f64(), count().await));
-        sleep(SAMPLE).await;
-    }
-    curve
+    let watch = async {
+        loop {
+            curve.push((started.elapsed().as_secs_f64(), count().await));
+            sleep(SAMPLE).await;
+        }
+    };
+    let done = tokio::select! {
+        done = work => done,
+        () = watch => unreachable!("it goes on"),
+    };
+    (done, curve)
 }
 
 pub fn peak(curve: &Curve) -> i64 {
@@ -111,21 +129,21 @@ pub struct Saturation {
     opened: i64,
 }
 
-/// Volleys at every function, for this time.
+/// Volleys at every function, for this time once all environments have started.
 pub async fn saturate(callers: &Callers<'_>, time: Duration) -> Saturation {
     let (stack, functions) = (callers.stack, capped());
     let mut published = Vec::new();
     for route in CONTENT_ROUTES {
         published.push(stack.set_variable(route, "CONTENT_URL", "file:///nowhere").await);
     }
-    let (database, deadline) = (stack.database().await, Instant::now() + time);
+    let database = stack.database().await;
     let others = async || connections(&database).await - own_connections(stack);
-    let load = functions.iter().enumerate().map(|(index, function)| {
-        let call = async |n| callers.call(&function.binary, n).await;
-        volleys(size(function), ramp(time, index, functions.len()), deadline, call)
-    });
+    let mut loads = Vec::new();
+    for function in &functions {
+        loads.push((size(function), async move |n| callers.call(&function.binary, n).await));
+    }
     let before = connections_created(&database).await;
-    let (counts, curve) = join(join_all(load), watch(deadline, others)).await;
+    let (counts, curve) = watched(volleys(&loads, time), others).await;
     let opened = connections_created(&database).await - before;
     for (route, url) in CONTENT_ROUTES.iter().zip(published) {
         stack.set_variable(route, "CONTENT_URL", &url).await;
@@ -139,13 +157,13 @@ impl Saturation {
     pub fn print(&self) {
         println!(
             "\nvolleys of {BEYOND} calls more than the cap, each as soon as the one before is answered and {PAUSE:?} are \
-             over: what is refused shows that the cap holds, not what users meet"
+             over: what is refused shows that the cap holds, not what users meet. Late is 503, or a failed invocation"
         );
-        println!("\n| function | cap | answered | refused | refused, % | by a rate limit | 503 | failed |");
+        println!("\n| function | cap | answered | refused | refused, % | by a rate limit | late | failed |");
         println!("|---|---|---|---|---|---|---|---|");
         for (function, counts) in &self.rows {
             let (cap, percent) = (function.cap["M0"].unwrap_or_default(), counts.refused_percent());
-            let (limited, late, failed) = (counts.limited, counts.late, counts.failed.len());
+            let (limited, late, failed) = (counts.limited, counts.late.len(), counts.failed.len());
             let (name, answered, refused) = (&function.binary, counts.answered, counts.refused);
             println!("| `{name}` | {cap} | {answered} | {refused} | {percent:.0} | {limited} | {late} | {failed} |");
         }
@@ -166,10 +184,11 @@ impl Saturation {
             assert!(counts.answered > 0, "{name} answered nothing");
             assert!(counts.limited <= counts.answered / 10, "{name} answered with its rate limit: {counts:?}");
         }
-        let sum = |of: fn(&Counts) -> u32| self.rows.iter().map(|(_, counts)| of(counts)).sum::<u32>();
-        let (answered, late) = (sum(|counts| counts.answered), sum(|counts| counts.late));
-        // Servers, emulator and two hundred environments that start share two cores: some calls take too long for a route.
-        assert!(late <= answered / 20, "{late} times 503, {answered} answered");
+        let answered: u32 = self.rows.iter().map(|(_, counts)| counts.answered).sum();
+        let late: Vec<_> =
+            self.rows.iter().flat_map(|(of, counts)| counts.late.iter().map(|what| (&of.binary, what))).collect();
+        // Servers, emulator and a hundred environments share two cores: some calls take too long for a function.
+        assert!(late.len() * 20 <= answered as usize, "{} late, {answered} answered: {late:#?}", late.len());
         let unmet = self.unmet();
         assert!(unmet.len() <= self.rows.len() / 10, "not driven above their caps: {unmet:?}");
         let peak = peak(&self.curve);
