@@ -12,9 +12,8 @@ use tests::{
     host::{Function, Outcome},
     own_queue::OwnQueue,
     people::{Person, Town},
+    usage_records::{consume, record, run},
 };
-
-use crate::usage::{consume, record, run};
 
 /// Sets an alert up, and tells its id.
 async fn alert(alerts: &Function, person: &Person, body: Value) -> String {

@@ -44,6 +44,7 @@ mod starter_library;
 mod thaw;
 mod usage;
 mod usage_costs;
+mod usage_reports;
 mod user_look_up;
 mod who_may_call;
 mod whose_objects;

@@ -17,6 +17,7 @@ pub mod saturation;
 pub mod simulation;
 pub mod stack;
 pub mod template;
+pub mod usage_records;
 pub mod wiretap;
 
 /// Asks again until the answer is `Some`, for at most `seconds`.

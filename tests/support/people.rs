@@ -80,6 +80,13 @@ impl Town {
         person
     }
 
+    /// Somebody on a plan, before any function has looked at the account.
+    pub async fn person_on(&self, plan: &str) -> Person {
+        let person = self.person(Role::User, None).await;
+        self.users().update_one(doc! {"_id": &person.id}, doc! {"$set": {"plan": plan}}).await.unwrap();
+        person
+    }
+
     /// Somebody who signed up, with a password: what they sent.
     pub async fn newcomer(&self) -> Value {
         let newcomer = newcomer();
