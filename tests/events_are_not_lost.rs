@@ -13,7 +13,7 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use serial_test::{parallel, serial};
-use shared::mongo::to_json;
+use shared::{clock, mongo::to_json};
 use tests::{
     content::{starter_prompt, starter_url},
     eventually,
@@ -134,7 +134,7 @@ async fn one_malformed_message_among_a_thousand_goes_to_the_dead_letter_queue_al
     let mut bodies: Vec<String> = (0..1000)
         .map(|_| {
             let id = uuid::Uuid::now_v7().to_string();
-            let event = json!({"kind": "analytics", "id": id, "promptId": prompt, "event": "copy", "sessionId": run, "occurredAt": "2026-11-01T00:00:00Z"});
+            let event = json!({"kind": "analytics", "id": id, "promptId": prompt, "event": "copy", "sessionId": run, "occurredAt": clock::now()});
             json!({"records": [event]}).to_string()
         })
         .collect();

@@ -96,6 +96,7 @@ async fn write(mongo: Mongo, stop: Arc<AtomicBool>) -> Seen {
                     Err(Error::Refused(error)) => panic!("a fault of the cluster must be Unavailable: {error}"),
                     Err(Error::Unavailable(_)) => seen.failed += 1,
                 }
+                assert!(last.elapsed() < ELECTION + AFTER_ELECTION, "no write succeeds any more");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             };
             if back {

@@ -46,7 +46,7 @@ async fn behind_proxy(town: &Town, name: &str) -> (Function, Proxy) {
 
 /// A batch from the queue: a message for each event, the collections in turn.
 fn batch() -> Value {
-    let at = "2026-11-01T00:00:00.000Z";
+    let at = shared::clock::now();
     let record = |n: usize| {
         let id = uuid::Uuid::now_v7().to_string();
         match n % COLLECTIONS.len() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use serial_test::{parallel, serial};
+use shared::clock;
 use tests::{
     callers::Callers,
     eventually,
@@ -119,6 +120,6 @@ fn a_route_above_the_apis_throttle_gets_no_more_through_than_it_allows() {
 
 /// A queue message with one event.
 fn click(id: &str) -> serde_json::Value {
-    let record = json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": "2026-01-01T00:00:00Z"});
+    let record = json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": clock::now()});
     json!({"messageId": "m", "body": json!({"records": [record]}).to_string()})
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::{accounts::Role, clock};
 use tests::{
     host::{Function, Outcome},
     people::{Person, Town},
@@ -96,7 +96,7 @@ impl Who {
 
 fn one_click(id: &str, link: u32) -> Value {
     let link = link.to_string();
-    let record = json!({"kind": "affiliate_click", "id": id, "linkId": link, "occurredAt": "2026-01-01T00:00:00Z"});
+    let record = json!({"kind": "affiliate_click", "id": id, "linkId": link, "occurredAt": clock::now()});
     json!({"Records": [{"messageId": "m", "body": json!({"records": [record]}).to_string()}]})
 }
 

@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
+use futures_util::TryStreamExt;
 use serde_json::{Value, json};
+use shared::clock;
 use tests::{figures::percentile, host::Outcome};
 
 use super::Bench;
@@ -15,6 +17,9 @@ const ROUNDS: usize = 5;
 pub(crate) async fn print(bench: &Bench) {
     let function = bench.start("write-events", &[]).await;
     let bare = bench.town.database.collection::<Document>("bare");
+    let events = bench.town.database.collection::<Document>("analytics_events");
+    let indexes: Vec<_> = events.list_indexes().await.unwrap().try_collect().await.unwrap();
+    bare.create_indexes(indexes).await.unwrap();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let ids: Vec<String> = (0..RECORDS).map(|_| uuid::Uuid::now_v7().to_string()).collect();
@@ -28,7 +33,7 @@ pub(crate) async fn print(bench: &Bench) {
         let messages: Vec<Value> = ids
             .iter()
             .map(|id| {
-                let record = json!({"kind": "analytics", "id": id, "promptId": "p", "event": "view", "occurredAt": "2026-11-01T00:00:00.000Z"});
+                let record = json!({"kind": "analytics", "id": id, "promptId": "p", "event": "view", "occurredAt": clock::now()});
                 json!({"messageId": id, "body": json!({"records": [record]}).to_string()})
             })
             .collect();

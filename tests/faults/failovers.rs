@@ -72,6 +72,7 @@ async fn follow(case: &str, limit: Duration, call: impl AsyncFn(usize) -> (Strin
     let (first, took) = call(0).await;
     let (mut served, mut outcome) = (0, first.clone());
     while !is_served(&outcome) {
+        assert!(struck.elapsed() < limit, "{case}: not served again: {outcome}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         served += 1;
         outcome = call(served).await.0;

@@ -3,7 +3,7 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use shared::accounts::Role;
+use shared::{accounts::Role, clock};
 
 use crate::{
     host::Outcome,
@@ -185,7 +185,7 @@ fn event_of(function: &str) -> Value {
     match function {
         "write-events" => {
             let click = json!({
-                "kind": "affiliate_click", "id": word(), "linkId": "l", "occurredAt": "2026-01-01T00:00:00Z",
+                "kind": "affiliate_click", "id": word(), "linkId": "l", "occurredAt": clock::now(),
             });
             message(&json!({"records": [click]}))
         }

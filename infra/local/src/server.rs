@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 
 use crate::{
     deploy, folder,
@@ -59,7 +59,10 @@ pub fn spawn(
         if let Some(status) = child.try_wait()? {
             bail!("{name} ended at once with {status}: see {}", path.display());
         }
-        ensure!(started.elapsed() < PATIENCE, "{name} does not listen on port {port}: see {}", path.display());
+        if started.elapsed() > PATIENCE {
+            signal(child.id(), "KILL");
+            bail!("{name} does not listen on port {port}: see {}", path.display());
+        }
         sleep(Duration::from_millis(50));
     }
     Ok(Server { pid: child.id(), port, command, variables })

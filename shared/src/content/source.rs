@@ -18,6 +18,8 @@ use crate::{config, config::ConfigError};
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
 const READ_LIMIT: Duration = Duration::from_secs(2);
+/// A job, or somebody at a slow line (a megabyte at 0.5 Mbit/s), may take longer.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a published file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,10 @@ impl PublishedContent {
             Place::Bucket { bucket, prefix, client } => {
                 let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
                 let put = put.content_type("application/json").body(bytes.into());
-                put.send()
+                let patient = TimeoutConfig::builder().operation_timeout(WRITE_LIMIT).build();
+                put.customize()
+                    .config_override(Builder::new().timeout_config(patient))
+                    .send()
                     .await
                     .map(drop)
                     .map_err(|error| SourceError::Unreachable(DisplayErrorContext(error).to_string()))
