@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bson::doc;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::accounts::Role;
@@ -10,6 +11,7 @@ use tests::{
     host::Function,
     http_event::Answer,
     people::{PASSWORD, Town, newcomer},
+    proxy::Proxy,
     stack::stack,
 };
 
@@ -79,6 +81,22 @@ async fn five_failures_lock_and_the_right_password_does_not_open() {
         assert_eq!(town.audited("security.login.locked").await, 1);
         assert_eq!(town.audited("auth.login.success").await, 0);
     }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
+    let proxy = Proxy::to(stack().mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let town = Town::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await;
+    let ada = town.newcomer().await;
+    let logins = join_all((0..5).map(|_| town.function("auth-login"))).await;
+    proxy.cut();
+    let body = json!({"email": ada["email"], "password": PASSWORD});
+    let answers = join_all(logins.iter().map(|login| login.post("/api/auth/login", &body))).await;
+    assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
+    proxy.restore();
+    town.sign_in(&ada).await;
 }
 
 #[tokio::test]
@@ -196,6 +214,35 @@ async fn a_change_of_nothing_is_refused_and_each_change_has_an_entry_of_its_own(
     let mut actions: Vec<_> = entries.iter().map(|entry| entry.get_str("action").unwrap()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ["admin.user.role_changed", "admin.user.suspended"]);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn accounts_are_listed_by_role_and_status() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let (imported, suspended) = (town.person(Role::User, None).await, town.person(Role::Pro, None).await);
+    for (person, update) in
+        [(&imported, doc! {"$unset": {"status": ""}}), (&suspended, doc! {"$set": {"status": "suspended"}})]
+    {
+        town.users().update_one(doc! {"_id": &person.id}, update).await.unwrap();
+    }
+    let admin = town.function("users-admin").await;
+    for (query, listed) in [
+        ("status=active", vec![&root.id, &imported.id]),
+        ("status=suspended", vec![&suspended.id]),
+        ("role=pro&status=active", vec![]),
+        ("role=user", vec![&imported.id]),
+    ] {
+        let page = admin.get_as(&root.token, &format!("/api/admin/users?{query}")).await;
+        let users = page.body["users"].as_array().unwrap_or_else(|| panic!("{query}: {}", page.text));
+        let ids: Vec<_> = users.iter().map(|user| user["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, listed, "{query}");
+    }
+    for field in ["role", "status"] {
+        let refused = admin.get_as(&root.token, &format!("/api/admin/users?{field}=bogus")).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec![field]), "{}", refused.text);
+    }
 }
 
 #[tokio::test]

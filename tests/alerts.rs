@@ -186,6 +186,43 @@ async fn what_comes_in_a_days_last_minutes_or_days_late_is_told_too() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
+    let town = Town::new().await;
+    let (ada, alerts) = (town.person(Role::User, None).await, town.function("usage-alerts").await);
+    let (consumer, check) = (town.function("write-events").await, town.function("check-usage-alerts").await);
+    let id = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 10})).await;
+    let set = async |threshold: u64| {
+        let path = format!("/api/usage-alerts/{id}");
+        assert_eq!(alerts.patch_as(&ada.token, &path, "", &json!({"threshold": threshold})).await.status, 200);
+    };
+    let use_up_to = async |from: usize, until: usize| {
+        let used: Vec<Value> = (from..until).map(|n| record(&ada.id, n, "2028-02-29T09:00:00Z")).collect();
+        consume(&consumer, &used).await;
+    };
+    let checked = async |hour: u32| {
+        let checked = run(&check, &format!("2028-02-29T{hour}:00:00Z")).await;
+        (checked["fired"].as_u64().unwrap(), checked["told"].as_u64().unwrap())
+    };
+    use_up_to(0, 10).await;
+    assert_eq!(checked(10).await, (4, 1), "100 % of 10");
+    set(50).await;
+    assert_eq!(checked(11).await, (0, 0), "20 % of 50");
+    use_up_to(10, 26).await;
+    assert_eq!(checked(12).await, (1, 0), "52 % of 50, of which nobody asked to hear");
+    use_up_to(26, 40).await;
+    assert_eq!(checked(13).await, (1, 1), "80 % of 50");
+    set(10).await;
+    assert_eq!(checked(14).await, (0, 0), "as it was: told already");
+    let mails = mails(&town, &ada, 2).await;
+    for (level, used) in [(100, "10 of 10"), (80, "40 of 50")] {
+        let text = format!("Your requests for the day 2028-02-29 reached {level} % of the limit: {used}.");
+        let mail = &mails[&format!("Your requests reached {level} % of the limit")];
+        assert!(mail.starts_with(&text), "{mail}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn preferences_say_who_is_told_what() {
     let town = Town::new().await;
     let ada = town.person(Role::Free, None).await;

@@ -56,6 +56,22 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
     assert!(wiretap.take().is_empty(), "the store is not asked for what readers do not know");
 }
 
+#[tokio::test]
+#[parallel(stack)]
+async fn a_category_that_is_no_text_leaves_the_figures_whole() {
+    // Without the cache server, whose figures are everybody's.
+    let town = Town::with("", &stack().mongodb_uri).await;
+    let prompts = [
+        doc! {"_id": "a", "slug": "a", "category": "c", "role": "r"},
+        doc! {"_id": "b", "slug": "b", "category": 7, "role": ["r"]},
+        doc! {"_id": "c", "slug": "c", "category": {"name": "c"}, "role": null},
+    ];
+    town.database.collection("prompts").insert_many(prompts).await.unwrap();
+    let answer = town.function("stats").await.get("/api/stats").await;
+    let expected = json!({"total": 3, "byCategory": {"c": 1}, "byRole": {"r": 1}});
+    assert_eq!((answer.status, &answer.body["prompts"]), (200, &expected), "{}", answer.text);
+}
+
 /// A part of Redis of the test's own, empty.
 async fn own_redis(number: u8) -> Option<String> {
     let url = format!("{}/{number}", stack().redis_url.as_ref()?.trim_end_matches('/'));

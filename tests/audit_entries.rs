@@ -3,14 +3,22 @@
 use std::future::pending;
 
 use axum::Router;
-use bson::Document;
+use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, events::read};
+use shared::{
+    accounts::Role,
+    audit::verify,
+    events::read,
+    mongo::{Lifetime, Mongo},
+};
 use tests::{
     eventually,
-    host::{Function, holds_no_secret, keep_secret},
+    host::{Function, holds_no_secret, keep_secret, seed},
+    own_queue::OwnQueue,
     people::{PASSWORD, Person, Town, newcomer, sign_in, tokens_told},
+    usage_records::hand_over,
+    wiretap::Wiretap,
 };
 use tokio::net::TcpListener;
 
@@ -18,7 +26,7 @@ use self::{
     Outcome::{Failure, Success},
     Who::{AProviderKey, Ada, AnApiKey, Nobody, Root},
 };
-use crate::prompts::made;
+use crate::prompts::{made, path};
 
 /// Who did it, or to what it was done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -255,7 +263,7 @@ fn six_digits(word: &str) -> Option<&str> {
 async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
     let town = Town::new().await;
     let (ada, root) = (town.newcomer().await, town.person(Role::SuperAdmin, None).await);
-    let stored = town.users().find_one(bson::doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
+    let stored = town.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
     let id = stored.get_str("_id").unwrap().to_owned();
     let mut scene = Scene { login: town.function("auth-login").await, town, ada, id };
     keep_secret("Another123");
@@ -321,4 +329,39 @@ async fn an_entry_that_the_queue_took_without_saying_so_is_kept_once() {
     let create = town.function_with("prompt-create", &[("AWS_ENDPOINT_URL", &sqs), ("EVENTS_QUEUE_URL", &queue)]).await;
     made(&create, &ada).await;
     assert_eq!(town.audited("data.prompt.created").await, 1);
+}
+
+/// A repeat of what is done finds nothing to do, and would write no entry.
+#[tokio::test]
+#[parallel(stack)]
+async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
+    let town = Town::new().await;
+    let (ada, queue) = (town.person(Role::User, None).await, OwnQueue::new(&town.stack).await);
+    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let variables = [("MONGODB_URI", uri.as_str()), ("EVENTS_QUEUE_URL", queue.url.as_str())];
+    let (create, edit) = (town.function("prompt-create").await, town.function_with("prompt-edit", &variables).await);
+    let prompts = town.database.collection::<Document>("prompts");
+    let mut removed = 0;
+    for commands in 0..9 {
+        let prompt = made(&create, &ada).await;
+        tap.end_after(commands);
+        let answer = edit.delete_as(&ada.token, &path(&prompt)).await;
+        let stored = prompts.find_one(doc! {"_id": prompt["id"].as_str()}).await.unwrap().unwrap();
+        let is_done = stored.get_bool("active").ok() == Some(false);
+        assert_eq!(answer.status, if is_done { 204 } else { 503 }, "after {commands} commands: {}", answer.text);
+        removed += u64::from(is_done);
+    }
+    let waiting = queue.take().await;
+    println!("{removed} of 9 removed, entries in the queue: {}", waiting.len());
+    assert!(!waiting.is_empty() && removed > waiting.len() as u64, "by one way and by the other");
+    let consumer = town.function("write-events").await;
+    for _ in 0..2 {
+        hand_over(&consumer, &json!(waiting)).await;
+    }
+    assert_eq!(town.audited("data.prompt.deleted").await, removed);
+    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let checked = verify(&mongo, &seed("AUDIT_SEED")).await.unwrap();
+    assert!(checked.intact >= removed && checked.changed.is_empty(), "{checked:?}");
+    queue.delete().await;
 }

@@ -188,6 +188,29 @@ async fn protected_items_never_leak() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn where_nobody_is_asked_who_they_are_only_public_items_exist() {
+    let items = json!([
+        prompt("public", &json!({})),
+        prompt("premium", &json!({"isPremium": true})),
+        prompt("members", &json!({"requiresAuth": true})),
+        prompt("private", &json!({"isPublic": false})),
+    ]);
+    for (binary, total, list) in
+        [("patterns", "totalPatterns", "patterns"), ("learning", "totalResources", "resources")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file = json!({"version": "1.0", total: 4, list: items}).to_string();
+        std::fs::write(folder.path().join(format!("{binary}.json")), file).unwrap();
+        let function = start(binary, folder.path(), 1, "none").await;
+        for (id, status) in [("public", 200), ("premium", 404), ("members", 404), ("private", 404), ("none", 404)] {
+            let answer = function.get(&format!("/api/{binary}/{id}")).await;
+            assert_eq!(answer.status, status, "{binary} {id}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn a_warm_environment_goes_on_serving_while_its_source_is_broken() {
     let scene = Scene::new("prompts", Some(&file(&json!([prompt("a", &json!({}))])))).await;
     assert_eq!(scene.function.get("/api/prompts").await.status, 200);

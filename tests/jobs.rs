@@ -1,18 +1,21 @@
 //! The scheduled jobs, run by hand: what they compute, and that running them twice changes nothing.
 
+use std::time::Duration;
+
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::Database;
+use mongodb::{Database, IndexModel, options::IndexOptions};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
-    mongo::{Lifetime, Mongo},
+    mongo::{Lifetime, Mongo, MongoSettings},
     schema,
 };
 use tests::{
     host::{Function, Outcome},
     stack::{Stack, stack},
+    wiretap::Wiretap,
 };
 
 async fn start(job: &str, stack: &Stack, database: &Database, more: &[(&str, &str)]) -> Function {
@@ -186,7 +189,40 @@ async fn the_real_indexes_are_the_declared_ones() {
         schema::apply(&mongo).await.unwrap();
         assert_eq!(schema::differences(&mongo).await.unwrap(), Vec::<String>::new());
     }
-    let undeclared = mongodb::IndexModel::builder().keys(doc! {"odd": 1}).build();
+    let undeclared = IndexModel::builder().keys(doc! {"odd": 1}).build();
     database.collection::<Document>("prompts").create_index(undeclared).await.unwrap();
     assert_eq!(schema::differences(&mongo).await.unwrap().len(), 1);
+}
+
+/// As an operator finds it who keeps records for another time, or asks more of them, than when it was applied.
+#[tokio::test]
+#[parallel(stack)]
+async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_changes_nothing() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let wiretap = Wiretap::to(stack.mongodb_address()).await;
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let mongo = Mongo::new(MongoSettings::new(uri, database.name()), Lifetime::Environment);
+    let changes = async || {
+        wiretap.take();
+        schema::apply(&mongo).await.unwrap();
+        let commands = wiretap.take();
+        ["create", "collMod", "dropIndexes"].map(|command| commands.get(command).copied().unwrap_or_default())
+    };
+    let all = u64::try_from(schema::COLLECTIONS.len()).unwrap();
+    assert_eq!(changes().await, [all, 0, 0], "the role readWrite has no collMod");
+
+    let usage = database.collection::<Document>("ai_usage");
+    usage.drop_index("occurredAt_1").await.unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let options = IndexOptions::builder().name("occurredAt_1".to_owned()).expire_after(day).build();
+    let index = IndexModel::builder().keys(doc! {"occurredAt": 1}).options(options).build();
+    usage.create_index(index).await.unwrap();
+    let rule = doc! {"$jsonSchema": {"bsonType": "object", "required": ["email"]}};
+    database.run_command(doc! {"collMod": "users", "validator": rule}).await.unwrap();
+    assert_eq!(schema::differences(&mongo).await.unwrap().len(), 3, "one index is missing, another too many");
+
+    assert_eq!(changes().await, [0, 1, 1]);
+    assert_eq!(schema::differences(&mongo).await.unwrap(), Vec::<String>::new());
+    assert_eq!(changes().await, [0, 0, 0]);
 }

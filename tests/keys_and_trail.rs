@@ -258,10 +258,48 @@ async fn a_providers_secret_goes_in_and_never_comes_out() {
     assert_ne!(after.get_str("cipher").unwrap(), stored.get_str("cipher").unwrap());
     let revoked = vault.post_as(&ada.token, &format!("/api/provider-keys/{id}/revoke"), &json!({})).await;
     assert_eq!((revoked.status, &revoked.body["active"]), (200, &json!(false)));
-    assert_eq!(keys.find_one(doc! {}).await.unwrap().unwrap().get_str("cipher").unwrap(), "", "and it is forgotten");
+    let left = keys.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(left.get_str("cipher").unwrap(), "", "and it is forgotten");
+    assert!(left.get_array("allowedModels").unwrap().is_empty(), "nor are its models kept for ever");
+    let listed = vault.get_as(&ada.token, "/api/provider-keys").await;
+    assert_eq!(
+        (&listed.body["keys"][0]["active"], &listed.body["keys"][0]["allowedModels"]),
+        (&json!(false), &json!([]))
+    );
     let short =
         vault.post_as(&ada.token, "/api/provider-keys", &json!({"provider": "groq", "name": "k", "apiKey": "x"})).await;
     assert_eq!((short.status, short.fields()), (422, vec!["apiKey"]));
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let (keys, vault) = (town.function("api-keys").await, town.function("provider-keys").await);
+    let made = make(&keys, &ada.token).await;
+    let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
+    let kept = vault.post_as(&ada.token, "/api/provider-keys", &kept).await;
+    let (made, kept) = (made["id"].as_str().unwrap(), kept.body["id"].as_str().unwrap());
+    let mut lost = 0;
+    for (name, path, body) in [
+        ("api-key", format!("/api/api-keys/{made}/rotate"), json!({})),
+        ("provider-keys", format!("/api/provider-keys/{kept}/rotate"), json!({"apiKey": "fedcba9876543210"})),
+    ] {
+        let functions = join_all((0..2).map(|_| town.function(name))).await;
+        for _ in 0..5 {
+            let rotations = functions.iter().map(|function| function.post_as(&ada.token, &path, &body));
+            let answers = join_all(rotations).await;
+            answers.iter().filter_map(|answer| answer.body["key"].as_str()).for_each(told_once);
+            assert!(answers.iter().any(|answer| answer.status == 200), "{answers:?}");
+            // One after the other, both may win.
+            for answer in answers.iter().filter(|answer| answer.status != 200) {
+                assert_eq!((answer.status, &answer.body["code"]), (409, &json!("key_changed")), "{}", answer.text);
+                lost += 1;
+            }
+        }
+    }
+    println!("of ten times two rotations at once, {lost} were refused");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use tests::{
 };
 use totp_rs::Totp;
 
+use crate::passwords::refuse_entries;
+
 /// Somebody who has just signed in, with the functions that they need.
 struct Scene {
     town: Town,
@@ -206,6 +208,22 @@ async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
     scene.town.users().update_one(doc! {}, doc! {"$set": {"mfa.totpStep": 0_i64}}).await.unwrap();
     assert_eq!(disable(&code_of(&totp, 0)).await, 204);
     assert!(scene.sign_in().await["accessToken"].is_string());
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_factor_whose_entry_is_refused_is_off_again_and_its_owner_hears_of_both() {
+    let scene = Scene::new().await;
+    let begun = scene.enable(&json!({"method": "totp"})).await;
+    let totp = app(&begun);
+    refuse_entries(&scene.town).await;
+    let answer = scene.verify(&code_of(&totp, 0)).await;
+    assert!(answer.status >= 500, "{}", answer.text);
+    for subject in ["Two-step sign-in is on", "Two-step sign-in is off"] {
+        scene.town.mailed(&scene.ada, subject).await;
+    }
+    let status = scene.mfa.get_as(&scene.token, "/api/auth/mfa/status").await;
+    assert_eq!((&status.body["enabled"], &status.body["pending"]), (&json!(false), &Value::Null), "{}", status.text);
 }
 
 #[tokio::test]

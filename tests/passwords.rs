@@ -56,6 +56,32 @@ async fn a_changed_password_ends_every_session() {
     town.mailed(&ada, "Your password was changed").await;
 }
 
+/// From now on the store refuses every entry of the audit trail.
+pub(crate) async fn refuse_entries(town: &Town) {
+    let never = doc! {"collMod": "audit_logs", "validator": {"never": true}};
+    town.database.run_command(never).await.unwrap();
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_owner_hears_of_a_new_password_whose_entry_is_refused() {
+    let town = Town::new().await;
+    let ada = town.newcomer().await;
+    let tokens = town.sign_in(&ada).await;
+    let password = town.function("auth-password").await;
+    assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
+    refuse_entries(&town).await;
+    keep_secret(ANOTHER);
+    let body = json!({"currentPassword": PASSWORD, "newPassword": ANOTHER});
+    let answer = password.post_as(tokens["accessToken"].as_str().unwrap(), "/api/auth/change-password", &body).await;
+    assert!(answer.status >= 500, "{}", answer.text);
+    town.mailed(&ada, "Your password was changed").await;
+    for rest in ["sessions", "password_resets"] {
+        let left = town.database.collection::<Document>(rest).count_documents(doc! {}).await.unwrap();
+        assert_eq!(left, 0, "{rest}");
+    }
+}
+
 #[tokio::test]
 #[parallel(stack)]
 async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {

@@ -1,5 +1,7 @@
 //! How much one account may put into the database, and what it costs.
 
+use std::collections::BTreeSet;
+
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -44,6 +46,31 @@ async fn a_days_changes_fill_no_more_than_their_share() {
     assert_eq!(change("\"2\"", "a").await.status, 200, "what changes nothing fills nothing");
     made(&create, &eve).await;
     assert_eq!(edit.delete_as(&ada.token, &path).await.status, 204, "removing is always possible");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_days_audits_fill_no_more_than_their_share() {
+    let town = Town::new().await;
+    let boss = town.person(Role::OrgAdmin, Some("org")).await;
+    let function = town.function("prompt-audit").await;
+    let url = format!("{}/audit", path(&made(&town.function("prompt-create").await, &boss).await));
+    let audits = town.database.collection::<Document>("prompt_audits");
+    let fill = async |days_ago: i64| {
+        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let audit = doc! {
+            "_id": days_ago.to_string(), "promptId": "another", "version": days_ago, "auditedBy": &boss.id,
+            "auditedAt": at, "issues": ["x".repeat(2_500_000)],
+        };
+        audits.insert_one(audit).await.unwrap();
+    };
+    let add = async || function.post_as(&boss.token, &url, &json!({"auditType": "full", "overallScore": 1})).await;
+    fill(1).await;
+    assert_eq!(add().await.status, 201, "yesterday is over");
+    fill(0).await;
+    let refused = add().await;
+    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("limit_reached")), "{}", refused.text);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
 }
 
 #[tokio::test]
@@ -127,6 +154,38 @@ async fn a_copy_is_replaced_whole_and_500_are_kept() {
     let own = format!("/api/prompts/collections/{}", first.body["id"].as_str().unwrap());
     assert_eq!(kept.delete_as(&ada.token, &own).await.status, 204);
     assert_eq!(keep(copy("One more", "c", Value::Null)).await.status, 201, "there is room again");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn long_copies_come_in_pages_that_an_answer_holds() {
+    let town = Town::new().await;
+    let ada = town.person(Role::Free, None).await;
+    // Each quote and line break is escaped twice on its way, in the answer and around it.
+    let content = "\"so long\"\n".repeat(5_000);
+    let at = clock::to_bson(clock::now());
+    // As many as there may be, all kept at once.
+    let copies = (0..collections::LIMIT).map(|n| {
+        doc! {
+            "_id": format!("k{n}"), "userId": &ada.id, "promptId": "mine", "originalPromptId": "eng-001",
+            "title": format!("t{n}"), "content": &content, "originalContent": &content, "createdAt": at, "updatedAt": at,
+        }
+    });
+    town.database.collection::<Document>("prompt_collections").insert_many(copies).await.unwrap();
+    let kept = town.function("prompt-collections").await;
+    let url = "/api/prompts/collections?limit=100";
+    let (mut seen, mut next) = (BTreeSet::new(), url.to_owned());
+    loop {
+        let page = kept.get_as(&ada.token, &next).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(Value::from(page.text).to_string().len() < 6_000_000, "as Lambda is handed it");
+        for copy in page.body["collections"].as_array().unwrap() {
+            assert!(seen.insert(copy["id"].as_str().unwrap().to_owned()), "twice: {}", copy["id"]);
+        }
+        let Some(cursor) = page.body["nextCursor"].as_str() else { break };
+        next = format!("{url}&cursor={cursor}");
+    }
+    assert_eq!(seen.len() as u64, collections::LIMIT);
 }
 
 /// Whatever a client says of itself: its address is the connection's.

@@ -1,13 +1,15 @@
 //! Revisions of a prompt: one for each change, of two editors one wins, and nothing that was is lost.
 
+use bson::{Document, doc};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
     accounts::Role,
+    clock,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
-    prompts::revisions::follow,
+    prompts::revisions::{follow, keep_imported},
 };
 use tests::people::Town;
 
@@ -98,8 +100,11 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     // The file is imported again: whoever read the second revision must not overwrite it.
     let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
     let mut items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
-    follow(&mongo, &mut items).await.unwrap();
+    let followed = follow(&mongo, &mut items).await.unwrap();
     store.import(Kind::Prompts, &items).await.unwrap();
+    for _ in 0..2 {
+        keep_imported(&mongo, &followed).await.unwrap();
+    }
     let late = edit.patch_as(&root.token, "/api/prompts/old", "\"2\"", &json!({"title": "Late"})).await;
     assert_eq!(late.status, 412);
     let next = edit.patch_as(&root.token, "/api/prompts/old", "\"3\"", &json!({"title": "Next"})).await;
@@ -127,4 +132,70 @@ async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
     let told: Vec<_> =
         kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
     assert_eq!(told, [(7, Some("Newer")), (6, Some("New")), (5, Some("Old"))], "{}", list.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
+    let town = Town::new().await;
+    let root = town.person(Role::SuperAdmin, None).await;
+    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let store = Store::new(mongo.clone());
+    let (edit, revisions) = (town.function("prompt-edit").await, town.function("prompt-revisions").await);
+    let item = |slug: &str| {
+        let Value::Object(item) = json!({"id": "old", "slug": slug, "title": "Old", "content": "c"}) else { panic!() };
+        vec![item]
+    };
+    let change = async |etag: &str, title: &str| {
+        let changed = edit.patch_as(&root.token, "/api/prompts/old", etag, &json!({"title": title})).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    };
+    store.import(Kind::Prompts, &item("old")).await.unwrap();
+    change("\"1\"", "New").await;
+
+    let another = doc! {"_id": "another", "slug": "taken", "title": "t", "content": "c"};
+    town.database.collection::<Document>("prompts").insert_one(another).await.unwrap();
+    let mut refused = item("taken");
+    follow(&mongo, &mut refused).await.unwrap();
+    assert!(store.import(Kind::Prompts, &refused).await.is_err(), "the slug is another prompt's");
+    change("\"2\"", "Newer").await;
+
+    let mut mended = item("old");
+    let followed = follow(&mongo, &mut mended).await.unwrap();
+    store.import(Kind::Prompts, &mended).await.unwrap();
+    keep_imported(&mongo, &followed).await.unwrap();
+    change("\"4\"", "Newest").await;
+    let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
+    let kept = list.body["revisions"].as_array().unwrap();
+    let told: Vec<_> = kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["reason"].as_str())).collect();
+    assert_eq!(told, [(5, None), (4, Some("imported")), (3, None), (2, None), (1, None)], "{}", list.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn long_revisions_come_in_pages_that_an_answer_holds() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let prompt = made(&town.function("prompt-create").await, &ada).await;
+    // Each quote and line break is escaped twice on its way, in the answer and around it.
+    let content = "\"so long\"\n".repeat(10_000);
+    let long = (2..=80_i64).map(|revision| {
+        doc! {
+            "_id": revision.to_string(), "promptId": prompt["id"].as_str(), "revision": revision, "changes": [],
+            "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::to_bson(clock::now()),
+        }
+    });
+    town.database.collection::<Document>("prompt_revisions").insert_many(long).await.unwrap();
+    let revisions = town.function("prompt-revisions").await;
+    let url = format!("{}/revisions?limit=100", path(&prompt));
+    let (mut seen, mut next) = (Vec::new(), url.clone());
+    loop {
+        let page = revisions.get_as(&ada.token, &next).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(Value::from(page.text).to_string().len() < 6_000_000, "as Lambda is handed it");
+        seen.extend(page.body["revisions"].as_array().unwrap().iter().map(|r| r["revision"].as_i64().unwrap()));
+        let Some(cursor) = page.body["nextCursor"].as_str() else { break };
+        next = format!("{url}&cursor={cursor}");
+    }
+    assert_eq!(seen, (1..=80).rev().collect::<Vec<_>>());
 }

@@ -1,6 +1,6 @@
 //! Who may read and change which prompt, and what the trail says of it.
 
-use bson::Document;
+use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::accounts::Role;
@@ -79,6 +79,39 @@ async fn another_organisations_admin_reads_what_is_public_and_changes_nothing() 
         assert_eq!(desk.answers(&person, &private).await, [404, 404, audit, 404, 404], "{who}");
     }
     assert_eq!(desk.answers(&boss, &public).await, [200, 204, 404, 404, 404], "their own's, until it is removed");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_audit_is_read_by_who_may_read_its_prompt() {
+    let town = Town::new().await;
+    let (free, pro, root) = (
+        town.person(Role::Free, None).await,
+        town.person(Role::Pro, None).await,
+        town.person(Role::SuperAdmin, None).await,
+    );
+    let prompts =
+        [("public", doc! {}), ("members", doc! {"requiresAuth": true}), ("premium", doc! {"isPremium": true})];
+    let prompts = prompts.into_iter().chain([("draft", doc! {"status": "draft"})]).map(|(id, flags)| {
+        let mut prompt = doc! {"_id": id, "slug": id, "title": id, "content": "c"};
+        prompt.extend(flags);
+        prompt
+    });
+    town.database.collection::<Document>("prompts").insert_many(prompts).await.unwrap();
+    let audit = town.function("prompt-audit").await;
+    for (id, expected) in [
+        ("public", [200, 200, 200, 200]),
+        ("members", [404, 200, 200, 200]),
+        ("premium", [404, 404, 200, 200]),
+        ("draft", [404, 404, 404, 200]),
+    ] {
+        let path = format!("/api/prompts/{id}/audit");
+        let mut told = vec![audit.get(&path).await.status];
+        for person in [&free, &pro, &root] {
+            told.push(audit.get_as(&person.token, &path).await.status);
+        }
+        assert_eq!(told, expected, "{id}");
+    }
 }
 
 #[tokio::test]

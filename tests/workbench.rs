@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, usage::cost_micros, workbench::CONTRACTS};
+use shared::{accounts::Role, clock, usage::cost_micros, workbench::CONTRACTS};
 use tests::{
     eventually,
     host::{Function, Outcome},
@@ -249,6 +249,30 @@ async fn a_days_quota_holds_however_many_start_at_once() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn a_days_runs_fill_no_more_than_their_share() {
+    let town = Town::new().await;
+    let ada = town.person(Role::User, None).await;
+    let start = town.function("workbench-runs").await;
+    let runs = town.database.collection::<Document>("workbench_runs");
+    let fill = async |days_ago: i64| {
+        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let full = doc! {
+            "_id": days_ago.to_string(), "userId": &ada.id, "runId": format!("{days_ago}-days-ago"), "status": "success",
+            "costMicros": 0_i64, "createdAt": at, "output": "x".repeat(5_000_000),
+        };
+        runs.insert_one(full).await.unwrap();
+    };
+    fill(1).await;
+    assert_eq!(start.post_as(&ada.token, URL, &run("first-run")).await.status, 201, "yesterday is over");
+    fill(0).await;
+    let refused = start.post_as(&ada.token, URL, &run("second-run")).await;
+    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("limit_reached")), "{}", refused.text);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
+    assert_eq!(start.post_as(&ada.token, URL, &run("first-run")).await.status, 200, "what was started is there");
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn a_pending_run_ends_after_fifteen_minutes() {
     let town = Town::new().await;
     let ada = town.person(Role::User, None).await;
@@ -262,7 +286,7 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
     assert_eq!(sweep(&job, at(60_000)).await, json!({"runsEnded": 0, "usageSent": 0}), "twice is once");
     let ended = one.get_as(&ada.token, &format!("{URL}/left-alone")).await;
     assert_eq!((&ended.body["status"], &ended.body["costMicros"]), (&json!("error"), &Value::Null), "{}", ended.text);
-    assert_eq!(ended.body["completedAt"], json!(shared::clock::rfc3339(at(0))));
+    assert_eq!(ended.body["completedAt"], json!(clock::rfc3339(at(0))));
 
     // Whoever comes late has paid the provider all the same: that is kept, or it is said that it is not.
     let away = town.function_with("workbench-run", &[NO_QUEUE]).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bson::doc;
 use mongodb::Database;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::{
@@ -73,10 +74,19 @@ impl Parts {
             Some(true) => State::Up,
             Some(false) => State::Away,
         };
-        let queue = state("the events queue", self.queue.answers().await);
-        let content = state("the published content", self.content.answers(Kind::Prompts).await);
+        // Boxed: the SDK's futures are large.
+        let queue = state("the events queue", in_time(Box::pin(self.queue.answers())).await);
+        let content = state("the published content", in_time(Box::pin(self.content.answers(Kind::Prompts))).await);
         let ready = [mongodb, cache, queue, content].iter().all(|state| *state != State::Away);
         Readiness { ready, mongodb, cache, queue, content }
+    }
+}
+
+/// What takes longer than [`LIMIT`] is an error: the SDK's own limits, its retries included, are longer.
+async fn in_time<E: std::fmt::Display>(answer: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    match timeout(LIMIT, answer).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(late) => Err(late.to_string()),
     }
 }
 
@@ -88,5 +98,18 @@ fn state<T, E: std::fmt::Display>(part: &str, answer: Result<T, E>) -> State {
             tracing::warn!(part, %error, "a part is away");
             State::Away
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn a_part_that_never_answers_is_away() {
+        let late = in_time(pending::<Result<(), String>>()).await;
+        assert_eq!(state("silent", late), State::Away);
+        assert_eq!(state("quick", in_time(ready(Ok::<_, String>(()))).await), State::Up);
     }
 }

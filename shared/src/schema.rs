@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::{IndexModel, options::IndexOptions};
+use mongodb::{
+    Database, IndexModel,
+    options::{CreateCollectionOptions, IndexOptions},
+};
 
 use crate::{
     clock,
@@ -114,7 +118,10 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "prompt_revisions",
         indexes: &[unique(&[("promptId", 1), ("revision", 1)]), lookup(&[("changedBy", 1), ("createdAt", 1)])],
     },
-    Collection { name: "prompt_audits", indexes: &[unique(&[("promptId", 1), ("version", 1)])] },
+    Collection {
+        name: "prompt_audits",
+        indexes: &[unique(&[("promptId", 1), ("version", 1)]), lookup(&[("auditedBy", 1), ("auditedAt", 1)])],
+    },
     Collection {
         name: "prompt_collections",
         indexes: &[
@@ -159,7 +166,7 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "usage_alert_firings",
         indexes: &[
-            unique(&[("alertId", 1), ("periodStart", 1), ("level", 1)]),
+            unique(&[("alertId", 1), ("periodStart", 1), ("level", 1), ("threshold", 1)]),
             lookup(&[("periodStart", 1)]),
             lookup(&[("told", 1)]),
             expire(&[("at", 1)], 400),
@@ -205,10 +212,14 @@ impl Index {
             Rule::Unique => options.unique = Some(true),
             Rule::UniqueIfPresent => (options.unique, options.sparse) = (Some(true), Some(true)),
             Rule::LookupIfPresent => options.sparse = Some(true),
-            Rule::ExpireAfterDays(days) => options.expire_after = Some(Duration::from_secs(days * 24 * 3600)),
+            Rule::ExpireAfterDays(days) => options.expire_after = Some(in_days(days)),
         }
         IndexModel::builder().keys(keys).options(options).build()
     }
+}
+
+const fn in_days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
 }
 
 /// The first day that is whole for certain in a collection whose documents go after `kept_days`: what is computed
@@ -217,19 +228,32 @@ pub fn whole_since(kept_days: u64, now: Timestamp) -> Timestamp {
     clock::start_of_day(now, i64::try_from(kept_days).unwrap_or(i64::MAX) - 2)
 }
 
-/// Makes every collection, index and validator that is missing. Safe to repeat; never drops.
-pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
+/// Makes every collection, index and validator that is missing. Safe to repeat; drops nothing but an index whose
+/// documents are to expire at another time, which it makes anew.
+///
+/// The role `readWrite` is enough, unless a collection that there is gets another validator.
+pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
     let existing = existing(mongo).await?;
     for collection in COLLECTIONS {
-        if !existing.contains_key(collection.name) {
-            mongo.run(WORK_LIMIT, async |database| database.create_collection(collection.name).await).await?;
-        }
-        let validator = validators::validator(collection.name);
-        if let Some(validator) =
-            validator.filter(|validator| existing.get(collection.name) != Some(&Some(validator.clone())))
-        {
-            let set = doc! {"collMod": collection.name, "validator": validator};
-            mongo.run(WORK_LIMIT, async |database| database.run_command(set).await).await?;
+        let name = collection.name;
+        let validator = validators::validator(name);
+        match existing.get(name) {
+            None => {
+                let options = CreateCollectionOptions::builder().validator(validator).build();
+                mongo
+                    .run(WORK_LIMIT, async |database| database.create_collection(name).with_options(options).await)
+                    .await?;
+            }
+            Some(real) => {
+                if let Some(validator) = validator.filter(|validator| real.as_ref() != Some(validator)) {
+                    let set = doc! {"collMod": name, "validator": validator};
+                    let set = mongo.run(WORK_LIMIT, async |database| database.run_command(set).await).await;
+                    set.with_context(|| {
+                        format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
+                    })?;
+                }
+                drop_other_expiries(mongo, collection).await?;
+            }
         }
         if !collection.indexes.is_empty() {
             let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
@@ -238,6 +262,24 @@ pub async fn apply(mongo: &Mongo) -> Result<(), Error> {
                     database.collection::<Document>(collection.name).create_indexes(models).await
                 })
                 .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops the indexes that `createIndexes` would refuse to change: those by which documents expire at another time than
+/// is declared.
+async fn drop_other_expiries(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
+    let options = real_indexes(mongo, collection.name).await?.into_iter().filter_map(|index| index.options);
+    let real: BTreeMap<_, _> =
+        options.map(|options| (options.name.unwrap_or_default(), options.expire_after)).collect();
+    for index in collection.indexes {
+        let Rule::ExpireAfterDays(days) = index.rule else { continue };
+        let name = index.name();
+        if real.get(&name).is_some_and(|expiry| *expiry != Some(in_days(days))) {
+            let drop =
+                async |database: Database| database.collection::<Document>(collection.name).drop_index(name).await;
+            mongo.run(WORK_LIMIT, drop).await?;
         }
     }
     Ok(())
@@ -255,11 +297,7 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
         if *validator != validators::validator(collection.name) {
             lines.push(format!("{}: the validator is another one", collection.name));
         }
-        let real: Vec<IndexModel> = mongo
-            .run(WORK_LIMIT, async |database| {
-                database.collection::<Document>(collection.name).list_indexes().await?.try_collect().await
-            })
-            .await?;
+        let real = real_indexes(mongo, collection.name).await?;
         let real: BTreeSet<String> = real.iter().map(describe).filter(|line| !line.starts_with("_id_ ")).collect();
         let declared: BTreeSet<String> = collection.indexes.iter().map(|index| describe(&index.model())).collect();
         lines.extend(declared.difference(&real).map(|index| format!("{}: {index} is missing", collection.name)));
@@ -268,9 +306,17 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
+/// The indexes that a collection has.
+async fn real_indexes(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, Error> {
+    let list = async |database: Database| {
+        database.collection::<Document>(collection).list_indexes().await?.try_collect().await
+    };
+    mongo.run(WORK_LIMIT, list).await
+}
+
 /// The collections that there are, each with its validator.
 async fn existing(mongo: &Mongo) -> Result<BTreeMap<String, Option<Document>>, Error> {
-    let list = async |database: mongodb::Database| database.list_collections().await?.try_collect::<Vec<_>>().await;
+    let list = async |database: Database| database.list_collections().await?.try_collect::<Vec<_>>().await;
     let collections = mongo.run(WORK_LIMIT, list).await?.into_iter();
     let validator = |validator: Option<Document>| validator.filter(|rule| !rule.is_empty());
     Ok(collections.map(|collection| (collection.name, validator(collection.options.validator))).collect())

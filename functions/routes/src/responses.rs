@@ -20,7 +20,7 @@ const STANDARD: [(StatusCode, &str); 9] = [
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON."),
     (StatusCode::UNPROCESSABLE_ENTITY, "A field is not acceptable; `errors` names it."),
     (StatusCode::TOO_MANY_REQUESTS, "Wait as long as Retry-After says."),
-    (StatusCode::SERVICE_UNAVAILABLE, "A server is away, and nothing was done: try again shortly."),
+    (StatusCode::SERVICE_UNAVAILABLE, "A server is away, and it may or may not have been done: try again shortly."),
 ];
 
 /// Adds the standard problems to each operation, a body to every problem, and the descriptions that `OpenAPI` asks for.

@@ -58,7 +58,7 @@ pub enum Changed {
     LastSuperAdmin,
 }
 
-/// Accounts that `principal` may see, from `cursor` on.
+/// Accounts that `principal` may see, from `cursor` on; 422 for a role that nobody can have.
 pub async fn list(
     mongo: &Mongo,
     principal: &Principal,
@@ -67,6 +67,7 @@ pub async fn list(
     cursor: Option<Cursor>,
 ) -> Result<UserPage, Problem> {
     let mut query = reach(principal)?;
+    known(&filter.role, &()).map_err(|error| Problem::invalid_field("role", error.message()))?;
     if let (Role::SuperAdmin, Some(organization)) = (principal.role(), &filter.organization_id) {
         query.insert("organizationId", organization);
     }
@@ -74,7 +75,9 @@ pub async fn list(
         query.insert("role", role.name());
     }
     if let Some(status) = filter.status {
-        query.insert("status", bson::serialize_to_bson(&status).map_err(Problem::internal)?);
+        // An account that is stored without a status is active.
+        let operator = if status == Status::Active { "$ne" } else { "$eq" };
+        query.insert("status", doc! {operator: "suspended"});
     }
     if let Some(Cursor(_, last)) = cursor {
         query.insert("_id", doc! {"$gt": last});

@@ -14,7 +14,7 @@ const PER_ACCOUNT: u64 = 5;
 const PER_ADDRESS: u64 = 20;
 
 /// Counts attempts before they are made, so that no number of them at once gets past the limit; a
-/// success takes its account's count back.
+/// success takes its account's count back, and one that could not be made takes back its own.
 pub struct Lockout {
     cache: Cache,
 }
@@ -57,6 +57,13 @@ impl Lockout {
         self.cache.delete(&account_key(email)).await;
         self.cache.subtract(&address_key(caller), 1).await;
     }
+
+    /// The attempt could not be made after all: nobody learnt whether the password was right.
+    pub async fn give_back(&self, email: &Email, caller: &Caller) {
+        for key in [account_key(email), address_key(caller)] {
+            self.cache.subtract(&key, 1).await;
+        }
+    }
 }
 
 fn account_key(email: &Email) -> String {
@@ -85,6 +92,20 @@ mod tests {
         }
         assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Locked { first: true, .. }));
         assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Locked { first: false, .. }));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_does_not_count() {
+        let (lockout, caller) = (Lockout::new(Cache::in_process()), Caller::default());
+        let email = Email::parse("a@example.com").expect("good");
+        for _ in 0..30 {
+            assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
+            lockout.give_back(&email, &caller).await;
+        }
+        for _ in 0..5 {
+            assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
+        }
+        assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Locked { first: true, .. }));
     }
 
     #[tokio::test]

@@ -87,7 +87,14 @@ impl Login {
             }
             return Err(problem);
         }
-        let user = self.users.by_email(email).await?;
+        let user = match self.users.by_email(email).await {
+            Ok(user) => user,
+            Err(error) => {
+                // Or an outage would lock out whoever tries their right password a few times.
+                self.lockout.give_back(email, caller).await;
+                return Err(error.into());
+            }
+        };
         let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
         let right = password.matches(stored);
         let upgraded = stored.filter(|_| right).and_then(|stored| password.upgrade(stored));

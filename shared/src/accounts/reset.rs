@@ -90,12 +90,16 @@ impl PasswordResets {
         Ok(self.mongo.run(REQUEST_LIMIT, take).await?.map(|reset| reset.user_id))
     }
 
-    /// Tells the owner that the password is another one; other links of theirs count no more.
-    pub async fn changed(&self, user: &User) -> Result<(), mongo::Error> {
-        let others = doc! {"userId": &user.id};
-        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).delete_many(others).await).await?;
+    /// Tells the owner that the password is another one; other links of theirs count no more. What fails is logged, and
+    /// no error: an error's answer would deny what is done.
+    pub async fn changed(&self, user: &User) {
+        // The owner first: they can help themselves if the rest fails.
         self.outbox.tell(&user.id, &user.email, Template::PasswordChanged).await;
-        Ok(())
+        let others = doc! {"userId": &user.id};
+        let delete = async |database: Database| collection(&database).delete_many(others).await;
+        if let Err(error) = self.mongo.run(REQUEST_LIMIT, delete).await {
+            tracing::error!(user_id = user.id, %error, "other links to a new password count until their hour is over");
+        }
     }
 }
 

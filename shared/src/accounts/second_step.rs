@@ -152,11 +152,27 @@ impl SecondStep {
             Some(VerifyAnswer::Enabled(_)) => Action::MfaEnabled,
             Some(VerifyAnswer::SteppedUp(_)) => Action::MfaVerified,
         };
-        self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await?;
         if action == Action::MfaEnabled {
+            // It is on: the owner is told before anything else can fail.
             self.mfa.tell(&user, Template::MfaEnabled).await;
         }
+        if let Err(problem) = self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await {
+            if action == Action::MfaEnabled {
+                self.take_back(&user).await;
+            }
+            return Err(problem);
+        }
         answer.ok_or_else(wrong_code)
+    }
+
+    /// Turns off a factor whose recovery codes nobody is told, so that its owner can set it up anew.
+    async fn take_back(&self, user: &User) {
+        match self.mfa.disable(&self.guard.users, user).await {
+            Ok(()) => self.mfa.tell(user, Template::MfaDisabled).await,
+            Err(problem) => {
+                tracing::error!(user_id = user.id, ?problem, "a factor is on whose recovery codes nobody knows");
+            }
+        }
     }
 
     /// What follows a right code of the factor that is on.
@@ -206,9 +222,9 @@ impl SecondStep {
             return Err(wrong_code());
         }
         self.mfa.disable(&self.guard.users, &user).await?;
-        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await?;
+        // It is off: the owner is told before anything else can fail.
         self.mfa.tell(&user, Template::MfaDisabled).await;
-        Ok(())
+        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await
     }
 
     /// The account behind a challenge, else the one that is signed in: its id and session version.

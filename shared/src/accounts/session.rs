@@ -177,9 +177,12 @@ impl Sessions {
         self.delete(doc! {"familyId": family_id, "userId": user_id}).await
     }
 
-    /// Deletes every session of an account whose session version has just moved on.
-    pub async fn forget_all(&self, user_id: &str) -> Result<(), mongo::Error> {
-        self.delete(doc! {"userId": user_id}).await
+    /// Deletes every session of an account whose session version has just moved on. When that fails it is logged, and
+    /// no error: they count no more, deleted or not.
+    pub async fn forget_all(&self, user_id: &str) {
+        if let Err(error) = self.delete(doc! {"userId": user_id}).await {
+            tracing::warn!(user_id, %error, "sessions that are over stay in the store until they expire");
+        }
     }
 
     async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {

@@ -114,9 +114,10 @@ impl Users {
             doc! {"$filter": {"input": {"$ifNull": ["$endedSessions", []]}, "cond": {"$gt": ["$$this.at", old]}}};
         let update = vec![doc! {"$set": {"endedSessions": {"$concatArrays": [keep, [ended]]}}}];
         let set = async |database| collection(&database).update_one(doc! {"_id": id}, update).await;
-        self.mongo.run(REQUEST_LIMIT, set).await?;
+        let outcome = self.mongo.run(REQUEST_LIMIT, set).await;
+        // A failure may have ended it all the same: only the answer was lost.
         self.lookup.forget(id).await;
-        Ok(())
+        outcome.map(drop)
     }
 
     /// Changes an account; returns it as it is now, or `None` when there is none.
@@ -131,7 +132,8 @@ impl Users {
         self.run(id, filter, update, true).await
     }
 
-    /// To be called after a change that was made elsewhere, such as in a transaction.
+    /// To be called after a change that was made elsewhere, such as in a transaction, and after one that failed: it may
+    /// be made all the same.
     pub async fn changed(&self, id: &str) {
         self.lookup.forget(id).await;
     }
@@ -146,11 +148,12 @@ impl Users {
         let change = async |database: Database| {
             collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
         };
-        let user = self.mongo.run(REQUEST_LIMIT, change).await?;
-        if visible && user.is_some() {
+        let outcome = self.mongo.run(REQUEST_LIMIT, change).await;
+        // A failure may have changed it all the same: only the answer was lost.
+        if visible && !matches!(outcome, Ok(None)) {
             self.lookup.forget(id).await;
         }
-        Ok(user)
+        outcome
     }
 
     /// Boxed: every guarded handler holds this future, and the driver's within it is large.
@@ -167,4 +170,26 @@ fn new_password(hash: String) -> Document {
 /// `users`.
 pub(super) fn collection(database: &Database) -> Collection<User> {
     database.collection("users")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mongo::{Lifetime, MongoSettings};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn no_copy_outlives_a_change_that_may_have_been_made() {
+        let nowhere = MongoSettings::new("mongodb://127.0.0.1:1/?directConnection=true".to_owned(), "test");
+        let users = Users::new(Mongo::new(nowhere, Lifetime::Environment), Cache::in_process());
+        let account: Account = serde_json::from_value(json!({
+            "id": "u", "email": "", "name": "", "role": "user", "plan": "free", "status": "active", "sessionVersion": 0,
+            "endedSessions": [], "mfaEnabled": false, "createdAtMs": 0,
+        }))
+        .expect("an account");
+        users.lookup.get("u", async || Ok::<_, mongo::Error>(Some(account))).await.expect("at hand");
+        assert!(users.find("u").await.expect("a copy").is_some());
+        assert!(users.set_password("u", "hash".into()).await.is_err());
+        assert!(users.find("u").await.is_err(), "the store is asked, which is away");
+    }
 }

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Events may arrive up to 7 days late, and one that came just before midnight is first seen by a run after it: so the
-/// days that can still change are these and today.
+/// days that can still change are these and today. An event that comes later still, out of a dead-letter queue, is
+/// counted when the job is run with `{"at": …}` of its day.
 const OPEN_DAYS: i64 = OLDEST_DAYS + 1;
 
 /// What a run did.

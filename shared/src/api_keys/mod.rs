@@ -8,3 +8,10 @@ pub use platform::{
     ACTIVE_LIMIT, ApiKeyPage, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys,
 };
 pub use vault::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret};
+
+use crate::http::Problem;
+
+/// 409 for who rotates a key at the same time as somebody else, who was faster.
+fn changed_meanwhile() -> Problem {
+    Problem::conflict("key_changed", "This key was changed meanwhile: look at it, then try again.")
+}

@@ -18,7 +18,10 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::token::{self, Token};
+use super::{
+    changed_meanwhile,
+    token::{self, Token},
+};
 use crate::{
     accounts::{Account, Guarded, Status, Users, bearer, display_name, insert_below, sign_in_again, suspended},
     cache::{Cache, Lookup},
@@ -274,7 +277,7 @@ impl ApiKeys {
     }
 
     /// A new secret for a key of this account; the one before counts a day longer. `None` when there is no
-    /// such key in use, 409 when it has expired: its new secret would not count either.
+    /// such key in use, 409 when it has expired, since its new secret would not count either, or was changed meanwhile.
     pub async fn rotate(&self, user_id: &str, key_id: &str) -> Result<Option<NewApiKey>, Problem> {
         let mine = doc! {"_id": key_id, "userId": user_id, "revoked": false};
         let find = async |database| collection(&database).find_one(mine.clone()).await;
@@ -291,8 +294,13 @@ impl ApiKeys {
         // Of two rotations at once one wins: the other's secret was never told to anybody.
         let mut guard = mine.clone();
         guard.insert("secretHmac", &key.secret_hmac);
-        let key = self.update(guard, set).await?;
-        Ok(key.map(|key| NewApiKey { key: text, view: view(&key, clock::now()) }))
+        let outcome = self.update(guard, set).await;
+        if outcome.is_err() {
+            // It may be done all the same: only the answer was lost.
+            self.lookup.forget(&key.public_id).await;
+        }
+        let key = outcome?.ok_or_else(changed_meanwhile)?;
+        Ok(Some(NewApiKey { key: text, view: view(&key, clock::now()) }))
     }
 
     /// Ends a key of this account at once; `None` when there is no such key. Twice is once.

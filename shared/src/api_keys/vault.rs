@@ -11,11 +11,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::changed_meanwhile;
 use crate::{
     accounts::{display_name, insert_below},
     clock,
     config::ConfigError,
-    http::{Cursor, Page},
+    http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
     mongo::{self, Mongo, REQUEST_LIMIT},
@@ -84,7 +85,7 @@ pub struct ProviderKeyView {
     pub name: String,
     /// The secret's last four characters.
     pub last4: String,
-    /// Models that it may be used for; any when empty.
+    /// Models that it may be used for; any when empty. A revoked key has none left.
     pub allowed_models: Vec<String>,
     /// Micro-dollars a month.
     pub monthly_limit_micros: Option<u64>,
@@ -115,6 +116,7 @@ struct ProviderKey {
     user_id: String,
     provider: Provider,
     name: String,
+    /// Empty once the key is revoked.
     cipher: String,
     /// Counts up with each secret.
     key_version: i64,
@@ -186,13 +188,13 @@ impl ProviderKeys {
         Ok(made.then_some(view))
     }
 
-    /// A new secret for a key in use; `None` when the account has no such key.
+    /// A new secret for a key in use; `None` when the account has no such key, 409 when it was changed meanwhile.
     pub async fn rotate(
         &self,
         user_id: &str,
         key_id: &str,
         secret: &SecretString,
-    ) -> Result<Option<ProviderKeyView>, mongo::Error> {
+    ) -> Result<Option<ProviderKeyView>, Problem> {
         let mine = doc! {"_id": key_id, "userId": user_id, "active": true};
         let find = async |database| collection(&database).find_one(mine.clone()).await;
         let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
@@ -201,15 +203,17 @@ impl ProviderKeys {
             "cipher": self.seal(user_id, key_id, version, secret), "keyVersion": version, "last4": last4(secret),
             "rotatedAt": clock::to_bson(clock::now()),
         }};
-        // Of two rotations at once the second starts from the first one's version.
+        // Of two rotations at once one wins.
         let mut guard = mine.clone();
         guard.insert("keyVersion", key.key_version);
-        self.update(guard, set).await
+        Ok(Some(self.update(guard, set).await?.ok_or_else(changed_meanwhile)?))
     }
 
-    /// Ends the use of a key and forgets its secret; `None` when the account has no such key. Twice is once.
+    /// Ends the use of a key and forgets its secret and its models, which would fill the store for ever; `None` when
+    /// the account has no such key. Twice is once.
     pub async fn revoke(&self, user_id: &str, key_id: &str) -> Result<Option<ProviderKeyView>, mongo::Error> {
-        self.update(doc! {"_id": key_id, "userId": user_id}, doc! {"$set": {"active": false, "cipher": ""}}).await
+        let blank = doc! {"$set": {"active": false, "cipher": "", "allowedModels": []}};
+        self.update(doc! {"_id": key_id, "userId": user_id}, blank).await
     }
 
     async fn update(&self, filter: Document, update: Document) -> Result<Option<ProviderKeyView>, mongo::Error> {

@@ -100,7 +100,7 @@ impl Action {
         )
     }
 
-    /// Whether the entry must be in the store before the answer leaves.
+    /// Whether the entry must be in the store, or while that is away in the queue, before the answer leaves.
     pub fn must_be_stored(self) -> bool {
         self.category() != Category::Data || self.severity() > Severity::Info
     }

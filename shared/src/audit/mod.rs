@@ -1,11 +1,12 @@
 //! The audit trail: who did what to whom, and how it ended.
 //!
-//! What concerns sign-in, security or administration, or is graver than information, is in the store
-//! before the answer leaves; the rest may wait in the queue. Entries hold ids, never addresses, and a
-//! code over their content, made with a key that the store does not have.
+//! What concerns sign-in, security or administration, or is graver than information, is in the store, or while that is
+//! away in the queue, before the answer leaves; the rest may wait in the queue, or while that is away goes into the
+//! store. Entries hold ids, never addresses, and a code over their content, made with a key that the store does not
+//! have.
 //!
-//! Environment: `AUDIT_SEED` (secret), of which that key is made; for what may wait also `EVENTS_QUEUE_URL`. It is of no
-//! other use, so that whoever checks the trail needs no secret that opens anything.
+//! Environment: `AUDIT_SEED` (secret), of which that key is made; it is of no other use, so that whoever checks the
+//! trail needs no secret that opens anything. `EVENTS_QUEUE_URL`.
 
 mod action;
 mod read;
@@ -106,36 +107,47 @@ impl Fact {
 pub struct Trail {
     mongo: Mongo,
     mac: Mac,
-    queue: Option<Arc<Queue>>,
+    queue: Arc<Queue>,
 }
 
 impl Trail {
-    /// Reads `AUDIT_SEED`; writes everything at once.
+    /// Reads `AUDIT_SEED` and `EVENTS_QUEUE_URL`.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Ok(Self { mongo: mongo.clone(), mac: seal::mac(&Seed::from_env("AUDIT_SEED")?), queue: None })
+        let (mac, queue) = (seal::mac(&Seed::from_env("AUDIT_SEED")?), Queue::events_from_env()?);
+        Ok(Self { mongo: mongo.clone(), mac, queue: Arc::new(queue) })
     }
 
-    /// Sends what may wait through the events queue instead.
-    pub fn with_queue(self) -> Result<Self, ConfigError> {
-        Ok(Self { queue: Some(Arc::new(Queue::events_from_env()?)), ..self })
-    }
-
-    /// Keeps `fact`. An error means that it is not kept: then what it tells of must not be claimed done.
+    /// Keeps `fact`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
+    /// ways, and the entry has the same id by either. An error means that it is not kept.
     pub async fn record(&self, caller: &Caller, fact: Fact) -> Result<(), Problem> {
         let must_be_stored = fact.action.must_be_stored();
         let entry = self.entry(caller, fact);
-        if let Some(queue) = self.queue.as_ref().filter(|_| !must_be_stored) {
-            match queue.send(&[Event::Audit(entry.clone())]).await {
-                Ok(()) => return Ok(()),
-                // What it tells of may be done already: it is told another way.
-                Err(error) => tracing::warn!(%error, "an audit entry goes straight into the store"),
+        let document = document(&entry).map_err(Problem::internal)?;
+        if must_be_stored {
+            match self.store(document).await {
+                // It may be in the store without our knowing: the consumer then finds it there.
+                Err(error @ mongo::Error::Unavailable(_)) => {
+                    tracing::warn!(%error, "an audit entry goes through the queue");
+                    Ok(self.queue.send(&[Event::Audit(entry)]).await?)
+                }
+                outcome => Ok(outcome?),
+            }
+        } else {
+            match self.queue.send(&[Event::Audit(entry)]).await {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    tracing::warn!(%error, "an audit entry goes straight into the store");
+                    Ok(self.store(document).await?)
+                }
             }
         }
-        let document = document(&entry).map_err(Problem::internal)?;
-        match self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(document).await).await {
+    }
+
+    async fn store(&self, entry: Document) -> Result<(), mongo::Error> {
+        match self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(entry).await).await {
             // The queue had taken it without saying so, and its consumer was faster.
             Err(error) if error.is_duplicate() => Ok(()),
-            outcome => Ok(outcome.map(drop)?),
+            outcome => outcome.map(drop),
         }
     }
 

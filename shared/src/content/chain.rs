@@ -14,7 +14,10 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use super::{Kind, Library, file, source::Fetched, source::PublishedContent};
+use super::{
+    Kind, Library, file,
+    source::{Fetched, PublishedContent, READ_LIMIT},
+};
 use crate::{config::ConfigError, telemetry::Metrics};
 
 /// How often the published file is asked for anew.
@@ -121,7 +124,7 @@ impl Content {
 
     async fn revalidate(&self, state: &mut State) {
         let tag = state.published.as_ref().map(|published| published.tag.as_str());
-        let loaded = match self.source.fetch(self.kind, tag).await {
+        let loaded = match self.source.fetch(self.kind, tag, READ_LIMIT).await {
             Ok(Fetched::Unchanged) => return,
             Ok(Fetched::New { bytes, tag }) => self.read(&bytes).map(|library| Published { library, tag }),
             Err(error) => Err(error.to_string()),

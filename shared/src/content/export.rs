@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Kind, PublishedContent, SourceError, Store, backup, file, source::Fetched};
+use super::{
+    Kind, PublishedContent, SourceError, Store, backup, file,
+    source::{Fetched, PATIENT_LIMIT},
+};
 use crate::mongo::WORK_LIMIT;
 
 /// A result smaller than this share of what is published (in percent) looks like a loss.
@@ -84,7 +87,7 @@ const fn backup(kind: Kind) -> &'static [u8] {
 
 /// What is published now; `None` when there is nothing, or nothing usable.
 async fn published(kind: Kind, target: &PublishedContent) -> Result<Option<Vec<Map<String, Value>>>, SourceError> {
-    match target.fetch(kind, None).await {
+    match target.fetch(kind, None, PATIENT_LIMIT).await {
         Ok(Fetched::New { bytes, .. }) => Ok(file::parse(kind, &bytes).ok().map(|mut items| {
             // The database answers in the order of ids; a file may stand in any.
             items.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));

@@ -117,7 +117,7 @@ impl Item {
 
 /// Absent flags mean a public, active item. A flag of an unforeseen type counts against the item:
 /// better one hidden too many than one leaked.
-fn access(object: &Map<String, Value>) -> Access {
+pub(crate) fn access(object: &Map<String, Value>) -> Access {
     let holds = |field: &str, default: bool| match object.get(field) {
         None | Some(Value::Null) => default,
         Some(Value::Bool(flag)) => *flag,

@@ -33,8 +33,7 @@ pub async fn content_reply(content: &Content, filter: &Filter, sort: Sort, page:
 pub async fn open_item(content: &Content, id_or_slug: &str, role: Option<Role>) -> Result<Reply, Problem> {
     let snapshot = content.current().await;
     let item = snapshot.library.find(id_or_slug).filter(|item| item.access != Access::Hidden);
-    let item: &Item =
-        item.ok_or_else(|| Problem::not_found(format!("There is no such item in {}.", content.kind().name())))?;
+    let item: &Item = item.ok_or_else(|| absent(content))?;
     let reply = match item.access {
         Access::Public => Reply::public(&item.detail),
         access if access.is_open_to(role) => Reply::ok(&item.detail),
@@ -44,4 +43,16 @@ pub async fn open_item(content: &Content, id_or_slug: &str, role: Option<Role>) 
         }
     };
     Ok(reply.with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
+}
+
+/// One public item by id or slug, for routes that do not know who is calling: anything else is a 404.
+pub async fn open_public_item(content: &Content, id_or_slug: &str) -> Result<Reply, Problem> {
+    let snapshot = content.current().await;
+    let item = snapshot.library.find(id_or_slug).filter(|item| item.access == Access::Public);
+    let item: &Item = item.ok_or_else(|| absent(content))?;
+    Ok(Reply::public(&item.detail).with(CONTENT_SOURCE, HeaderValue::from_static(snapshot.origin.name())))
+}
+
+fn absent(content: &Content) -> Problem {
+    Problem::not_found(format!("There is no such item in {}.", content.kind().name()))
 }

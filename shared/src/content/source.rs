@@ -17,9 +17,10 @@ use super::Kind;
 use crate::{config, config::ConfigError};
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
-const READ_LIMIT: Duration = Duration::from_secs(2);
-/// A job, or somebody at a slow line (a megabyte at 0.5 Mbit/s), may take longer.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(2);
+/// Whoever publishes, a job or somebody at a slow line (a megabyte at 0.5 Mbit/s), may take longer, to read what is
+/// there as well as to write.
+pub(super) const PATIENT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a published file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -67,20 +68,21 @@ impl PublishedContent {
         }
     }
 
-    /// The file of `kind`, unless it still is the one with this tag.
-    pub(super) async fn fetch(&self, kind: Kind, tag: Option<&str>) -> Result<Fetched, SourceError> {
+    /// The file of `kind`, unless it still is the one with this tag. A bucket has `limit` to answer, and again for the
+    /// file to arrive.
+    pub(super) async fn fetch(&self, kind: Kind, tag: Option<&str>, limit: Duration) -> Result<Fetched, SourceError> {
         match &self.0 {
             Place::Folder(folder) => fetch_from_folder(&folder.join(kind.file_name()), tag),
             Place::Bucket { bucket, prefix, client } => {
                 let client = client.get_or_init(connect).await;
-                fetch_from_bucket(client, bucket, &key(prefix, kind), tag).await
+                fetch_from_bucket(client, bucket, &key(prefix, kind), tag, limit).await
             }
         }
     }
 
     /// Whether the file of `kind` can be read.
     pub async fn answers(&self, kind: Kind) -> Result<(), SourceError> {
-        self.fetch(kind, None).await.map(drop)
+        self.fetch(kind, None, READ_LIMIT).await.map(drop)
     }
 
     /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
@@ -92,9 +94,8 @@ impl PublishedContent {
             Place::Bucket { bucket, prefix, client } => {
                 let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
                 let put = put.content_type("application/json").body(bytes.into());
-                let patient = TimeoutConfig::builder().operation_timeout(WRITE_LIMIT).build();
                 put.customize()
-                    .config_override(Builder::new().timeout_config(patient))
+                    .config_override(within(PATIENT_LIMIT))
                     .send()
                     .await
                     .map(drop)
@@ -108,9 +109,13 @@ fn key(prefix: &str, kind: Kind) -> String {
     if prefix.is_empty() { kind.file_name().into() } else { format!("{prefix}/{}", kind.file_name()) }
 }
 
+/// Settings of one call, which may take this long.
+fn within(limit: Duration) -> Builder {
+    Builder::new().timeout_config(TimeoutConfig::builder().operation_timeout(limit).build())
+}
+
 async fn connect() -> Client {
-    let timeouts =
-        TimeoutConfig::builder().operation_timeout(READ_LIMIT).connect_timeout(Duration::from_millis(800)).build();
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_millis(800)).build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
@@ -126,9 +131,10 @@ async fn fetch_from_bucket(
     bucket: &str,
     key: &str,
     tag: Option<&str>,
+    limit: Duration,
 ) -> Result<Fetched, SourceError> {
     let request = client.get_object().bucket(bucket).key(key).set_if_none_match(tag.map(str::to_owned));
-    let answer = match request.send().await {
+    let answer = match request.customize().config_override(within(limit)).send().await {
         Ok(answer) => answer,
         Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 304) => {
             return Ok(Fetched::Unchanged);
@@ -141,7 +147,7 @@ async fn fetch_from_bucket(
         }
     };
     let tag = answer.e_tag().unwrap_or_default().to_owned();
-    let read = tokio::time::timeout(READ_LIMIT, answer.body.collect()).await;
+    let read = tokio::time::timeout(limit, answer.body.collect()).await;
     match read {
         Ok(Ok(bytes)) => Ok(Fetched::New { bytes: bytes.to_vec(), tag }),
         Ok(Err(error)) => Err(SourceError::Unreachable(error.to_string())),

@@ -2,6 +2,8 @@
 //! neither repeats nor skips when the list changes between two requests.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bson::RawDocumentBuf;
+use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
@@ -10,6 +12,9 @@ use super::Problem;
 pub const DEFAULT_LIMIT: usize = 20;
 /// The largest page.
 pub const MAX_LIMIT: usize = 100;
+/// What a page's documents may take in an answer, where they can be long: Lambda takes answers of 6 MB, and a page of
+/// the longest prompts would have 25. The rest of the 6 MB is for what JSON takes besides.
+pub const MAX_PAGE_BYTES: usize = 2_500_000;
 
 /// Which page of a list a client asks for, as it came.
 #[derive(Debug, Default)]
@@ -48,6 +53,27 @@ impl Page {
         i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
     }
 
+    /// Reads a page of `limit` documents that can be long, and one more; or as many as have [`MAX_PAGE_BYTES`], at
+    /// least one, and one more. Tells how many of them the page shows, for [`Page::cut`].
+    pub async fn read<E>(
+        mut found: impl Stream<Item = Result<RawDocumentBuf, E>> + Unpin,
+        limit: usize,
+    ) -> Result<(Vec<RawDocumentBuf>, usize), E> {
+        let (mut read, mut bytes) = (Vec::new(), 0);
+        while read.len() <= limit
+            && let Some(document) = found.try_next().await?
+        {
+            bytes += answer_bytes(&document);
+            read.push(document);
+            if bytes > MAX_PAGE_BYTES && read.len() > 1 {
+                // What made it too much begins the next page.
+                let shown = limit.min(read.len() - 1);
+                return Ok((read, shown));
+            }
+        }
+        Ok((read, limit))
+    }
+
     /// The page of what was read, and its `nextCursor`: the `place` of its last item, if another page follows.
     pub fn cut<T>(mut read: Vec<T>, limit: usize, place: impl FnOnce(&T) -> Cursor) -> (Vec<T>, Option<String>) {
         let more = read.len() > limit;
@@ -64,9 +90,45 @@ impl Cursor {
     }
 }
 
+/// What a document takes in an answer: JSON, which Lambda is handed as text within JSON. So its quotes and line breaks
+/// are escaped twice.
+fn answer_bytes(document: &RawDocumentBuf) -> usize {
+    let escaped = |byte: &u8| match byte {
+        b'"' | b'\\' => 4,
+        b'\n' | b'\r' | b'\t' => 3,
+        _ => 1,
+    };
+    document.as_bytes().iter().map(escaped).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bson::rawdoc;
+    use futures_util::stream;
+    use std::convert::Infallible;
+
+    /// How many of such documents are read for a page of 10, and how many it shows.
+    async fn page_of(texts: impl IntoIterator<Item = String>) -> (usize, usize) {
+        let documents = texts.into_iter().map(|text| Ok::<_, Infallible>(rawdoc! {"text": text}));
+        let (read, shown) = Page::read(stream::iter(documents), 10).await.expect("documents");
+        (read.len(), shown)
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_where_the_next_document_would_be_too_much() {
+        for (text, read, shown) in [
+            ("short".to_owned(), 11, 10),
+            ("x".repeat(MAX_PAGE_BYTES / 4), 4, 3),
+            ("\"\\".repeat(MAX_PAGE_BYTES / 32), 4, 3),
+            ("\n".repeat(MAX_PAGE_BYTES / 12), 4, 3),
+            ("long".repeat(MAX_PAGE_BYTES), 2, 1),
+        ] {
+            assert_eq!(page_of(vec![text.clone(); 11]).await, (read, shown), "{}", &text[..2]);
+        }
+        assert_eq!(page_of(["x".repeat(MAX_PAGE_BYTES)]).await, (1, 10), "the last one, however long");
+        assert_eq!(page_of([]).await, (0, 10));
+    }
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {

@@ -157,7 +157,8 @@ impl Problem {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", detail) }
     }
 
-    /// 503: a backing service is away; nothing was done. `log` says which and why.
+    /// 503: a backing service is away; what was asked for may or may not have been done, since its answer may be all
+    /// that was lost. `log` says which and why.
     pub fn unavailable(log: impl Display) -> Self {
         Self {
             retry_after_s: Some(RETRY_AFTER_S),

@@ -18,7 +18,7 @@ use crate::clock;
 pub struct JobRequest {
     /// Run as if it were this instant (RFC 3339); now when absent.
     pub at: Option<Timestamp>,
-    /// `export-content` only: publish even when the result is empty or much smaller than before.
+    /// `export-content` only: publish even when the result is much smaller than before; an empty one never is.
     #[serde(default)]
     pub allow_shrink: bool,
 }

@@ -8,13 +8,19 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-use super::Prompt;
+use super::{
+    Prompt,
+    revisions::{Kept, check_day},
+};
 use crate::{
     clock,
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
+
+/// Audits: kept for ever, and bounded by day, as revisions are.
+const AUDITS: Kept = ["prompt_audits", "auditedBy", "auditedAt"];
 
 /// How often a number is taken anew when somebody else took it first: more than there are environments.
 const ATTEMPTS: u32 = 20;
@@ -83,13 +89,14 @@ pub struct LastAudit {
 }
 
 /// Keeps an audit under the prompt's next number. Of two at once, the unique index lets one have it, and
-/// the other takes the number after.
+/// the other takes the number after. 429 when the auditor's audits fill their day.
 pub async fn add(
     mongo: &Mongo,
     prompt: &Prompt,
     auditor: &str,
     audit: NewAudit,
 ) -> Result<Map<String, Value>, Problem> {
+    check_day(mongo, AUDITS, auditor, clock::now()).await?;
     let Value::Object(findings) = serde_json::to_value(audit)? else { return Err(Problem::internal("no object")) };
     for _ in 0..ATTEMPTS {
         let last = last(mongo, prompt.id()).await?;

@@ -1,7 +1,6 @@
 //! Prompts that people made their own: copies, adapted, of what others see too.
 
-use bson::{DateTime, doc};
-use futures_util::TryStreamExt;
+use bson::{DateTime, RawDocumentBuf, doc};
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
@@ -170,11 +169,15 @@ pub async fn list(
     }
     let (newest, wanted) = (doc! {"updatedAt": -1, "_id": -1}, Page::to_read(limit));
     let find = async |database: Database| {
-        collection(&database).find(filter).sort(newest).limit(wanted).await?.try_collect::<Vec<_>>().await
+        let all = collection(&database).clone_with_type::<RawDocumentBuf>();
+        Page::read(all.find(filter).sort(newest).limit(wanted).await?, limit).await
     };
-    let kept = mongo.run(REQUEST_LIMIT, find).await?.into_iter().map(CollectedView::from).collect();
+    let (read, shown) = mongo.run(REQUEST_LIMIT, find).await?;
+    let view =
+        |raw: &RawDocumentBuf| bson::deserialize_from_slice::<Collected>(raw.as_bytes()).map(CollectedView::from);
+    let kept = read.iter().map(view).collect::<Result<_, _>>().map_err(Problem::internal)?;
     let place = |kept: &CollectedView| Cursor(kept.updated_at.clone(), kept.id.clone());
-    let (collections, next_cursor) = Page::cut(kept, limit, place);
+    let (collections, next_cursor) = Page::cut(kept, shown, place);
     Ok(CollectionPage { collections, next_cursor })
 }
 

@@ -12,7 +12,7 @@ use super::{
     duplicates::Print,
     may_remove, may_see,
     prompt::{collection, writable},
-    revisions,
+    revisions::{self, REVISIONS},
 };
 use crate::{
     accounts::{Account, Principal, not_allowed},
@@ -69,7 +69,7 @@ impl Desk {
         if !matches.is_empty() {
             return Ok(Created::Duplicate(told(matches)));
         }
-        revisions::check_day(&self.mongo, &author.id, clock::now()).await?;
+        revisions::check_day(&self.mongo, REVISIONS, &author.id, clock::now()).await?;
         let print = Arc::new(print);
         if let Some(created) = self.insert(author, &prompt, &print, reason.as_deref()).await? {
             return Ok(created);
@@ -141,7 +141,7 @@ impl Desk {
         if after.0 == before.0 {
             return Ok(after);
         }
-        revisions::check_day(&self.mongo, editor.id(), clock::now()).await?;
+        revisions::check_day(&self.mongo, REVISIONS, editor.id(), clock::now()).await?;
         if self.replace(editor, before, &mut after, reason.as_deref()).await? {
             Ok(after)
         } else {

@@ -18,4 +18,4 @@ pub use duplicates::{Match, MatchKind};
 pub use fields::{Parameter, PromptFields, RecommendedModel};
 pub use prompt::Prompt;
 pub use reader::{asks_database, editors_copy};
-pub use rights::{CURATE, may_edit, may_remove, may_see};
+pub use rights::{CURATE, may_edit, may_read, may_remove, may_see};

@@ -21,11 +21,17 @@ use crate::{
 /// A changed value is told up to here; the snapshot holds the whole.
 const MAX_VALUE_CHARS: usize = 500;
 
-/// What an account's revisions may fill in a UTC day: about 50 of the longest prompt, hundreds of usual ones. They are
-/// kept for ever, and M0 holds 512 MB for everybody.
+/// What is kept of an account for ever: a collection, and its fields that say who put a document in, and when.
+pub(super) type Kept = [&'static str; 3];
+
+/// Revisions.
+pub(super) const REVISIONS: Kept = ["prompt_revisions", "changedBy", "createdAt"];
+
+/// What an account may put into such a collection in a UTC day: about 50 revisions of the longest prompt, hundreds of
+/// usual ones. M0 holds 512 MB for everybody.
 const BYTES_A_DAY: i64 = 2_500_000;
 
-/// Half a minute is much for an import's few operations.
+/// Half a minute is much for one of an import's operations.
 const IMPORT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A prompt's last revision.
@@ -36,7 +42,7 @@ struct Last {
     revision: i64,
 }
 
-/// What an account's revisions of a day fill.
+/// What an account put into a collection in a day.
 #[derive(Deserialize)]
 struct Day {
     bytes: i64,
@@ -101,8 +107,8 @@ fn shorten(value: &Value) -> Value {
 
 /// Makes prompts that are about to be imported follow what was done here: one that is older than its last
 /// revision becomes the next one, so that whoever has read that revision does not overwrite the import, and the
-/// next change does not meet a number that is taken.
-pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::Result<()> {
+/// next change does not meet a number that is taken. Returns these revisions, for [`keep_imported`].
+pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::Result<Vec<Document>> {
     let ids: Vec<_> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
     let last = vec![
         doc! {"$match": {"promptId": {"$in": ids}}},
@@ -124,21 +130,37 @@ pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::
             followed.push(document(None, &Prompt(item.clone()), None, Some("imported"), clock::now())?);
         }
     }
-    if !followed.is_empty() {
-        let insert =
-            async |database: Database| database.collection::<Document>("prompt_revisions").insert_many(&followed).await;
-        mongo.run(IMPORT_LIMIT, insert).await?;
+    Ok(followed)
+}
+
+/// Keeps what [`follow`] returned, once its items are imported: not before, or a prompt whose import failed would meet
+/// its next revision as one that is taken, for ever. (Of an import that failed in part none are kept: the next change
+/// of a prompt makes up for its own.)
+pub async fn keep_imported(mongo: &Mongo, followed: &[Document]) -> anyhow::Result<()> {
+    for revision in followed {
+        // Who was so fast as to change the prompt meanwhile has kept it already.
+        let at = doc! {"promptId": revision.get("promptId"), "revision": revision.get("revision")};
+        let keep = async |database: Database| {
+            let revisions = database.collection::<Document>("prompt_revisions");
+            revisions.update_one(at, doc! {"$setOnInsert": revision}).upsert(true).await
+        };
+        mongo.run(IMPORT_LIMIT, keep).await?;
     }
     Ok(())
 }
 
-/// 429 when the account's revisions fill its day. (Of several changes at once each may still find room.)
-pub(super) async fn check_day(mongo: &Mongo, account_id: &str, now: Timestamp) -> Result<(), Problem> {
-    let today = doc! {"changedBy": account_id, "createdAt": {"$gte": clock::to_bson(clock::start_of_day(now, 0))}};
+/// 429 when what the account put into this collection fills its day. (Of several at once each may still find room.)
+pub(super) async fn check_day(
+    mongo: &Mongo,
+    [collection, by, at]: Kept,
+    account_id: &str,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let today = doc! {by: account_id, at: {"$gte": clock::to_bson(clock::start_of_day(now, 0))}};
     let sum = doc! {"_id": null, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}};
     let pipeline = [doc! {"$match": today}, doc! {"$group": sum}];
     let add_up = async |database: Database| {
-        let days = database.collection::<Document>("prompt_revisions").aggregate(pipeline).await?;
+        let days = database.collection::<Document>(collection).aggregate(pipeline).await?;
         days.with_type::<Day>().try_next().await
     };
     let day = mongo.run(REQUEST_LIMIT, add_up).await?;
@@ -146,7 +168,7 @@ pub(super) async fn check_day(mongo: &Mongo, account_id: &str, now: Timestamp) -
         return Ok(());
     }
     let wait = clock::start_of_day(now, -1).as_second() - now.as_second();
-    let detail = format!("Your changes of this UTC day fill {BYTES_A_DAY} bytes, as many as are kept of one");
+    let detail = format!("What you wrote on this UTC day fills {BYTES_A_DAY} bytes, as many as are kept of one");
     Err(Problem::limit_reached(detail, wait.unsigned_abs()))
 }
 
@@ -165,12 +187,12 @@ pub async fn list(
     let wanted = Page::to_read(limit);
     let find = async |database: Database| {
         let revisions = database.collection::<RawDocumentBuf>("prompt_revisions");
-        revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+        Page::read(revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?, limit).await
     };
-    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let (read, shown) = mongo.run(REQUEST_LIMIT, find).await?;
     let read: anyhow::Result<Vec<_>> = read.iter().map(|raw| mongo::to_json(raw)).collect();
     let place = |revision: &Map<String, Value>| Cursor(String::new(), revision["revision"].to_string());
-    let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, limit, place);
+    let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, shown, place);
     Ok(RevisionPage { revisions, next_cursor })
 }
 

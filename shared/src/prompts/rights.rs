@@ -1,7 +1,10 @@
 //! Who may do what with which prompt.
 
 use super::Prompt;
-use crate::accounts::{Permission, Principal};
+use crate::{
+    accounts::{Permission, Principal},
+    content::access,
+};
 
 /// What decides over an organisation's prompts and over what the public sees: `org_admin` and
 /// `super_admin` have it. The table of permissions has none that is called publishing.
@@ -23,10 +26,16 @@ pub fn may_remove(principal: &Principal, prompt: &Prompt) -> bool {
     may_edit(principal, prompt) && (is_author(principal, prompt) || principal.role().may(CURATE))
 }
 
-/// Whether this caller may know of the prompt and read it here: its author and their organisation,
-/// super admins, and everybody if it is public.
+/// Whether this caller may know of the prompt: its author and their organisation, super admins, and everybody if it is
+/// public.
 pub fn may_see(principal: &Principal, prompt: &Prompt) -> bool {
     prompt.is_public() || is_theirs(principal, prompt)
+}
+
+/// Whether a caller, signed in or not, may read the prompt and what was found about it: whoever it is published for,
+/// and whose it is.
+pub fn may_read(principal: Option<&Principal>, prompt: &Prompt) -> bool {
+    access(&prompt.0).is_open_to(principal.map(Principal::role)) || principal.is_some_and(|who| is_theirs(who, prompt))
 }
 
 /// Whether the prompt is this caller's to work on or to follow: its author's, their organisation's, and
@@ -84,6 +93,32 @@ pub(super) mod tests {
             (Role::SuperAdmin, None, ours(), [true, true, true]),
         ] {
             assert_eq!(rights(role, organization, prompt.clone()), expected, "{role:?} of {organization:?}: {prompt}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_read_by_whom_it_is_published_for_and_whose_it_is() {
+        let Value::Object(ours) = json!({"authorId": "eve", "organizationId": "ours", "isPublic": true}) else {
+            panic!("an object")
+        };
+        // Anybody, somebody signed in, somebody on a premium plan, a colleague.
+        for (field, value, expected) in [
+            ("isPremium", json!(false), [true, true, true, true]),
+            ("requiresAuth", json!(true), [false, true, true, true]),
+            ("isPremium", json!(true), [false, false, true, true]),
+            ("status", json!("draft"), [false, false, false, true]),
+            ("isPublic", json!(false), [false, false, false, true]),
+        ] {
+            let mut prompt = Prompt(ours.clone());
+            prompt.0.insert(field.into(), value);
+            let reads = |role, organization| may_read(Some(&principal(role, organization)), &prompt);
+            let told = [
+                may_read(None, &prompt),
+                reads(Role::User, None),
+                reads(Role::Pro, None),
+                reads(Role::User, Some("ours")),
+            ];
+            assert_eq!(told, expected, "{prompt:?}");
         }
     }
 

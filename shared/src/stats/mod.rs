@@ -17,6 +17,9 @@ use crate::{
 };
 
 const KEY: &str = "site:stats:v1";
+/// When the figures were last made invalid. A key of its own: a computation that is under way keeps what it counted
+/// before, and must not undo it.
+const INVALIDATED: &str = "site:stats:v1:invalidated";
 const LOCK: &str = "site:stats:v1:lock";
 /// How long statistics count as fresh (the audit's figure).
 pub const FRESH_FOR: Duration = Duration::from_hours(1);
@@ -66,7 +69,7 @@ pub struct PromptStats {
 }
 
 /// Statistics as served.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServedStats {
     /// The figures.
@@ -74,27 +77,13 @@ pub struct ServedStats {
     pub stats: Stats,
     /// Whether they came from the cache.
     pub cached: bool,
-    /// Older than an hour: the next ones are being computed, or the database is away.
+    /// Older than an hour, or made invalid: the next ones are being computed, or the database is away.
     pub stale: bool,
 }
 
-/// Statistics as the cache keeps them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Kept {
-    #[serde(flatten)]
-    stats: Stats,
-    /// To be computed anew, whatever their age.
-    #[serde(default)]
-    outdated: bool,
-}
-
-impl Kept {
+impl ServedStats {
     fn is_fresh(&self) -> bool {
-        !self.outdated && clock::now().duration_since(self.stats.last_updated).unsigned_abs() < FRESH_FOR
-    }
-
-    fn served(self) -> ServedStats {
-        ServedStats { stale: !self.is_fresh(), stats: self.stats, cached: true }
+        !self.stale
     }
 }
 
@@ -102,20 +91,20 @@ impl Kept {
 /// the others are served the last figures, which say so. An error only when there are none.
 pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::Error> {
     let kept = read(cache).await;
-    let is_fresh = kept.as_ref().is_some_and(Kept::is_fresh);
+    let is_fresh = kept.as_ref().is_some_and(ServedStats::is_fresh);
     cache.tally(KEY, is_fresh);
     if let Some(kept) = kept.clone().filter(|_| is_fresh) {
-        return Ok(kept.served());
+        return Ok(kept);
     }
     if !cache.lock(LOCK, LOCK_FOR).await {
         let last = if kept.is_some() { kept.clone() } else { await_other(cache).await };
         if let Some(last) = last {
-            return Ok(last.served());
+            return Ok(last);
         }
     }
     match compute(mongo, REQUEST_LIMIT, clock::now()).await {
         Ok(stats) => {
-            keep(cache, Kept { stats: stats.clone(), outdated: false }).await;
+            keep(cache, &stats).await;
             Ok(ServedStats { stats, cached: false, stale: false })
         }
         Err(error) => {
@@ -126,7 +115,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
             };
             cache.set(LOCK, "1", LOCK_AFTER_FAILURE).await;
             tracing::warn!(%error, "the database is away: stale statistics are served");
-            Ok(kept.served())
+            Ok(kept)
         }
     }
 }
@@ -134,34 +123,38 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
 /// Computes whatever the cache's age, and keeps the result.
 pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Timestamp) -> Result<Stats, mongo::Error> {
     let stats = compute(mongo, WORK_LIMIT, at).await?;
-    keep(cache, Kept { stats: stats.clone(), outdated: false }).await;
+    keep(cache, &stats).await;
     Ok(stats)
 }
 
-/// Makes the kept statistics count as old, without losing them or their date.
+/// Makes statistics that were counted before now count as old, without losing them or their date.
 pub async fn invalidate(cache: &Cache) {
-    if let Some(kept) = read(cache).await {
-        keep(cache, Kept { outdated: true, ..kept }).await;
-    }
+    cache.set(INVALIDATED, &clock::now().to_string(), KEEP_FOR).await;
+    cache.delete(LOCK).await;
 }
 
-async fn read(cache: &Cache) -> Option<Kept> {
-    cache.peek(KEY).await.and_then(|text| serde_json::from_str(&text).ok())
+/// The statistics that are kept, and whether they are fresh: counted within the hour, and since they were made invalid.
+async fn read(cache: &Cache) -> Option<ServedStats> {
+    let stats: Stats = serde_json::from_str(&cache.peek(KEY).await?).ok()?;
+    let invalidated = cache.peek(INVALIDATED).await.and_then(|at| at.parse::<Timestamp>().ok());
+    let is_young = clock::now().duration_since(stats.last_updated).unsigned_abs() < FRESH_FOR;
+    let is_valid = invalidated.is_none_or(|at| at < stats.last_updated);
+    Some(ServedStats { stats, cached: true, stale: !(is_young && is_valid) })
 }
 
-async fn keep(cache: &Cache, kept: Kept) {
-    if let Ok(text) = serde_json::to_string(&kept) {
+async fn keep(cache: &Cache, stats: &Stats) {
+    if let Ok(text) = serde_json::to_string(stats) {
         cache.set(KEY, &text, KEEP_FOR).await;
     }
     cache.delete(LOCK).await;
 }
 
-async fn await_other(cache: &Cache) -> Option<Kept> {
+async fn await_other(cache: &Cache) -> Option<ServedStats> {
     let mut waited = Duration::ZERO;
     while waited < LOCK_FOR / 2 {
         tokio::time::sleep(POLL).await;
         waited += POLL;
-        if let Some(kept) = read(cache).await.filter(Kept::is_fresh) {
+        if let Some(kept) = read(cache).await.filter(ServedStats::is_fresh) {
             return Some(kept);
         }
     }
@@ -188,7 +181,8 @@ async fn count(database: &Database, collection: &str, filter: Document) -> mongo
     Ok(Total { total: database.collection::<Document>(collection).count_documents(filter).await? })
 }
 
-/// One pass over the public prompts; folded here, since there are a few hundred.
+/// One pass over the public prompts; folded here, since there are a few hundred. Content is kept as it comes, and a
+/// category or role may be anything: what is no text is not counted.
 async fn prompts(database: &Database) -> mongodb::error::Result<PromptStats> {
     #[derive(Deserialize)]
     struct Group {
@@ -201,9 +195,10 @@ async fn prompts(database: &Database) -> mongodb::error::Result<PromptStats> {
         category: Option<String>,
         role: Option<String>,
     }
+    let text = |field: &str| doc! {"$cond": [{"$eq": [{"$type": field}, "string"]}, field, null]};
     let pipeline = [
         doc! {"$match": {"isPublic": {"$ne": false}, "active": {"$ne": false}}},
-        doc! {"$group": {"_id": {"category": "$category", "role": "$role"}, "count": {"$sum": 1}}},
+        doc! {"$group": {"_id": {"category": text("$category"), "role": text("$role")}, "count": {"$sum": 1}}},
     ];
     let groups = database.collection::<Document>(content::Kind::Prompts.collection()).aggregate(pipeline).await?;
     let groups: Vec<Group> = groups.with_type().try_collect().await?;
@@ -239,7 +234,7 @@ mod tests {
         let (cache, total) = (Cache::in_process(), Total { total: 7 });
         let prompts = PromptStats { total: 7, ..PromptStats::default() };
         let stats = Stats { prompts, patterns: total, learning_resources: total, users: total, last_updated };
-        keep(&cache, Kept { stats, outdated: false }).await;
+        keep(&cache, &stats).await;
         cache
     }
 
@@ -265,6 +260,11 @@ mod tests {
         invalidate(&cache).await;
         let served = serve(&mongo, &cache).await.expect("the last figures");
         assert_eq!((served.stale, served.stats.last_updated), (true, now));
+        keep(&cache, &served.stats).await;
+        assert!(read(&cache).await.expect("figures").stale, "kept since, and counted before");
+        let counted_after = Stats { last_updated: clock::now() + SignedDuration::from_secs(1), ..served.stats };
+        keep(&cache, &counted_after).await;
+        assert!(!read(&cache).await.expect("figures").stale);
     }
 
     #[tokio::test]
@@ -280,8 +280,8 @@ mod tests {
         let ((), waited) = tokio::join!(
             async {
                 tokio::time::sleep(3 * POLL).await;
-                let stats = read(&fresh).await.expect("figures");
-                keep(&empty, stats).await;
+                let other = read(&fresh).await.expect("figures");
+                keep(&empty, &other.stats).await;
             },
             async { serve(&away(), &empty).await },
         );

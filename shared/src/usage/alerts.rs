@@ -98,7 +98,7 @@ pub(super) struct Alert {
     pub(super) provider: Option<String>,
     pub(super) active: bool,
     pub(super) created_at: DateTime,
-    /// When it was last changed: what was used before is not told by the new rule.
+    /// When it was last changed: periods that ended before that are not told by the new rule.
     pub(super) changed_at: Option<DateTime>,
 }
 

@@ -1,7 +1,8 @@
-//! Which alerts are due: each (alert, period, level) once, whatever happens.
+//! Which alerts are due: each (alert, period, threshold, level) once, whatever happens.
 //!
-//! A firing is a document whose id is those three, so that the store decides who fires. So a run looks at every period that records may still come
-//! to, not at the running ones alone: what came late, or in the last minutes of a day, is told too.
+//! A firing is a document whose id is those four, so that the store decides who fires. So a run looks at every period
+//! that records may still come to, not at the running ones alone: what came late, or in the last minutes of a day, is
+//! told too. The threshold is among them since whoever changes it wants to hear of the new one in the same period.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -191,7 +192,7 @@ impl Alert {
 
     fn firing(&self, start: Date, sums: Sums, level: u64, at: Timestamp) -> Firing {
         Firing {
-            id: format!("{}/{start}/{level}", self.id),
+            id: format!("{}/{start}/{}/{level}", self.id, self.threshold),
             alert_id: self.id.clone(),
             user_id: self.user_id.clone(),
             metric: self.metric,
@@ -306,13 +307,13 @@ mod tests {
         let weekly = alert(Metric::Requests, Period::Weekly, 20);
         let monthly = alert(Metric::Requests, Period::Monthly, 20);
         let usage = [requests("2026-10-31", 5), requests("2026-11-01", 5)];
-        assert_eq!(fired(&daily, &usage, "2026-11-02T00:15:00Z"), ["a/2026-10-31/50", "a/2026-11-01/50"]);
-        assert_eq!(fired(&daily, &usage, "2026-11-09T00:15:00Z"), ["a/2026-11-01/50"], "the 31st is closed");
+        assert_eq!(fired(&daily, &usage, "2026-11-02T00:15:00Z"), ["a/2026-10-31/10/50", "a/2026-11-01/10/50"]);
+        assert_eq!(fired(&daily, &usage, "2026-11-09T00:15:00Z"), ["a/2026-11-01/10/50"], "the 31st is closed");
         assert_eq!(fired(&daily, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
-        assert_eq!(fired(&weekly, &usage, "2026-11-09T00:15:00Z"), ["a/2026-10-26/50"], "to Sunday the 1st");
+        assert_eq!(fired(&weekly, &usage, "2026-11-09T00:15:00Z"), ["a/2026-10-26/20/50"], "to Sunday the 1st");
         assert_eq!(fired(&weekly, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
         let october = [requests("2026-10-01", 15), requests("2026-11-01", 1)];
-        assert_eq!(fired(&monthly, &october, "2026-11-08T00:15:00Z"), ["a/2026-10-01/50"]);
+        assert_eq!(fired(&monthly, &october, "2026-11-08T00:15:00Z"), ["a/2026-10-01/20/50"]);
         assert_eq!(fired(&monthly, &october, "2026-11-09T00:15:00Z"), [""; 0]);
     }
 
@@ -322,10 +323,22 @@ mod tests {
         let usage = [requests("2026-11-18", 9), requests("2026-11-20", 9), requests("2026-11-21", 9)];
         daily.created_at = clock::to_bson(at("2026-11-20T18:00:00Z"));
         let now = "2026-11-21T10:00:00Z";
-        let levels = |day: &str| [50, 80, 90].map(|level| format!("a/{day}/{level}"));
+        let levels = |day: &str| [50, 80, 90].map(|level| format!("a/{day}/10/{level}"));
         assert_eq!(fired(&daily, &usage, now), [levels("2026-11-20"), levels("2026-11-21")].concat());
         daily.changed_at = Some(clock::to_bson(at("2026-11-21T09:00:00Z")));
         assert_eq!(fired(&daily, &usage, now), levels("2026-11-21"));
+    }
+
+    #[test]
+    fn a_raised_threshold_has_levels_of_its_own() {
+        let of = |threshold, used| {
+            let alert = alert(Metric::Requests, Period::Daily, threshold);
+            fired(&alert, &[requests("2026-11-21", used)], "2026-11-21T10:00:00Z")
+        };
+        let old = of(10, 10);
+        assert_eq!((old.len(), of(50, 10).len()), (4, 0));
+        assert_eq!(of(50, 25), ["a/2026-11-21/50/50"]);
+        assert!(of(50, 50).iter().all(|id| !old.contains(id)));
     }
 
     #[test]

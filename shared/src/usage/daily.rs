@@ -57,7 +57,8 @@ pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Err
 }
 
 /// The days before the day of `at` that records may still come to. Those of which records may be gone by `now` are
-/// left as they are: from what is left, they would be less than they were.
+/// left as they are: from what is left, they would be less than they were. A record that comes later still, out of a
+/// dead-letter queue, is counted when the job is run with `{"at": …}` of the day after its own.
 pub(super) fn open_days(at: Timestamp, now: Timestamp) -> Range<Timestamp> {
     let from = clock::start_of_day(at, LATE_DAYS + 1).max(schema::whole_since(schema::USAGE_DAYS, now));
     from..clock::start_of_day(at, 0)

@@ -27,7 +27,7 @@ const TOLD_AT_ONCE: usize = 200;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Firing {
-    /// `<alert>/<period's start>/<level>`.
+    /// `<alert>/<period's start>/<threshold>/<level>`.
     #[serde(rename = "_id")]
     pub(super) id: String,
     pub(super) alert_id: String,
@@ -59,9 +59,9 @@ struct Owner {
 /// next one goes on from there.
 pub(super) async fn tell(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
     let (firings, owners) = mongo.run(WORK_LIMIT, async |database| untold(&database).await).await?;
-    let mut by_alert = BTreeMap::<(&str, &str), Vec<&Firing>>::new();
+    let mut by_alert = BTreeMap::<(&str, &str, i64), Vec<&Firing>>::new();
     for firing in &firings {
-        by_alert.entry((&firing.alert_id, &firing.period_start)).or_default().push(firing);
+        by_alert.entry((&firing.alert_id, &firing.period_start, firing.threshold)).or_default().push(firing);
     }
     let messages =
         |firings: &[&Firing]| owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.told(firings));
@@ -107,7 +107,8 @@ async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Erro
 }
 
 impl Owner {
-    /// What the owner is told of the levels that one alert reached together: the highest that they want to hear of.
+    /// What the owner is told of the levels of one threshold that were reached together: the highest that they want to
+    /// hear of.
     fn told(&self, firings: &[&Firing]) -> Vec<Notification> {
         let preferences = self.notification_preferences.clone().unwrap_or_default();
         let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
@@ -178,7 +179,7 @@ mod tests {
 
     fn firing(metric: Metric, period: Period, level: i64) -> Firing {
         Firing {
-            id: format!("a/2026-11-21/{level}"),
+            id: format!("a/2026-11-21/100/{level}"),
             alert_id: "a".into(),
             user_id: "u".into(),
             metric,
@@ -204,11 +205,11 @@ mod tests {
             let told = owner.told(&firings.iter().collect::<Vec<_>>());
             told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
         };
-        assert_eq!(told(json!({})), ["a/2026-11-21/100/email"]);
-        assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/90/email"]);
+        assert_eq!(told(json!({})), ["a/2026-11-21/100/100/email"]);
+        assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/100/90/email"]);
         assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
         let by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
-        assert_eq!(told(by_sms), ["a/2026-11-21/100/sms"]);
+        assert_eq!(told(by_sms), ["a/2026-11-21/100/100/sms"]);
     }
 
     #[test]

@@ -46,9 +46,10 @@ pub struct CompleteRequest {
     #[garde(range(max = 86_400_000))]
     #[schema(maximum = 86_400_000)]
     latency_ms: u64,
-    /// What came out, up to 100,000 characters: whoever asks for the run again gets it.
-    #[garde(inner(length(chars, max = 100_000)))]
-    #[schema(max_length = 100_000)]
+    /// What came out, up to 40,000 characters: whoever asks for the run again gets it. The largest contract has 8,000
+    /// tokens, of five characters.
+    #[garde(inner(length(chars, max = 40_000)))]
+    #[schema(max_length = 40_000)]
     output: Option<String>,
     /// Why it failed.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
@@ -253,6 +254,16 @@ mod tests {
             created_at: clock::to_bson(clock::now()),
             result: None,
             usage_due: None,
+        }
+    }
+
+    #[test]
+    fn the_largest_contracts_output_is_kept_and_no_more() {
+        for (characters, fits) in [(40_000, true), (40_001, false)] {
+            let mut request = json!({"status": "success", "promptTokens": 0, "completionTokens": 0, "latencyMs": 1});
+            request["output"] = "ü".repeat(characters).into();
+            let request: CompleteRequest = serde_json::from_value(request).expect("a completion");
+            assert_eq!(request.validate().is_ok(), fits, "{characters} characters");
         }
     }
 

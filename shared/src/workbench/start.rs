@@ -22,6 +22,10 @@ use crate::{
     usage::{Tier, cost_micros},
 };
 
+/// What an account's runs of a UTC day may fill before it starts no more: they are kept for 400 days, and M0 holds 512 MB
+/// for everybody.
+const BYTES_A_DAY: u64 = 5_000_000;
+
 /// A run to start: what it will be, and what it is expected to need.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -170,6 +174,7 @@ struct Quota {
 struct Spent {
     runs: u64,
     micros: u64,
+    bytes: u64,
 }
 
 /// The quota, if the run does not fit into it. Boxed: the driver's futures are large.
@@ -187,7 +192,8 @@ fn insert(
             let touch = doc! {"$inc": {"workbenchStarts": 1}};
             users.update_one(doc! {"_id": &run.user_id}, touch).session(&mut *session).await?;
             let spent = spent(&database, &run.user_id, now, session).await?;
-            if spent.runs >= quota.runs || spent.micros + run.estimate_micros.unsigned_abs() > quota.micros {
+            let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros;
+            if spent.runs >= quota.runs || dear || spent.bytes >= BYTES_A_DAY {
                 return Ok(Some(quota));
             }
             collection(&database).insert_one(&run).session(&mut *session).await?;
@@ -209,6 +215,7 @@ async fn spent(
         doc! {"$match": {"userId": user_id, "createdAt": {"$gte": today}}},
         doc! {"$group": {
             "_id": null, "runs": {"$sum": 1}, "micros": {"$sum": {"$ifNull": ["$costMicros", "$estimateMicros"]}},
+            "bytes": {"$sum": {"$bsonSize": "$$ROOT"}},
         }},
     ];
     let rows = collection(database).aggregate(pipeline).session(&mut *session).await?;
@@ -219,7 +226,10 @@ async fn spent(
 
 fn quota_reached(quota: Quota, now: Timestamp) -> Problem {
     let until = clock::start_of_day(now, -1).as_second() - now.as_second();
-    let detail = format!("Your plan has {} runs and {} micro-dollars a UTC day", quota.runs, quota.micros);
+    let Quota { runs, micros } = quota;
+    let detail = format!(
+        "Your plan has {runs} runs and {micros} micro-dollars a UTC day, and none starts once they fill {BYTES_A_DAY} bytes"
+    );
     Problem::limit_reached(detail, until.unsigned_abs())
 }
 

@@ -45,8 +45,11 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// A new secret; the one before counts for 24 hours more.
+///
+/// After an answer of 503 the key may be rotated all the same, and its new secret told to nobody: asking once more then
+/// ends the secret that was in use.
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = NewApiKey), (status = 409)))]
+    responses((status = 200, body = NewApiKey), (status = 409, description = "It has expired, or was changed meanwhile")))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

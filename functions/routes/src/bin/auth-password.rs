@@ -127,8 +127,7 @@ pub async fn reset(
     let Some(user) = app.guard.users.set_password(&user_id, request.password.hash()).await? else {
         return Err(Problem::not_found("There is no such account any more."));
     };
-    app.trail.record(&caller, Fact::new(Action::PasswordReset).on("user", &user_id)).await?;
-    app.end_all(&user).await
+    app.settle(&caller, &user, Fact::new(Action::PasswordReset).on("user", &user_id)).await
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
@@ -146,8 +145,7 @@ pub async fn change(
         app.trail.record(&caller, Fact::new(Action::PasswordChangeFailed).by(&principal.account)).await?;
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
     };
-    app.trail.record(&caller, Fact::new(Action::PasswordChanged).by(&principal.account)).await?;
-    app.end_all(&user).await
+    app.settle(&caller, &user, Fact::new(Action::PasswordChanged).by(&principal.account)).await
 }
 
 impl App {
@@ -160,10 +158,11 @@ impl App {
         Ok(self.guard.users.replace_password(id, &present, request.new_password.hash()).await?)
     }
 
-    /// What follows a new password.
-    async fn end_all(&self, user: &User) -> Result<Reply, Problem> {
-        self.sessions.forget_all(&user.id).await?;
-        self.resets.changed(user).await?;
+    /// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.
+    async fn settle(&self, caller: &Caller, user: &User, fact: Fact) -> Result<Reply, Problem> {
+        self.resets.changed(user).await;
+        self.sessions.forget_all(&user.id).await;
+        self.trail.record(caller, fact).await?;
         Ok(Reply::no_content())
     }
 }

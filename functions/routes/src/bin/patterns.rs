@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, Kind, PatternPage, Sort, Store, backup, content_reply, open_item},
+    content::{Content, ContentItem, Filter, Kind, PatternPage, Sort, Store, backup, content_reply, open_public_item},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -45,8 +45,10 @@ pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<Patte
 }
 
 /// A pattern.
+///
+/// Public ones alone: this route does not ask who is calling, and anything else is a 404.
 #[utoipa::path(get, path = "/api/patterns/{id}", tag = "content", params(("id" = String, Path, description = "Id")),
     responses((status = 200, body = ContentItem)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
-    open_item(&content, &id, None).await
+    open_public_item(&content, &id).await
 }

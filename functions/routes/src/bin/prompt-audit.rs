@@ -36,7 +36,7 @@ async fn main() -> Result<(), lambda::Error> {
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
     let app = App {
         guard: Guard::from_env(&mongo, &cache)?,
-        trail: Trail::from_env(&mongo)?.with_queue()?,
+        trail: Trail::from_env(&mongo)?,
         mongo: mongo.clone(),
         cache: cache.clone(),
     };
@@ -44,7 +44,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::http(router, (mongo, cache)).await
 }
 
-/// The last audit of a prompt that the caller sees.
+/// The last audit of a prompt that the caller may read.
 #[utoipa::path(get, path = "/api/prompts/{id}/audit", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
     responses((status = 200, body = LastAudit)))]
 pub async fn show(
@@ -54,11 +54,8 @@ pub async fn show(
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     limits::DETAILS.check_address(&app.cache, &caller).await?;
-    let visible = |prompt: &Prompt| match &principal {
-        Some(principal) => prompts::may_see(principal, prompt),
-        None => prompt.is_public(),
-    };
-    let prompt = Prompt::find(&app.mongo, &id).await?.filter(visible).ok_or_else(absent)?;
+    let readable = |prompt: &Prompt| prompts::may_read(principal.as_ref(), prompt);
+    let prompt = Prompt::find(&app.mongo, &id).await?.filter(readable).ok_or_else(absent)?;
     Ok(Reply::ok(&audits::latest(&app.mongo, &prompt).await?))
 }
 
@@ -73,7 +70,7 @@ pub async fn add(
     JsonBody(audit): JsonBody<NewAudit>,
 ) -> Result<Reply, Problem> {
     principal.require(CURATE)?;
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
+    limits::EDITS.check(&app.cache, &caller, principal.id()).await?;
     let prompt = Prompt::find(&app.mongo, &id).await?.filter(|prompt| prompts::may_see(&principal, prompt));
     let prompt = prompt.ok_or_else(absent)?;
     if !prompts::may_edit(&principal, &prompt) {

@@ -37,7 +37,7 @@ async fn main() -> Result<(), lambda::Error> {
         guard: Guard::from_env(&mongo, &cache)?,
         content: Content::from_env(Kind::Prompts, None, backup::PROMPTS)?,
         desk: Desk::new(mongo.clone()),
-        trail: Trail::from_env(&mongo)?.with_queue()?,
+        trail: Trail::from_env(&mongo)?,
         cache: cache.clone(),
     };
     lambda::http(Router::new().route("/api/prompts", post(create)).with_state(Arc::new(app)), (mongo, cache)).await

@@ -36,7 +36,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App {
         guard: Guard::from_env(&mongo, &cache)?,
         desk: Desk::new(mongo.clone()),
-        trail: Trail::from_env(&mongo)?.with_queue()?,
+        trail: Trail::from_env(&mongo)?,
         mongo: mongo.clone(),
         cache: cache.clone(),
     };

@@ -96,7 +96,7 @@ pub async fn create(
 
 /// Replaces the secret of a key in use.
 #[utoipa::path(post, path = "/api/provider-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), request_body = RotatedSecret, security(("bearer" = [])),
-    responses((status = 200, body = ProviderKeyView)))]
+    responses((status = 200, body = ProviderKeyView), (status = 409, description = "It was changed meanwhile")))]
 pub async fn rotate(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -111,7 +111,7 @@ pub async fn rotate(
     Ok(Reply::ok(&key))
 }
 
-/// Ends the use of a key, and forgets its secret.
+/// Ends the use of a key, and forgets its secret and its models.
 #[utoipa::path(post, path = "/api/provider-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ProviderKeyView)))]
 pub async fn revoke(

@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
     let app = App {
         guard: Guard::from_env(&mongo, &cache)?,
-        trail: Trail::from_env(&mongo)?.with_queue()?,
+        trail: Trail::from_env(&mongo)?,
         mongo: mongo.clone(),
         cache: cache.clone(),
     };

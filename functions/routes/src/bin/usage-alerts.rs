@@ -47,7 +47,10 @@ pub async fn list(
     Ok(Reply::ok(&AlertList { alerts: alerts::list(&app.mongo, principal.id()).await? }))
 }
 
-/// Sets an alert up. It is told at 50, 80, 90 and 100 % of its threshold, each once a period.
+/// Sets an alert up.
+///
+/// Told at 50 (if asked for), 80, 90 and 100 % of its threshold, once each a period; of several reached within an hour,
+/// the highest.
 #[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
     responses((status = 201, body = AlertView), (status = 409)))]
 pub async fn create(
@@ -64,6 +67,8 @@ pub async fn create(
 }
 
 /// Changes an alert's threshold, or turns it on or off.
+///
+/// A new threshold is told by itself, in the running period too.
 #[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
     responses((status = 200, body = AlertView)))]
 pub async fn change(

@@ -97,13 +97,15 @@ pub async fn change(
     principal.require(Permission::UsersManageRoles)?;
     principal.require_fresh_mfa()?;
     limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
-    let account = match admin::change(&app.mongo, &app.trail, &caller, &principal, &id, &request).await? {
+    let outcome = admin::change(&app.mongo, &app.trail, &caller, &principal, &id, &request).await;
+    // A failure may have changed it all the same: only the answer was lost.
+    app.guard.users.changed(&id).await;
+    let account = match outcome? {
         Changed::Done(account) => account,
         Changed::Absent => return Err(Problem::not_found("There is no such account in your reach.")),
         Changed::LastSuperAdmin => {
             return Err(Problem::conflict("last_super_admin", "The last active super admin stays."));
         }
     };
-    app.guard.users.changed(&id).await;
     Ok(Reply::ok(&Profile::from(&*account)))
 }

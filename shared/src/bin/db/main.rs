@@ -93,10 +93,12 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
         Verb::Seed { from } => {
             for kind in Kind::ALL {
                 let mut items = read(&from, kind)?;
-                if kind == Kind::Prompts {
-                    revisions::follow(mongo, &mut items).await?;
-                }
+                let followed = match kind {
+                    Kind::Prompts => revisions::follow(mongo, &mut items).await?,
+                    _ => Vec::new(),
+                };
                 let written = store.import(kind, &items).await?;
+                revisions::keep_imported(mongo, &followed).await?;
                 println!("{written} {} imported", kind.name());
             }
         }
