@@ -40,15 +40,13 @@ enum Sockets {
 const FATES: [Sockets; 4] = [Sockets::Live, Sockets::Ended, Sockets::Reset, Sockets::Forgotten];
 
 impl Sockets {
-    async fn meet(self, proxy: &Proxy) {
+    fn meet(self, proxy: &Proxy) {
         match self {
-            Self::Live => return,
+            Self::Live => {}
             Self::Ended => proxy.set(Way::Cut),
             Self::Reset => proxy.set(Way::Reset),
             Self::Forgotten => proxy.forget(),
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        proxy.restore();
     }
 }
 
@@ -100,8 +98,8 @@ fn one_click(id: &str, link: u32) -> Value {
     json!({"Records": [{"messageId": "m", "body": json!({"records": [record]}).to_string()}]})
 }
 
-/// An environment that stands still.
-struct Frozen {
+/// An environment that is warm, and then stands still.
+struct Environment {
     who: Who,
     fate: Sockets,
     function: Function,
@@ -111,21 +109,26 @@ struct Frozen {
     person: Person,
 }
 
-async fn freeze(town: &Town, clock: &Clock, who: Who, fate: Sockets) -> Frozen {
-    let (function, proxy) = who.start(town, clock).await;
-    let mut times = Vec::new();
-    for _ in 0..WARM {
-        // Somebody new each time: who is known already needs no server.
-        times.push(who.ask(&function, &town.person(Role::User, None).await).await);
+impl Environment {
+    async fn start(town: &Town, clock: &Clock, who: Who, fate: Sockets) -> Self {
+        let (function, proxy) = who.start(town, clock).await;
+        let mut times = Vec::new();
+        for _ in 0..WARM {
+            // Somebody new each time: who is known already needs no server.
+            times.push(who.ask(&function, &town.person(Role::User, None).await).await);
+        }
+        times.sort();
+        let person = town.person(Role::User, None).await;
+        Self { who, fate, function, proxy, warm: times[WARM / 2], person }
     }
-    times.sort();
-    let person = town.person(Role::User, None).await;
-    function.freeze().await;
-    fate.meet(&proxy).await;
-    Frozen { who, fate, function, proxy, warm: times[WARM / 2], person }
-}
 
-impl Frozen {
+    /// Right after a request, whatever else was started meanwhile.
+    async fn freeze(&self, town: &Town) {
+        self.who.ask(&self.function, &town.person(Role::User, None).await).await;
+        self.function.freeze().await;
+        self.fate.meet(&self.proxy);
+    }
+
     /// What the first request takes.
     async fn thaw(&self, town: &Town) -> Duration {
         let (who, fate, before) = (self.who, self.fate, self.proxy.total());
@@ -137,7 +140,7 @@ impl Frozen {
         if matches!(who, Who::Consumer) {
             let clicks = town.database.collection::<Document>("affiliate_clicks");
             let ours = doc! {"linkId": self.function.pid().to_string()};
-            assert_eq!(clicks.count_documents(ours).await.unwrap(), WARM as u64 + 1, "each once");
+            assert_eq!(clicks.count_documents(ours).await.unwrap(), WARM as u64 + 2, "each once");
         }
         first
     }
@@ -152,14 +155,19 @@ enum Goes {
 }
 
 async fn thaw_after(time: Duration, goes: Goes) {
-    let (town, clock, mut frozen) = (Town::new().await, Clock::new(), Vec::new());
+    let (town, clock, mut environments) = (Town::new().await, Clock::new(), Vec::new());
     for who in [Who::Route, Who::Consumer, Who::Cached] {
         for fate in FATES {
             for _ in 0..ENVIRONMENTS {
-                frozen.push(freeze(&town, &clock, who, fate).await);
+                environments.push(Environment::start(&town, &clock, who, fate).await);
             }
         }
     }
+    for environment in &environments {
+        environment.freeze(&town).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    environments.iter().for_each(|environment| environment.proxy.restore());
     match goes {
         Goes::By => tokio::time::sleep(time).await,
         Goes::ByTheClock => clock.set_ahead(time),
@@ -169,10 +177,10 @@ async fn thaw_after(time: Duration, goes: Goes) {
     );
     println!("|---|---|---|---|---|");
     let mut slow = Vec::new();
-    for same in frozen.chunks(ENVIRONMENTS) {
+    for same in environments.chunks(ENVIRONMENTS) {
         let mut times = Vec::new();
-        for frozen in same {
-            times.push((frozen.warm, frozen.thaw(&town).await));
+        for environment in same {
+            times.push((environment.warm, environment.thaw(&town).await));
         }
         times.sort_by_key(|(warm, first)| first.saturating_sub(*warm));
         let (warm, first) = times[ENVIRONMENTS / 2];

@@ -34,13 +34,16 @@ pub(crate) async fn fuzz(time: Duration) -> anyhow::Result<()> {
         println!("requests made up from /api/openapi.json, signed in as a super admin");
         check(&stack, Some(super_admin(&stack).await), left / rounds).await?;
     }
+    // What a consumer hands back comes again after so long; a notification after two minutes.
+    stack.set_visibility_timeout(15).await;
     for (queue, dead_letters) in [
         (&stack.events_queue_url, &stack.events_dlq_url),
         (&stack.notifications_queue_url, &stack.notifications_dlq_url),
     ] {
-        eventually("the queue is empty", 90, async || (stack.depth(queue).await == 0).then_some(())).await;
+        eventually("the queue is empty", 150, async || (stack.depth(queue).await == 0).then_some(())).await;
         assert_eq!(stack.depth(dead_letters).await, 0, "something was accepted that no consumer could store");
     }
+    stack.set_visibility_timeout(390).await;
     Ok(())
 }
 

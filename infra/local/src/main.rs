@@ -175,6 +175,7 @@ async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result
 
 /// Everything that must hold before a change lands.
 async fn test(arguments: &[String]) -> anyhow::Result<()> {
+    servers_of_its_own()?;
     let started = Instant::now();
     let cargo = |arguments: &[&str]| openly(Command::new("cargo").args(arguments).current_dir(root()));
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
@@ -203,7 +204,16 @@ async fn test(arguments: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Tests stop servers and empty caches: not somebody's.
+fn servers_of_its_own() -> anyhow::Result<()> {
+    for name in ["MONGODB_URI", "REDIS_URL"] {
+        ensure!(std::env::var_os(name).is_none(), "{name} is set, and would be filled and emptied: unset it for this");
+    }
+    Ok(())
+}
+
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
+    servers_of_its_own()?;
     install::all()?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
         deploy::build_release()?;
@@ -219,6 +229,7 @@ async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
 }
 
 async fn fuzz(minutes: u64) -> anyhow::Result<()> {
+    servers_of_its_own()?;
     install::all()?;
     install::fuzzers()?;
     let finished = with_stack(true, async |_| in_the_background(fuzzing(minutes * 60)).await);
@@ -232,10 +243,14 @@ fn fuzzing(seconds: u64) -> Command {
     command
 }
 
-/// Runs a command in the open, while this process answers the API's port.
-async fn in_the_background(mut command: Command) -> anyhow::Result<()> {
-    let run = tokio::task::spawn_blocking(move || openly(&mut command));
-    run.await.context("the command could not be run")?
+/// Runs a command in the open, while this process answers the API's port. When that is interrupted, the command and all
+/// that it has started end, too: they would go on with the next stack.
+async fn in_the_background(command: Command) -> anyhow::Result<()> {
+    let mut child = tokio::process::Command::from(command).process_group(0).spawn()?;
+    let _group = server::Group(child.id().context("it was not waited for")?);
+    let status = child.wait().await?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
 }
 
 fn check_template() -> anyhow::Result<()> {

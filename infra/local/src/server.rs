@@ -117,6 +117,15 @@ pub fn end(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A process group, which ends with this value.
+pub struct Group(pub u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        signal(self.0, "KILL");
+    }
+}
+
 fn signal(group: u32, signal: &str) {
     let _ =
         Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
