@@ -23,7 +23,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET /api/prompts/{id}", "", "account"),
     ("GET /api/prompts/{id}/revisions", "", "account"),
     ("GET /api/prompts/{id}/audit", "", "details"),
-    ("POST /api/prompts/{id}/audit", AUDIT, "account"),
+    ("POST /api/prompts/{id}/audit", AUDIT, "edits"),
     ("POST /api/prompts/{id}/view", "", "view"),
     ("GET /api/prompts/collections", "", "account"),
     ("POST /api/prompts/collections", COPY, "account"),

@@ -2,7 +2,7 @@
 //! public.
 //!
 //! Environment, besides the database and the cache: `SIGNING_SEED`, `SIGNING_SEED_PREVIOUS`,
-//! `AUTH_PEPPER`, `AUDIT_SEED` (secrets), `APP_URL`, `NOTIFICATIONS_QUEUE_URL`.
+//! `AUTH_PEPPER`, `AUDIT_SEED` (secrets), `APP_URL`, `NOTIFICATIONS_QUEUE_URL`, `EVENTS_QUEUE_URL`.
 
 pub mod activity;
 pub mod admin;
