@@ -214,7 +214,7 @@ async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_cha
 
     let usage = database.collection::<Document>("ai_usage");
     usage.drop_index("occurredAt_1").await.unwrap();
-    let day = Duration::from_secs(24 * 3600);
+    let day = Duration::from_hours(24);
     let options = IndexOptions::builder().name("occurredAt_1".to_owned()).expire_after(day).build();
     let index = IndexModel::builder().keys(doc! {"occurredAt": 1}).options(options).build();
     usage.create_index(index).await.unwrap();

@@ -167,7 +167,9 @@ async fn thaw_after(time: Duration, goes: Goes) {
         environment.freeze(&town).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    environments.iter().for_each(|environment| environment.proxy.restore());
+    for environment in &environments {
+        environment.proxy.restore();
+    }
     match goes {
         Goes::By => tokio::time::sleep(time).await,
         Goes::ByTheClock => clock.set_ahead(time),
