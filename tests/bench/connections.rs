@@ -43,17 +43,21 @@ pub(crate) async fn print(bench: &Bench) {
 /// The same callers, in the same volleys for the same time, without caps: so each has an environment, and a client.
 async fn old_way(bench: &Bench) -> Curve {
     let (uri, database) = (&bench.town.stack.mongodb_uri, &bench.town.database);
-    let mut loads = Vec::new();
+    // What is open already: the harness's, and those of the bundle's idle environments.
+    let before = connections(database).await;
+    let (mut all, mut loads) = (Vec::new(), Vec::new());
     for function in capped() {
         let size = size(&function);
         let clients = join_all((0..size).map(async |_| Client::with_uri_str(uri).await.unwrap())).await;
+        all.extend(clients.clone());
         loads.push((size, async move |n: usize| request(&clients[n % size].database(database.name())).await));
     }
-    // What was open before: the harness's, and those of the bundle's idle environments.
-    let before = connections(database).await;
     let theirs = async || connections(database).await - before;
     let (counts, curve) = watched(volleys(&loads, LOAD), theirs).await;
-    let callers: usize = loads.iter().map(|(size, _)| size).sum();
+    let callers = all.len();
+    for client in all {
+        client.shutdown().immediate(true).await;
+    }
     let failed: usize = counts.iter().map(|counts| counts.failed.len()).sum();
     let answered: u32 = counts.iter().map(|counts| counts.answered).sum();
     println!(
