@@ -55,7 +55,8 @@ pub const USAGE: Policy = limit("usage", 300, MINUTE);
 pub const ADMIN: Policy = limit("admin", 60, MINUTE);
 /// Prompts made, by account.
 pub const NEW_PROMPTS: Policy = limit("new-prompts", 60, HOUR);
-/// Prompts changed, removed and audited, by account: each change and audit is kept for ever. What a day's may fill comes on top.
+/// Prompts changed, removed and audited, by account: each change and audit is kept for ever. What
+/// a day's may fill comes on top.
 pub const EDITS: Policy = limit("edits", 60, HOUR);
 /// Details of public prompts that only the database has, by address.
 pub const DETAILS: Policy = limit("details", 60, MINUTE);

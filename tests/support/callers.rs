@@ -20,8 +20,8 @@ pub enum Fate {
     Refused,
     /// By a rate limit, which is not what is measured.
     Limited,
-    /// 503 of the function's own, or an invocation that failed or handed its batch back: what these say when a part that
-    /// they need is late. MongoDB, the cache, the emulator and all environments share this machine's processors.
+    /// 503 of the function's own: a part that it needs was late. MongoDB, the cache, the emulator and all environments
+    /// share this machine's processors.
     Late(String),
     Failed(String),
 }
@@ -122,7 +122,7 @@ impl<'a> Callers<'a> {
         match status {
             429 => Fate::Refused,
             200 if !handed_back => Fate::Answered,
-            _ => Fate::Late(format!("{status} {answer}")),
+            _ => Fate::Failed(format!("{status} {answer}")),
         }
     }
 }

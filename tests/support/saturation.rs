@@ -157,9 +157,9 @@ impl Saturation {
     pub fn print(&self) {
         println!(
             "\nvolleys of {BEYOND} calls more than the cap, each as soon as the one before is answered and {PAUSE:?} are \
-             over: what is refused shows that the cap holds, not what users meet. Late is 503, or a failed invocation"
+             over: what is refused shows that the cap holds, not what users meet."
         );
-        println!("\n| function | cap | answered | refused | refused, % | by a rate limit | late | failed |");
+        println!("\n| function | cap | answered | refused | refused, % | by a rate limit | 503 | failed |");
         println!("|---|---|---|---|---|---|---|---|");
         for (function, counts) in &self.rows {
             let (cap, percent) = (function.cap["M0"].unwrap_or_default(), counts.refused_percent());

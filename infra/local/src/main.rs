@@ -246,10 +246,11 @@ fn fuzzing(seconds: u64) -> Command {
 /// Runs a command in the open, while this process answers the API's port. When that is interrupted, the command and all
 /// that it has started end, too: they would go on with the next stack.
 async fn in_the_background(command: Command) -> anyhow::Result<()> {
+    let program = command.get_program().display().to_string();
     let mut child = tokio::process::Command::from(command).process_group(0).spawn()?;
     let _group = server::Group(child.id().context("it was not waited for")?);
     let status = child.wait().await?;
-    ensure!(status.success(), "it ended with {status}");
+    ensure!(status.success(), "{program} ended with {status}");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ mod text;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};
 pub use if_match::IfMatch;
-pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE_BYTES, Page};
+pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;

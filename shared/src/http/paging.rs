@@ -14,7 +14,7 @@ pub const DEFAULT_LIMIT: usize = 20;
 pub const MAX_LIMIT: usize = 100;
 /// What a page's documents may take in an answer, where they can be long: Lambda takes answers of 6 MB, and a page of
 /// the longest prompts would have 25. The rest of the 6 MB is for what JSON takes besides.
-pub const MAX_PAGE_BYTES: usize = 2_500_000;
+const MAX_PAGE_BYTES: usize = 2_500_000;
 
 /// Which page of a list a client asks for, as it came.
 #[derive(Debug, Default)]
@@ -53,8 +53,8 @@ impl Page {
         i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
     }
 
-    /// Reads a page of `limit` documents that can be long, and one more; or as many as have [`MAX_PAGE_BYTES`], at
-    /// least one, and one more. Tells how many of them the page shows, for [`Page::cut`].
+    /// Reads a page of `limit` documents that can be long, and one more; or as many as an answer holds, at least
+    /// one, and one more. Tells how many of them the page shows, for [`Page::cut`].
     pub async fn read<E>(
         mut found: impl Stream<Item = Result<RawDocumentBuf, E>> + Unpin,
         limit: usize,

@@ -135,8 +135,9 @@ pub async fn invalidate(cache: &Cache) {
 
 /// The statistics that are kept, and whether they are fresh: counted within the hour, and since they were made invalid.
 async fn read(cache: &Cache) -> Option<ServedStats> {
-    let stats: Stats = serde_json::from_str(&cache.peek(KEY).await?).ok()?;
-    let invalidated = cache.peek(INVALIDATED).await.and_then(|at| at.parse::<Timestamp>().ok());
+    let (kept, invalidated) = tokio::join!(cache.peek(KEY), cache.peek(INVALIDATED));
+    let stats: Stats = serde_json::from_str(&kept?).ok()?;
+    let invalidated = invalidated.and_then(|at| at.parse::<Timestamp>().ok());
     let is_young = clock::now().duration_since(stats.last_updated).unsigned_abs() < FRESH_FOR;
     let is_valid = invalidated.is_none_or(|at| at < stats.last_updated);
     Some(ServedStats { stats, cached: true, stale: !(is_young && is_valid) })
