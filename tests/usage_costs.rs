@@ -17,7 +17,7 @@ use tests::{
     own_queue::OwnQueue,
     people::Town,
     stack::stack,
-    template,
+    template::{self, root},
     wiretap::Wiretap,
 };
 
@@ -36,9 +36,7 @@ async fn run(job: &Function, at: &str) -> Value {
 
 /// As somebody at a terminal does.
 fn db(town: &Town, arguments: &[&str]) -> Output {
-    Command::new("cargo")
-        .current_dir("..")
-        .arg("db")
+    Command::new(root().join("target/debug/db"))
         .args(arguments)
         .envs([("MONGODB_URI", town.stack.mongodb_uri.as_str()), ("DB_NAME", town.database.name())])
         .output()

@@ -5,6 +5,7 @@
   finish STACK                routes, CORS and caps, which the emulator leaves out of a template
   api-id STACK
   invoke STACK FUNCTION EVENT
+  replace STACK FUNCTION      its code, by what `pack` made last
   logs STACK FUNCTION
   settings STACK              the names of each function's variables
   variables STACK             every variable of every function, a line each
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 
 def pack(profile, target):
@@ -147,14 +149,49 @@ def api_id(name):
     print(next(Stack(name).resources("AWS::ApiGatewayV2::Api"))[0])
 
 
+def functions_of(name):
+    pages = boto3.client("lambda").get_paginator("list_functions").paginate()
+    functions = [f for page in pages for f in page["Functions"] if f["FunctionName"].startswith(f"{name}-")]
+    return {f["FunctionName"].removeprefix(f"{name}-"): f for f in functions}
+
+
+def known(name, function):
+    """The function's name at AWS; ends with those that there are when it is not one of them."""
+    functions = sorted(functions_of(name))
+    if function not in functions:
+        sys.exit(f"there is no function {function}: {', '.join(functions)}")
+    return f"{name}-{function}"
+
+
 def invoke(name, function, event):
-    answer = boto3.client("lambda").invoke(FunctionName=f"{name}-{function}", Payload=event.encode())
-    print(answer["Payload"].read().decode())
+    try:
+        json.loads(event)
+    except ValueError as error:
+        sys.exit(f"the event is not JSON: {error}")
+    answer = boto3.client("lambda").invoke(FunctionName=known(name, function), Payload=event.encode())
+    payload = answer["Payload"].read().decode()
     if answer.get("FunctionError") or answer["StatusCode"] >= 300:
-        sys.exit(1)
+        sys.exit(f"{function} failed: {message(payload)} (`cargo local logs {function}` has the details)")
+    print(payload)
+
+
+def message(payload):
+    try:
+        return json.loads(payload)["errorMessage"]
+    except (ValueError, KeyError, TypeError):
+        return " ".join(payload.split())
+
+
+def replace(name, function):
+    archive = Path(".local/functions") / function / "bootstrap.zip"
+    client = boto3.client("lambda")
+    client.update_function_code(FunctionName=known(name, function), ZipFile=archive.read_bytes())
+    client.get_waiter("function_updated_v2").wait(FunctionName=f"{name}-{function}", WaiterConfig={"Delay": 1})
 
 
 def logs(name, function):
+    if function:
+        known(name, function)
     client, group = boto3.client("logs"), f"/{name}/functions"
     # The emulator gives 10,000 lines at most, and no second page: it is asked for each stream by itself.
     pages = client.get_paginator("describe_log_streams").paginate(logGroupName=group)
@@ -170,9 +207,7 @@ def logs(name, function):
 
 
 def variables_by_function(name):
-    pages = boto3.client("lambda").get_paginator("list_functions").paginate()
-    functions = [f for page in pages for f in page["Functions"] if f["FunctionName"].startswith(f"{name}-")]
-    return {f["FunctionName"].removeprefix(f"{name}-"): f["Environment"]["Variables"] for f in functions}
+    return {function: its["Environment"]["Variables"] for function, its in functions_of(name).items()}
 
 
 def settings(name):
@@ -189,5 +224,8 @@ def variables(name):
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    verbs = [pack, prepare, finish, api_id, invoke, logs, settings, variables]
-    {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)
+    verbs = [pack, prepare, finish, api_id, invoke, replace, logs, settings, variables]
+    try:
+        {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"the emulator of AWS refused or does not answer (.local/log/aws.log): {error}")

@@ -1,7 +1,7 @@
 //! What the functions share, in two layers.
 //!
 //! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
-//! [`lambda`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
+//! [`lambda`], [`connection`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
 //! [`prompts`], [`events`], [`accounts`], [`api_keys`], [`audit`], [`affiliates`], [`bug_reports`], [`notifications`], [`analytics`], [`usage`],
 //! [`workbench`], [`stats`], a table
 //! of [`limits`], and [`schema`] for what the database must look like.
@@ -10,6 +10,7 @@
 pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod connection;
 pub mod http;
 pub mod id;
 pub mod keys;

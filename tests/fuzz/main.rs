@@ -1,5 +1,5 @@
 //! `cargo local fuzz [--minutes N]`: what nobody thought of. Requests made up from the API's own document go to the
-//! deployed stack, bytes made up from real ones to whatever reads what others wrote.
+//! deployed stack; beside that, bytes made up from real ones go to whatever reads what others wrote.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -11,7 +11,8 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let seconds = std::env::args().nth(1).map(|seconds| seconds.parse().unwrap());
-    let half = Duration::from_secs(seconds.unwrap_or(120)) / 2;
-    api::fuzz(half).await?;
-    parsers::fuzz(half)
+    let time = Duration::from_secs(seconds.unwrap_or(120));
+    let parsers = tokio::task::spawn_blocking(move || parsers::fuzz(time));
+    api::fuzz(time).await?;
+    parsers.await?
 }

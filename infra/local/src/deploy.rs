@@ -1,12 +1,15 @@
 //! From source to a deployed stack: build, start the servers, deploy, fill.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, thread};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
 
 use crate::{
-    folder, install, root,
+    compile::{self, Build},
+    folder,
+    install::{self, For},
+    root,
     server::{end, free_port, spawn},
     state::State,
     step::{openly, quietly, step},
@@ -17,23 +20,73 @@ const STACK: &str = "promptlib";
 /// Where e-mails come from; the emulator takes it for verified once it is told of it.
 pub const SENDER_EMAIL: &str = "promptlib@example.com";
 
-/// Starts and deploys everything; what was started is in the state even when a later step fails.
-pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
+/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools.
+pub fn prepare(what: For) -> anyhow::Result<()> {
     fs::create_dir_all(folder("data"))?;
-    install::all()?;
-    build()?;
+    install::debian(what)?;
+    install::build_tools()?;
+    let server = install::mongodb_build()?;
+    let builds_server = server.is_some();
+    let mut builds = vec![Build::new("functions", build_command(what)?)];
+    builds.extend(server);
+    thread::scope(|scope| {
+        let tools = scope.spawn(|| install::python_tools(what));
+        compile::side_by_side(builds)?;
+        tools.join().map_err(|_| anyhow!("installing the Python tools failed"))?
+    })?;
+    if builds_server {
+        install::mongodb_was_built()?;
+    }
+    pack()
+}
+
+/// Every function for this machine, and `cargo db`. Plain cargo: `cargo lambda` names a target, which keeps a second
+/// copy of every dependency. Without `--package`: see `.cargo/config.toml`.
+fn build_command(what: For) -> anyhow::Result<Command> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--bin", "db"]).current_dir(root());
+    for function in functions()? {
+        command.args(["--bin", &function]);
+    }
+    if what == For::Testing {
+        command.args(["--test", "e2e"]);
+    }
+    Ok(command)
+}
+
+/// The name of every function: of its binary, and of its source file.
+pub fn functions() -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for package in ["routes", "consumers", "jobs"] {
+        for file in fs::read_dir(root().join("functions").join(package).join("src/bin"))? {
+            names.extend(file?.file_name().to_string_lossy().strip_suffix(".rs").map(str::to_owned));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn pack() -> anyhow::Result<()> {
+    step("packing the functions", || helper(None, &["pack", "debug", ".local/functions"]).map(drop))
+}
+
+/// Starts the servers and deploys what was built; what was started is in the state even when a later step fails.
+pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
     start_servers(state)?;
     deploy(state)?;
     state.save()?;
     if seed { fill(state) } else { apply(state) }
 }
 
-/// Builds every function for this machine. Plain cargo: `cargo lambda` names a target, which keeps a
-/// second copy of every dependency (5 minutes more here).
-pub fn build() -> anyhow::Result<()> {
-    eprintln!("building the functions");
-    openly(Command::new("cargo").args(["build", "--bins"]).current_dir(root()))?;
-    step("packing the functions", || helper(None, &["pack", "debug", ".local/functions"]).map(drop))
+/// Builds one function and puts it into the running stack, in place of the one before.
+pub fn replace(state: &State, function: &str) -> anyhow::Result<()> {
+    let known = functions()?;
+    ensure!(known.iter().any(|name| name == function), "there is no function {function}: {}", known.join(", "));
+    let mut command = Command::new("cargo");
+    command.args(["build", "--quiet", "--bin", function]).current_dir(root());
+    step(&format!("building {function}"), || openly(&mut command))?;
+    pack()?;
+    step("deploying it", || helper(Some(state), &["replace", STACK, function]).map(drop))
 }
 
 /// The template with the zips of this machine's build. Those that the template itself names are of a build for AWS: a
@@ -60,7 +113,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         state.mongodb_uri = uri;
     } else {
         let port = free_port("LOCAL_MONGODB_PORT", 27117)?;
-        let command = mongodb_command(&install::mongodb()?, port)?;
+        let command = mongodb_command(&install::mongodb(), port)?;
         step("starting MongoDB", || start(state, "mongodb", command, BTreeMap::new(), port))?;
         state.mongodb_uri = format!("mongodb://127.0.0.1:{port}/");
     }
@@ -204,7 +257,7 @@ fn db(state: &State, verb: &str) -> anyhow::Result<()> {
     quietly(command).map(drop)
 }
 
-/// Calls a function of the stack; returns its answer.
+/// Calls a function of the stack; returns its answer, or what the function says of its failure.
 pub fn invoke(state: &State, function: &str, event: &str) -> anyhow::Result<String> {
     helper(Some(state), &["invoke", STACK, function, event])
 }

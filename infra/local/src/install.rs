@@ -9,94 +9,162 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
+    compile::Build,
     folder,
-    step::{openly, quietly, step},
+    step::{beside, quietly, step},
 };
 
+/// Installs Python packages in a tenth of pip's time, and keeps its downloads in `.local`.
+const UV: &str = "uv==0.13.9";
 /// Packages of the Python environments, each environment apart since their requirements clash.
 const MINISTACK: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.43.106"];
 const SAM: &[&str] = &["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
 const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
-const CARGO_FUZZ: &str = "0.13.2";
 const CMAKE: &[&str] = &["cmake==4.4.4"];
 const SECANTUS: &str = "0.5.3-beta.196";
+/// The server's own profile (LTO, one unit) takes twice as long to build, and the tests no less time. Whatever handles
+/// documents is compiled with a little optimisation, the rest with none.
+const SECANTUS_PROFILE: [&str; 4] = ["lto='off'", "codegen-units=16", "opt-level=0", "strip=true"];
+const SECANTUS_OPTIMISED: [&str; 8] = [
+    "bson",
+    "secantus-commands",
+    "secantus-core",
+    "secantus-server",
+    "secantus-storage",
+    "secantus-storage-adapter",
+    "secantus-wire",
+    "secantus-wiredtiger",
+];
+/// WiredTiger, the storage engine in C, by the same rule; and without the warnings of its own developers.
+const WIREDTIGER_SETTINGS: &str = "set(CC_OPTIMIZE_LEVEL \"-O1\" CACHE STRING \"\")
+set(ENABLE_STRICT OFF CACHE BOOL \"\")
+";
+/// Debian packages that the MongoDB server is built with, each with a file that tells that it is there.
+const COMPILERS: [(&str, &str); 2] = [("build-essential", "/usr/bin/g++"), ("zlib1g-dev", "/usr/include/zlib.h")];
 
-/// Everything, as far as it is missing.
-pub fn all() -> anyhow::Result<()> {
-    python("ministack", MINISTACK)?;
-    python("sam", SAM)?;
-    mongodb().map(drop)
+/// What a verb needs besides the stack itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// The stack alone.
+    Running,
+    /// A browser, and what makes requests up.
+    Testing,
 }
 
-/// The MongoDB server: `mongod` if it is there, else `SecantusDB`, which is built once.
-pub fn mongodb() -> anyhow::Result<PathBuf> {
-    if let Some(path) = find("mongod") {
-        return Ok(path);
+/// Debian's packages, as far as they are missing and this is root on Debian. Elsewhere an error names those without
+/// which it does not go on; a Redis server is not one of them.
+pub fn debian(what: For) -> anyhow::Result<()> {
+    let mut missing: Vec<&str> = Vec::new();
+    if find("mongod").is_none() {
+        missing.extend(COMPILERS.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name));
     }
-    let path = folder("secantus/bin/secantusd-rs");
-    once("secantus", SECANTUS, || {
-        debian(&["zlib1g-dev", "build-essential"], |package| Path::new("/usr/share/doc").join(package).exists())?;
-        python("cmake", CMAKE)?;
-        let paths = format!("{}:{}", folder("cmake/bin").display(), env::var("PATH").unwrap_or_default());
-        eprintln!("building SecantusDB, a MongoDB server (once, about 8 minutes on 2 cores)");
-        openly(
-            Command::new("cargo")
-                .args([
-                    "install",
-                    "secantus-mdb",
-                    "--version",
-                    SECANTUS,
-                    "--locked",
-                    "--ignore-rust-version",
-                    "--force",
-                    "--root",
-                ])
-                .arg(folder("secantus"))
-                .arg("--target-dir")
-                .arg(folder("secantus-build"))
-                .env("PATH", paths)
-                // Ours would be used for its build otherwise.
-                .env_remove("CARGO_TARGET_DIR")
-                .current_dir(folder("")),
-        )?;
-        fs::remove_dir_all(folder("secantus-build")).or_else(|_| Ok(()))
-    })?;
-    Ok(path)
-}
-
-/// A Redis-compatible server, if there is one or one can be had.
-pub fn redis() -> Option<PathBuf> {
-    let installed = || find("valkey-server").or_else(|| find("redis-server"));
-    installed().or_else(|| {
-        let have = debian(&["redis-server"], |_| false);
-        if let Err(error) = have {
-            eprintln!("no Redis server ({error:#}): the functions will use their own memory");
-        }
-        installed()
+    // Debian leaves venv out of its Python.
+    if quietly(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
+        missing.push("python3-venv");
+    }
+    if what == For::Testing && find("chromium").is_none() {
+        missing.push("chromium");
+    }
+    let redis = redis().is_none() && env::var_os("REDIS_URL").is_none();
+    if missing.is_empty() && !redis {
+        return Ok(());
+    }
+    if !is_root() || find("apt-get").is_none() {
+        ensure!(missing.is_empty(), "install these first: {}", missing.join(", "));
+        eprintln!("no Redis server was found: the functions will use their own memory (Debian: redis-server)");
+        return Ok(());
+    }
+    missing.extend(redis.then_some("redis-server"));
+    step(&format!("installing {}", missing.join(", ")), || {
+        quietly(Command::new("apt-get").args(["update", "--quiet"]).stdin(Stdio::null()))?;
+        quietly(
+            Command::new("apt-get")
+                .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+                .args(&missing)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                // The package would start a server of its own.
+                .env("RUNLEVEL", "1"),
+        )
     })
+    .map(drop)
 }
 
-/// A browser, for the test of the reports' pages.
-pub fn browser() -> anyhow::Result<()> {
-    debian(&["chromium"], |package| find(package).is_some())
+fn is_root() -> bool {
+    quietly(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// What makes requests and bytes up: schemathesis, and cargo-fuzz with the compiler of libFuzzer.
-pub fn fuzzers() -> anyhow::Result<()> {
-    python("schemathesis", SCHEMATHESIS)?;
-    once("cargo-fuzz", CARGO_FUZZ, || {
-        debian(&["g++"], |package| find(package).is_some())?;
-        step("building cargo-fuzz (once, about a minute)", || {
-            quietly(
-                Command::new("cargo")
-                    .args(["install", "cargo-fuzz", "--version", CARGO_FUZZ, "--locked", "--force", "--root"])
-                    .arg(folder("cargo-fuzz"))
-                    .env_remove("CARGO_TARGET_DIR")
-                    .current_dir(folder("")),
-            )
+/// What installs the rest, and what the MongoDB server is built with.
+pub fn build_tools() -> anyhow::Result<()> {
+    once("uv", UV, || {
+        step("installing uv", || {
+            let path = folder("uv");
+            let made = quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&path));
+            made.context("Python 3.11 or later with venv is needed (Debian: python3-venv)")?;
+            quietly(Command::new(path.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", UV]))
         })
         .map(drop)
-    })
+    })?;
+    if find("mongod").is_none() {
+        python("cmake", CMAKE)?;
+    }
+    Ok(())
+}
+
+/// The Python tools, each in an environment of its own.
+pub fn python_tools(what: For) -> anyhow::Result<()> {
+    python("ministack", MINISTACK)?;
+    python("sam", SAM)?;
+    if what == For::Testing {
+        python("schemathesis", SCHEMATHESIS)?;
+    }
+    Ok(())
+}
+
+/// The MongoDB server: `mongod` if it is on the PATH, else `SecantusDB`.
+pub fn mongodb() -> PathBuf {
+    find("mongod").unwrap_or_else(|| folder("secantus/bin/secantusd-rs"))
+}
+
+/// The build of the MongoDB server, unless one is there.
+pub fn mongodb_build() -> anyhow::Result<Option<Build>> {
+    if find("mongod").is_some() || is_installed("secantus", SECANTUS) {
+        return Ok(None);
+    }
+    let settings = folder("wiredtiger.cmake");
+    fs::write(&settings, WIREDTIGER_SETTINGS)?;
+    let paths = format!("{}:{}", folder("cmake/bin").display(), env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("cargo");
+    command
+        .args(["install", "secantus-mdb", "--version", SECANTUS, "--locked", "--ignore-rust-version", "--force"])
+        .args(["--no-default-features", "--features", "bin"])
+        .arg("--root")
+        .arg(folder("secantus"))
+        .arg("--target-dir")
+        .arg(folder("secantus-build"));
+    for setting in SECANTUS_PROFILE {
+        command.arg("--config").arg(format!("profile.release.{setting}"));
+    }
+    for package in SECANTUS_OPTIMISED {
+        command.arg("--config").arg(format!("profile.release.package.{package}.opt-level=1"));
+    }
+    command
+        .env("PATH", paths)
+        .env("CMAKE_TOOLCHAIN_FILE", settings)
+        // Ours would be used for its build otherwise.
+        .env_remove("CARGO_TARGET_DIR")
+        .current_dir(folder(""));
+    Ok(Some(Build::new("MongoDB server (once)", command)))
+}
+
+/// Notes that the build of the MongoDB server came to its end.
+pub fn mongodb_was_built() -> anyhow::Result<()> {
+    fs::remove_dir_all(folder("secantus-build")).or_else(|_| anyhow::Ok(()))?;
+    note("secantus", SECANTUS)
+}
+
+/// A Redis-compatible server, if there is one.
+pub fn redis() -> Option<PathBuf> {
+    find("valkey-server").or_else(|| find("redis-server"))
 }
 
 /// A program on the PATH.
@@ -106,53 +174,34 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 fn python(name: &str, packages: &[&str]) -> anyhow::Result<()> {
     once(name, &packages.join(" "), || {
-        // Debian leaves venv out of its Python.
-        let has_venv = |_: &str| quietly(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok();
-        debian(&["python3-venv"], has_venv)?;
-        step(&format!("installing {}", packages[0]), || {
-            let path = folder(name);
-            let made = quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&path));
-            made.context("Python 3 with venv is needed (Debian: python3-venv)")?;
-            quietly(
-                Command::new(path.join("bin/pip"))
-                    .args(["install", "--quiet", "--disable-pip-version-check"])
-                    .args(packages),
-            )
-        })?;
-        Ok(())
+        beside(&format!("installing {}", packages[0]), || {
+            let uv = |arguments: &[&str]| {
+                let mut command = Command::new(folder("uv/bin/uv"));
+                command.args(arguments).current_dir(folder(""));
+                command.env("UV_CACHE_DIR", folder("uv-cache")).env("UV_PYTHON_DOWNLOADS", "never");
+                command
+            };
+            quietly(&mut uv(&["venv", "--quiet", "--clear", name]))?;
+            quietly(uv(&["pip", "install", "--quiet", "--python", name]).args(packages))
+        })
+        .map(drop)
     })
 }
 
 /// Does `work` unless it was done for this version before.
 fn once(name: &str, version: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let marker = folder("installed").join(name);
-    if fs::read_to_string(&marker).is_ok_and(|text| text == version) {
+    if is_installed(name, version) {
         return Ok(());
     }
-    fs::create_dir_all(folder("installed"))?;
     work()?;
-    fs::write(marker, version)?;
-    Ok(())
+    note(name, version)
 }
 
-/// Installs Debian packages, if this is root and they are missing.
-fn debian(packages: &[&str], present: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-    let missing: Vec<_> = packages.iter().filter(|package| !present(package)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let root = quietly(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    ensure!(root && find("apt-get").is_some(), "install these first: {missing:?}");
-    step(&format!("installing {missing:?}"), || {
-        quietly(Command::new("apt-get").args(["update", "--quiet"]).stdin(Stdio::null()))?;
-        // The package would start a server of its own.
-        quietly(
-            Command::new("apt-get")
-                .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-                .args(missing)
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .env("RUNLEVEL", "1"),
-        )
-    })?;
-    Ok(())
+fn is_installed(name: &str, version: &str) -> bool {
+    fs::read_to_string(folder("installed").join(name)).is_ok_and(|text| text == version)
+}
+
+fn note(name: &str, version: &str) -> anyhow::Result<()> {
+    fs::create_dir_all(folder("installed"))?;
+    Ok(fs::write(folder("installed").join(name), version)?)
 }

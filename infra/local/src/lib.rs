@@ -3,12 +3,15 @@
 //! Everything it installs or writes lies in `.local` at the root of the repository; Debian packages
 //! are the one exception, and only when it runs as root and they are missing.
 
+pub mod compile;
 pub mod deploy;
 pub mod install;
 pub mod proxy;
 pub mod server;
+pub mod stack;
 pub mod state;
 pub mod step;
+pub mod test;
 
 use std::path::PathBuf;
 

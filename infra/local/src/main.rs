@@ -1,19 +1,18 @@
 //! `cargo local <verb>`.
 
-use std::{
-    process::{Command, exit, id},
-    time::Instant,
-};
+use std::process::{Command, exit};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum};
 use local::{
-    deploy, folder, install, proxy, root,
-    server::{self, free_port},
+    deploy,
+    install::For,
+    root, server,
+    stack::{in_the_background, none_is_running, servers_of_its_own, with_stack},
     state::State,
-    step::{openly, step},
+    step::step,
+    test::{self, Options},
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(
@@ -35,6 +34,9 @@ enum Verb {
     },
     /// Format, lints, unit tests, template checks, end-to-end tests on a stack of its own
     Test {
+        /// In the inner loop: no fuzzing, and of the end-to-end tests those of what changed since they passed
+        #[arg(long)]
+        quick: bool,
         /// Passed on to the end-to-end tests: a filter, `--nocapture`
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -49,6 +51,11 @@ enum Verb {
         /// How long
         #[arg(long, default_value_t = 10)]
         minutes: u64,
+    },
+    /// Build one function and put it into the running stack
+    Deploy {
+        /// `prompts`, `write-events`, …
+        function: String,
     },
     /// Stop a stack that runs in another terminal, or what a killed one left behind
     Down,
@@ -108,22 +115,20 @@ impl Benchmark {
     }
 }
 
-/// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
-const QUICK_FUZZ_S: u64 = 180;
-
 #[tokio::main]
 async fn main() {
     let outcome = match Arguments::parse().verb {
         Verb::Up { no_seed } => up(!no_seed).await,
-        Verb::Test { arguments } => test(&arguments).await,
+        Verb::Test { quick, arguments } => test::test(Options { quick, arguments }).await,
         Verb::Bench { what } => bench(what).await,
         Verb::Fuzz { minutes } => fuzz(minutes).await,
+        Verb::Deploy { function } => State::running().and_then(|state| deploy::replace(&state, &function)),
         Verb::Down => State::load().map(|state| server::stop_stack(&state)),
         Verb::Status { json } => status(json),
-        Verb::Settings => State::load().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
-        Verb::Seed => State::load().and_then(|state| deploy::fill(&state)),
+        Verb::Settings => State::running().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
+        Verb::Seed => State::running().and_then(|state| deploy::fill(&state)),
         Verb::Logs { function } => {
-            State::load().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}"))
+            State::running().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}"))
         }
         Verb::Invoke { function, at, event } => invoke(&function, at, event),
     };
@@ -134,6 +139,8 @@ async fn main() {
 }
 
 async fn up(seed: bool) -> anyhow::Result<()> {
+    none_is_running()?;
+    deploy::prepare(For::Running)?;
     with_stack(seed, async |state| {
         let api = &state.api_url;
         println!("\nThe API: {api}   (page: {api}/api/docs)\n");
@@ -146,75 +153,10 @@ async fn up(seed: bool) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// Brings a stack up for the time of `work`, and down again whatever became of it. Tells whether `work`
-/// came to its end, or was interrupted.
-async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
-    ensure!(State::load().is_err(), "a stack is running (or was killed): `cargo local down` first");
-    let port = free_port("LOCAL_API_PORT", 3000)?;
-    // From here on a Ctrl-C does not end this process, only what it has started.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
-    let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
-    let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
-        Ok(upstream) => {
-            let proxy = tokio::spawn(proxy::serve(port, upstream));
-            let outcome = tokio::select! {
-                outcome = work(&state) => outcome.map(|()| true),
-                _ = interrupt.recv() => Ok(false),
-                _ = terminate.recv() => Ok(false),
-            };
-            proxy.abort();
-            outcome
-        }
-        Err(error) => Err(error),
-    };
-    // Tests stop and start servers: what runs now is in the file.
-    tokio::task::block_in_place(|| deploy::down(&State::load().unwrap_or(state)));
-    outcome
-}
-
-/// Everything that must hold before a change lands.
-async fn test(arguments: &[String]) -> anyhow::Result<()> {
-    servers_of_its_own()?;
-    let started = Instant::now();
-    let cargo = |arguments: &[&str]| openly(Command::new("cargo").args(arguments).current_dir(root()));
-    step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
-    step("unit tests", || cargo(&["test", "--quiet", "--lib", "--bins"]))?;
-    install::all()?;
-    install::browser()?;
-    step("checking the template", check_template)?;
-    // A filter asks for some tests; the fuzzers are for all of them.
-    let fuzz = arguments.is_empty();
-    if fuzz {
-        install::fuzzers()?;
-    }
-    let outcome = with_stack(true, async |_| {
-        let mut tests = Command::new("cargo");
-        tests.args(["test", "--test", "e2e", "--"]).args(arguments).current_dir(root());
-        in_the_background(tests).await?;
-        if fuzz {
-            in_the_background(fuzzing(QUICK_FUZZ_S)).await?;
-        }
-        Ok(())
-    })
-    .await;
-    eprintln!("the whole took {:.0} s", started.elapsed().as_secs_f64());
-    ensure!(outcome?, "interrupted");
-    Ok(())
-}
-
-/// Tests stop servers and empty caches: not somebody's.
-fn servers_of_its_own() -> anyhow::Result<()> {
-    for name in ["MONGODB_URI", "REDIS_URL"] {
-        ensure!(std::env::var_os(name).is_none(), "{name} is set, and would be filled and emptied: unset it for this");
-    }
-    Ok(())
-}
-
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     servers_of_its_own()?;
-    install::all()?;
+    none_is_running()?;
+    deploy::prepare(For::Running)?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
         deploy::build_release()?;
     }
@@ -230,41 +172,16 @@ async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
 
 async fn fuzz(minutes: u64) -> anyhow::Result<()> {
     servers_of_its_own()?;
-    install::all()?;
-    install::fuzzers()?;
-    let finished = with_stack(true, async |_| in_the_background(fuzzing(minutes * 60)).await);
+    none_is_running()?;
+    deploy::prepare(For::Testing)?;
+    step("building the fuzz targets", test::build_fuzzers)?;
+    let finished = with_stack(true, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
     ensure!(finished.await?, "interrupted");
     Ok(())
 }
 
-fn fuzzing(seconds: u64) -> Command {
-    let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--bin", "fuzz", "--", &seconds.to_string()]).current_dir(root());
-    command
-}
-
-/// Runs a command in the open, while this process answers the API's port. When that is interrupted, the command and all
-/// that it has started end, too: they would go on with the next stack.
-async fn in_the_background(command: Command) -> anyhow::Result<()> {
-    let program = command.get_program().display().to_string();
-    let mut child = tokio::process::Command::from(command).process_group(0).spawn()?;
-    let _group = server::Group(child.id().context("it was not waited for")?);
-    let status = child.wait().await?;
-    ensure!(status.success(), "{program} ended with {status}");
-    Ok(())
-}
-
-fn check_template() -> anyhow::Result<()> {
-    let template = "infra/template.yaml";
-    openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;
-    let mut sam = Command::new(folder("sam/bin/sam"));
-    sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template])
-        .env("SAM_CLI_TELEMETRY", "0");
-    local::step::quietly(sam.current_dir(root())).map(drop)
-}
-
 fn status(json: bool) -> anyhow::Result<()> {
-    let state = State::load()?;
+    let state = State::running()?;
     if json {
         println!("{}", serde_json::to_string_pretty(&state)?);
         return Ok(());
@@ -281,6 +198,6 @@ fn invoke(function: &str, at: Option<String>, event: Option<String>) -> anyhow::
         (Some(at), None) => serde_json::json!({"at": at}).to_string(),
         (None, None) => "{}".into(),
     };
-    println!("{}", deploy::invoke(&State::load()?, function, &event)?);
+    println!("{}", deploy::invoke(&State::running()?, function, &event)?);
     Ok(())
 }

@@ -132,7 +132,7 @@ fn signal(group: u32, signal: &str) {
 }
 
 /// A process that ended but was not waited for is not alive.
-fn alive(pid: u32) -> bool {
+pub fn alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 

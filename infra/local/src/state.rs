@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::folder;
+use crate::{folder, server};
 
 /// Where everything is.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -57,6 +57,13 @@ impl State {
         let text =
             fs::read_to_string(folder("state.json")).context("nothing is running: start it with `cargo local up`")?;
         serde_json::from_str(&text).context("`.local/state.json` cannot be read: delete it and start again")
+    }
+
+    /// As [`State::load`], of a stack that is not just what a killed one left behind.
+    pub fn running() -> anyhow::Result<Self> {
+        let state = Self::load()?;
+        ensure!(server::alive(state.pid), "the stack was killed: start it again with `cargo local up`");
+        Ok(state)
     }
 
     /// Writes it down.

@@ -21,29 +21,22 @@ const TOKEN_LIFE: Duration = Duration::from_mins(15);
 pub(super) struct ElastiCache {
     name: String,
     user: String,
-    endpoint: OnceCell<String>,
+    endpoint: String,
     config: OnceCell<SdkConfig>,
 }
 
 impl ElastiCache {
-    pub(super) fn new(name: &str, user: String, endpoint: Option<String>) -> Self {
-        Self { name: name.to_lowercase(), user, endpoint: OnceCell::new_with(endpoint), config: OnceCell::new() }
+    pub(super) fn new(name: &str, user: String, endpoint: String) -> Self {
+        Self { name: name.to_lowercase(), user, endpoint, config: OnceCell::new() }
     }
 
     pub(super) fn user(&self) -> &str {
         &self.user
     }
 
-    /// The cache's host name: as given, else as ElastiCache tells once.
-    pub(super) async fn endpoint(&self) -> anyhow::Result<String> {
-        let discover = async || {
-            let client = aws_sdk_elasticache::Client::new(self.config().await);
-            let answer = client.describe_serverless_caches().serverless_cache_name(&self.name).send().await?;
-            let cache = answer.serverless_caches().first();
-            let address = cache.and_then(|cache| cache.endpoint()).and_then(|endpoint| endpoint.address());
-            address.map(str::to_owned).context("the cache has no endpoint yet")
-        };
-        self.endpoint.get_or_try_init(discover).await.cloned()
+    /// The cache's host name.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// A password for now.

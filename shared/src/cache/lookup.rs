@@ -33,14 +33,14 @@ const FORGOTTEN: &str = "forgotten";
 const WAIT: Duration = Duration::from_millis(150);
 const POLL: Duration = Duration::from_millis(10);
 /// An environment serves a few users at a time.
-const LOCAL_ENTRIES: u64 = 1_000;
+const LOCAL_ENTRIES: usize = 1_000;
 
 /// Records of one kind, by id.
 pub struct Lookup<T> {
     kind: &'static str,
     cache: Cache,
     at_once: bool,
-    local: moka::sync::Cache<String, Copy<T>>,
+    local: quick_cache::sync::Cache<String, Copy<T>>,
 }
 
 struct Copy<T> {
@@ -57,7 +57,7 @@ impl<T> Clone for Copy<T> {
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     /// Records whose keys in the cache begin with `kind`.
     pub fn new(kind: &'static str, cache: Cache) -> Self {
-        Self { kind, cache, at_once: false, local: moka::sync::Cache::new(LOCAL_ENTRIES) }
+        Self { kind, cache, at_once: false, local: quick_cache::sync::Cache::new(LOCAL_ENTRIES) }
     }
 
     /// As [`Lookup::new`], for records whose change must be in force everywhere at once.
@@ -88,7 +88,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
 
     /// To be called after every change of the record.
     pub async fn forget(&self, id: &str) {
-        self.local.invalidate(id);
+        self.local.remove(id);
         let key = self.key(id);
         // Once more after a failure: an old copy would otherwise live on for up to five minutes.
         if self.cache.has_server() && !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {

@@ -11,14 +11,16 @@ mod server;
 
 use std::{
     collections::BTreeMap,
+    future::ready,
     sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
 };
 
+use futures_util::{FutureExt, future::BoxFuture};
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
+use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use server::Server;
 
 pub use lookup::Lookup;
@@ -32,7 +34,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// costs less than finding out.
 const REDIAL_AFTER: Duration = Duration::from_secs(5);
 /// The process's own memory holds at most this many entries.
-const LOCAL_ENTRIES: u64 = 10_000;
+const LOCAL_ENTRIES: usize = 10_000;
 
 /// Counts and, with the first count, starts the window: in one step, so that no key stays without an
 /// end. Returns the count and the milliseconds that are left.
@@ -62,9 +64,9 @@ struct Inner {
     server: Option<Server>,
     live: Mutex<Option<Live>>,
     paused_until: Mutex<Option<SystemTime>>,
-    local: moka::sync::Cache<String, LocalEntry>,
+    local: quick_cache::sync::Cache<String, LocalEntry>,
     /// Until when things are remembered that count once: apart, since they are many and must not drive counters out.
-    counted: moka::sync::Cache<String, SystemTime>,
+    counted: quick_cache::sync::Cache<String, SystemTime>,
     tallies: std::sync::Mutex<BTreeMap<String, Tally>>,
 }
 
@@ -103,8 +105,8 @@ impl Cache {
             server,
             live: Mutex::default(),
             paused_until: Mutex::default(),
-            local: moka::sync::Cache::new(LOCAL_ENTRIES),
-            counted: moka::sync::Cache::new(LOCAL_ENTRIES),
+            local: quick_cache::sync::Cache::new(LOCAL_ENTRIES),
+            counted: quick_cache::sync::Cache::new(LOCAL_ENTRIES),
             tallies: std::sync::Mutex::default(),
         }))
     }
@@ -193,7 +195,7 @@ impl Cache {
 
     /// Forgets `key`.
     pub async fn delete(&self, key: &str) {
-        self.0.local.invalidate(key);
+        self.0.local.remove(key);
         self.call(async |connection| connection.del::<_, ()>(key).await).await;
     }
 
@@ -314,15 +316,16 @@ impl Cache {
 }
 
 impl Connection for Cache {
-    async fn after_invocation(&self) {
+    fn after_invocation(&self) -> BoxFuture<'_, ()> {
         let tallies = std::mem::take(&mut *self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner));
         for (kind, Tally { hits, misses }) in tallies {
             Metrics::of_stack().by("Keys", kind).count("CacheHit", hits).count("CacheMiss", misses).emit();
         }
+        ready(()).boxed()
     }
 
-    async fn close(&self) {
-        self.0.live.lock().await.take();
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async { drop(self.0.live.lock().await.take()) }.boxed()
     }
 }
 

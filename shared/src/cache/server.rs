@@ -1,8 +1,8 @@
 //! Where the cache is, in this order:
 //!
 //! - `REDIS_URL` (`redis://` or `rediss://`): any Redis-compatible server;
-//! - `CACHE_NAME`: an ElastiCache Serverless cache with IAM authentication as `CACHE_USER`; its
-//!   address is `CACHE_ENDPOINT`, or is asked of ElastiCache when that is unset;
+//! - `CACHE_NAME`: an ElastiCache Serverless cache with IAM authentication as `CACHE_USER`, at the
+//!   host `CACHE_ENDPOINT`, which the template takes from the cache;
 //! - neither: no server.
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -28,7 +28,7 @@ impl Server {
         }
         let Some(name) = config::optional("CACHE_NAME") else { return Ok(None) };
         let user = config::required("CACHE_USER", "the ElastiCache user that this function signs in as")?;
-        let endpoint = config::optional("CACHE_ENDPOINT");
+        let endpoint = config::required("CACHE_ENDPOINT", "the host of the ElastiCache cache")?;
         Ok(Some(Self::ElastiCache(Box::new(ElastiCache::new(&name, user, endpoint)))))
     }
 
@@ -54,7 +54,7 @@ impl Server {
             Self::Url(info) => Ok((**info).clone()),
             Self::ElastiCache(cache) => {
                 let address = ConnectionAddr::TcpTls {
-                    host: cache.endpoint().await?,
+                    host: cache.endpoint().to_owned(),
                     port: 6379,
                     insecure: false,
                     tls_params: None,

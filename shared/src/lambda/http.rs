@@ -1,8 +1,9 @@
 //! The HTTP entry: API Gateway's event in, an axum router, its answer out.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{Router, body::Body};
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use http::request::Parts;
 use http_body_util::BodyExt;
 use lambda_http::{
@@ -14,20 +15,32 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
-use crate::http::{Caller, Problem, finish};
+use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
+use crate::{
+    connection::{Connection, SharedConnection},
+    http::{Caller, Problem, finish},
+};
 
 /// A client may call itself anything; sessions and the audit trail keep this much of it.
 const MAX_USER_AGENT_CHARS: usize = 200;
 
 /// Serves a route until Lambda ends the environment.
 pub async fn http(router: Router, connection: impl Connection) -> Result<(), Error> {
+    serve(router, Arc::new(connection)).await
+}
+
+/// Boxed, so that it is compiled here and not again in every function.
+fn serve(router: Router, connection: SharedConnection) -> LocalBoxFuture<'static, Result<(), Error>> {
+    serve_requests(router, connection).boxed_local()
+}
+
+async fn serve_requests(router: Router, connection: SharedConnection) -> Result<(), Error> {
     let router = router
         .fallback(async || Problem::not_found("There is no such route."))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
-    close_on_shutdown(connection.clone()).await;
+    close_on_shutdown(Arc::clone(&connection)).await;
     let service = service_fn(move |request: Request| {
-        let (router, connection) = (router.clone(), connection.clone());
+        let (router, connection) = (router.clone(), Arc::clone(&connection));
         let (parts, body) = request.into_parts();
         let caller = caller(&parts);
         let span = invocation_span(&caller.request_id);

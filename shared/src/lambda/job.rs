@@ -1,16 +1,19 @@
 //! The entry of a scheduled job.
 
-use std::{future::Future, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::{Connection, Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
-use crate::clock;
+use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
+use crate::{
+    clock,
+    connection::{Connection, SharedConnection},
+};
 
 /// What a job may be told. The schedule sends an empty object.
 #[derive(Debug, Default, Deserialize)]
@@ -33,38 +36,40 @@ impl JobRequest {
 /// Runs `work` at each invocation and logs one summary line: what it returned, and how long it took.
 ///
 /// An error is an invocation error: Lambda tries again, then keeps the event in the jobs' dead-letter queue.
-pub async fn job<C, W, F, S>(work: W, connection: C) -> Result<(), Error>
+pub async fn job<W, F, S>(work: W, connection: impl Connection) -> Result<(), Error>
 where
-    C: Connection,
     W: Fn(JobRequest) -> F,
     F: Future<Output = anyhow::Result<S>>,
     S: Serialize,
 {
-    close_on_shutdown(connection.clone()).await;
-    let (work, connection) = (&work, &connection);
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let span = invocation_span(&event.context.request_id);
-        run(work, connection, event.payload).instrument(span).await
-    }))
-    .await
+    let work = |request| {
+        let summary = work(request);
+        async { Ok(serde_json::to_value(summary.await?)?) }.boxed_local()
+    };
+    serve(&work, Arc::new(connection)).await
 }
 
-async fn run<C, W, F, S>(work: &W, connection: &C, payload: Value) -> Result<Value, Error>
-where
-    C: Connection,
-    W: Fn(JobRequest) -> F,
-    F: Future<Output = anyhow::Result<S>>,
-    S: Serialize,
-{
+type Work<'a> = dyn Fn(JobRequest) -> LocalBoxFuture<'a, anyhow::Result<Value>> + 'a;
+
+/// Boxed, so that it is compiled here and not again in every function.
+fn serve<'a>(work: &'a Work<'a>, connection: SharedConnection) -> LocalBoxFuture<'a, Result<(), Error>> {
+    let serve = async move {
+        close_on_shutdown(Arc::clone(&connection)).await;
+        let connection = &*connection;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+            let span = invocation_span(&event.context.request_id);
+            run(work, connection, event.payload).instrument(span).await
+        }))
+        .await
+    };
+    serve.boxed_local()
+}
+
+async fn run(work: &Work<'_>, connection: &dyn Connection, payload: Value) -> Result<Value, Error> {
     count_cold_start();
     let started = Instant::now();
     let outcome = match request(payload) {
-        Ok(request) => {
-            // Boxed: the futures of whole jobs are large.
-            let summary =
-                unwound(work(request).boxed_local()).await.unwrap_or_else(|panic| Err(anyhow::anyhow!(panic)));
-            summary.and_then(|summary| Ok(serde_json::to_value(summary)?))
-        }
+        Ok(request) => unwound(work(request)).await.unwrap_or_else(|panic| Err(anyhow::anyhow!(panic))),
         Err(error) => Err(error),
     };
     connection.after_invocation().await;

@@ -21,37 +21,13 @@ pub use self::{
 
 use tracing::Span;
 
-use crate::telemetry::{self, Metrics};
+use crate::{
+    connection::SharedConnection,
+    telemetry::{self, Metrics},
+};
 
 /// What `main` returns.
 pub type Error = lambda_runtime::Error;
-
-/// Something with sockets that the entry looks after. A function without a database hands in `()`,
-/// and its binary then holds no trace of the driver.
-pub trait Connection: Clone + Send + Sync + 'static {
-    /// Called when an invocation is done, before its answer leaves: Lambda freezes the process
-    /// right after, so this is the last chance to close or to report.
-    fn after_invocation(&self) -> impl Future<Output = ()> + Send;
-    /// Called when Lambda retires the environment.
-    fn close(&self) -> impl Future<Output = ()> + Send;
-}
-
-impl Connection for () {
-    async fn after_invocation(&self) {}
-    async fn close(&self) {}
-}
-
-impl<A: Connection, B: Connection> Connection for (A, B) {
-    async fn after_invocation(&self) {
-        self.0.after_invocation().await;
-        self.1.after_invocation().await;
-    }
-
-    async fn close(&self) {
-        self.0.close().await;
-        self.1.close().await;
-    }
-}
 
 /// First line of every `main`: logs, and the one TLS provider of the process. Without an installed
 /// provider the first `rediss://` connection panics.
@@ -63,7 +39,7 @@ pub fn start() {
 
 /// Closes `connection` when Lambda retires the environment, so that no socket outlives it. Lambda
 /// sends SIGTERM only where an extension is registered: the runtime registers one that does nothing.
-async fn close_on_shutdown(connection: impl Connection) {
+async fn close_on_shutdown(connection: SharedConnection) {
     let registered =
         tokio::spawn(lambda_runtime::spawn_graceful_shutdown_handler(async move || connection.close().await));
     if registered.await.is_err() {

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Client, Database, bson::doc};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -25,7 +26,7 @@ pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
 pub use settings::{MongoSettings, REQUEST_LIMIT, WORK_LIMIT};
 
-use crate::{config::ConfigError, lambda::Connection, telemetry::Metrics};
+use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use ledger::Ledger;
 
 /// Above this wall-clock gap since its last use a client is asked for a sign of life before it is
@@ -159,21 +160,24 @@ fn trust(last_used: SystemTime, now: SystemTime) -> Trust {
 }
 
 impl Connection for Mongo {
-    async fn after_invocation(&self) {
-        if self.0.lifetime == Lifetime::Invocation {
-            self.close_client().await;
+    fn after_invocation(&self) -> BoxFuture<'_, ()> {
+        async {
+            if self.0.lifetime == Lifetime::Invocation {
+                self.close_client().await;
+            }
+            if let Some(change) = self.0.ledger.take_change() {
+                Metrics::of_function()
+                    .count("MongoSocketsOpened", change.opened)
+                    .count("MongoSocketsClosed", change.closed)
+                    .count("MongoSocketsOpen", change.open)
+                    .emit();
+            }
         }
-        if let Some(change) = self.0.ledger.take_change() {
-            Metrics::of_function()
-                .count("MongoSocketsOpened", change.opened)
-                .count("MongoSocketsClosed", change.closed)
-                .count("MongoSocketsOpen", change.open)
-                .emit();
-        }
+        .boxed()
     }
 
-    async fn close(&self) {
-        self.close_client().await;
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.close_client().boxed()
     }
 }
 

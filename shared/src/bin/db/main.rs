@@ -12,9 +12,10 @@ use clap::{Parser, Subcommand};
 use shared::{
     accounts::{Email, admin},
     audit, clock,
+    connection::Connection,
     content::{Kind, PublishedContent, Store, export, parse, render},
     keys::Seed,
-    lambda::{self, Connection},
+    lambda,
     mongo::{Lifetime, Mongo, WORK_LIMIT},
     prompts::revisions,
     schema,
@@ -68,9 +69,16 @@ enum Verb {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() {
     lambda::start();
-    let verb = Arguments::parse().verb;
+    // Not returned: a backtrace would follow it where somebody asked for backtraces.
+    if let Err(error) = serve(Arguments::parse().verb).await {
+        eprintln!("error: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+async fn serve(verb: Verb) -> anyhow::Result<()> {
     if let Verb::List = verb {
         println!("{}", schema::list().join("\n"));
         return Ok(());

@@ -1,0 +1,65 @@
+//! A stack for the time of some work.
+
+use std::process::{Command, id};
+
+use anyhow::{Context, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    deploy, proxy,
+    server::{self, free_port},
+    state::State,
+};
+
+/// Brings a stack of what was built up for the time of `work`, and down again whatever became of it. Tells whether
+/// `work` came to its end, or was interrupted.
+pub async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
+    let port = free_port("LOCAL_API_PORT", 3000)?;
+    // From here on a Ctrl-C does not end this process, only what it has started.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
+    let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
+    let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
+        Ok(upstream) => {
+            let proxy = tokio::spawn(proxy::serve(port, upstream));
+            let outcome = tokio::select! {
+                outcome = work(&state) => outcome.map(|()| true),
+                _ = interrupt.recv() => Ok(false),
+                _ = terminate.recv() => Ok(false),
+            };
+            proxy.abort();
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    // Tests stop and start servers: what runs now is in the file.
+    tokio::task::block_in_place(|| deploy::down(&State::load().unwrap_or(state)));
+    outcome
+}
+
+/// Refuses while a stack runs, before anything is built for another; clears away what a killed one left behind.
+pub fn none_is_running() -> anyhow::Result<()> {
+    let Ok(state) = State::load() else { return Ok(()) };
+    ensure!(!server::alive(state.pid), "a stack is running already: stop it with `cargo local down` first");
+    deploy::down(&state);
+    Ok(())
+}
+
+/// Refuses somebody's servers: tests stop them and empty them.
+pub fn servers_of_its_own() -> anyhow::Result<()> {
+    for name in ["MONGODB_URI", "REDIS_URL"] {
+        ensure!(std::env::var_os(name).is_none(), "{name} is set, and would be filled and emptied: unset it for this");
+    }
+    Ok(())
+}
+
+/// Runs a command in the open, while this process answers the API's port. When that is interrupted, the command and all
+/// that it has started end, too: they would go on with the next stack.
+pub async fn in_the_background(command: Command) -> anyhow::Result<()> {
+    let program = command.get_program().display().to_string();
+    let mut child = tokio::process::Command::from(command).process_group(0).spawn()?;
+    let _group = server::Group(child.id().context("it was not waited for")?);
+    let status = child.wait().await?;
+    ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
