@@ -42,6 +42,7 @@ mod size_budget;
 mod sockets;
 mod starter_library;
 mod thaw;
+mod tools;
 mod usage;
 mod usage_costs;
 mod usage_reports;

@@ -156,10 +156,9 @@ def functions_of(name):
 
 
 def known(name, function):
-    """The function's name at AWS; ends with those that there are when it is not one of them."""
-    functions = sorted(functions_of(name))
-    if function not in functions:
-        sys.exit(f"there is no function {function}: {', '.join(functions)}")
+    """The function's name at AWS, if the stack has it."""
+    if function not in functions_of(name):
+        sys.exit(f"there is no function {function}: `cargo local settings` lists them")
     return f"{name}-{function}"
 
 

@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufReader, IsTerminal, Read, Write, stderr},
+    os::unix::process::ExitStatusExt,
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread::{scope, sleep},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 /// How often the line is written anew on a terminal, and into a file.
 const REDRAW_AFTER: Duration = Duration::from_millis(500);
@@ -50,6 +51,8 @@ pub fn side_by_side(builds: Vec<Build>) -> anyhow::Result<()> {
         watch(&mut children, &names, &progress, started)
     })?;
     let Some(failed) = failed else { return Ok(()) };
+    ensure!(!failed.interrupted, "interrupted: what is built so far is kept");
+    let failed = failed.number;
     let said = std::mem::take(&mut lock(&progress[failed]).said);
     bail!("building {} failed:\n{}", names[failed], said.trim())
 }
@@ -66,13 +69,19 @@ fn spawn(build: Build) -> anyhow::Result<Child> {
     command.spawn().with_context(|| format!("cannot build {name}: is cargo on the PATH?"))
 }
 
-/// Waits for all of them; the number of the one that failed.
+/// A build that did not come to its end.
+struct Failed {
+    number: usize,
+    interrupted: bool,
+}
+
+/// Waits for all of them, or until one failed.
 fn watch(
     children: &mut [Child],
     names: &[&str],
     progress: &[Mutex<Progress>],
     started: Instant,
-) -> anyhow::Result<Option<usize>> {
+) -> anyhow::Result<Option<Failed>> {
     let terminal = stderr().is_terminal();
     let mut told = Instant::now();
     loop {
@@ -83,7 +92,8 @@ fn watch(
             let Some(status) = children[number].try_wait()? else { continue };
             if !status.success() {
                 end(children);
-                return Ok(Some(number));
+                let interrupted = status.signal().is_some();
+                return Ok(Some(Failed { number, interrupted }));
             }
             lock(&progress[number]).ended = true;
             let clear = if terminal { "\r\x1b[K" } else { "" };

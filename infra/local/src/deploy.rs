@@ -10,7 +10,7 @@ use crate::{
     folder,
     install::{self, For},
     root,
-    server::{end, free_port, spawn},
+    server::{AWS_PORT, MONGODB_PORT, REDIS_PORT, end, free_port, spawn},
     state::State,
     step::{openly, quietly, step},
 };
@@ -80,8 +80,8 @@ pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
 
 /// Builds one function and puts it into the running stack, in place of the one before.
 pub fn replace(state: &State, function: &str) -> anyhow::Result<()> {
-    let known = functions()?;
-    ensure!(known.iter().any(|name| name == function), "there is no function {function}: {}", known.join(", "));
+    let is_known = functions()?.iter().any(|name| name == function);
+    ensure!(is_known, "there is no function {function}: `cargo local settings` lists them");
     let mut command = Command::new("cargo");
     command.args(["build", "--quiet", "--bin", function]).current_dir(root());
     step(&format!("building {function}"), || openly(&mut command))?;
@@ -112,7 +112,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
     if let Ok(uri) = std::env::var("MONGODB_URI") {
         state.mongodb_uri = uri;
     } else {
-        let port = free_port("LOCAL_MONGODB_PORT", 27117)?;
+        let port = free_port(MONGODB_PORT)?;
         let command = mongodb_command(&install::mongodb(), port)?;
         step("starting MongoDB", || start(state, "mongodb", command, BTreeMap::new(), port))?;
         state.mongodb_uri = format!("mongodb://127.0.0.1:{port}/");
@@ -120,7 +120,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
     if let Ok(url) = std::env::var("REDIS_URL") {
         state.redis_url = Some(url);
     } else if let Some(program) = install::redis() {
-        let port = free_port("LOCAL_REDIS_PORT", 6479)?;
+        let port = free_port(REDIS_PORT)?;
         let command = [
             &program.display().to_string(),
             "--port",
@@ -136,7 +136,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
         state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
     }
-    let port = free_port("LOCAL_AWS_PORT", 4566)?;
+    let port = free_port(AWS_PORT)?;
     state.aws_endpoint_url = format!("http://127.0.0.1:{port}");
     let command = vec![
         folder("ministack/bin/python").display().to_string(),

@@ -35,12 +35,14 @@ const SECANTUS_OPTIMISED: [&str; 8] = [
     "secantus-wire",
     "secantus-wiredtiger",
 ];
-/// WiredTiger, the storage engine in C, by the same rule; and without the warnings of its own developers.
+/// `WiredTiger`, the storage engine in C, by the same rule; and without the warnings of its own developers.
 const WIREDTIGER_SETTINGS: &str = "set(CC_OPTIMIZE_LEVEL \"-O1\" CACHE STRING \"\")
 set(ENABLE_STRICT OFF CACHE BOOL \"\")
 ";
 /// Debian packages that the MongoDB server is built with, each with a file that tells that it is there.
 const COMPILERS: [(&str, &str); 2] = [("build-essential", "/usr/bin/g++"), ("zlib1g-dev", "/usr/include/zlib.h")];
+
+const REGISTRY: &str = "is the network there? Python's package registry must be reachable once";
 
 /// What a verb needs besides the stack itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,7 @@ pub fn build_tools() -> anyhow::Result<()> {
             let made = quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&path));
             made.context("Python 3.11 or later with venv is needed (Debian: python3-venv)")?;
             quietly(Command::new(path.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", UV]))
+                .context(REGISTRY)
         })
         .map(drop)
     })?;
@@ -182,7 +185,7 @@ fn python(name: &str, packages: &[&str]) -> anyhow::Result<()> {
                 command
             };
             quietly(&mut uv(&["venv", "--quiet", "--clear", name]))?;
-            quietly(uv(&["pip", "install", "--quiet", "--python", name]).args(packages))
+            quietly(uv(&["pip", "install", "--quiet", "--python", name]).args(packages)).context(REGISTRY)
         })
         .map(drop)
     })

@@ -21,7 +21,7 @@ pub fn root() -> PathBuf {
     root.canonicalize().unwrap_or(root)
 }
 
-/// `.local`, or something in it.
+/// `.local`, or something in it; the variable `LOCAL_FOLDER` names another folder instead.
 pub fn folder(name: &str) -> PathBuf {
-    root().join(".local").join(name)
+    std::env::var_os("LOCAL_FOLDER").map_or_else(|| root().join(".local"), PathBuf::from).join(name)
 }

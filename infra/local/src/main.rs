@@ -8,7 +8,7 @@ use local::{
     deploy,
     install::For,
     root, server,
-    stack::{in_the_background, none_is_running, servers_of_its_own, with_stack},
+    stack::{can_start, in_the_background, servers_of_its_own, with_stack},
     state::State,
     step::step,
     test::{self, Options},
@@ -123,7 +123,10 @@ async fn main() {
         Verb::Bench { what } => bench(what).await,
         Verb::Fuzz { minutes } => fuzz(minutes).await,
         Verb::Deploy { function } => State::running().and_then(|state| deploy::replace(&state, &function)),
-        Verb::Down => State::load().map(|state| server::stop_stack(&state)),
+        Verb::Down => {
+            down();
+            Ok(())
+        }
         Verb::Status { json } => status(json),
         Verb::Settings => State::running().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
         Verb::Seed => State::running().and_then(|state| deploy::fill(&state)),
@@ -139,7 +142,7 @@ async fn main() {
 }
 
 async fn up(seed: bool) -> anyhow::Result<()> {
-    none_is_running()?;
+    can_start()?;
     deploy::prepare(For::Running)?;
     with_stack(seed, async |state| {
         let api = &state.api_url;
@@ -155,7 +158,7 @@ async fn up(seed: bool) -> anyhow::Result<()> {
 
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     servers_of_its_own()?;
-    none_is_running()?;
+    can_start()?;
     deploy::prepare(For::Running)?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
         deploy::build_release()?;
@@ -172,12 +175,19 @@ async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
 
 async fn fuzz(minutes: u64) -> anyhow::Result<()> {
     servers_of_its_own()?;
-    none_is_running()?;
+    can_start()?;
     deploy::prepare(For::Testing)?;
     step("building the fuzz targets", test::build_fuzzers)?;
     let finished = with_stack(true, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
     ensure!(finished.await?, "interrupted");
     Ok(())
+}
+
+fn down() {
+    match State::load() {
+        Ok(state) => server::stop_stack(&state),
+        Err(_) => println!("nothing is running"),
+    }
 }
 
 fn status(json: bool) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::{
     deploy, folder,
@@ -20,16 +20,38 @@ use crate::{
 /// How long a server may take to listen, or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The port of a server: from `variable` when set, else `default`. An error when it is taken.
-pub fn free_port(variable: &str, default: u16) -> anyhow::Result<u16> {
+/// A port: the variable that may name another, and what it is without.
+pub type Port = (&'static str, u16);
+
+/// The API.
+pub const API_PORT: Port = ("LOCAL_API_PORT", 3000);
+/// MongoDB; its own default is left to a server of somebody's.
+pub const MONGODB_PORT: Port = ("LOCAL_MONGODB_PORT", 27117);
+/// Redis, likewise.
+pub const REDIS_PORT: Port = ("LOCAL_REDIS_PORT", 6479);
+/// The emulator of AWS.
+pub const AWS_PORT: Port = ("LOCAL_AWS_PORT", 4566);
+
+/// An error that names the first port that is taken.
+pub fn ports_are_free() -> anyhow::Result<()> {
+    for (port, own) in
+        [(API_PORT, None), (MONGODB_PORT, Some("MONGODB_URI")), (REDIS_PORT, Some("REDIS_URL")), (AWS_PORT, None)]
+    {
+        if own.is_none_or(|variable| std::env::var_os(variable).is_none()) {
+            free_port(port)?;
+        }
+    }
+    Ok(())
+}
+
+/// The port to use. An error when it is taken.
+pub fn free_port((variable, default): Port) -> anyhow::Result<u16> {
     let port = match std::env::var(variable) {
-        Ok(text) => text.parse().with_context(|| format!("{variable} must be a port number"))?,
+        Ok(text) => text.parse().map_err(|_| anyhow!("{variable} must be a port number, and is {text:?}"))?,
         Err(_) => default,
     };
     if TcpListener::bind(("127.0.0.1", port)).is_err() {
-        bail!(
-            "port {port} is taken: stop what uses it (`cargo local down`, if it is this stack), or set {variable} to another port"
-        );
+        bail!("port {port} is taken: stop what uses it, or set {variable} to another port");
     }
     Ok(port)
 }

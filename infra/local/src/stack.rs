@@ -7,14 +7,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     deploy, proxy,
-    server::{self, free_port},
+    server::{self, API_PORT, free_port},
     state::State,
 };
 
 /// Brings a stack of what was built up for the time of `work`, and down again whatever became of it. Tells whether
 /// `work` came to its end, or was interrupted.
 pub async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
-    let port = free_port("LOCAL_API_PORT", 3000)?;
+    let port = free_port(API_PORT)?;
     // From here on a Ctrl-C does not end this process, only what it has started.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
@@ -37,12 +37,14 @@ pub async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Re
     outcome
 }
 
-/// Refuses while a stack runs, before anything is built for another; clears away what a killed one left behind.
-pub fn none_is_running() -> anyhow::Result<()> {
-    let Ok(state) = State::load() else { return Ok(()) };
-    ensure!(!server::alive(state.pid), "a stack is running already: stop it with `cargo local down` first");
-    deploy::down(&state);
-    Ok(())
+/// To be asked before anything is built: refuses while a stack runs or a port is taken; clears away what a killed
+/// stack left behind.
+pub fn can_start() -> anyhow::Result<()> {
+    if let Ok(state) = State::load() {
+        ensure!(!server::alive(state.pid), "a stack is running already: stop it with `cargo local down` first");
+        deploy::down(&state);
+    }
+    server::ports_are_free()
 }
 
 /// Refuses somebody's servers: tests stop them and empty them.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{folder, server};
@@ -54,8 +54,9 @@ pub struct Server {
 impl State {
     /// What runs now; an error that says what to do when nothing does.
     pub fn load() -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(folder("state.json")).context("nothing is running: start it with `cargo local up`")?;
+        // What the system says of it (no such file) would only confuse.
+        let text = fs::read_to_string(folder("state.json"))
+            .map_err(|_| anyhow!("nothing is running: start it with `cargo local up`"))?;
         serde_json::from_str(&text).context("`.local/state.json` cannot be read: delete it and start again")
     }
 

@@ -86,8 +86,8 @@ impl Phases {
     }
 
     /// A line for each.
-    pub fn table(&self) -> String {
-        self.0.iter().map(|(what, took)| format!("{:>8.1} s  {what}\n", took.as_secs_f64())).collect()
+    pub fn print(&self) {
+        self.0.iter().for_each(|(what, took)| eprintln!("{:>8.1} s  {what}", took.as_secs_f64()));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     deploy, folder,
     install::For,
     root, server,
-    stack::{in_the_background, none_is_running, servers_of_its_own, with_stack},
+    stack::{can_start, in_the_background, servers_of_its_own, with_stack},
     step::{Phases, openly, quietly},
 };
 
@@ -42,11 +42,12 @@ pub struct Options {
 /// Runs all of it, the quick parts first, and prints where the time went.
 pub async fn test(options: Options) -> anyhow::Result<()> {
     servers_of_its_own()?;
-    none_is_running()?;
+    can_start()?;
     let started = Instant::now();
     let mut phases = Phases::default();
     let outcome = run(&options, &mut phases).await;
-    eprint!("\n{}", phases.table());
+    eprintln!();
+    phases.print();
     eprintln!("{:>8.1} s  in all", started.elapsed().as_secs_f64());
     outcome
 }
@@ -99,7 +100,7 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By the linter of CloudFormation and by SAM's own, side by side.
+/// By the linter of `CloudFormation` and by SAM's own, side by side.
 fn check_template() -> anyhow::Result<()> {
     let template = "infra/template.yaml";
     let mut lint = Command::new(folder("sam/bin/cfn-lint"));
@@ -186,8 +187,8 @@ fn end_to_end_binary() -> anyhow::Result<PathBuf> {
     )?;
     let messages = built.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let is_ours = |message: &serde_json::Value| message["target"]["name"] == "e2e";
-    let executables = messages.filter(is_ours).filter_map(|message| Some(message["executable"].as_str()?.into()));
-    executables.last().context("cargo did not tell where the end-to-end tests are")
+    let mut executables = messages.filter(is_ours).filter_map(|message| Some(message["executable"].as_str()?.into()));
+    executables.next_back().context("cargo did not tell where the end-to-end tests are")
 }
 
 /// What the end-to-end tests stand on, each thing with a hash of what is in it: the functions' binaries, and the

@@ -73,9 +73,16 @@ async fn main() {
     lambda::start();
     // Not returned: a backtrace would follow it where somebody asked for backtraces.
     if let Err(error) = serve(Arguments::parse().verb).await {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", explained(&error));
         std::process::exit(1);
     }
+}
+
+/// One line that says what to do. The driver's own words on a server that is away go on with all that it knows of it.
+fn explained(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let Some((before, _)) = text.split_once(". Topology:") else { return text };
+    format!("{before} (does the server run, is MONGODB_URI right, and does Atlas's access list have this address?)")
 }
 
 async fn serve(verb: Verb) -> anyhow::Result<()> {
