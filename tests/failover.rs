@@ -17,7 +17,7 @@ use mongodb::{
     options::{ClientOptions, ServerMonitoringMode},
 };
 use shared::{
-    lambda::Connection,
+    connection::Connection,
     mongo::{Error, Lifetime, Mongo, MongoSettings, REQUEST_LIMIT},
 };
 use tests::{

@@ -9,7 +9,8 @@ use std::{
 
 use tests::template::root;
 
-const GROUND: [&str; 10] = ["cache", "clock", "config", "http", "id", "keys", "lambda", "mongo", "queue", "telemetry"];
+const GROUND: [&str; 11] =
+    ["cache", "clock", "config", "connection", "http", "id", "keys", "lambda", "mongo", "queue", "telemetry"];
 
 /// Each module of `shared`, and those that it names.
 fn modules() -> BTreeMap<String, BTreeSet<String>> {

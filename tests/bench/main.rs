@@ -1,4 +1,4 @@
-//! `cargo local bench [functions] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
+//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
 //! build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod chart;
+mod cold_starts;
 mod connections;
 mod consumer;
 mod contention;
@@ -16,10 +17,15 @@ mod requests;
 mod service_times;
 mod storage;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use local::deploy::SENDER_EMAIL;
-use tests::{content::audit_sized_prompts, host::Function, http_event::Answer, people::Town, template::root};
+use tests::{
+    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, people::Town, template::root,
+};
 
 #[tokio::main]
 async fn main() {
@@ -28,6 +34,9 @@ async fn main() {
     let bench = Bench::new().await;
     if wants("functions") {
         functions::print(&bench).await;
+    }
+    if wants("cold-starts") {
+        cold_starts::print(&bench).await;
     }
     if wants("requests") {
         requests::print(&bench).await;
@@ -61,11 +70,25 @@ impl Bench {
 
     /// Starts an environment; what `more` says counts instead of the settings that all have.
     async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
-        let content = format!("file://{}", self.content.path().display());
+        let content = self.content_url();
+        Function::start_binary(&folder(name).join("bootstrap"), name, &self.variables(&content, more)).await
+    }
+
+    /// Starts an environment of some build on a share of a processor.
+    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare) -> Function {
+        let content = self.content_url();
+        Function::start_on(share, binary, name, &self.variables(&content, &[])).await
+    }
+
+    fn content_url(&self) -> String {
+        format!("file://{}", self.content.path().display())
+    }
+
+    fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut variables = self.town.variables();
-        variables.extend([("CONTENT_URL", content.as_str()), ("SENDER_EMAIL", SENDER_EMAIL)]);
+        variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
-        Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
+        variables
     }
 }
 
