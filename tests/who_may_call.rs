@@ -212,7 +212,7 @@ async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
         let status = api.call(route, body, None).await;
         let open = matches!(rule, Rule::Public | Rule::Optional);
         assert_eq!(is_let_in(status), open, "{route} without a token: {status}");
-        for Caller { what, bearer, answered: [as_person, reading, writing] } in &callers {
+        for ClientInfo { what, bearer, answered: [as_person, reading, writing] } in &callers {
             let status = api.call(route, body, Some(bearer)).await;
             let expected = match rule {
                 Rule::Public => {
@@ -229,7 +229,7 @@ async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
 }
 
 /// Somebody with a token or a key, and how they are answered.
-struct Caller {
+struct ClientInfo {
     what: &'static str,
     bearer: String,
     /// Where people alone are let in; where keys are that may read usage; where keys are that may write it.
@@ -237,7 +237,7 @@ struct Caller {
 }
 
 /// Tokens that do not count anywhere.
-async fn bad_tokens(town: &Town) -> Vec<Caller> {
+async fn bad_tokens(town: &Town) -> Vec<ClientInfo> {
     let person = town.person(Role::SuperAdmin, None).await;
     let claims = |id: &str, sid: &str| AccessClaims {
         sub: id.to_owned(),
@@ -268,7 +268,7 @@ async fn bad_tokens(town: &Town) -> Vec<Caller> {
     let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::to_bson(clock::now())};
     town.users().update_one(doc! {"_id": &gone.id}, doc! {"$set": {"endedSessions": [ended]}}).await.unwrap();
     let other_seed = Tokens::new(&Seed::from("a seed that is not ours, 32 or more"), None);
-    let row = |what, bearer, status| Caller { what, bearer, answered: [status; 3] };
+    let row = |what, bearer, status| ClientInfo { what, bearer, answered: [status; 3] };
     vec![
         row("an expired token", tokens().access(claims(&person.id, "s"), hour_ago), 401),
         row("a token with other claims", format!("{header}.{longer}.{signature}"), 401),
@@ -284,7 +284,7 @@ async fn bad_tokens(town: &Town) -> Vec<Caller> {
 }
 
 /// Keys: two that count for their scope, and those that do not count.
-async fn keys(town: &Town) -> Vec<Caller> {
+async fn keys(town: &Town) -> Vec<ClientInfo> {
     let (person, suspended) = (town.person(Role::SuperAdmin, None).await, town.person(Role::User, None).await);
     let (list, change) = (town.function("api-keys").await, town.function("api-key").await);
     let key = async |owner: &Person, scopes: &[&str]| {
@@ -306,7 +306,7 @@ async fn keys(town: &Town) -> Vec<Caller> {
     let set = doc! {"$set": {"status": "suspended"}};
     town.users().update_one(doc! {"_id": &suspended.id}, set).await.unwrap();
     town.forget(&suspended.id).await;
-    let row = |what, bearer, answered| Caller { what, bearer, answered };
+    let row = |what, bearer, answered| ClientInfo { what, bearer, answered };
     vec![
         row("a key that may read", reads.clone(), [401, 200, 403]),
         row("a key that may write", writes, [401, 403, 202]),

@@ -4,7 +4,7 @@
 //! [`lambda`], [`connection`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
 //! [`prompts`], [`events`], [`accounts`], [`api_keys`], [`audit`], [`affiliates`], [`bug_reports`], [`notifications`], [`analytics`], [`usage`],
 //! [`workbench`], [`stats`], a table
-//! of [`limits`], and [`schema`] for what the database must look like.
+//! of [`rate_limits`], and [`schema`] for what the database must look like.
 //! The ground never imports the product.
 
 pub mod cache;
@@ -27,9 +27,9 @@ pub mod audit;
 pub mod bug_reports;
 pub mod content;
 pub mod events;
-pub mod limits;
 pub mod notifications;
 pub mod prompts;
+pub mod rate_limits;
 pub mod ready;
 pub mod schema;
 pub mod stats;

@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{config, config::ConfigError};
+use crate::{config, config::ConfigError, http::Problem};
 
 /// SQS takes 1 MiB for a message and for a call; the margin holds the call's own fields.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024 - 4096;
@@ -39,6 +39,12 @@ pub struct NotAccepted {
     rejected: usize,
     total: usize,
     reason: String,
+}
+
+impl From<NotAccepted> for Problem {
+    fn from(error: NotAccepted) -> Self {
+        Self::unavailable(error)
+    }
 }
 
 /// A queue. Making one costs nothing; the SDK's client is built at the first send.

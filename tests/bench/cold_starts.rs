@@ -2,7 +2,10 @@
 //! `COLD_START_BUILDS` names (`fat=/tmp/fat,none=target/bench`) take turns, so that a busy machine is busy for all of
 //! them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tests::{
     cpu_share::CpuShare,
@@ -41,7 +44,7 @@ pub(crate) async fn print(bench: &Bench) {
     }
 }
 
-async fn cold_start(bench: &Bench, scene: &Scene, build: &PathBuf, name: &str, round: usize) -> (Duration, Duration) {
+async fn cold_start(bench: &Bench, scene: &Scene, build: &Path, name: &str, round: usize) -> (Duration, Duration) {
     let share = CpuShare::of_memory(MEMORY_MB).expect("control groups: this needs root");
     let function = bench.start_with_share(&build.join(name).join("bootstrap"), name, &share).await;
     let outcome = function.invoke(scene.work(name, round).event()).await;

@@ -5,23 +5,25 @@ use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Account, Principal, Profile, Role, Status, User, guard::not_allowed, users::collection};
 use crate::{
     audit::{Action, Fact, Trail},
-    http::{Caller, Cursor, FieldError, Page, Problem},
+    http::{ClientInfo, Cursor, FieldError, Page, Problem},
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
 
 /// Which accounts to list.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub struct UserFilter {
     /// Of this role.
     pub role: Option<Role>,
     /// Of this status.
     pub status: Option<Status>,
-    /// Of this organisation: a super admin's choice, everybody else's own.
+    /// A super admin's choice; everybody else sees their own.
     pub organization_id: Option<String>,
 }
 
@@ -63,8 +65,7 @@ pub async fn list(
     mongo: &Mongo,
     principal: &Principal,
     filter: &UserFilter,
-    limit: usize,
-    cursor: Option<Cursor>,
+    Page { limit, cursor }: Page,
 ) -> Result<UserPage, Problem> {
     let mut query = reach(principal)?;
     known(&filter.role, &()).map_err(|error| Problem::invalid_field("role", error.message()))?;
@@ -97,7 +98,7 @@ pub async fn list(
 pub async fn change(
     mongo: &Mongo,
     trail: &Trail,
-    caller: &Caller,
+    caller: &ClientInfo,
     principal: &Principal,
     user_id: &str,
     change: &UserChange,

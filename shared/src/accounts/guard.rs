@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::{HeaderMap, header, request::Parts};
 
-use super::{Account, Permission, Role, Status, Users, session::sign_in_again, token::Tokens};
-use crate::{cache::Cache, clock, config::ConfigError, http::Problem, mongo::Mongo};
+use super::{Account, App, Permission, Role, Status, Users, session::sign_in_again, token::Tokens};
+use crate::{clock, config::ConfigError, http::Problem};
 
 /// A second factor counts as fresh this long, in seconds, where a route asks for one.
 const MFA_FRESH_S: i64 = 15 * 60;
@@ -66,26 +66,13 @@ pub fn not_allowed() -> Problem {
 /// Tells who is calling, from the token they bring.
 pub struct Guard {
     tokens: Tokens,
-    /// Where accounts are looked up.
-    pub users: Users,
-}
-
-/// An application state that has a [`Guard`].
-pub trait Guarded: Send + Sync {
-    /// The guard.
-    fn guard(&self) -> &Guard;
-}
-
-impl<T: Guarded> Guarded for Arc<T> {
-    fn guard(&self) -> &Guard {
-        (**self).guard()
-    }
+    users: Arc<Users>,
 }
 
 impl Guard {
-    /// Reads the seeds; looks accounts up through `cache`, then `mongo`.
-    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
-        Ok(Self { tokens: Tokens::from_env()?, users: Users::new(mongo.clone(), cache.clone()) })
+    /// Reads the seeds.
+    pub fn from_env(users: &Arc<Users>) -> Result<Self, ConfigError> {
+        Ok(Self { tokens: Tokens::from_env()?, users: Arc::clone(users) })
     }
 
     /// Whose token this is: 401 when it does not count, 503 when that cannot be told. Nobody is let in
@@ -118,22 +105,22 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     Ok(Some(token.trim()))
 }
 
-impl<S: Guarded> FromRequestParts<S> for Principal {
+impl<Own: Send + Sync> FromRequestParts<App<Own>> for Principal {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first."))?;
-        state.guard().authenticate(token).await
+        app.guard.authenticate(token).await
     }
 }
 
-impl<S: Guarded> OptionalFromRequestParts<S> for Principal {
+impl<Own: Send + Sync> OptionalFromRequestParts<App<Own>> for Principal {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Option<Self>, Problem> {
         match bearer(&parts.headers)? {
             None => Ok(None),
-            Some(token) => state.guard().authenticate(token).await.map(Some),
+            Some(token) => app.guard.authenticate(token).await.map(Some),
         }
     }
 }

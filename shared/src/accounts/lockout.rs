@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Email;
 use crate::{
     cache::Cache,
-    http::{Caller, Problem},
+    http::{ClientInfo, Problem},
 };
 
 /// Failures that lock, and for how long after the first of them.
@@ -40,7 +40,7 @@ impl Lockout {
     }
 
     /// Counts an attempt at this account's password from the caller's address.
-    pub async fn attempt(&self, email: &Email, caller: &Caller) -> Admission {
+    pub async fn attempt(&self, email: &Email, caller: &ClientInfo) -> Admission {
         // The address first: one that is over its limit must not lock everybody's account.
         for (key, limit) in [(address_key(caller), PER_ADDRESS), (account_key(email), PER_ACCOUNT)] {
             let count = self.cache.increment(&key, WINDOW).await;
@@ -53,13 +53,13 @@ impl Lockout {
     }
 
     /// The password was right.
-    pub async fn clear(&self, email: &Email, caller: &Caller) {
+    pub async fn clear(&self, email: &Email, caller: &ClientInfo) {
         self.cache.delete(&account_key(email)).await;
         self.cache.subtract(&address_key(caller), 1).await;
     }
 
     /// The attempt could not be made after all: nobody learnt whether the password was right.
-    pub async fn give_back(&self, email: &Email, caller: &Caller) {
+    pub async fn give_back(&self, email: &Email, caller: &ClientInfo) {
         for key in [account_key(email), address_key(caller)] {
             self.cache.subtract(&key, 1).await;
         }
@@ -70,7 +70,7 @@ fn account_key(email: &Email) -> String {
     format!("lockout:account:{}", email.key())
 }
 
-fn address_key(caller: &Caller) -> String {
+fn address_key(caller: &ClientInfo) -> String {
     format!("lockout:address:{}", caller.source_ip)
 }
 
@@ -82,7 +82,7 @@ mod tests {
     async fn the_sixth_failure_is_refused_and_a_success_starts_anew() {
         let lockout = Lockout::new(Cache::in_process());
         let email = Email::parse("a@example.com").expect("good");
-        let caller = Caller::default();
+        let caller = ClientInfo::default();
         for _ in 0..4 {
             assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
         }
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_back_does_not_count() {
-        let (lockout, caller) = (Lockout::new(Cache::in_process()), Caller::default());
+        let (lockout, caller) = (Lockout::new(Cache::in_process()), ClientInfo::default());
         let email = Email::parse("a@example.com").expect("good");
         for _ in 0..30 {
             assert!(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
@@ -110,14 +110,15 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_cannot_try_many_accounts() {
-        let (lockout, caller) = (Lockout::new(Cache::in_process()), Caller::default());
+        let (lockout, caller) = (Lockout::new(Cache::in_process()), ClientInfo::default());
         let mut open = 0;
         for n in 0..30 {
             let email = Email::parse(&format!("a{n}@example.com")).expect("good");
             open += u32::from(matches!(lockout.attempt(&email, &caller).await, Admission::Open));
         }
         assert_eq!(open, 20);
-        let (elsewhere, email) = (Caller { source_ip: "192.0.2.1".into(), ..Caller::default() }, "a25@example.com");
+        let (elsewhere, email) =
+            (ClientInfo { source_ip: "192.0.2.1".into(), ..ClientInfo::default() }, "a25@example.com");
         let email = Email::parse(email).expect("good");
         for _ in 0..5 {
             assert!(matches!(lockout.attempt(&email, &elsewhere).await, Admission::Open), "nobody else is locked");

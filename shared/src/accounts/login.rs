@@ -15,7 +15,7 @@ use crate::{
     cache::Cache,
     clock,
     config::ConfigError,
-    http::{Caller, Problem},
+    http::{ClientInfo, Problem},
     mongo::Mongo,
 };
 
@@ -78,7 +78,7 @@ impl Login {
     }
 
     /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
-    pub async fn attempt(&self, caller: &Caller, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
+    pub async fn attempt(&self, caller: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
         let LoginRequest { email, password } = request;
         if let Admission::Locked { first, problem } = self.lockout.attempt(email, caller).await {
             if first {
@@ -123,7 +123,7 @@ impl Login {
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.
-    async fn note(&self, caller: &Caller, action: Action, user: Option<&User>) -> Result<(), Problem> {
+    async fn note(&self, caller: &ClientInfo, action: Action, user: Option<&User>) -> Result<(), Problem> {
         self.trail.record(caller, Fact::new(action).on_user(user.map(|user| user.id.as_str()))).await
     }
 }

@@ -18,12 +18,12 @@ use crate::{
     cache::Cache,
     clock,
     config::ConfigError,
-    http::{Caller, Problem},
+    http::{ClientInfo, Limit, Problem},
     id,
     keys::{self, Cipher, Mac, Seed},
-    limits,
     mongo::{self, Mongo, REQUEST_LIMIT},
     notifications::{Channel, Notification, Outbox, Template},
+    rate_limits,
 };
 
 const CODE_MINUTES: i64 = 10;
@@ -167,7 +167,7 @@ impl Mfa {
     /// Begins to set a factor up; 409 while one is on. The caller has checked the password.
     pub async fn enrol(
         &self,
-        caller: &Caller,
+        caller: &ClientInfo,
         users: &Users,
         user: &User,
         request: EnrolRequest,
@@ -198,7 +198,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, caller: &Caller, user: &User) -> Result<String, Problem> {
+    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<String, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -276,9 +276,11 @@ impl Mfa {
     }
 
     /// Text messages cost money, and whoever is paid for those to a number would have them sent.
-    async fn limit(&self, caller: &Caller, channel: &Channel) -> Result<(), Problem> {
+    async fn limit(&self, caller: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
         match channel {
-            Channel::Sms { to } => limits::MFA_SEND_NUMBER.check(&self.cache, caller, &keys::sha256(to)).await,
+            Channel::Sms { to } => {
+                rate_limits::MfaSendNumber::POLICY.check(&self.cache, caller, &keys::sha256(to)).await
+            }
             Channel::Email { .. } => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 
 pub mod activity;
 pub mod admin;
-mod base;
+mod app;
 mod email;
 mod guard;
 mod lockout;
@@ -18,13 +18,14 @@ mod reset;
 mod role;
 mod second_step;
 mod session;
+mod signed;
 mod token;
 mod user;
 mod users;
 
-pub use base::Base;
+pub use app::{App, Clients};
 pub use email::Email;
-pub use guard::{Guard, Guarded, Principal, bearer, not_allowed, suspended};
+pub use guard::{Guard, Principal, bearer, not_allowed, suspended};
 pub use lockout::Lockout;
 pub use login::{Login, LoginAnswer, LoginRequest};
 pub use mfa::{EnrolRequest, Enrolment, Method, Mfa, MfaRecord, MfaStatus, e164};
@@ -34,6 +35,7 @@ pub use reset::PasswordResets;
 pub use role::{Permission, Role};
 pub use second_step::{CodeRequest, CodeSent, SecondStep, SendRequest, VerifyAnswer};
 pub use session::{Refreshed, Reused, Sessions, SignedIn, sign_in_again};
+pub use signed::Signed;
 pub use token::{AccessClaims, Tokens};
 pub use user::{Account, Profile, Status, User, display_name};
 pub use users::Users;

@@ -1,23 +1,24 @@
 //! The second step: codes sent and shown, by somebody who signs in or is signed in.
 
+use std::sync::Arc;
+
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Account, EnrolRequest, Enrolment, Guard, Mfa, MfaStatus, Principal, Sessions, SignedIn, Status, Tokens, User,
-    guard::suspended, session::sign_in_again,
+    Account, Clients, EnrolRequest, Enrolment, Mfa, MfaStatus, Principal, Sessions, SignedIn, Status, Tokens, User,
+    Users, guard::suspended, session::sign_in_again,
 };
 use crate::{
     audit::{Action, Fact, Trail},
     cache::Cache,
     clock,
     config::ConfigError,
-    http::{Caller, Problem},
-    limits,
-    mongo::Mongo,
+    http::{ClientInfo, Limit, Problem},
     notifications::Template,
+    rate_limits,
 };
 
 /// Whose code to send.
@@ -84,8 +85,7 @@ pub struct SteppedUp {
 
 /// Second factors, with their limits and their trail.
 pub struct SecondStep {
-    /// Who is signed in.
-    pub guard: Guard,
+    users: Arc<Users>,
     sessions: Sessions,
     mfa: Mfa,
     trail: Trail,
@@ -94,9 +94,9 @@ pub struct SecondStep {
 
 impl SecondStep {
     /// Reads the seeds and where notifications go.
-    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+    pub fn from_env(Clients { mongo, cache, users }: &Clients) -> Result<Self, ConfigError> {
         Ok(Self {
-            guard: Guard::from_env(mongo, cache)?,
+            users: Arc::clone(users),
             sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
             mfa: Mfa::from_env(mongo, cache)?,
             trail: Trail::from_env(mongo)?,
@@ -105,15 +105,14 @@ impl SecondStep {
     }
 
     /// Whether the caller has a second factor.
-    pub async fn status(&self, caller: &Caller, principal: &Principal) -> Result<MfaStatus, Problem> {
-        limits::ACCOUNT.check(&self.cache, caller, principal.id()).await?;
+    pub async fn status(&self, principal: &Principal) -> Result<MfaStatus, Problem> {
         Ok(Mfa::status(&self.user(principal.id()).await?))
     }
 
     /// Sends a code to whoever signs in, or is signed in.
     pub async fn send(
         &self,
-        caller: &Caller,
+        caller: &ClientInfo,
         principal: Option<Principal>,
         request: SendRequest,
     ) -> Result<CodeSent, Problem> {
@@ -128,7 +127,7 @@ impl SecondStep {
     /// Takes a code: completes a sign-in, turns a pending factor on, or notes that it was shown.
     pub async fn verify(
         &self,
-        caller: &Caller,
+        caller: &ClientInfo,
         principal: Option<Principal>,
         request: CodeRequest,
     ) -> Result<VerifyAnswer, Problem> {
@@ -138,10 +137,10 @@ impl SecondStep {
         let account = Account::from(user.clone());
         let answer = match principal.filter(|_| request.challenge.is_none()) {
             Some(_) if user.mfa.method.is_none() => {
-                let codes = self.mfa.prove(&self.guard.users, &user, &request.code).await?;
+                let codes = self.mfa.prove(&self.users, &user, &request.code).await?;
                 codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
             }
-            principal if self.mfa.check(&self.guard.users, &user, &request.code).await? => {
+            principal if self.mfa.check(&self.users, &user, &request.code).await? => {
                 Some(self.shown(caller, principal, &account).await?)
             }
             _ => None,
@@ -167,7 +166,7 @@ impl SecondStep {
 
     /// Turns off a factor whose recovery codes nobody is told, so that its owner can set it up anew.
     async fn take_back(&self, user: &User) {
-        match self.mfa.disable(&self.guard.users, user).await {
+        match self.mfa.disable(&self.users, user).await {
             Ok(()) => self.mfa.tell(user, Template::MfaDisabled).await,
             Err(problem) => {
                 tracing::error!(user_id = user.id, ?problem, "a factor is on whose recovery codes nobody knows");
@@ -178,7 +177,7 @@ impl SecondStep {
     /// What follows a right code of the factor that is on.
     async fn shown(
         &self,
-        caller: &Caller,
+        caller: &ClientInfo,
         principal: Option<Principal>,
         account: &Account,
     ) -> Result<VerifyAnswer, Problem> {
@@ -193,11 +192,10 @@ impl SecondStep {
     /// Begins to set a factor up, with the password.
     pub async fn enable(
         &self,
-        caller: &Caller,
+        caller: &ClientInfo,
         principal: &Principal,
         request: EnrolRequest,
     ) -> Result<Enrolment, Problem> {
-        limits::CHANGE_PASSWORD.check(&self.cache, caller, principal.id()).await?;
         self.limit_sending(caller, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if !request.password.matches(user.password_hash.as_deref()) {
@@ -205,23 +203,23 @@ impl SecondStep {
             return Err(Problem::invalid_field("password", "is wrong"));
         }
         let fact = Fact::new(Action::MfaBegun).by(&principal.account).with("method", json!(request.method));
-        let enrolment = self.mfa.enrol(caller, &self.guard.users, &user, request).await?;
+        let enrolment = self.mfa.enrol(caller, &self.users, &user, request).await?;
         self.trail.record(caller, fact).await?;
         Ok(enrolment)
     }
 
     /// Turns the factor off, with a code.
-    pub async fn disable(&self, caller: &Caller, principal: &Principal, code: &str) -> Result<(), Problem> {
+    pub async fn disable(&self, caller: &ClientInfo, principal: &Principal, code: &str) -> Result<(), Problem> {
         self.limit_trying(caller, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if user.mfa.method.is_none() {
             return Err(Problem::conflict("mfa_disabled", "There is no second factor to disable."));
         }
-        if !self.mfa.check(&self.guard.users, &user, code).await? {
+        if !self.mfa.check(&self.users, &user, code).await? {
             self.trail.record(caller, Fact::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(wrong_code());
         }
-        self.mfa.disable(&self.guard.users, &user).await?;
+        self.mfa.disable(&self.users, &user).await?;
         // It is off: the owner is told before anything else can fail.
         self.mfa.tell(&user, Template::MfaDisabled).await;
         self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await
@@ -248,18 +246,18 @@ impl SecondStep {
     }
 
     async fn user(&self, id: &str) -> Result<User, Problem> {
-        self.guard.users.stored(id).await?.ok_or_else(sign_in_again)
+        self.users.stored(id).await?.ok_or_else(sign_in_again)
     }
 
-    async fn limit_sending(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {
-        limits::MFA_SEND.check(&self.cache, caller, user_id).await?;
-        limits::MFA_SEND_HOURLY.check(&self.cache, caller, user_id).await?;
-        limits::MFA_SEND_ADDRESS.check_address(&self.cache, caller).await
+    async fn limit_sending(&self, caller: &ClientInfo, user_id: &str) -> Result<(), Problem> {
+        rate_limits::MfaSend::POLICY.check(&self.cache, caller, user_id).await?;
+        rate_limits::MfaSendHourly::POLICY.check(&self.cache, caller, user_id).await?;
+        rate_limits::MfaSendAddress::POLICY.check_address(&self.cache, caller).await
     }
 
-    async fn limit_trying(&self, caller: &Caller, user_id: &str) -> Result<(), Problem> {
-        limits::MFA_VERIFY.check(&self.cache, caller, user_id).await?;
-        limits::MFA_VERIFY_HOURLY.check(&self.cache, caller, user_id).await
+    async fn limit_trying(&self, caller: &ClientInfo, user_id: &str) -> Result<(), Problem> {
+        rate_limits::MfaVerify::POLICY.check(&self.cache, caller, user_id).await?;
+        rate_limits::MfaVerifyHourly::POLICY.check(&self.cache, caller, user_id).await
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock,
-    http::{Caller, Problem},
+    http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_LIMIT},
 };
@@ -107,7 +107,7 @@ impl Sessions {
     pub async fn open(
         &self,
         account: &Account,
-        caller: &Caller,
+        caller: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
         let (token, now) = (new_token(), clock::now());
@@ -135,7 +135,7 @@ impl Sessions {
         &self,
         users: &Users,
         token: &SecretString,
-        caller: &Caller,
+        caller: &ClientInfo,
     ) -> Result<Refreshed, mongo::Error> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
         let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
@@ -218,7 +218,7 @@ impl Sessions {
 
 impl Session {
     /// The family's next use.
-    fn successor(self, token: &SecretString, caller: &Caller, now: Timestamp) -> Self {
+    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Timestamp) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
             id: id::new(),
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn however_much_it_is_used_a_session_ends_90_days_after_its_sign_in() {
         let day = |text: &str| -> Timestamp { format!("{text}T00:00:00Z").parse().expect("an instant") };
-        let next = |session: Session, at| session.successor(&new_token(), &Caller::default(), day(at));
+        let next = |session: Session, at| session.successor(&new_token(), &ClientInfo::default(), day(at));
         let (second, third) = (next(session(&json!({})), "2026-01-20"), next(session(&json!({})), "2026-01-30"));
         assert_eq!(clock::from_bson(second.expires_at), day("2026-02-19"), "30 days unused");
         assert_eq!(second.family_since, third.family_since, "without it, from its own beginning");

@@ -1,13 +1,12 @@
-//! What the event routes share: who may send, which prompts there are, and the way into the queue.
+//! What the event routes share: which prompts there are, and the way into the queue.
 
 use std::sync::Arc;
 
 use crate::{
-    cache::Cache,
     config::ConfigError,
-    content::{Content, Kind, Library, backup},
+    content::{Content, Library},
     events::Event,
-    http::{Caller, Policy, Problem, Reply},
+    http::{Problem, Reply},
     queue::Queue,
 };
 
@@ -17,25 +16,17 @@ use super::Accepted;
 pub struct Intake {
     content: Content,
     queue: Queue,
-    cache: Cache,
-    policy: Policy,
 }
 
 impl Intake {
-    /// Reads the settings of content and queue; counts callers in `cache`.
-    pub fn from_env(cache: Cache, policy: Policy) -> Result<Self, ConfigError> {
-        Ok(Self {
-            content: Content::from_env(Kind::Prompts, None, backup::PROMPTS)?,
-            queue: Queue::events_from_env()?,
-            cache,
-            policy,
-        })
+    /// Reads the settings of content and queue.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self { content: Content::published_prompts()?, queue: Queue::events_from_env()? })
     }
 
-    /// The prompts that events may name, or 429.
-    pub async fn admit(&self, caller: &Caller) -> Result<Arc<Library>, Problem> {
-        self.policy.check_address(&self.cache, caller).await?;
-        Ok(self.content.current().await.library)
+    /// The prompts that events may name.
+    pub async fn prompts(&self) -> Arc<Library> {
+        self.content.current().await.library
     }
 
     /// 202 when the queue has every event; 503 otherwise, and the caller sends them again.

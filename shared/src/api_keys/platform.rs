@@ -5,7 +5,7 @@
 //!
 //! Environment: `AUTH_PEPPER` (secret).
 
-use std::sync::Arc;
+use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
 use bson::{DateTime, Document, doc};
@@ -23,17 +23,17 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    accounts::{Account, Guarded, Status, Users, bearer, display_name, insert_below, sign_in_again, suspended},
+    accounts::{Account, App, Status, Users, bearer, display_name, insert_below, sign_in_again, suspended},
     cache::{Cache, Lookup},
     clock,
     config::ConfigError,
     events::{ApiKeyUsage, Event},
-    http::{Caller, Cursor, Page, Problem},
+    http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
-    limits,
     mongo::{self, Mongo, REQUEST_LIMIT},
     queue::{NotAccepted, Queue},
+    rate_limits,
 };
 
 /// Keys that one account may have in use.
@@ -191,29 +191,38 @@ impl KeyPrincipal {
     }
 }
 
-/// An application state whose routes take keys.
-pub trait TakesKeys: Guarded {
-    /// The keys.
-    fn keys(&self) -> &ApiKeys;
+/// A [`KeyPrincipal`], counted by account against the limit `L`: 401 for nobody, 429 when it is used up. What the
+/// function has of its own includes the keys.
+pub struct SignedOrKey<L> {
+    caller: KeyPrincipal,
+    limit: PhantomData<L>,
 }
 
-impl<T: TakesKeys> TakesKeys for Arc<T> {
-    fn keys(&self) -> &ApiKeys {
-        (**self).keys()
+impl<L> Deref for SignedOrKey<L> {
+    type Target = KeyPrincipal;
+
+    fn deref(&self) -> &KeyPrincipal {
+        &self.caller
     }
 }
 
-impl<S: TakesKeys> FromRequestParts<S> for KeyPrincipal {
+impl<L, Own> FromRequestParts<App<Own>> for SignedOrKey<L>
+where
+    L: Limit,
+    Own: AsRef<ApiKeys> + Send + Sync,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Self, Problem> {
         let text = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first, or bring a key."))?;
-        let guard = state.guard();
-        if token::is_key(text) {
-            let caller = parts.extensions.get().cloned().unwrap_or_default();
-            return state.keys().authenticate(&caller, &guard.users, text).await;
-        }
-        Ok(Self { account: guard.authenticate(text).await?.account, key: None })
+        let client = ClientInfo::of(parts);
+        let caller = if token::is_key(text) {
+            app.own.as_ref().authenticate(&client, &app.users, text).await?
+        } else {
+            KeyPrincipal { account: app.guard.authenticate(text).await?.account, key: None }
+        };
+        L::POLICY.check(&app.cache, &client, &caller.account.id).await?;
+        Ok(Self { caller, limit: PhantomData })
     }
 }
 
@@ -234,7 +243,7 @@ impl ApiKeys {
     }
 
     /// An account's keys, the newest first, from `cursor` on.
-    pub async fn list(&self, user_id: &str, limit: usize, cursor: Option<Cursor>) -> Result<ApiKeyPage, mongo::Error> {
+    pub async fn list(&self, user_id: &str, Page { limit, cursor }: Page) -> Result<ApiKeyPage, mongo::Error> {
         let mut filter = doc! {"userId": user_id};
         if let Some(Cursor(_, last)) = cursor {
             filter.insert("_id", doc! {"$lt": last});
@@ -343,17 +352,17 @@ impl ApiKeys {
         }
     }
 
-    async fn authenticate(&self, caller: &Caller, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
+    async fn authenticate(&self, caller: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
         let no = || Problem::unauthorized("The key does not count (any more).");
         let token = token::parse(text).ok_or_else(no)?;
         let load = async || {
-            limits::UNKNOWN_KEYS.admit_address(&self.cache, caller).await?;
+            rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, caller).await?;
             let by_id = doc! {"publicId": &token.public_id};
             let find = async |database| collection(&database).find_one(by_id).await;
             let key = self.mongo.run(REQUEST_LIMIT, find).await?;
             // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
             if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
-                limits::UNKNOWN_KEYS.give_back_address(&self.cache, caller).await;
+                rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, caller).await;
             }
             Ok::<_, Problem>(key)
         };

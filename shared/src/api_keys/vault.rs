@@ -146,8 +146,7 @@ impl ProviderKeys {
         &self,
         user_id: &str,
         provider: Option<Provider>,
-        limit: usize,
-        cursor: Option<Cursor>,
+        Page { limit, cursor }: Page,
     ) -> Result<ProviderKeyPage, mongo::Error> {
         let mut filter = doc! {"userId": user_id};
         if let Some(provider) = provider.and_then(|provider| bson::serialize_to_bson(&provider).ok()) {

@@ -27,7 +27,7 @@ use crate::{
     clock,
     config::ConfigError,
     events::{AuditEntry, Event},
-    http::{Caller, Problem},
+    http::{ClientInfo, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_LIMIT},
@@ -119,7 +119,7 @@ impl Trail {
 
     /// Keeps `fact`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
-    pub async fn record(&self, caller: &Caller, fact: Fact) -> Result<(), Problem> {
+    pub async fn record(&self, caller: &ClientInfo, fact: Fact) -> Result<(), Problem> {
         let must_be_stored = fact.action.must_be_stored();
         let entry = self.entry(caller, fact);
         let document = document(&entry).map_err(Problem::internal)?;
@@ -156,7 +156,7 @@ impl Trail {
         &self,
         session: &mut ClientSession,
         database: &Database,
-        caller: &Caller,
+        caller: &ClientInfo,
         fact: Fact,
     ) -> mongodb::error::Result<()> {
         let document = document(&self.entry(caller, fact));
@@ -164,7 +164,7 @@ impl Trail {
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
-    fn entry(&self, caller: &Caller, fact: Fact) -> AuditEntry {
+    fn entry(&self, caller: &ClientInfo, fact: Fact) -> AuditEntry {
         let at = clock::now();
         let (actor_id, actor_role) = fact.actor.unzip();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

@@ -4,9 +4,9 @@ use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::Database;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     clock,
@@ -15,21 +15,24 @@ use crate::{
 };
 
 /// Which entries.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuditFilter {
     /// Id of who did it.
     pub actor: Option<String>,
-    /// Name of the action.
+    /// `auth.login.failed`, …
     pub action: Option<String>,
-    /// Its family.
+    /// `auth`, `security`, `admin` or `data`.
     pub category: Option<String>,
-    /// How grave.
+    /// `info`, `warning` or `error`.
     pub severity: Option<String>,
-    /// What it was done to.
+    /// `user/<id>`, …
     pub resource: Option<String>,
-    /// From this instant on.
+    /// From this instant on (RFC 3339).
+    #[param(value_type = Option<String>, format = "date-time")]
     pub from: Option<Timestamp>,
-    /// Before this instant.
+    /// Before this instant (RFC 3339).
+    #[param(value_type = Option<String>, format = "date-time")]
     pub to: Option<Timestamp>,
 }
 
@@ -45,12 +48,7 @@ pub struct AuditPage {
 }
 
 /// Entries that match, from `cursor` on.
-pub async fn list(
-    mongo: &Mongo,
-    filter: &AuditFilter,
-    limit: usize,
-    cursor: Option<Cursor>,
-) -> Result<AuditPage, Problem> {
+pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: Page) -> Result<AuditPage, Problem> {
     let query = query(filter, cursor);
     let find = async |database: Database| {
         let entries = database.collection::<RawDocumentBuf>("audit_logs");

@@ -6,7 +6,7 @@ use garde::Validate;
 use jiff::SignedDuration;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::PageUrl;
 use crate::{
@@ -199,11 +199,14 @@ pub enum Created {
 }
 
 /// Which reports.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ReportFilter {
-    /// In this state.
+    /// `new`, `triaged`, `resolved` or `rejected`.
     pub status: Option<Status>,
-    /// Not only the caller's own, but all that they may triage.
+    /// Not only one's own, but all that one may triage. For organisation admins.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
     pub all: bool,
 }
 
@@ -286,8 +289,7 @@ pub async fn list(
     mongo: &Mongo,
     principal: &Principal,
     filter: &ReportFilter,
-    limit: usize,
-    cursor: Option<Cursor>,
+    Page { limit, cursor }: Page,
 ) -> Result<ReportPage, Problem> {
     let mut query = if filter.all {
         reach(principal)?

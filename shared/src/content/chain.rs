@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::{
-    Kind, Library, file,
+    Kind, Library, backup, file,
     source::{Fetched, PublishedContent, READ_LIMIT},
 };
 use crate::{config::ConfigError, telemetry::Metrics};
@@ -89,12 +89,17 @@ struct Published {
 impl Content {
     /// Published content from where `CONTENT_URL` says, then `database`, then `backup`, one of
     /// [`super::backup`]. Reads nothing yet.
-    pub fn from_env(
+    pub(super) fn from_env(
         kind: Kind,
         database: Option<Box<dyn DatabaseFallback>>,
         backup: &'static [u8],
     ) -> Result<Self, ConfigError> {
         Ok(Self { kind, source: PublishedContent::from_env()?, database, backup, state: Mutex::default() })
+    }
+
+    /// Prompts for functions without a database: published, else bundled.
+    pub fn published_prompts() -> Result<Self, ConfigError> {
+        Self::from_env(Kind::Prompts, None, backup::PROMPTS)
     }
 
     /// Which kind it is.

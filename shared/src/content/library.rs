@@ -2,33 +2,48 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Access, Item};
 use crate::http::Cursor;
 
 /// What a list shows. Values are compared as they stand: the vocabularies are open, so an unknown
 /// one matches nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Equal to the item's category.
     pub category: Option<String>,
     /// Equal to the item's role.
     pub role: Option<String>,
-    /// Equal to the item's pattern.
+    /// Id of a pattern.
     pub pattern: Option<String>,
-    /// Equal to the item's level.
+    /// Equal to the item's level. Prompts have none: their list cannot be asked for one.
+    #[serde(skip)]
     pub level: Option<String>,
     /// Among the item's tags.
     pub tag: Option<String>,
     /// Only featured items, or only others.
     pub featured: Option<bool>,
-    /// Every word occurs somewhere in title, description, content or tags, in any case.
+    /// Words that must all occur somewhere in title, description, content or tags, in any case.
     pub search: Option<String>,
 }
 
+/// In which order a list is.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Order {
+    /// `newest` (default) or `popular`.
+    #[serde(default)]
+    #[param(value_type = Option<Sort>, inline)]
+    pub sort: Sort,
+}
+
 /// The order of a list; ties are broken by id.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Sort {
     /// Latest first.
     #[default]

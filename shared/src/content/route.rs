@@ -15,9 +15,8 @@ const CONTENT_SOURCE: HeaderName = HeaderName::from_static("x-content-source");
 
 /// `{<list>: […], "total", "nextCursor"}`: the public items that match.
 pub async fn content_reply(content: &Content, filter: &Filter, sort: Sort, page: &Page) -> Result<Reply, Problem> {
-    let (limit, cursor) = (page.limit()?, page.cursor()?);
     let snapshot = content.current().await;
-    let listing = snapshot.library.list(filter, sort, limit, cursor.as_ref());
+    let listing = snapshot.library.list(filter, sort, page.limit, page.cursor.as_ref());
     let mut body = BTreeMap::<&str, Box<RawValue>>::new();
     body.insert(
         content.kind().list_field(),

@@ -7,9 +7,10 @@ use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
 
-use super::{DatabaseFallback, Kind};
+use super::{Content, DatabaseFallback, Kind, backup};
 use crate::{
     clock,
+    config::ConfigError,
     mongo::{self, Mongo, WORK_LIMIT},
 };
 
@@ -96,10 +97,23 @@ impl Store {
         }
         Ok(())
     }
+}
 
-    /// The middle link of the chain for `kind`.
-    pub fn fallback(self, kind: Kind) -> Box<dyn DatabaseFallback> {
-        Box::new(Fallback { store: self, kind })
+/// Published, else from the database, else bundled; a constructor a kind, so that a function links its own backup alone.
+impl Content {
+    /// Prompts.
+    pub fn prompts(mongo: &Mongo) -> Result<Self, ConfigError> {
+        Self::from_env(Kind::Prompts, Some(Fallback::of(mongo, Kind::Prompts)), backup::PROMPTS)
+    }
+
+    /// Patterns.
+    pub fn patterns(mongo: &Mongo) -> Result<Self, ConfigError> {
+        Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), backup::PATTERNS)
+    }
+
+    /// Learning resources.
+    pub fn learning(mongo: &Mongo) -> Result<Self, ConfigError> {
+        Self::from_env(Kind::Learning, Some(Fallback::of(mongo, Kind::Learning)), backup::LEARNING)
     }
 }
 
@@ -121,6 +135,12 @@ fn is_exact_date(value: Option<&Value>) -> bool {
 struct Fallback {
     store: Store,
     kind: Kind,
+}
+
+impl Fallback {
+    fn of(mongo: &Mongo, kind: Kind) -> Box<dyn DatabaseFallback> {
+        Box::new(Self { store: Store::new(mongo.clone()), kind })
+    }
 }
 
 impl DatabaseFallback for Fallback {

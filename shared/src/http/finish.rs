@@ -5,13 +5,13 @@ use std::time::Instant;
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
-use super::{Caller, Problem, Quota};
+use super::{ClientInfo, Problem, Quota};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What must be remembered of a request until its answer is ready.
 pub(crate) struct Exchange {
-    caller: Caller,
+    caller: ClientInfo,
     method: Method,
     path: String,
     if_none_match: Option<HeaderValue>,
@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(parts: &Parts, caller: Caller) -> Self {
+    pub(crate) fn new(parts: &Parts, caller: ClientInfo) -> Self {
         Self {
             caller,
             method: parts.method.clone(),

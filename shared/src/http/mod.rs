@@ -4,7 +4,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use http::request::Parts;
+
 mod body;
+mod counted;
 pub(crate) mod finish;
 mod if_match;
 mod paging;
@@ -16,6 +19,7 @@ mod reply;
 mod text;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};
+pub use counted::{Counted, HasCache, Limit};
 pub use if_match::IfMatch;
 pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use path::Path;
@@ -25,9 +29,9 @@ pub use rate_limit::{Policy, Quota};
 pub use reply::Reply;
 pub use text::plain;
 
-/// Who is calling, put into every request by the entry.
+/// Where a request comes from, put into it by the entry.
 #[derive(Clone, Debug, Default)]
-pub struct Caller {
+pub struct ClientInfo {
     /// API Gateway's id of the request; returned as `x-request-id`.
     pub request_id: String,
     /// The address of the connection, as API Gateway saw it.
@@ -36,4 +40,11 @@ pub struct Caller {
     pub user_agent: String,
     /// What a rate limit left, for the answer's headers.
     pub quota: Arc<OnceLock<Quota>>,
+}
+
+impl ClientInfo {
+    /// Of this request.
+    pub fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or_default()
+    }
 }

@@ -1,12 +1,19 @@
 //! Lists in pages: a `limit`, and an opaque `cursor` that names the last item seen, so that a page
 //! neither repeats nor skips when the list changes between two requests.
 
+use axum::extract::FromRequestParts;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bson::RawDocumentBuf;
 use futures_util::{Stream, TryStreamExt};
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
+
+use super::{Problem, Query};
 
 /// Items in a page when the client does not say.
 pub const DEFAULT_LIMIT: usize = 20;
@@ -16,22 +23,36 @@ pub const MAX_LIMIT: usize = 100;
 /// the longest prompts would have 25. The rest of the 6 MB is for what JSON takes besides.
 const MAX_PAGE_BYTES: usize = 2_500_000;
 
-/// Which page of a list a client asks for, as it came.
-#[derive(Debug, Default)]
+/// Which page of a list a client asks for: 422 for a `limit` or a `cursor` that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// 1 to [`MAX_LIMIT`].
-    pub limit: Option<String>,
-    /// From the previous answer's `nextCursor`.
-    pub cursor: Option<String>,
+    /// Items that it shows, 1 to [`MAX_LIMIT`].
+    pub limit: usize,
+    /// Where it begins; at the beginning of the list when absent.
+    pub cursor: Option<Cursor>,
+}
+
+/// A page as it is asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PageQuery {
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// A place in a sorted list: the sort key and the id of the last item seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor(pub String, pub String);
 
-impl Page {
-    /// The page's size, or 422 for `limit`.
-    pub fn limit(&self) -> Result<usize, Problem> {
+impl PageQuery {
+    fn page(&self) -> Result<Page, Problem> {
+        Ok(Page { limit: self.limit()?, cursor: self.cursor()? })
+    }
+
+    fn limit(&self) -> Result<usize, Problem> {
         let Some(limit) = &self.limit else { return Ok(DEFAULT_LIMIT) };
         limit
             .parse()
@@ -40,12 +61,34 @@ impl Page {
             .ok_or_else(|| Problem::invalid_field("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")))
     }
 
-    /// Where to go on, or 422 for `cursor`.
-    pub fn cursor(&self) -> Result<Option<Cursor>, Problem> {
+    fn cursor(&self) -> Result<Option<Cursor>, Problem> {
         let Some(text) = &self.cursor else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         cursor.map(Some).ok_or_else(|| Problem::invalid_field("cursor", "must be a nextCursor of an earlier answer"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
+        query.page()
+    }
+}
+
+/// As the API's document describes it.
+impl IntoParams for Page {
+    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        PageQuery::into_params(parameter_in)
+    }
+}
+
+impl Page {
+    /// From the text of a query's `limit` and `cursor`.
+    pub fn parse(limit: Option<String>, cursor: Option<String>) -> Result<Self, Problem> {
+        PageQuery { limit, cursor }.page()
     }
 
     /// Items to read for a page of `limit`: one more than it shows, which tells whether another page follows.
@@ -133,9 +176,8 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_went() {
         let cursor = Cursor("2026-01-01".into(), "ünïcode & \"quotes\"".into());
-        let page = Page { cursor: Some(cursor.encode()), limit: None };
-        assert_eq!(page.cursor().ok().flatten(), Some(cursor));
-        assert_eq!(page.limit().ok(), Some(DEFAULT_LIMIT));
+        let page = Page::parse(None, Some(cursor.encode())).ok();
+        assert_eq!(page, Some(Page { limit: DEFAULT_LIMIT, cursor: Some(cursor) }));
     }
 
     #[test]
@@ -150,8 +192,8 @@ mod tests {
     #[test]
     fn a_limit_out_of_range_or_a_made_up_cursor_is_refused() {
         for limit in ["0", "101", "-1", "ten", "1e2", ""] {
-            assert!(Page { limit: Some(limit.into()), cursor: None }.limit().is_err(), "{limit}");
+            assert!(Page::parse(Some(limit.into()), None).is_err(), "{limit}");
         }
-        assert!(Page { limit: None, cursor: Some("made-up".into()) }.cursor().is_err());
+        assert!(Page::parse(None, Some("made-up".into())).is_err());
     }
 }

@@ -186,6 +186,11 @@ impl Problem {
         self
     }
 
+    /// The HTTP status that it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The text for the log, if the problem is one that an operator should see.
     pub(super) fn log(&self) -> Option<&str> {
         self.log.as_deref()
@@ -226,22 +231,6 @@ impl IntoResponse for Problem {
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         problem.into_response()
-    }
-}
-
-/// A database that is away is 503; one that refuses what we sent is our fault.
-impl From<crate::mongo::Error> for Problem {
-    fn from(error: crate::mongo::Error) -> Self {
-        match error {
-            crate::mongo::Error::Unavailable(_) => Self::unavailable(error),
-            crate::mongo::Error::Refused(_) => Self::internal(error),
-        }
-    }
-}
-
-impl From<crate::queue::NotAccepted> for Problem {
-    fn from(error: crate::queue::NotAccepted) -> Self {
-        Self::unavailable(error)
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::Instrument;
 use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 use crate::{
     connection::{Connection, SharedConnection},
-    http::{Caller, Problem, finish},
+    http::{ClientInfo, Problem, finish},
 };
 
 /// A client may call itself anything; sessions and the audit trail keep this much of it.
@@ -84,7 +84,7 @@ async fn answer(
     router: Router,
     mut parts: Parts,
     body: lambda_http::Body,
-    caller: Caller,
+    caller: ClientInfo,
 ) -> Response<lambda_http::Body> {
     parts.extensions.insert(caller.clone());
     let exchange = finish::Exchange::new(&parts, caller);
@@ -119,17 +119,17 @@ fn lambda_body(bytes: &[u8]) -> lambda_http::Body {
 
 /// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
 /// client's claim.
-fn caller(parts: &Parts) -> Caller {
+fn caller(parts: &Parts) -> ClientInfo {
     let request_id =
         parts.extensions.lambda_context_ref().map_or_else(crate::id::new, |context| context.request_id.clone());
     let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.request_context_ref() else {
-        return Caller { request_id, ..Caller::default() };
+        return ClientInfo { request_id, ..ClientInfo::default() };
     };
-    Caller {
+    ClientInfo {
         request_id: context.request_id.clone().unwrap_or(request_id),
         source_ip: context.http.source_ip.clone().unwrap_or_default(),
         user_agent: context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect(),
-        ..Caller::default()
+        ..ClientInfo::default()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod http;
 mod job;
+mod public_app;
 mod sqs;
 
 use std::{
@@ -16,6 +17,7 @@ use futures_util::FutureExt;
 pub use self::{
     http::http,
     job::{JobRequest, job},
+    public_app::PublicApp,
     sqs::{BatchOutcome, sqs},
 };
 

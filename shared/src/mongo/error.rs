@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use mongodb::error::{ErrorKind, WriteFailure};
 
+use crate::http::Problem;
+
 /// The server's code for a violated unique index.
 pub const DUPLICATE_KEY: i32 = 11000;
 
@@ -88,6 +90,16 @@ impl Error {
             ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
             ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
             _ => false,
+        }
+    }
+}
+
+/// A database that is away is 503; one that refuses what we sent is our fault.
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(_) => Self::unavailable(error),
+            Error::Refused(_) => Self::internal(error),
         }
     }
 }

@@ -154,12 +154,7 @@ pub async fn keep(
 }
 
 /// What an account has kept, the last first, from `cursor` on.
-pub async fn list(
-    mongo: &Mongo,
-    user_id: &str,
-    limit: usize,
-    cursor: Option<Cursor>,
-) -> Result<CollectionPage, Problem> {
+pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) -> Result<CollectionPage, Problem> {
     let mut filter = doc! {"userId": user_id};
     if let Some(Cursor(at, id)) = cursor {
         let at: jiff::Timestamp =

@@ -173,12 +173,7 @@ pub(super) async fn check_day(
 }
 
 /// The revisions of a prompt, the newest first, from `cursor` on.
-pub async fn list(
-    mongo: &Mongo,
-    prompt_id: &str,
-    limit: usize,
-    cursor: Option<Cursor>,
-) -> Result<RevisionPage, Problem> {
+pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) -> Result<RevisionPage, Problem> {
     let mut filter = doc! {"promptId": prompt_id};
     if let Some(Cursor(_, last)) = cursor {
         let last: i64 = last.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;

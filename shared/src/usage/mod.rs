@@ -27,4 +27,4 @@ pub use operators::Operators;
 pub use price::cost_micros;
 pub use record::{AcceptedUsage, UsageRequest};
 pub use report::{Report, Totals, UsageGroup, read_report};
-pub use summary::{GroupBy, SummaryFilter, UsageSummary, summarise, summary_range};
+pub use summary::{GroupBy, SummaryFilter, UsageSummary, summarise};

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::report::{Totals, UsageGroup, sums};
 use crate::{
@@ -32,15 +32,23 @@ pub enum GroupBy {
     Model,
 }
 
-/// Whose usage, and when.
-#[derive(Debug)]
+/// Whose usage, when, and in which groups.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub struct SummaryFilter {
-    /// Whose.
-    pub user_id: String,
-    /// When.
-    pub range: Range<Timestamp>,
+    /// From this instant on (RFC 3339); 30 days ago when absent.
+    #[param(value_type = Option<String>, format = "date-time")]
+    pub from: Option<Timestamp>,
+    /// Before this instant (RFC 3339); now when absent.
+    #[param(value_type = Option<String>, format = "date-time")]
+    pub to: Option<Timestamp>,
     /// In which groups.
+    #[serde(default)]
+    #[param(inline)]
     pub group_by: GroupBy,
+    /// Somebody else of one's organisation, with the permission `analytics:org`.
+    pub user_id: Option<String>,
 }
 
 /// Usage in groups.
@@ -57,42 +65,41 @@ pub struct UsageSummary {
     pub groups: Vec<UsageGroup>,
 }
 
-/// The range that a client asks for, from `from` on and before `to`: of the last 30 days when it does not say, and of 92
-/// days at most, more being too much to add up for a request.
-pub fn summary_range(
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Range<Timestamp>, Problem> {
-    let to = to.unwrap_or(now);
-    let too_early = |_| Problem::invalid_field("to", "must not be at the beginning of time");
-    let from = from.map_or_else(|| to.checked_sub(days(DEFAULT_DAYS)).map_err(too_early), Ok)?;
-    if from >= to || to.duration_since(from) > days(MAX_DAYS) {
-        return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
+impl SummaryFilter {
+    /// From `from` on and before `to`: the last 30 days when it does not say, and 92 days at most, more being too much
+    /// to add up for a request.
+    pub fn range(&self, now: Timestamp) -> Result<Range<Timestamp>, Problem> {
+        let to = self.to.unwrap_or(now);
+        let too_early = |_| Problem::invalid_field("to", "must not be at the beginning of time");
+        let from = self.from.map_or_else(|| to.checked_sub(days(DEFAULT_DAYS)).map_err(too_early), Ok)?;
+        if from >= to || to.duration_since(from) > days(MAX_DAYS) {
+            return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
+        }
+        Ok(from..to)
     }
-    Ok(from..to)
 }
 
 fn days(number: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * number)
 }
 
-/// Adds usage up in the database.
-pub async fn summarise(mongo: &Mongo, filter: &SummaryFilter) -> Result<UsageSummary, mongo::Error> {
-    let key = match filter.group_by {
+/// Adds an account's usage up in the database.
+pub async fn summarise(
+    mongo: &Mongo,
+    user_id: &str,
+    &Range { start, end }: &Range<Timestamp>,
+    group_by: GroupBy,
+) -> Result<UsageSummary, mongo::Error> {
+    let key = match group_by {
         GroupBy::Day => doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}},
         GroupBy::Provider => doc! {"$toString": "$provider"},
         GroupBy::Model => doc! {"$toString": "$model"},
     };
     let mut group = doc! {"_id": key};
     group.extend(sums());
-    let Range { start, end } = filter.range;
     let range = doc! {"$gte": clock::to_bson(start), "$lt": clock::to_bson(end)};
-    let pipeline = [
-        doc! {"$match": {"userId": &filter.user_id, "occurredAt": range}},
-        doc! {"$group": group},
-        doc! {"$sort": {"_id": 1}},
-    ];
+    let pipeline =
+        [doc! {"$match": {"userId": user_id, "occurredAt": range}}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
     let read = async |database: Database| {
         let cursor = database.collection::<Document>("ai_usage").aggregate(pipeline).await?;
         cursor.with_type::<UsageGroup>().try_collect::<Vec<_>>().await
@@ -110,16 +117,18 @@ mod tests {
     fn a_range_is_thirty_days_unless_said_and_never_beyond_the_calendar() {
         let at = |text: &str| text.parse::<Timestamp>().expect("valid");
         let now = at("2026-11-22T12:00:00Z");
-        assert_eq!(summary_range(None, None, now).ok(), Some(at("2026-10-23T12:00:00Z")..now));
-        let asked = summary_range(Some(at("2026-08-22T12:00:00Z")), None, now);
-        assert_eq!(asked.ok(), Some(at("2026-08-22T12:00:00Z")..now), "92 days");
+        let range = |from: Option<&str>, to: Option<&str>| {
+            SummaryFilter { from: from.map(at), to: to.map(at), ..SummaryFilter::default() }.range(now).ok()
+        };
+        assert_eq!(range(None, None), Some(at("2026-10-23T12:00:00Z")..now));
+        assert_eq!(range(Some("2026-08-22T12:00:00Z"), None), Some(at("2026-08-22T12:00:00Z")..now), "92 days");
         for (from, to) in [
             (Some("2026-08-22T11:59:59Z"), None),
             (Some("2026-11-22T12:00:00Z"), None),
             (None, Some("-009999-01-02T02:00:00Z")),
             (Some("-009999-01-02T02:00:00Z"), Some("9999-12-30T22:00:00Z")),
         ] {
-            assert!(summary_range(from.map(at), to.map(at), now).is_err(), "{from:?} {to:?}");
+            assert_eq!(range(from, to), None, "{from:?} {to:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::complete::Ending;
 use crate::{
@@ -125,11 +125,13 @@ pub struct RunPage {
 }
 
 /// Which runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub struct RunFilter {
     /// Of this tool.
     pub tool_id: Option<String>,
-    /// In this state.
+    /// `pending`, `success`, `error` or `budget_exceeded`.
     pub status: Option<Status>,
 }
 
@@ -184,8 +186,7 @@ pub async fn list(
     mongo: &Mongo,
     user_id: &str,
     filter: &RunFilter,
-    limit: usize,
-    cursor: Option<Cursor>,
+    Page { limit, cursor }: Page,
 ) -> Result<RunPage, Problem> {
     let mut query = doc! {"userId": user_id};
     if let Some(tool) = &filter.tool_id {

@@ -1,21 +1,19 @@
 //! `GET /api/affiliate/{linkId}`: follows an affiliate link, and counts it.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
+use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
 use shared::{
     affiliates::{ClickCounter, Links},
     cache::Cache,
     clock,
-    http::{Caller, Path, Problem},
-    lambda, limits,
+    http::{Counted, Path, Problem},
+    lambda::{self, PublicApp},
     mongo::{Lifetime, Mongo},
+    rate_limits,
 };
 
 /// What the handler needs.
-pub struct App {
-    cache: Cache,
+pub struct Own {
     links: Links,
     counter: ClickCounter,
 }
@@ -25,24 +23,19 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     // The database is needed for links that are not known yet, and for nothing else.
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        links: Links::new(mongo.clone(), cache.clone()),
-        counter: ClickCounter::from_env()?,
-        cache: cache.clone(),
-    };
-    let router = Router::new().route("/api/affiliate/{linkId}", get(follow)).with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let own = Own { links: Links::new(mongo.clone(), cache.clone()), counter: ClickCounter::from_env()? };
+    let routes = Router::new().route("/api/affiliate/{linkId}", get(follow));
+    PublicApp::new(cache, own).serve(routes, mongo).await
 }
 
 /// Leads to where the link was set to, once the click is counted. Nothing of the request changes where.
 #[utoipa::path(get, path = "/api/affiliate/{linkId}", tag = "analytics", params(("linkId" = String, Path)),
     responses((status = 302)))]
 pub async fn follow(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<PublicApp<Own>>,
+    _: Counted<rate_limits::Clicks>,
     Path(link_id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    limits::CLICKS.check_address(&app.cache, &caller).await?;
     let link = app.links.find(&link_id).await?;
     let target = link.as_ref().and_then(|link| link.target());
     let target = target.ok_or_else(|| Problem::not_found("There is no such link."))?;

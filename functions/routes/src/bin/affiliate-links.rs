@@ -1,18 +1,16 @@
 //! `GET`, `POST`, `DELETE /api/admin/affiliate-links`: affiliate links and the talks about them.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::get};
+use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Permission, Principal},
+    accounts::{App, Permission, Signed},
     affiliates::{self, AffiliateEntry, Kind, Links, Listing},
     audit::{Action, Fact, Trail},
-    cache::Cache,
     clock,
-    http::{Caller, JsonBody, Problem, Query, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{JsonBody, Problem, Query, Reply},
+    lambda,
+    mongo::Lifetime,
+    rate_limits,
 };
 use utoipa::IntoParams;
 
@@ -28,48 +26,30 @@ pub struct RemoveQuery {
     id: String,
 }
 
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     links: Links,
     trail: Trail,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        links: Links::new(mongo.clone(), cache.clone()),
-        trail: Trail::from_env(&mongo)?,
-        mongo: mongo.clone(),
-        cache: cache.clone(),
-    };
-    let router = Router::new()
-        .route("/api/admin/affiliate-links", get(list).post(save).delete(remove))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own {
+            links: Links::new(clients.mongo.clone(), clients.cache.clone()),
+            trail: Trail::from_env(&clients.mongo)?,
+        })
+    })?;
+    let routes = Router::new().route("/api/admin/affiliate-links", get(list).post(save).delete(remove));
+    app.serve(routes).await
 }
 
 /// Every link with its clicks, and every talk.
 #[utoipa::path(get, path = "/api/admin/affiliate-links", tag = "administration", security(("bearer" = [])),
     responses((status = 200, body = Listing)))]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    principal.require(Permission::SystemAdmin)?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
+pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>) -> Result<Reply, Problem> {
+    user.require(Permission::SystemAdmin)?;
     Ok(Reply::ok(&affiliates::list(&app.mongo, clock::now()).await?))
 }
 
@@ -77,18 +57,16 @@ pub async fn list(
 #[utoipa::path(post, path = "/api/admin/affiliate-links", tag = "administration", request_body = AffiliateEntry, security(("bearer" = [])),
     responses((status = 200, description = "As it is kept", body = Object)))]
 pub async fn save(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
     JsonBody(entry): JsonBody<AffiliateEntry>,
 ) -> Result<Reply, Problem> {
-    principal.require(Permission::SystemAdmin)?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
+    user.require(Permission::SystemAdmin)?;
     let kept = affiliates::save(&app.mongo, &entry).await?;
     let id = kept["id"].as_str().unwrap_or_default();
-    app.links.changed(id).await;
-    let fact = Fact::new(Action::AffiliateSaved).by(&principal.account).on(entry.kind().name(), id);
-    app.trail.record(&caller, fact).await?;
+    app.own.links.changed(id).await;
+    let fact = Fact::new(Action::AffiliateSaved).by(&user.account).on(entry.kind().name(), id);
+    app.own.trail.record(&user.client, fact).await?;
     Ok(Reply::ok(&kept))
 }
 
@@ -96,19 +74,17 @@ pub async fn save(
 #[utoipa::path(delete, path = "/api/admin/affiliate-links", tag = "administration", params(RemoveQuery), security(("bearer" = [])),
     responses((status = 204), (status = 404)))]
 pub async fn remove(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
     query: Result<Query<RemoveQuery>, Problem>,
 ) -> Result<Reply, Problem> {
-    principal.require(Permission::SystemAdmin)?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
+    user.require(Permission::SystemAdmin)?;
     let Query(RemoveQuery { kind, id }) = query?;
     if !affiliates::remove(&app.mongo, kind, &id).await? {
         return Err(Problem::not_found("There is no such entry."));
     }
-    app.links.changed(&id).await;
-    let fact = Fact::new(Action::AffiliateRemoved).by(&principal.account).on(kind.name(), &id);
-    app.trail.record(&caller, fact).await?;
+    app.own.links.changed(&id).await;
+    let fact = Fact::new(Action::AffiliateRemoved).by(&user.account).on(kind.name(), &id);
+    app.own.trail.record(&user.client, fact).await?;
     Ok(Reply::no_content())
 }

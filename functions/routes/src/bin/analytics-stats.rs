@@ -1,8 +1,6 @@
 //! `GET /api/analytics/track`: what was done with prompts.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::get};
+use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
     analytics::{
@@ -10,10 +8,11 @@ use shared::{
         known_prompt,
     },
     cache::Cache,
-    content::{Content, Kind, backup},
-    http::{Caller, Problem, Query, Reply},
-    lambda, limits,
+    content::Content,
+    http::{Counted, Problem, Query, Reply},
+    lambda::{self, PublicApp},
     mongo::{Lifetime, Mongo},
+    rate_limits,
 };
 use utoipa::IntoParams;
 
@@ -27,7 +26,7 @@ pub struct CountsQuery {
 }
 
 /// What the handler needs.
-pub struct App {
+pub struct Own {
     mongo: Mongo,
     cache: Cache,
     prompts: Content,
@@ -38,20 +37,19 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
     // As where events come in: of a prompt that readers do not know, nothing is counted.
-    let prompts = Content::from_env(Kind::Prompts, None, backup::PROMPTS)?;
-    let app = App { mongo: mongo.clone(), cache: cache.clone(), prompts };
-    lambda::http(Router::new().route("/api/analytics/track", get(show)).with_state(Arc::new(app)), (mongo, cache)).await
+    let prompts = Content::published_prompts()?;
+    let app = PublicApp::new(cache.clone(), Own { mongo: mongo.clone(), cache, prompts });
+    app.serve(Router::new().route("/api/analytics/track", get(show)), mongo).await
 }
 
 /// Views, copies, runs, favourites and shares; at most five minutes older than the last roll-up.
 #[utoipa::path(get, path = "/api/analytics/track", tag = "analytics", params(CountsQuery),
     responses((status = 200, body = PromptCounts), (status = 404)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<PublicApp<Own>>,
+    _: Counted<rate_limits::Track>,
     Query(query): Query<CountsQuery>,
 ) -> Result<Reply, Problem> {
-    limits::TRACK.check_address(&app.cache, &caller).await?;
     let prompt_id = match &query.prompt_id {
         None => None,
         Some(id_or_slug) => {

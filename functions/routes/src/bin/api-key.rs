@@ -1,47 +1,32 @@
 //! `POST /api/api-keys/{keyId}/rotate`, `…/revoke`: one platform key.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::post};
+use axum::{Router, extract::State, routing::post};
 use shared::{
-    accounts::{Guard, Guarded, Principal},
+    accounts::{App, Signed},
     api_keys::{ApiKeyView, ApiKeys, NewApiKey},
     audit::{Action, Fact, Trail},
-    cache::Cache,
-    http::{Caller, Path, Problem, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{Path, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
+    rate_limits,
 };
 
-/// What the handlers need.
-pub struct App {
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     keys: ApiKeys,
     trail: Trail,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        keys: ApiKeys::from_env(&mongo, &cache)?,
-        trail: Trail::from_env(&mongo)?,
-        cache: cache.clone(),
-    };
-    let router = Router::new()
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own { keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?, trail: Trail::from_env(&clients.mongo)? })
+    })?;
+    let routes = Router::new()
         .route("/api/api-keys/{keyId}/rotate", post(rotate))
-        .route("/api/api-keys/{keyId}/revoke", post(revoke))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .route("/api/api-keys/{keyId}/revoke", post(revoke));
+    app.serve(routes).await
 }
 
 /// A new secret; the one before counts for 24 hours more.
@@ -51,15 +36,16 @@ async fn main() -> Result<(), lambda::Error> {
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = NewApiKey), (status = 409, description = "It has expired, or was changed meanwhile")))]
 pub async fn rotate(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Keys>,
     Path(key_id): Path<String>,
 ) -> Result<Reply, Problem> {
-    limits::KEYS.check(&app.cache, &caller, principal.id()).await?;
-    principal.require_fresh_mfa()?;
-    let key = app.keys.rotate(principal.id(), &key_id).await?.ok_or_else(absent)?;
-    app.trail.record(&caller, Fact::new(Action::ApiKeyRotated).by(&principal.account).on("api_key", &key_id)).await?;
+    user.require_fresh_mfa()?;
+    let key = app.own.keys.rotate(user.id(), &key_id).await?.ok_or_else(absent)?;
+    app.own
+        .trail
+        .record(&user.client, Fact::new(Action::ApiKeyRotated).by(&user.account).on("api_key", &key_id))
+        .await?;
     Ok(Reply::ok(&key))
 }
 
@@ -67,14 +53,15 @@ pub async fn rotate(
 #[utoipa::path(post, path = "/api/api-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ApiKeyView)))]
 pub async fn revoke(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Keys>,
     Path(key_id): Path<String>,
 ) -> Result<Reply, Problem> {
-    limits::KEYS.check(&app.cache, &caller, principal.id()).await?;
-    let key = app.keys.revoke(principal.id(), &key_id).await?.ok_or_else(absent)?;
-    app.trail.record(&caller, Fact::new(Action::ApiKeyRevoked).by(&principal.account).on("api_key", &key_id)).await?;
+    let key = app.own.keys.revoke(user.id(), &key_id).await?.ok_or_else(absent)?;
+    app.own
+        .trail
+        .record(&user.client, Fact::new(Action::ApiKeyRevoked).by(&user.account).on("api_key", &key_id))
+        .await?;
     Ok(Reply::ok(&key))
 }
 

@@ -1,31 +1,18 @@
 //! `GET`, `POST /api/api-keys`, `GET /api/api-keys/usage`: platform keys.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::get};
-use serde::{Deserialize, Serialize};
+use axum::{Router, extract::State, routing::get};
+use serde::Serialize;
 use shared::{
-    accounts::{Guard, Guarded, Principal},
-    api_keys::{ACTIVE_LIMIT, ApiKeyPage, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, TakesKeys},
+    accounts::{App, Signed},
+    api_keys::{ACTIVE_LIMIT, ApiKeyPage, ApiKeys, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey},
     audit::{Action, Fact, Trail},
-    cache::Cache,
-    http::{Caller, JsonBody, Page, Problem, Query, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{JsonBody, Page, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
     queue::Queue,
+    rate_limits,
 };
-use utoipa::{IntoParams, ToSchema};
-
-/// Which page of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct KeyQuery {
-    /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
+use utoipa::ToSchema;
 
 /// The use of the caller's keys.
 #[derive(Serialize, ToSchema)]
@@ -34,23 +21,15 @@ pub struct UsageList {
     usage: Vec<KeyUsage>,
 }
 
-/// What the handlers need.
-pub struct App {
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     keys: ApiKeys,
     queue: Queue,
     trail: Trail,
 }
 
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
-impl TakesKeys for App {
-    fn keys(&self) -> &ApiKeys {
+impl AsRef<ApiKeys> for Own {
+    fn as_ref(&self) -> &ApiKeys {
         &self.keys
     }
 }
@@ -58,51 +37,43 @@ impl TakesKeys for App {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        keys: ApiKeys::from_env(&mongo, &cache)?,
-        queue: Queue::events_from_env()?,
-        trail: Trail::from_env(&mongo)?,
-        cache: cache.clone(),
-    };
-    let router = Router::new()
-        .route("/api/api-keys", get(list).post(create))
-        .route("/api/api-keys/usage", get(usage))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own {
+            keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
+            queue: Queue::events_from_env()?,
+            trail: Trail::from_env(&clients.mongo)?,
+        })
+    })?;
+    let routes = Router::new().route("/api/api-keys", get(list).post(create)).route("/api/api-keys/usage", get(usage));
+    app.serve(routes).await
 }
 
 /// The caller's keys, the newest first. A secret is never among them.
-#[utoipa::path(get, path = "/api/api-keys", tag = "keys", params(KeyQuery), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/api-keys", tag = "keys", params(Page), security(("bearer" = [])),
     responses((status = 200, body = ApiKeyPage)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-    Query(query): Query<KeyQuery>,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Account>,
+    page: Page,
 ) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    let page = Page { limit: query.limit, cursor: query.cursor };
-    Ok(Reply::ok(&app.keys.list(principal.id(), page.limit()?, page.cursor()?).await?))
+    Ok(Reply::ok(&app.own.keys.list(user.id(), page).await?))
 }
 
 /// Makes a key. It is shown in this answer and never again.
 #[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = NewKeyRequest, security(("bearer" = [])),
     responses((status = 201, body = NewApiKey), (status = 409)))]
 pub async fn create(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Keys>,
     JsonBody(request): JsonBody<NewKeyRequest>,
 ) -> Result<Reply, Problem> {
-    limits::KEYS.check(&app.cache, &caller, principal.id()).await?;
-    principal.require_fresh_mfa()?;
+    user.require_fresh_mfa()?;
     let too_many =
         || Problem::conflict("too_many_keys", format!("{ACTIVE_LIMIT} keys may be in use: revoke one first."));
-    let key = app.keys.create(principal.id(), request).await?.ok_or_else(too_many)?;
-    app.trail
-        .record(&caller, Fact::new(Action::ApiKeyCreated).by(&principal.account).on("api_key", &key.view.id))
+    let key = app.own.keys.create(user.id(), request).await?.ok_or_else(too_many)?;
+    app.own
+        .trail
+        .record(&user.client, Fact::new(Action::ApiKeyCreated).by(&user.account).on("api_key", &key.view.id))
         .await?;
     Ok(Reply::created(&key))
 }
@@ -110,14 +81,9 @@ pub async fn create(
 /// How the caller's keys were used in the last 30 days. A key may ask too, with the scope `usage:read`.
 #[utoipa::path(get, path = "/api/api-keys/usage", tag = "keys", security(("bearer" = []), ("apiKey" = ["usage:read"])),
     responses((status = 200, body = UsageList)))]
-pub async fn usage(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: KeyPrincipal,
-) -> Result<Reply, Problem> {
-    principal.require(Scope::UsageRead)?;
-    limits::ACCOUNT.check(&app.cache, &caller, &principal.account.id).await?;
-    let usage = app.keys.usage(&principal.account.id).await?;
-    ApiKeys::note_use(&app.queue, &principal).await?;
+pub async fn usage(State(app): State<App<Own>>, user: SignedOrKey<rate_limits::Account>) -> Result<Reply, Problem> {
+    user.require(Scope::UsageRead)?;
+    let usage = app.own.keys.usage(&user.account.id).await?;
+    ApiKeys::note_use(&app.own.queue, &user).await?;
     Ok(Reply::ok(&UsageList { usage }))
 }

@@ -1,38 +1,30 @@
 //! `POST /api/auth/login`: tokens for a password, or a challenge for the second factor.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::post};
+use axum::{Router, extract::State, routing::post};
 use shared::{
     accounts::{Login, LoginAnswer, LoginRequest},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
-    lambda, limits,
+    http::{Counted, JsonBody, Problem, Reply},
+    lambda::{self, PublicApp},
     mongo::{Lifetime, Mongo},
+    rate_limits,
 };
-
-/// What the handler needs.
-pub struct App {
-    cache: Cache,
-    login: Login,
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app = App { login: Login::from_env(&mongo, &cache)?, cache: cache.clone() };
-    lambda::http(Router::new().route("/api/auth/login", post(login)).with_state(Arc::new(app)), (mongo, cache)).await
+    let app = PublicApp::new(cache.clone(), Login::from_env(&mongo, &cache)?);
+    app.serve(Router::new().route("/api/auth/login", post(login)), mongo).await
 }
 
 /// Signs in. Five failures lock an address for a quarter of an hour.
 #[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = LoginRequest,
     responses((status = 200, body = LoginAnswer), (status = 401), (status = 403)))]
 pub async fn login(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<PublicApp<Login>>,
+    client: Counted<rate_limits::SignIn>,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Reply, Problem> {
-    limits::SIGN_IN.check_address(&app.cache, &caller).await?;
-    Ok(Reply::ok(&app.login.attempt(&caller, &request).await?))
+    Ok(Reply::ok(&app.attempt(&client, &request).await?))
 }

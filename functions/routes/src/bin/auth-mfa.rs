@@ -1,7 +1,5 @@
 //! `/api/auth/mfa/…`: the second factor.
 
-use std::sync::Arc;
-
 use axum::{
     Extension, Router,
     extract::State,
@@ -11,13 +9,13 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::{
     accounts::{
-        CodeRequest, CodeSent, EnrolRequest, Enrolment, Guard, Guarded, MfaStatus, Principal, SecondStep, SendRequest,
+        App, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaStatus, Principal, SecondStep, SendRequest, Signed,
         VerifyAnswer,
     },
-    cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
+    http::{ClientInfo, JsonBody, Problem, Reply},
     lambda,
-    mongo::{Lifetime, Mongo},
+    mongo::Lifetime,
+    rate_limits,
 };
 use utoipa::ToSchema;
 
@@ -31,86 +29,70 @@ pub struct DisableRequest {
     code: String,
 }
 
-/// What the handlers need.
-pub struct App(SecondStep);
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.0.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app = App(SecondStep::from_env(&mongo, &cache)?);
-    let router = Router::new()
+    let app = App::with(Lifetime::Environment, SecondStep::from_env)?;
+    let routes = Router::new()
         .route("/api/auth/mfa/status", get(status))
         .route("/api/auth/mfa/send-code", post(send_code))
         .route("/api/auth/mfa/verify", post(verify))
         .route("/api/auth/mfa/enable", post(enable))
-        .route("/api/auth/mfa/disable", post(disable))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .route("/api/auth/mfa/disable", post(disable));
+    app.serve(routes).await
 }
 
 /// Whether there is a second factor, and which.
 #[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = MfaStatus)))]
-pub async fn status(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.0.status(&caller, &principal).await?))
+pub async fn status(State(app): State<App<SecondStep>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.own.status(&user).await?))
 }
 
 /// Sends a code by SMS or e-mail: with the challenge of a sign-in, or to whoever is signed in.
 #[utoipa::path(post, path = "/api/auth/mfa/send-code", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
     responses((status = 202, body = CodeSent), (status = 409)))]
 pub async fn send_code(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<SecondStep>>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<SendRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::accepted(&app.0.send(&caller, principal, request).await?))
+    Ok(Reply::accepted(&app.own.send(&caller, principal, request).await?))
 }
 
 /// Takes a code: completes a sign-in, turns on a pending factor, or notes that the factor was shown.
 #[utoipa::path(post, path = "/api/auth/mfa/verify", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
     responses((status = 200, body = VerifyAnswer)))]
 pub async fn verify(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<SecondStep>>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<CodeRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.0.verify(&caller, principal, request).await?))
+    Ok(Reply::ok(&app.own.verify(&caller, principal, request).await?))
 }
 
 /// Begins to set a factor up, with the account's password; it is pending until a code proves it.
 #[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
     responses((status = 200, body = Enrolment), (status = 409)))]
 pub async fn enable(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<SecondStep>>,
+    user: Signed<rate_limits::ChangePassword>,
     JsonBody(request): JsonBody<EnrolRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.0.enable(&caller, &principal, request).await?))
+    Ok(Reply::ok(&app.own.enable(&user.client, &user, request).await?))
 }
 
 /// Turns the factor off, with a code of it.
 #[utoipa::path(post, path = "/api/auth/mfa/disable", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
     responses((status = 204), (status = 409)))]
 pub async fn disable(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<SecondStep>>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Principal,
     JsonBody(request): JsonBody<DisableRequest>,
 ) -> Result<Reply, Problem> {
-    app.0.disable(&caller, &principal, &request.code).await?;
+    app.own.disable(&caller, &principal, &request.code).await?;
     Ok(Reply::no_content())
 }

@@ -1,18 +1,16 @@
 //! `POST /api/auth/forgot-password`, `…/reset-password`, `…/change-password`: another password.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::post};
+use axum::{Router, extract::State, routing::post};
 use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::{
-    accounts::{Attempt, Email, Guard, Guarded, NewPassword, PasswordResets, Principal, Sessions, Tokens, User},
+    accounts::{App, Attempt, Email, NewPassword, PasswordResets, Sessions, Signed, Tokens, User},
     audit::{Action, Fact, Trail},
-    cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{ClientInfo, Counted, JsonBody, Limit, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
+    rate_limits,
 };
 use utoipa::ToSchema;
 
@@ -61,53 +59,42 @@ pub struct ChangeRequest {
     new_password: NewPassword,
 }
 
-/// What the handlers need.
-pub struct App {
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     sessions: Sessions,
     resets: PasswordResets,
     trail: Trail,
 }
 
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
-        resets: PasswordResets::from_env(&mongo)?,
-        trail: Trail::from_env(&mongo)?,
-        cache: cache.clone(),
-    };
-    let router = Router::new()
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own {
+            sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
+            resets: PasswordResets::from_env(&clients.mongo)?,
+            trail: Trail::from_env(&clients.mongo)?,
+        })
+    })?;
+    let routes = Router::new()
         .route("/api/auth/forgot-password", post(forgot))
         .route("/api/auth/reset-password", post(reset))
-        .route("/api/auth/change-password", post(change))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .route("/api/auth/change-password", post(change));
+    app.serve(routes).await
 }
 
 /// Sends a link, if there is such an account; the answer does not tell.
 #[utoipa::path(post, path = "/api/auth/forgot-password", tag = "accounts", request_body = ForgotRequest,
     responses((status = 202, description = "A link is on its way, if there is such an account", body = Sent)))]
 pub async fn forgot(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<Own>>,
+    client: Counted<rate_limits::Forgot>,
     JsonBody(request): JsonBody<ForgotRequest>,
 ) -> Result<Reply, Problem> {
-    limits::FORGOT.check_address(&app.cache, &caller).await?;
-    limits::FORGOT_ACCOUNT.check(&app.cache, &caller, &request.email.key()).await?;
-    let user_id = app.resets.request(&app.guard.users, &request.email).await?;
+    rate_limits::ForgotAccount::POLICY.check(&app.cache, &client, &request.email.key()).await?;
+    let user_id = app.own.resets.request(&app.users, &request.email).await?;
     let fact = Fact::new(Action::PasswordResetRequested).on_user(user_id.as_deref());
-    app.trail.record(&caller, fact).await?;
+    app.own.trail.record(&client, fact).await?;
     Ok(Reply::accepted(&Sent { sent: true }))
 }
 
@@ -115,54 +102,49 @@ pub async fn forgot(
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "accounts", request_body = ResetRequest,
     responses((status = 204)))]
 pub async fn reset(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<Own>>,
+    client: Counted<rate_limits::Reset>,
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
-    limits::RESET.check_address(&app.cache, &caller).await?;
-    let Some(user_id) = app.resets.redeem(&request.token).await? else {
-        app.trail.record(&caller, Fact::new(Action::PasswordResetRefused)).await?;
+    let Some(user_id) = app.own.resets.redeem(&request.token).await? else {
+        app.own.trail.record(&client, Fact::new(Action::PasswordResetRefused)).await?;
         return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
     };
-    let Some(user) = app.guard.users.set_password(&user_id, request.password.hash()).await? else {
+    let Some(user) = app.users.set_password(&user_id, request.password.hash()).await? else {
         return Err(Problem::not_found("There is no such account any more."));
     };
-    app.settle(&caller, &user, Fact::new(Action::PasswordReset).on("user", &user_id)).await
+    settle(&app, &client, &user, Fact::new(Action::PasswordReset).on("user", &user_id)).await
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
 #[utoipa::path(post, path = "/api/auth/change-password", tag = "accounts", request_body = ChangeRequest, security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn change(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::ChangePassword>,
     JsonBody(request): JsonBody<ChangeRequest>,
 ) -> Result<Reply, Problem> {
-    limits::CHANGE_PASSWORD.check(&app.cache, &caller, principal.id()).await?;
-    principal.require_fresh_mfa()?;
-    let Some(user) = app.replace(principal.id(), &request).await? else {
-        app.trail.record(&caller, Fact::new(Action::PasswordChangeFailed).by(&principal.account)).await?;
+    user.require_fresh_mfa()?;
+    let Some(changed) = replace(&app, user.id(), &request).await? else {
+        app.own.trail.record(&user.client, Fact::new(Action::PasswordChangeFailed).by(&user.account)).await?;
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
     };
-    app.settle(&caller, &user, Fact::new(Action::PasswordChanged).by(&principal.account)).await
+    settle(&app, &user.client, &changed, Fact::new(Action::PasswordChanged).by(&user.account)).await
 }
 
-impl App {
-    /// The account with its new password; `None` when the present one is wrong, or another one by now.
-    async fn replace(&self, id: &str, request: &ChangeRequest) -> Result<Option<User>, Problem> {
-        let present = self.guard.users.stored(id).await?.and_then(|user| user.password_hash);
-        let Some(present) = present.filter(|hash| request.current_password.matches(Some(hash))) else {
-            return Ok(None);
-        };
-        Ok(self.guard.users.replace_password(id, &present, request.new_password.hash()).await?)
-    }
+/// The account with its new password; `None` when the present one is wrong, or another one by now.
+async fn replace(app: &App<Own>, id: &str, request: &ChangeRequest) -> Result<Option<User>, Problem> {
+    let present = app.users.stored(id).await?.and_then(|user| user.password_hash);
+    let Some(present) = present.filter(|hash| request.current_password.matches(Some(hash))) else {
+        return Ok(None);
+    };
+    Ok(app.users.replace_password(id, &present, request.new_password.hash()).await?)
+}
 
-    /// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.
-    async fn settle(&self, caller: &Caller, user: &User, fact: Fact) -> Result<Reply, Problem> {
-        self.resets.changed(user).await;
-        self.sessions.forget_all(&user.id).await;
-        self.trail.record(caller, fact).await?;
-        Ok(Reply::no_content())
-    }
+/// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.
+async fn settle(app: &App<Own>, client: &ClientInfo, user: &User, fact: Fact) -> Result<Reply, Problem> {
+    app.own.resets.changed(user).await;
+    app.own.sessions.forget_all(&user.id).await;
+    app.own.trail.record(client, fact).await?;
+    Ok(Reply::no_content())
 }

@@ -1,9 +1,7 @@
 //! `GET /api/auth/session`, `POST /api/auth/refresh`, `POST /api/auth/logout`: the life of a session.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     routing::{get, post},
 };
@@ -11,13 +9,13 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Principal, Profile, Refreshed, Reused, Sessions, SignedIn, Tokens, sign_in_again},
+    accounts::{App, Profile, Refreshed, Reused, Sessions, Signed, SignedIn, Tokens, sign_in_again},
     audit::{Action, Fact, Trail},
-    cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{Counted, JsonBody, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
     notifications::{Outbox, Template},
+    rate_limits,
 };
 use utoipa::ToSchema;
 
@@ -31,73 +29,57 @@ pub struct RefreshRequest {
     refresh_token: SecretString,
 }
 
-/// What the handlers need.
-pub struct App {
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     sessions: Sessions,
     trail: Trail,
     outbox: Outbox,
 }
 
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
-        trail: Trail::from_env(&mongo)?,
-        outbox: Outbox::from_env()?,
-        cache: cache.clone(),
-    };
-    let router = Router::new()
+    let app = App::with(Lifetime::Environment, |clients| {
+        Ok(Own {
+            sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
+            trail: Trail::from_env(&clients.mongo)?,
+            outbox: Outbox::from_env()?,
+        })
+    })?;
+    let routes = Router::new()
         .route("/api/auth/session", get(show))
         .route("/api/auth/refresh", post(refresh))
-        .route("/api/auth/logout", post(log_out))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+        .route("/api/auth/logout", post(log_out));
+    app.serve(routes).await
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/auth/session", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Profile)))]
-pub async fn show(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&Profile::from(&*principal.account)))
+pub async fn show(user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&Profile::from(&*user.account)))
 }
 
 /// Exchanges a refresh token for new tokens. One that is used twice ends its session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), (status = 401)))]
 pub async fn refresh(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<Own>>,
+    client: Counted<rate_limits::Refresh>,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Reply, Problem> {
-    limits::REFRESH.check_address(&app.cache, &caller).await?;
-    match app.sessions.refresh(&app.guard.users, &request.refresh_token, &caller).await? {
+    match app.own.sessions.refresh(&app.users, &request.refresh_token, &client).await? {
         Refreshed::Done(signed_in) => Ok(Reply::ok(&signed_in)),
         Refreshed::Refused(user_id) => {
-            app.trail.record(&caller, Fact::new(Action::RefreshRefused).on_user(user_id.as_deref())).await?;
+            app.own.trail.record(&client, Fact::new(Action::RefreshRefused).on_user(user_id.as_deref())).await?;
             Err(sign_in_again())
         }
         Refreshed::Reused(Reused { user_id, family_id }) => {
             let fact = Fact::new(Action::RefreshReused).on("user", &user_id).with("session", family_id);
-            app.trail.record(&caller, fact).await?;
+            app.own.trail.record(&client, fact).await?;
             // The session is over, whether its owner hears of it or not.
-            if let Ok(Some(account)) = app.guard.users.find(&user_id).await {
-                app.outbox.tell(&user_id, &account.email, Template::RefreshTokenReused).await;
+            if let Ok(Some(account)) = app.users.find(&user_id).await {
+                app.own.outbox.tell(&user_id, &account.email, Template::RefreshTokenReused).await;
             }
             Err(sign_in_again())
         }
@@ -107,13 +89,8 @@ pub async fn refresh(
 /// Ends this session: its refresh token at once, its access token within 30 seconds everywhere.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", security(("bearer" = [])),
     responses((status = 204)))]
-pub async fn log_out(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    app.sessions.end(&app.guard.users, principal.id(), &principal.session_id).await?;
-    app.trail.record(&caller, Fact::new(Action::SignOut).by(&principal.account)).await?;
+pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    app.own.sessions.end(&app.users, user.id(), &user.session_id).await?;
+    app.own.trail.record(&user.client, Fact::new(Action::SignOut).by(&user.account)).await?;
     Ok(Reply::no_content())
 }

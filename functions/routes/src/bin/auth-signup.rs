@@ -1,17 +1,16 @@
 //! `POST /api/auth/signup`: a new account.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::post};
+use axum::{Router, extract::State, routing::post};
 use garde::Validate;
 use serde::Deserialize;
 use shared::{
     accounts::{Account, Email, NewPassword, Profile, Users, display_name},
     audit::{Action, Fact, Trail},
     cache::Cache,
-    http::{Caller, JsonBody, Problem, Reply},
-    lambda, limits,
+    http::{Counted, JsonBody, Problem, Reply},
+    lambda::{self, PublicApp},
     mongo::{Lifetime, Mongo},
+    rate_limits,
 };
 use utoipa::ToSchema;
 
@@ -35,8 +34,7 @@ pub struct SignUpRequest {
 }
 
 /// What the handler needs.
-pub struct App {
-    cache: Cache,
+pub struct Own {
     users: Users,
     trail: Trail,
 }
@@ -45,26 +43,25 @@ pub struct App {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let app =
-        App { users: Users::new(mongo.clone(), cache.clone()), trail: Trail::from_env(&mongo)?, cache: cache.clone() };
-    lambda::http(Router::new().route("/api/auth/signup", post(sign_up)).with_state(Arc::new(app)), (mongo, cache)).await
+    let own = Own { users: Users::new(mongo.clone(), cache.clone()), trail: Trail::from_env(&mongo)? };
+    let routes = Router::new().route("/api/auth/signup", post(sign_up));
+    PublicApp::new(cache, own).serve(routes, mongo).await
 }
 
 /// Makes an account; sign in afterwards.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = SignUpRequest,
     responses((status = 201, body = Profile), (status = 409)))]
 pub async fn sign_up(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<PublicApp<Own>>,
+    client: Counted<rate_limits::SignUp>,
     JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Result<Reply, Problem> {
-    limits::SIGN_UP.check_address(&app.cache, &caller).await?;
     let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
     let Some(user) = user else {
-        app.trail.record(&caller, Fact::new(Action::SignUpRefused)).await?;
+        app.trail.record(&client, Fact::new(Action::SignUpRefused)).await?;
         return Err(Problem::conflict("email_taken", "There is an account with this address."));
     };
     let account = Account::from(user);
-    app.trail.record(&caller, Fact::new(Action::SignUp).by(&account)).await?;
+    app.trail.record(&client, Fact::new(Action::SignUp).by(&account)).await?;
     Ok(Reply::created(&Profile::from(&account)))
 }

@@ -1,88 +1,47 @@
 //! `GET`, `POST /api/bug-reports`, `PATCH /api/bug-reports/{id}`: what went wrong, and what became of it.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     routing::{get, patch},
 };
-use serde::Deserialize;
 use shared::{
-    accounts::{Guard, Guarded, Principal},
+    accounts::{App, Signed},
     audit::{Action, Fact, Trail},
-    bug_reports::{self, Created, NewReport, ReportFilter, ReportPage, ReportView, Status, TRIAGE, Triage, Triaged},
-    cache::Cache,
-    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    bug_reports::{self, Created, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage, Triaged},
+    http::{JsonBody, Page, Path, Problem, Query, Reply},
+    lambda,
+    mongo::Lifetime,
+    rate_limits,
 };
-use utoipa::IntoParams;
 
-/// Which reports.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ReportQuery {
-    /// `new`, `triaged`, `resolved` or `rejected`.
-    status: Option<Status>,
-    /// Not only one's own, but all that one may triage. For organisation admins.
-    #[serde(default)]
-    #[param(value_type = Option<bool>)]
-    all: bool,
-    /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     trail: Trail,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        trail: Trail::from_env(&mongo)?,
-        mongo: mongo.clone(),
-        cache: cache.clone(),
-    };
-    let router = Router::new()
-        .route("/api/bug-reports", get(list).post(create))
-        .route("/api/bug-reports/{id}", patch(step))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let routes =
+        Router::new().route("/api/bug-reports", get(list).post(create)).route("/api/bug-reports/{id}", patch(step));
+    app.serve(routes).await
 }
 
 /// The caller's reports, or with `all` those of their organisation, the newest first.
-#[utoipa::path(get, path = "/api/bug-reports", tag = "operations", params(ReportQuery), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/bug-reports", tag = "operations", params(ReportFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = ReportPage)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-    Query(query): Query<ReportQuery>,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Account>,
+    Query(filter): Query<ReportFilter>,
+    page: Page,
 ) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    if query.all {
-        principal.require(TRIAGE)?;
+    if filter.all {
+        user.require(TRIAGE)?;
     }
-    let page = Page { limit: query.limit, cursor: query.cursor };
-    let filter = ReportFilter { status: query.status, all: query.all };
-    Ok(Reply::ok(&bug_reports::list(&app.mongo, &principal, &filter, page.limit()?, page.cursor()?).await?))
+    Ok(Reply::ok(&bug_reports::list(&app.mongo, &user, &filter, page).await?))
 }
 
 /// Reports something that went wrong. Secrets in the page's address are left out.
@@ -92,13 +51,11 @@ pub async fn list(
     responses((status = 201, body = ReportView), (status = 200, description = "It was reported before", body = ReportView),
         (status = 409, description = "`too_many_reports`")))]
 pub async fn create(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::BugReports>,
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
-    limits::BUG_REPORTS.check(&app.cache, &caller, principal.id()).await?;
-    match bug_reports::create(&app.mongo, &principal.account, report).await? {
+    match bug_reports::create(&app.mongo, &user.account, report).await? {
         Created::Done(report) => Ok(Reply::created(&report)),
         Created::Known(report) => Ok(Reply::ok(&report)),
         Created::TooMany => {
@@ -113,22 +70,20 @@ pub async fn create(
     responses((status = 200, body = ReportView),
         (status = 409, description = "`not_from_here`")))]
 pub async fn step(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
     Path(id): Path<String>,
     JsonBody(step): JsonBody<Triage>,
 ) -> Result<Reply, Problem> {
-    principal.require(TRIAGE)?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
-    let report = match bug_reports::triage(&app.mongo, &principal, &id, step).await? {
+    user.require(TRIAGE)?;
+    let report = match bug_reports::triage(&app.mongo, &user, &id, step).await? {
         Triaged::Done(report) => report,
         Triaged::NotFromHere => {
             return Err(Problem::conflict("not_from_here", "The report does not stand where such a step begins."));
         }
         Triaged::Absent => return Err(Problem::not_found("There is no such report.")),
     };
-    let fact = Fact::new(Action::BugReportTriaged).by(&principal.account).on("bug_report", &report.id);
-    app.trail.record(&caller, fact.with("status", serde_json::to_value(report.status)?)).await?;
+    let fact = Fact::new(Action::BugReportTriaged).by(&user.account).on("bug_report", &report.id);
+    app.own.trail.record(&user.client, fact.with("status", serde_json::to_value(report.status)?)).await?;
     Ok(Reply::ok(&report))
 }

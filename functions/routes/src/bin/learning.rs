@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, Kind, ResourcePage, Sort, Store, backup, content_reply, open_public_item},
+    content::{Content, ContentItem, Filter, ResourcePage, Sort, content_reply, open_public_item},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -19,28 +19,25 @@ pub struct LearningQuery {
     category: Option<String>,
     level: Option<String>,
     featured: Option<bool>,
-    /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
-    let database = Store::new(mongo.clone()).fallback(Kind::Learning);
-    let content = Content::from_env(Kind::Learning, Some(database), backup::LEARNING)?;
-    let router = Router::new().route("/api/learning", get(list)).route("/api/learning/{slug}", get(show));
-    lambda::http(router.with_state(Arc::new(content)), mongo).await
+    let content = Arc::new(Content::learning(&mongo)?);
+    let routes = Router::new().route("/api/learning", get(list)).route("/api/learning/{slug}", get(show));
+    lambda::http(routes.with_state(content), mongo).await
 }
 
 /// The learning resources, without their text.
-#[utoipa::path(get, path = "/api/learning", tag = "content", params(LearningQuery),
+#[utoipa::path(get, path = "/api/learning", tag = "content", params(LearningQuery, Page),
     responses((status = 200, body = ResourcePage)))]
-pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<LearningQuery>) -> Result<Reply, Problem> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+pub async fn list(
+    State(content): State<Arc<Content>>,
+    Query(query): Query<LearningQuery>,
+    page: Page,
+) -> Result<Reply, Problem> {
     let filter = Filter { category: query.category, level: query.level, featured: query.featured, ..Filter::default() };
     content_reply(&content, &filter, Sort::Newest, &page).await
 }

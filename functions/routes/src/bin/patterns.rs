@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, Kind, PatternPage, Sort, Store, backup, content_reply, open_public_item},
+    content::{Content, ContentItem, Filter, PatternPage, Sort, content_reply, open_public_item},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -18,28 +18,25 @@ use utoipa::IntoParams;
 pub struct PatternQuery {
     category: Option<String>,
     level: Option<String>,
-    /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
-    let database = Store::new(mongo.clone()).fallback(Kind::Patterns);
-    let content = Content::from_env(Kind::Patterns, Some(database), backup::PATTERNS)?;
-    let router = Router::new().route("/api/patterns", get(list)).route("/api/patterns/{id}", get(show));
-    lambda::http(router.with_state(Arc::new(content)), mongo).await
+    let content = Arc::new(Content::patterns(&mongo)?);
+    let routes = Router::new().route("/api/patterns", get(list)).route("/api/patterns/{id}", get(show));
+    lambda::http(routes.with_state(content), mongo).await
 }
 
 /// The patterns.
-#[utoipa::path(get, path = "/api/patterns", tag = "content", params(PatternQuery),
+#[utoipa::path(get, path = "/api/patterns", tag = "content", params(PatternQuery, Page),
     responses((status = 200, body = PatternPage)))]
-pub async fn list(State(content): State<Arc<Content>>, Query(query): Query<PatternQuery>) -> Result<Reply, Problem> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+pub async fn list(
+    State(content): State<Arc<Content>>,
+    Query(query): Query<PatternQuery>,
+    page: Page,
+) -> Result<Reply, Problem> {
     let filter = Filter { category: query.category, level: query.level, ..Filter::default() };
     content_reply(&content, &filter, Sort::Newest, &page).await
 }

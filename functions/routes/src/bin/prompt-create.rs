@@ -1,46 +1,36 @@
 //! `POST /api/prompts`: a new prompt.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, response::IntoResponse, routing::post};
+use axum::{Router, extract::State, response::IntoResponse, routing::post};
 use shared::{
-    accounts::{Guard, Guarded, Permission, Principal},
+    accounts::{App, Permission, Signed},
     audit::{Action, Fact, Trail},
-    cache::Cache,
-    content::{Content, ContentItem, Kind, backup},
-    http::{Caller, JsonBody, Problem},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    content::{Content, ContentItem},
+    http::{JsonBody, Problem},
+    lambda,
+    mongo::Lifetime,
     prompts::{Created, Desk, Match, OWN_LIMIT, PromptFields},
+    rate_limits,
 };
 
-/// What the handler needs.
-pub struct App {
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     content: Content,
     desk: Desk,
     trail: Trail,
 }
 
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        content: Content::from_env(Kind::Prompts, None, backup::PROMPTS)?,
-        desk: Desk::new(mongo.clone()),
-        trail: Trail::from_env(&mongo)?,
-        cache: cache.clone(),
-    };
-    lambda::http(Router::new().route("/api/prompts", post(create)).with_state(Arc::new(app)), (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own {
+            content: Content::published_prompts()?,
+            desk: Desk::new(clients.mongo.clone()),
+            trail: Trail::from_env(&clients.mongo)?,
+        })
+    })?;
+    let routes = Router::new().route("/api/prompts", post(create));
+    app.serve(routes).await
 }
 
 /// A new prompt of the caller's, private until somebody who may publishes it.
@@ -50,24 +40,22 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 201, description = "The prompt; its ETag is what a change asks for", body = ContentItem),
         (status = 409, description = "`duplicate`, with `matches`; or `too_many_prompts`")))]
 pub async fn create(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::NewPrompts>,
     JsonBody(fields): JsonBody<PromptFields>,
 ) -> Result<impl IntoResponse, Problem> {
-    principal.require(Permission::PromptsWrite)?;
-    limits::NEW_PROMPTS.check(&app.cache, &caller, principal.id()).await?;
+    user.require(Permission::PromptsWrite)?;
     fields.check_new()?;
-    fields.check_flags(&principal, None)?;
-    let library = app.content.current().await.library;
-    let prompt = match app.desk.create(&principal.account, fields, &library).await? {
+    fields.check_flags(&user, None)?;
+    let library = app.own.content.current().await.library;
+    let prompt = match app.own.desk.create(&user.account, fields, &library).await? {
         Created::Done(prompt) => prompt,
         Created::Duplicate(matches) => return Err(duplicate(&matches)?),
         Created::TooMany => return Err(too_many()),
     };
     let action = if prompt.is_public() { Action::PromptPublished } else { Action::PromptCreated };
-    let fact = Fact::new(action).by(&principal.account).on("prompt", prompt.id());
-    app.trail.record(&caller, fact.with("revision", prompt.revision())).await?;
+    let fact = Fact::new(action).by(&user.account).on("prompt", prompt.id());
+    app.own.trail.record(&user.client, fact.with("revision", prompt.revision())).await?;
     Ok(prompt.created_reply())
 }
 

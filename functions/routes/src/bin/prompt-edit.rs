@@ -1,47 +1,31 @@
 //! `PATCH`, `DELETE /api/prompts/{id}`: a prompt in the hands of its editors.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::patch};
+use axum::{Router, extract::State, routing::patch};
 use shared::{
-    accounts::{Guard, Guarded, Permission, Principal, not_allowed},
+    accounts::{App, Permission, Principal, Signed, not_allowed},
     audit::{Action, Fact, Trail},
-    cache::Cache,
     content::ContentItem,
-    http::{Caller, IfMatch, JsonBody, Path, Problem, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{IfMatch, JsonBody, Path, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
     prompts::{self, Desk, Prompt, PromptFields},
+    rate_limits,
 };
 
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     desk: Desk,
     trail: Trail,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        desk: Desk::new(mongo.clone()),
-        trail: Trail::from_env(&mongo)?,
-        mongo: mongo.clone(),
-        cache: cache.clone(),
-    };
-    let router = Router::new().route("/api/prompts/{id}", patch(change).delete(remove)).with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own { desk: Desk::new(clients.mongo.clone()), trail: Trail::from_env(&clients.mongo)? })
+    })?;
+    let routes = Router::new().route("/api/prompts/{id}", patch(change).delete(remove));
+    app.serve(routes).await
 }
 
 /// Changes what is sent, and keeps a revision. If-Match names the revision that its editor read.
@@ -53,22 +37,21 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 200, description = "The prompt as it is now", body = ContentItem),
         (status = 412, description = "Somebody was faster"), (status = 428)))]
 pub async fn change(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Edits>,
     Path(id): Path<String>,
     seen: Result<IfMatch, Problem>,
     JsonBody(fields): JsonBody<PromptFields>,
 ) -> Result<Reply, Problem> {
-    let before = admit(&app, &caller, &principal, &id, prompts::may_edit).await?;
-    fields.check_flags(&principal, Some(&before))?;
+    let before = admit(&app, &user, &id, prompts::may_edit).await?;
+    fields.check_flags(&user, Some(&before))?;
     let IfMatch(revision) = seen?;
-    let prompt = app.desk.change(&principal, &before, revision, fields).await?;
+    let prompt = app.own.desk.change(&user, &before, revision, fields).await?;
     if prompt.revision() > before.revision() {
         let published = prompt.is_public() && !before.is_public();
         let action = if published { Action::PromptPublished } else { Action::PromptChanged };
-        let fact = Fact::new(action).by(&principal.account).on("prompt", prompt.id());
-        app.trail.record(&caller, fact.with("revision", prompt.revision())).await?;
+        let fact = Fact::new(action).by(&user.account).on("prompt", prompt.id());
+        app.own.trail.record(&user.client, fact.with("revision", prompt.revision())).await?;
     }
     Ok(prompt.reply())
 }
@@ -77,30 +60,27 @@ pub async fn change(
 #[utoipa::path(delete, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn remove(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Edits>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
-    let prompt = admit(&app, &caller, &principal, &id, prompts::may_remove).await?;
-    let fact = Fact::new(Action::PromptDeleted).by(&principal.account).on("prompt", prompt.id());
-    if !app.desk.remove(&principal, prompt).await? {
+    let prompt = admit(&app, &user, &id, prompts::may_remove).await?;
+    let fact = Fact::new(Action::PromptDeleted).by(&user.account).on("prompt", prompt.id());
+    if !app.own.desk.remove(&user, prompt).await? {
         return Err(absent());
     }
-    app.trail.record(&caller, fact).await?;
+    app.own.trail.record(&user.client, fact).await?;
     Ok(Reply::no_content())
 }
 
 /// The prompt, for somebody who may do that with it; 404 for who may not even know of it.
 async fn admit(
-    app: &App,
-    caller: &Caller,
+    app: &App<Own>,
     principal: &Principal,
     id: &str,
     may: fn(&Principal, &Prompt) -> bool,
 ) -> Result<Prompt, Problem> {
     principal.require(Permission::PromptsWrite)?;
-    limits::EDITS.check(&app.cache, caller, principal.id()).await?;
     let prompt = Prompt::find(&app.mongo, id).await?.filter(|prompt| prompts::may_see(principal, prompt));
     let prompt = prompt.ok_or_else(absent)?;
     if may(principal, &prompt) { Ok(prompt) } else { Err(not_allowed()) }

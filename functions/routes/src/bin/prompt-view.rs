@@ -1,32 +1,30 @@
 //! `POST /api/prompts/{id}/view`: counts a view, through the queue. Never opens the database.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, routing::post};
+use axum::{Router, extract::State, routing::post};
 use shared::{
     analytics::{Accepted, Intake, view_event},
     cache::Cache,
     clock,
-    http::{Caller, Path, Problem, Reply},
-    lambda, limits,
+    http::{Counted, Path, Problem, Reply},
+    lambda::{self, PublicApp},
+    rate_limits,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let cache = Cache::from_env()?;
-    let intake = Intake::from_env(cache.clone(), limits::VIEW)?;
-    lambda::http(Router::new().route("/api/prompts/{id}/view", post(count)).with_state(Arc::new(intake)), cache).await
+    let app = PublicApp::new(Cache::from_env()?, Intake::from_env()?);
+    app.serve(Router::new().route("/api/prompts/{id}/view", post(count)), ()).await
 }
 
 /// Counts a view.
 #[utoipa::path(post, path = "/api/prompts/{id}/view", tag = "analytics", params(("id" = String, Path, description = "Id or slug")),
     responses((status = 202, body = Accepted)))]
 pub async fn count(
-    State(intake): State<Arc<Intake>>,
-    Extension(caller): Extension<Caller>,
+    State(intake): State<PublicApp<Intake>>,
+    _: Counted<rate_limits::View>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
-    let prompts = intake.admit(&caller).await?;
+    let prompts = intake.prompts().await;
     intake.accept(&[view_event(&prompts, &id, clock::now())?]).await
 }

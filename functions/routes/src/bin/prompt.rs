@@ -1,45 +1,22 @@
 //! `GET /api/prompts/{id}`: one prompt, by id or slug.
 
-use std::sync::Arc;
-
-use axum::{Extension, Router, extract::State, response::IntoResponse, routing::get};
+use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
-    accounts::{Guard, Guarded, Principal},
-    cache::Cache,
-    content::{Access, Content, ContentItem, Kind, Library, Store, backup, open_item},
-    http::{Caller, Path, Problem, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
-    prompts,
+    accounts::{App, Principal},
+    content::{Access, Content, ContentItem, Library, open_item},
+    http::{ClientInfo, Limit, Path, Problem, Reply},
+    lambda,
+    mongo::Lifetime,
+    prompts, rate_limits,
 };
-
-/// What the handler needs.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    content: Content,
-    guard: Guard,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let database = Store::new(mongo.clone()).fallback(Kind::Prompts);
-    let app = App {
-        content: Content::from_env(Kind::Prompts, Some(database), backup::PROMPTS)?,
-        guard: Guard::from_env(&mongo, &cache)?,
-        mongo: mongo.clone(),
-        cache: cache.clone(),
-    };
-    lambda::http(Router::new().route("/api/prompts/{id}", get(show)).with_state(Arc::new(app)), (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| Content::prompts(&clients.mongo))?;
+    let routes = Router::new().route("/api/prompts/{id}", get(show));
+    app.serve(routes).await
 }
 
 /// A prompt with its content. Some are for those who are signed in, some for the premium plans.
@@ -48,20 +25,20 @@ async fn main() -> Result<(), lambda::Error> {
 #[utoipa::path(get, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
     responses((status = 200, body = ContentItem)))]
 pub async fn show(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App<Content>>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Result<Option<Principal>, Problem>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
-    let library = app.content.current().await.library;
+    let library = app.own.current().await.library;
     let principal = known_or_anybody(principal, &library, &id)?;
     if let Some(editor) = principal.as_ref().filter(|principal| prompts::asks_database(&library, principal, &id)) {
-        limits::ACCOUNT.check(&app.cache, &caller, editor.id()).await?;
+        rate_limits::Account::POLICY.check(&app.cache, &caller, editor.id()).await?;
         if let Some(prompt) = prompts::editors_copy(&app.mongo, &library, editor, &id).await? {
             return Ok(prompt.reply());
         }
     }
-    let reply = open_item(&app.content, &id, principal.map(|principal| principal.role())).await?;
+    let reply = open_item(&app.own, &id, principal.map(|principal| principal.role())).await?;
     // Kept by caches, and not the answer that the prompt's editors get.
     Ok(reply.with(header::VARY, HeaderValue::from_static("authorization")))
 }
@@ -73,7 +50,7 @@ fn known_or_anybody(
     id: &str,
 ) -> Result<Option<Principal>, Problem> {
     principal.or_else(|problem| {
-        let is_away = problem.clone().into_response().status() == StatusCode::SERVICE_UNAVAILABLE;
+        let is_away = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
         let is_public = library.find(id).is_some_and(|item| item.access == Access::Public);
         if is_away && is_public { Ok(None) } else { Err(problem) }
     })

@@ -1,18 +1,17 @@
 //! `GET`, `POST /api/usage-alerts`, `PATCH`, `DELETE /api/usage-alerts/{id}`: what to be told about one's usage.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     routing::{get, patch},
 };
 use serde::Serialize;
 use shared::{
-    accounts::{Base, Principal},
-    http::{Caller, JsonBody, Path, Problem, Reply},
-    lambda, limits,
+    accounts::{App, Signed},
+    http::{JsonBody, Path, Problem, Reply},
+    lambda,
     mongo::Lifetime,
+    rate_limits,
     usage::alerts::{self, AlertChange, AlertView, NewAlert},
 };
 use utoipa::ToSchema;
@@ -26,25 +25,18 @@ pub struct AlertList {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = Base::from_env(Lifetime::Invocation)?;
-    let connections = app.connections();
-    let router = Router::new()
+    let app = App::from_env(Lifetime::Invocation)?;
+    let routes = Router::new()
         .route("/api/usage-alerts", get(list).post(create))
-        .route("/api/usage-alerts/{id}", patch(change).delete(remove))
-        .with_state(app);
-    lambda::http(router, connections).await
+        .route("/api/usage-alerts/{id}", patch(change).delete(remove));
+    app.serve(routes).await
 }
 
 /// The caller's alerts, the newest first.
 #[utoipa::path(get, path = "/api/usage-alerts", tag = "usage", security(("bearer" = [])),
     responses((status = 200, body = AlertList)))]
-pub async fn list(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&AlertList { alerts: alerts::list(&app.mongo, principal.id()).await? }))
+pub async fn list(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&AlertList { alerts: alerts::list(&app.mongo, user.id()).await? }))
 }
 
 /// Sets an alert up.
@@ -54,15 +46,13 @@ pub async fn list(
 #[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
     responses((status = 201, body = AlertView), (status = 409)))]
 pub async fn create(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App>,
+    user: Signed<rate_limits::Account>,
     JsonBody(request): JsonBody<NewAlert>,
 ) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
     let too_many =
         || Problem::conflict("too_many_alerts", format!("{} alerts are the limit: remove one first.", alerts::LIMIT));
-    let alert = alerts::create(&app.mongo, principal.id(), request).await?.ok_or_else(too_many)?;
+    let alert = alerts::create(&app.mongo, user.id(), request).await?.ok_or_else(too_many)?;
     Ok(Reply::created(&alert))
 }
 
@@ -72,14 +62,12 @@ pub async fn create(
 #[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
     responses((status = 200, body = AlertView)))]
 pub async fn change(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App>,
+    user: Signed<rate_limits::Account>,
     Path(id): Path<String>,
     JsonBody(request): JsonBody<AlertChange>,
 ) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    let alert = alerts::change(&app.mongo, principal.id(), &id, &request).await?;
+    let alert = alerts::change(&app.mongo, user.id(), &id, &request).await?;
     Ok(Reply::ok(&alert.ok_or_else(absent)?))
 }
 
@@ -87,13 +75,11 @@ pub async fn change(
 #[utoipa::path(delete, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn remove(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App>,
+    user: Signed<rate_limits::Account>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    if alerts::remove(&app.mongo, principal.id(), &id).await? { Ok(Reply::no_content()) } else { Err(absent()) }
+    if alerts::remove(&app.mongo, user.id(), &id).await? { Ok(Reply::no_content()) } else { Err(absent()) }
 }
 
 fn absent() -> Problem {

@@ -1,36 +1,33 @@
 //! `GET /api/admin/usage-reports/daily/{date}`, `…/monthly/{month}`: as JSON, or as a page with charts. For super admins:
 //! a report names accounts of every organisation, and what they spent.
 
-use std::sync::Arc;
-
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderMap, header};
 use shared::{
-    accounts::{Base, Permission, Principal, Role, not_allowed},
-    http::{Caller, Path, Problem, Reply},
-    lambda, limits,
+    accounts::{App, Permission, Principal, Role, not_allowed},
+    http::{ClientInfo, Limit, Path, Problem, Reply},
+    lambda,
     mongo::Lifetime,
+    rate_limits,
     usage::{Report, page, read_report},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = Base::from_env(Lifetime::Invocation)?;
-    let connections = app.connections();
-    let router = Router::new()
+    let app = App::from_env(Lifetime::Invocation)?;
+    let routes = Router::new()
         .route("/api/admin/usage-reports/daily/{date}", get(daily))
-        .route("/api/admin/usage-reports/monthly/{month}", get(monthly))
-        .with_state(app);
-    lambda::http(router, connections).await
+        .route("/api/admin/usage-reports/monthly/{month}", get(monthly));
+    app.serve(routes).await
 }
 
 /// The report of a day, `2026-11-22`, over all organisations: for super admins. With `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", tag = "administration", params(("date" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = Report)))]
 pub async fn daily(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Principal,
     Path(date): Path<String>,
     headers: HeaderMap,
@@ -42,8 +39,8 @@ pub async fn daily(
 #[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", tag = "administration", params(("month" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = Report)))]
 pub async fn monthly(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<App>,
+    Extension(caller): Extension<ClientInfo>,
     principal: Principal,
     Path(month): Path<String>,
     headers: HeaderMap,
@@ -52,8 +49,8 @@ pub async fn monthly(
 }
 
 async fn show(
-    app: &Base,
-    caller: &Caller,
+    app: &App,
+    caller: &ClientInfo,
     principal: &Principal,
     kind: &str,
     period: &str,
@@ -64,7 +61,7 @@ async fn show(
     if principal.role() != Role::SuperAdmin {
         return Err(not_allowed());
     }
-    limits::ADMIN.check(&app.cache, caller, principal.id()).await?;
+    rate_limits::Admin::POLICY.check(&app.cache, caller, principal.id()).await?;
     let report = read_report(&app.mongo, kind, period).await?;
     let report = report.ok_or_else(|| Problem::not_found("There is no report of that period (yet)."))?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

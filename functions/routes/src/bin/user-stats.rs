@@ -1,22 +1,21 @@
 //! `GET /api/user/stats`, `POST /api/user/activity`: what somebody did. `GET /api/user-stats` is the old name.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     routing::{get, post},
 };
 use http::{HeaderName, HeaderValue, header};
 use shared::{
     accounts::{
-        Base, Principal,
+        App, Signed,
         activity::{self, Activity, UserStats},
     },
     clock,
-    http::{Caller, Problem, Reply},
-    lambda, limits,
+    http::{Problem, Reply},
+    lambda,
     mongo::Lifetime,
+    rate_limits,
 };
 
 /// RFC 9745: since when the old name is deprecated (2026-11-01).
@@ -26,49 +25,33 @@ const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1793491200");
 #[expect(deprecated, reason = "the old name is served as well")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = Base::from_env(Lifetime::Environment)?;
-    let connections = app.connections();
-    let router = Router::new()
+    let app = App::from_env(Lifetime::Environment)?;
+    let routes = Router::new()
         .route("/api/user/stats", get(show))
         .route("/api/user-stats", get(show_by_old_name))
-        .route("/api/user/activity", post(record))
-        .with_state(app);
-    lambda::http(router, connections).await
+        .route("/api/user/activity", post(record));
+    app.serve(routes).await
 }
 
 /// The caller's own figures.
 #[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = UserStats)))]
-pub async fn show(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&activity::stats(&app.mongo, &principal.account, clock::now()).await?))
+pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&activity::stats(&app.mongo, &user.account, clock::now()).await?))
 }
 
 /// As `/api/user/stats`.
 #[utoipa::path(get, path = "/api/user-stats", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = UserStats)))]
 #[deprecated = "the API's old name for /api/user/stats"]
-pub async fn show_by_old_name(
-    state: State<Arc<Base>>,
-    caller: Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    let reply = show(state, caller, principal).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
+pub async fn show_by_old_name(state: State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    let reply = show(state, user).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
     Ok(reply.with(header::LINK, HeaderValue::from_static("</api/user/stats>; rel=\"successor-version\"")))
 }
 
 /// Notes that the caller was here today; a second time changes nothing.
 #[utoipa::path(post, path = "/api/user/activity", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Activity)))]
-pub async fn record(
-    State(app): State<Arc<Base>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-) -> Result<Reply, Problem> {
-    limits::ACCOUNT.check(&app.cache, &caller, principal.id()).await?;
-    Ok(Reply::ok(&activity::record(&app.mongo, principal.id(), clock::now()).await?))
+pub async fn record(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&activity::record(&app.mongo, user.id(), clock::now()).await?))
 }

@@ -1,105 +1,62 @@
 //! `GET /api/admin/users`, `PATCH /api/admin/users/{id}`: accounts, for administrators.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     routing::{get, patch},
 };
-use serde::Deserialize;
 use shared::{
     accounts::{
-        Guard, Guarded, Permission, Principal, Profile, Role, Status,
+        App, Permission, Profile, Signed,
         admin::{self, Changed, UserChange, UserFilter, UserPage},
     },
     audit::Trail,
-    cache::Cache,
-    http::{Caller, JsonBody, Page, Path, Problem, Query, Reply},
-    lambda, limits,
-    mongo::{Lifetime, Mongo},
+    http::{JsonBody, Page, Path, Problem, Query, Reply},
+    lambda,
+    mongo::Lifetime,
+    rate_limits,
 };
-use utoipa::IntoParams;
 
-/// How the list is narrowed.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub struct UserQuery {
-    role: Option<Role>,
-    status: Option<Status>,
-    /// A super admin's choice; everybody else sees their own.
-    organization_id: Option<String>,
-    /// 1 to 100; 20 when absent.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// `nextCursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// What the handlers need.
-pub struct App {
-    mongo: Mongo,
-    cache: Cache,
-    guard: Guard,
+/// What these routes need besides.
+pub struct Own {
     trail: Trail,
-}
-
-impl Guarded for App {
-    fn guard(&self) -> &Guard {
-        &self.guard
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let app = App {
-        guard: Guard::from_env(&mongo, &cache)?,
-        trail: Trail::from_env(&mongo)?,
-        mongo: mongo.clone(),
-        cache: cache.clone(),
-    };
-    let router = Router::new()
-        .route("/api/admin/users", get(list))
-        .route("/api/admin/users/{id}", patch(change))
-        .with_state(Arc::new(app));
-    lambda::http(router, (mongo, cache)).await
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let routes = Router::new().route("/api/admin/users", get(list)).route("/api/admin/users/{id}", patch(change));
+    app.serve(routes).await
 }
 
 /// Accounts of the caller's organisation; all of them for a super admin.
-#[utoipa::path(get, path = "/api/admin/users", tag = "administration", params(UserQuery), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/users", tag = "administration", params(UserFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = UserPage)))]
 pub async fn list(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
-    Query(query): Query<UserQuery>,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
+    Query(filter): Query<UserFilter>,
+    page: Page,
 ) -> Result<Reply, Problem> {
-    principal.require(Permission::UsersRead)?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
-    let page = Page { limit: query.limit, cursor: query.cursor };
-    let filter = UserFilter { role: query.role, status: query.status, organization_id: query.organization_id };
-    Ok(Reply::ok(&admin::list(&app.mongo, &principal, &filter, page.limit()?, page.cursor()?).await?))
+    user.require(Permission::UsersRead)?;
+    Ok(Reply::ok(&admin::list(&app.mongo, &user, &filter, page).await?))
 }
 
 /// Changes an account's role or status, in force everywhere within 30 seconds.
 #[utoipa::path(patch, path = "/api/admin/users/{id}", tag = "administration", params(("id" = String, Path)), request_body = UserChange, security(("bearer" = [])),
     responses((status = 200, body = Profile), (status = 409)))]
 pub async fn change(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    principal: Principal,
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
     Path(id): Path<String>,
     JsonBody(request): JsonBody<UserChange>,
 ) -> Result<Reply, Problem> {
-    principal.require(Permission::UsersManageRoles)?;
-    principal.require_fresh_mfa()?;
-    limits::ADMIN.check(&app.cache, &caller, principal.id()).await?;
-    let outcome = admin::change(&app.mongo, &app.trail, &caller, &principal, &id, &request).await;
+    user.require(Permission::UsersManageRoles)?;
+    user.require_fresh_mfa()?;
+    let outcome = admin::change(&app.mongo, &app.own.trail, &user.client, &user, &id, &request).await;
     // A failure may have changed it all the same: only the answer was lost.
-    app.guard.users.changed(&id).await;
+    app.users.changed(&id).await;
     let account = match outcome? {
         Changed::Done(account) => account,
         Changed::Absent => return Err(Problem::not_found("There is no such account in your reach.")),
