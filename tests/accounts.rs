@@ -10,16 +10,16 @@ use shared::accounts::Role;
 use tests::{
     host::Function,
     http_event::Answer,
-    people::{PASSWORD, Town, newcomer},
     proxy::Proxy,
     stack::stack,
+    test_env::{PASSWORD, TestEnv, newcomer},
 };
 
 #[tokio::test]
 #[parallel(stack)]
 async fn two_who_sign_up_at_once_with_one_address_make_one_account() {
-    let town = Town::new().await;
-    let (one, two) = (town.function("auth-signup").await, town.function("auth-signup").await);
+    let env = TestEnv::new().await;
+    let (one, two) = (env.function("auth-signup").await, env.function("auth-signup").await);
     let ada = newcomer();
     let mut loud = ada.clone();
     loud["email"] = ada["email"].as_str().unwrap().to_uppercase().into();
@@ -29,16 +29,16 @@ async fn two_who_sign_up_at_once_with_one_address_make_one_account() {
     assert_eq!(statuses, [201, 409], "{} {}", first.text, second.text);
     let taken = if first.status == 409 { first } else { second };
     assert_eq!(taken.body["code"], "email_taken");
-    assert_eq!(town.users().count_documents(doc! {}).await.unwrap(), 1);
-    let stored = town.users().find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 1);
+    let stored = env.users().find_one(doc! {}).await.unwrap().unwrap();
     assert!(stored.get_str("passwordHash").unwrap().starts_with("$argon2id$"));
-    assert_eq!(town.audited("auth.signup").await, 1);
+    assert_eq!(env.audited("auth.signup").await, 1);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_bad_sign_up_names_its_fields() {
-    let signup = Town::new().await.function("auth-signup").await;
+    let signup = TestEnv::new().await.function("auth-signup").await;
     for (field, value) in [
         ("email", json!("nobody")),
         ("password", json!("short")),
@@ -62,12 +62,12 @@ async fn a_bad_sign_up_names_its_fields() {
 #[parallel(stack)]
 async fn five_failures_lock_and_the_right_password_does_not_open() {
     for redis in [None, Some("redis://127.0.0.1:1")] {
-        let town = match redis {
-            Some(redis) => Town::with(redis, &stack().mongodb_uri).await,
-            None => Town::new().await,
+        let env = match redis {
+            Some(redis) => TestEnv::with(redis, &stack().mongodb_uri).await,
+            None => TestEnv::new().await,
         };
-        let ada = town.newcomer().await;
-        let login = town.function("auth-login").await;
+        let ada = env.newcomer().await;
+        let login = env.function("auth-login").await;
         let attempt = async |password: &str| {
             login.post("/api/auth/login", &json!({"email": ada["email"], "password": password})).await
         };
@@ -77,9 +77,9 @@ async fn five_failures_lock_and_the_right_password_does_not_open() {
         let locked = attempt(PASSWORD).await;
         assert_eq!(locked.status, 429, "{}", locked.text);
         assert!(locked.header("retry-after").parse::<u32>().unwrap() > 800);
-        assert_eq!(town.audited("auth.login.failed").await, 5);
-        assert_eq!(town.audited("security.login.locked").await, 1);
-        assert_eq!(town.audited("auth.login.success").await, 0);
+        assert_eq!(env.audited("auth.login.failed").await, 5);
+        assert_eq!(env.audited("security.login.locked").await, 1);
+        assert_eq!(env.audited("auth.login.success").await, 0);
     }
 }
 
@@ -88,26 +88,26 @@ async fn five_failures_lock_and_the_right_password_does_not_open() {
 async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let town = Town::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await;
-    let ada = town.newcomer().await;
-    let logins = join_all((0..5).map(|_| town.function("auth-login"))).await;
+    let env = TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await;
+    let ada = env.newcomer().await;
+    let logins = join_all((0..5).map(|_| env.function("auth-login"))).await;
     proxy.cut();
     let body = json!({"email": ada["email"], "password": PASSWORD});
     let answers = join_all(logins.iter().map(|login| login.post("/api/auth/login", &body))).await;
     assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
     proxy.restore();
-    town.sign_in(&ada).await;
+    env.sign_in(&ada).await;
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
     let (mut unknown, mut wrong) = (Duration::MAX, Duration::MAX);
     // The fastest of a few: what is in the way of one of them is not in the way of all.
     for _ in 0..4 {
-        let login = town.function("auth-login").await;
+        let login = env.function("auth-login").await;
         for (email, fastest) in [(json!("nobody@example.com"), &mut unknown), (ada["email"].clone(), &mut wrong)] {
             let started = Instant::now();
             let answer = login.post("/api/auth/login", &json!({"email": email, "password": "Wrong1234"})).await;
@@ -123,20 +123,20 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_imported_bcrypt_hash_is_replaced_at_its_first_sign_in() {
-    let town = Town::new().await;
-    let person = imported(&town).await;
+    let env = TestEnv::new().await;
+    let person = imported(&env).await;
     for _ in 0..2 {
-        town.sign_in(&person).await;
-        let stored = town.users().find_one(doc! {}).await.unwrap().unwrap();
+        env.sign_in(&person).await;
+        let stored = env.users().find_one(doc! {}).await.unwrap().unwrap();
         assert!(stored.get_str("passwordHash").unwrap().starts_with("$argon2id$"));
     }
 }
 
 /// Somebody whose password another application hashed, at bcrypt's lowest cost: a wrong guess is cheap.
-async fn imported(town: &Town) -> Value {
-    let person = town.person(Role::User, None).await;
+async fn imported(env: &TestEnv) -> Value {
+    let person = env.person(Role::User, None).await;
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();
-    town.users().update_one(doc! {"_id": &person.id}, doc! {"$set": {"passwordHash": hash}}).await.unwrap();
+    env.users().update_one(doc! {"_id": &person.id}, doc! {"$set": {"passwordHash": hash}}).await.unwrap();
     json!({"email": person.email, "password": PASSWORD})
 }
 
@@ -156,13 +156,13 @@ async fn post_from(claimed: usize, function: &Function, path: &str, body: &Value
 #[tokio::test]
 #[parallel(stack)]
 async fn who_claims_other_addresses_is_locked_and_limited_by_their_own() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let mut people = Vec::new();
     for _ in 0..5 {
-        people.push(imported(&town).await);
+        people.push(imported(&env).await);
     }
     // Twenty failures of one address, none of which locks an account: the right password of the next is refused.
-    let login = town.function("auth-login").await;
+    let login = env.function("auth-login").await;
     for claimed in 0..20 {
         let guess = json!({"email": people[claimed / 5]["email"], "password": "Wrong1234"});
         let refused = post_from(claimed, &login, "/api/auth/login", &guess).await;
@@ -170,9 +170,9 @@ async fn who_claims_other_addresses_is_locked_and_limited_by_their_own() {
     }
     let locked = post_from(20, &login, "/api/auth/login", &people[4]).await;
     assert_eq!(locked.status, 429, "{}", locked.text);
-    town.sign_in(&people[4]).await;
+    env.sign_in(&people[4]).await;
 
-    let password = town.function("auth-password").await;
+    let password = env.function("auth-password").await;
     let body = json!({"token": "made-up", "password": "Another123"});
     let mut statuses = Vec::new();
     for claimed in 0..11 {
@@ -184,9 +184,9 @@ async fn who_claims_other_addresses_is_locked_and_limited_by_their_own() {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_last_super_admin_stays_even_when_two_remove_each_other() {
-    let town = Town::new().await;
-    let (one, two) = (town.person(Role::SuperAdmin, None).await, town.person(Role::SuperAdmin, None).await);
-    let (here, there) = (town.function("users-admin").await, town.function("users-admin").await);
+    let env = TestEnv::new().await;
+    let (one, two) = (env.person(Role::SuperAdmin, None).await, env.person(Role::SuperAdmin, None).await);
+    let (here, there) = (env.function("users-admin").await, env.function("users-admin").await);
     let demote = async |function: &Function, by: &str, whom: &str| {
         function.patch_as(by, &format!("/api/admin/users/{whom}"), "", &json!({"role": "user"})).await
     };
@@ -194,23 +194,23 @@ async fn the_last_super_admin_stays_even_when_two_remove_each_other() {
     let (first, second) = futures_util::join!(demote(&here, &one.token, &two.id), demote(&there, &two.token, &one.id));
     let done = [&first, &second].iter().filter(|answer| answer.status == 200).count();
     assert_eq!(done, 1, "{} {}", first.text, second.text);
-    let left = town.users().count_documents(doc! {"role": "super_admin"}).await.unwrap();
+    let left = env.users().count_documents(doc! {"role": "super_admin"}).await.unwrap();
     assert_eq!(left, 1);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_change_of_nothing_is_refused_and_each_change_has_an_entry_of_its_own() {
-    let town = Town::new().await;
-    let (root, member) = (town.person(Role::SuperAdmin, None).await, town.person(Role::User, None).await);
-    let admin = town.function("users-admin").await;
+    let env = TestEnv::new().await;
+    let (root, member) = (env.person(Role::SuperAdmin, None).await, env.person(Role::User, None).await);
+    let admin = env.function("users-admin").await;
     let path = format!("/api/admin/users/{}", member.id);
     let nothing = admin.patch_as(&root.token, &path, "", &json!({})).await;
     assert_eq!(nothing.status, 422, "{}", nothing.text);
-    assert!(town.trail().await.is_empty());
+    assert!(env.audit_log().await.is_empty());
     let both = admin.patch_as(&root.token, &path, "", &json!({"role": "pro", "status": "suspended"})).await;
     assert_eq!((both.status, &both.body["role"]), (200, &json!("pro")), "{}", both.text);
-    let entries = town.trail().await;
+    let entries = env.audit_log().await;
     let mut actions: Vec<_> = entries.iter().map(|entry| entry.get_str("action").unwrap()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ["admin.user.role_changed", "admin.user.suspended"]);
@@ -219,15 +219,15 @@ async fn a_change_of_nothing_is_refused_and_each_change_has_an_entry_of_its_own(
 #[tokio::test]
 #[parallel(stack)]
 async fn accounts_are_listed_by_role_and_status() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let (imported, suspended) = (town.person(Role::User, None).await, town.person(Role::Pro, None).await);
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let (imported, suspended) = (env.person(Role::User, None).await, env.person(Role::Pro, None).await);
     for (person, update) in
         [(&imported, doc! {"$unset": {"status": ""}}), (&suspended, doc! {"$set": {"status": "suspended"}})]
     {
-        town.users().update_one(doc! {"_id": &person.id}, update).await.unwrap();
+        env.users().update_one(doc! {"_id": &person.id}, update).await.unwrap();
     }
-    let admin = town.function("users-admin").await;
+    let admin = env.function("users-admin").await;
     for (query, listed) in [
         ("status=active", vec![&root.id, &imported.id]),
         ("status=suspended", vec![&suspended.id]),
@@ -248,9 +248,9 @@ async fn accounts_are_listed_by_role_and_status() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_day_of_activity_counts_once() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let stats = town.function("user-stats").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let stats = env.function("user-stats").await;
     for first in [true, false] {
         let noted = stats.post_as(&ada.token, "/api/user/activity", &json!({})).await;
         assert_eq!((noted.status, &noted.body["first"]), (200, &json!(first)), "{}", noted.text);

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{accounts::Role, clock};
-use tests::{eventually, people::Town, wiretap::Wiretap};
+use tests::{eventually, test_env::TestEnv, wiretap::Wiretap};
 
 const URL: &str = "/api/admin/affiliate-links";
 
@@ -22,9 +22,9 @@ fn link(tool: &str, status: &str) -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let (admin, click) = (town.function("affiliate-links").await, town.function("affiliate-click").await);
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let (admin, click) = (env.function("affiliate-links").await, env.function("affiliate-click").await);
     let tool = uuid::Uuid::now_v7().simple().to_string();
     let kept = admin.post_as(&root.token, URL, &link(&tool, "active")).await;
     assert_eq!(kept.status, 200, "{}", kept.text);
@@ -44,17 +44,17 @@ async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
         let again = admin.post_as(&root.token, URL, &link(&tool, status)).await;
         assert_eq!(&again.body["id"], id, "a tool has one link");
         // Another environment, which has not seen the link yet.
-        let click = town.function("affiliate-click").await;
+        let click = env.function("affiliate-click").await;
         let followed = click.get(&format!("/api/affiliate/{id}")).await;
         assert_eq!(followed.header("location"), target.unwrap_or_default(), "{status}");
         assert_eq!(followed.status, if target.is_some() { 302 } else { 404 });
     }
-    let clicks = town.stack.database().await.collection::<Document>("affiliate_clicks");
+    let clicks = env.stack.database().await.collection::<Document>("affiliate_clicks");
     eventually("five clicks are stored", 60, async || {
         (clicks.count_documents(doc! {"linkId": id}).await.ok()? == 5).then_some(())
     })
     .await;
-    let away = town.function_with("affiliate-click", &[("EVENTS_QUEUE_URL", "http://127.0.0.1:1/0/events")]).await;
+    let away = env.function_with("affiliate-click", &[("EVENTS_QUEUE_URL", "http://127.0.0.1:1/0/events")]).await;
     admin.post_as(&root.token, URL, &link(&tool, "active")).await;
     assert_eq!(
         away.get(&format!("/api/affiliate/{id}")).await.status,
@@ -66,9 +66,9 @@ async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
 #[tokio::test]
 #[parallel(stack)]
 async fn only_public_https_addresses_are_taken() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let admin = town.function("affiliate-links").await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let admin = env.function("affiliate-links").await;
     for (field, value) in [
         ("baseUrl", json!("http://tool.example/")),
         ("baseUrl", json!("javascript:alert(1)")),
@@ -101,9 +101,9 @@ async fn only_public_https_addresses_are_taken() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let functions = join_all((0..4).map(async |_| town.function("affiliate-links").await)).await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let functions = join_all((0..4).map(async |_| env.function("affiliate-links").await)).await;
     let kept = join_all((0..20).map(async |n: usize| {
         let answer = functions[n % 4].post_as(&root.token, URL, &link("tool", "active")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -121,7 +121,7 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
         doc! {"_id": uuid::Uuid::now_v7().to_string(), "linkId": &kept[0], "occurredAt": at}
     };
     let clicks = [click(0), click(0), click(6 * 24), click(29 * 24), click(31 * 24)];
-    town.database.collection("affiliate_clicks").insert_many(clicks).await.unwrap();
+    env.database.collection("affiliate_clicks").insert_many(clicks).await.unwrap();
     functions[0].post_as(&root.token, URL, &link("tool", "pending")).await;
     let list = functions[0].get_as(&root.token, URL).await;
     assert_eq!(list.body["links"].as_array().map(Vec::len), Some(1), "{}", list.text);
@@ -133,20 +133,20 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     assert_eq!(functions[0].delete_as(&root.token, &format!("{URL}?type=outreach&id={}", kept[0])).await.status, 404);
     assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 204);
     assert_eq!(functions[0].delete_as(&root.token, &one).await.status, 404);
-    let removed = town.trail().await.pop().unwrap();
+    let removed = env.audit_log().await.pop().unwrap();
     assert_eq!(
         ["action", "actorId", "resource"].map(|field| removed.get_str(field).unwrap()),
         ["admin.affiliate.removed", &root.id, &format!("affiliate_link/{}", kept[0])]
     );
-    assert_eq!(town.audited("admin.affiliate.removed").await, 1);
+    assert_eq!(env.audited("admin.affiliate.removed").await, 1);
 }
 
 #[tokio::test]
 #[parallel(stack)]
-async fn each_saving_is_in_the_trail_and_a_long_address_can_be_read_again() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let (admin, click) = (town.function("affiliate-links").await, town.function("affiliate-click").await);
+async fn each_saving_is_in_the_audit_log_and_a_long_address_can_be_read_again() {
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let (admin, click) = (env.function("affiliate-links").await, env.function("affiliate-click").await);
     let mut longest = link(&uuid::Uuid::now_v7().simple().to_string(), "active");
     longest["data"]["referralUrl"] = json!(format!("https://tool.example/{}", "ü".repeat(329)));
     let kept = admin.post_as(&root.token, URL, &longest).await;
@@ -154,26 +154,26 @@ async fn each_saving_is_in_the_trail_and_a_long_address_can_be_read_again() {
     let id = kept.body["id"].as_str().unwrap();
     let followed = click.get(&format!("/api/affiliate/{id}")).await;
     assert_eq!((followed.status, followed.header("location").len()), (302, 1995), "{}", followed.text);
-    let trail = town.trail().await;
-    let told = ["action", "actorId", "resource"].map(|field| trail[0].get_str(field).unwrap());
+    let audit_log = env.audit_log().await;
+    let told = ["action", "actorId", "resource"].map(|field| audit_log[0].get_str(field).unwrap());
     assert_eq!(told, ["admin.affiliate.saved", &root.id, &format!("affiliate_link/{id}")]);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_list_costs_the_same_however_many_links_there_are() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let tap = Wiretap::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
-    let admin = town.function_with("affiliate-links", &[("MONGODB_URI", &uri)]).await;
+    let admin = env.function_with("affiliate-links", &[("MONGODB_URI", &uri)]).await;
     admin.get_as(&root.token, URL).await;
     tap.take();
     admin.get_as(&root.token, URL).await;
     let few = tap.take();
     let links =
         (0..50).map(|n| doc! {"_id": format!("l{n}"), "tool": format!("t{n}"), "baseUrl": "https://t.example/"});
-    town.database.collection::<Document>("affiliate_links").insert_many(links).await.unwrap();
+    env.database.collection::<Document>("affiliate_links").insert_many(links).await.unwrap();
     let list = admin.get_as(&root.token, URL).await;
     assert_eq!(list.body["links"].as_array().map(Vec::len), Some(50), "{}", list.text);
     let many = tap.take();

@@ -11,7 +11,7 @@ use tests::{
     eventually,
     host::{Function, Outcome},
     own_queue::OwnQueue,
-    people::{Person, Town},
+    test_env::{Person, TestEnv},
     usage_records::{consume, record, run},
 };
 
@@ -23,9 +23,9 @@ async fn alert(alerts: &Function, person: &Person, body: Value) -> String {
 }
 
 /// What fired of an alert: the period's first day, and the level.
-async fn fired(town: &Town, alert: &str) -> BTreeSet<(String, i64)> {
+async fn fired(env: &TestEnv, alert: &str) -> BTreeSet<(String, i64)> {
     let firings =
-        town.database.collection::<Document>("usage_alert_firings").find(doc! {"alertId": alert}).await.unwrap();
+        env.database.collection::<Document>("usage_alert_firings").find(doc! {"alertId": alert}).await.unwrap();
     let firings: Vec<Document> = firings.try_collect().await.unwrap();
     let of = |firing: &Document| (firing.get_str("periodStart").unwrap().to_owned(), firing.get_i64("level").unwrap());
     firings.iter().map(of).collect()
@@ -35,18 +35,18 @@ fn levels(day: &str, levels: &[i64]) -> BTreeSet<(String, i64)> {
     levels.iter().map(|level| (day.to_owned(), *level)).collect()
 }
 
-async fn replace_preferences(town: &Town, person: &Person, body: &Value) {
+async fn replace_preferences(env: &TestEnv, person: &Person, body: &Value) {
     let authorization = format!("Bearer {}", person.token);
     let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
-    let route = town.function("user-preferences").await;
+    let route = env.function("user-preferences").await;
     let put = route.send("PUT", "/api/user/notification-preferences", &headers, Some(&body.to_string())).await;
     assert_eq!(put.status, 200, "{}", put.text);
 }
 
 /// The mails that somebody got, by subject, once there are as many.
-async fn mails(town: &Town, person: &Person, number: usize) -> BTreeMap<String, String> {
+async fn mails(env: &TestEnv, person: &Person, number: usize) -> BTreeMap<String, String> {
     let mails = eventually("the mails", 60, async || {
-        let mails = town.stack.sent_to(&person.email).await;
+        let mails = env.stack.sent_to(&person.email).await;
         (mails.len() >= number).then_some(mails)
     })
     .await;
@@ -58,16 +58,16 @@ async fn mails(town: &Town, person: &Person, number: usize) -> BTreeMap<String, 
 #[tokio::test]
 #[parallel(stack)]
 async fn an_alert_fires_once_a_level_and_period_whoever_runs_the_check() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let alerts = town.function("usage-alerts").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let alerts = env.function("usage-alerts").await;
     let id = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 10})).await;
     alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1, "provider": "other"})).await;
-    let consumer = town.function("write-events").await;
+    let consumer = env.function("write-events").await;
     let at = |hour: u32| format!("2028-02-29T{hour:02}:00:00Z");
     let used: Vec<Value> = (0..8).map(|n| record(&ada.id, n, &at(9))).collect();
     consume(&consumer, &used).await;
-    let checks = join_all((0..3).map(|_| town.function("check-usage-alerts"))).await;
+    let checks = join_all((0..3).map(|_| env.function("check-usage-alerts"))).await;
     let now = at(10);
     let first = join_all(checks.iter().map(|check| run(check, &now))).await;
     let fired: u64 = first.iter().map(|run| run["fired"].as_u64().unwrap()).sum();
@@ -81,7 +81,7 @@ async fn an_alert_fires_once_a_level_and_period_whoever_runs_the_check() {
     assert_eq!(run(&checks[0], "2028-03-01T10:00:00Z").await["fired"], 1, "a new day, 50 %");
 
     // By default 50 % is not told; of 90 and 100 % together the higher one.
-    let mails = mails(&town, &ada, 2).await;
+    let mails = mails(&env, &ada, 2).await;
     assert!(mails.keys().any(|s| s.contains("80 %")) && mails.keys().any(|s| s.contains("100 %")), "{mails:?}");
     let path = format!("/api/usage-alerts/{id}");
     let off = alerts.patch_as(&ada.token, &path, "", &json!({"active": false})).await;
@@ -108,9 +108,9 @@ fn use_at(user: &str, number: usize, at: &str, provider: &str, key: Option<&str>
 #[tokio::test]
 #[parallel(stack)]
 async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let alerts = town.function("usage-alerts").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let alerts = env.function("usage-alerts").await;
     let set_up = async |metric: &str, period: &str, threshold: u64, of: Value| {
         let mut body = json!({"metric": metric, "period": period, "threshold": threshold});
         body.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
@@ -127,19 +127,19 @@ async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
     let mut used: Vec<Value> = (0..4).map(|n| use_at(&ada.id, n, monday, "p", None, n > 0)).collect();
     used.extend((4..7).map(|n| use_at(&ada.id, n, wednesday, "p", None, n > 4)));
     used.extend((7..10).map(|n| use_at(&ada.id, n, wednesday, "q", (n > 7).then_some("k1"), true)));
-    consume(&town.function("write-events").await, &used).await;
-    run(&town.function("check-usage-alerts").await, "2028-03-01T12:00:00Z").await;
+    consume(&env.function("write-events").await, &used).await;
+    run(&env.function("check-usage-alerts").await, "2028-03-01T12:00:00Z").await;
 
     let all = [50, 80, 90, 100];
     let both_days = levels("2028-02-28", &[50]).union(&levels("2028-03-01", &all)).cloned().collect();
-    assert_eq!(fired(&town, &tokens).await, both_days, "400 and 600 of 600");
-    assert_eq!(fired(&town, &cost).await, levels("2028-03-01", &[50]), "4,000 and 6,000 of 10,000");
-    assert_eq!(fired(&town, &rate).await, levels("2028-02-28", &all), "2 of 10 of a week: 20 %");
-    assert_eq!(fired(&town, &by_key).await, levels("2028-02-28", &all), "2 of 2");
-    assert_eq!(fired(&town, &at_provider).await, levels("2028-03-01", &[50]), "3 of 6");
-    assert_eq!(fired(&town, &by_key_at_provider).await, BTreeSet::new());
+    assert_eq!(fired(&env, &tokens).await, both_days, "400 and 600 of 600");
+    assert_eq!(fired(&env, &cost).await, levels("2028-03-01", &[50]), "4,000 and 6,000 of 10,000");
+    assert_eq!(fired(&env, &rate).await, levels("2028-02-28", &all), "2 of 10 of a week: 20 %");
+    assert_eq!(fired(&env, &by_key).await, levels("2028-02-28", &all), "2 of 2");
+    assert_eq!(fired(&env, &at_provider).await, levels("2028-03-01", &[50]), "3 of 6");
+    assert_eq!(fired(&env, &by_key_at_provider).await, BTreeSet::new());
 
-    let mails = mails(&town, &ada, 3).await;
+    let mails = mails(&env, &ada, 3).await;
     for (subject, text) in [
         (
             "Your tokens reached 100 % of the limit",
@@ -161,9 +161,9 @@ async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_comes_in_a_days_last_minutes_or_days_late_is_told_too() {
-    let town = Town::new().await;
-    let (ada, alerts) = (town.person(Role::User, None).await, town.function("usage-alerts").await);
-    let (consumer, check) = (town.function("write-events").await, town.function("check-usage-alerts").await);
+    let env = TestEnv::new().await;
+    let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
+    let (consumer, check) = (env.function("write-events").await, env.function("check-usage-alerts").await);
     let id = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 10})).await;
     let late_evening = |numbers: std::ops::Range<usize>| -> Vec<Value> {
         numbers.map(|n| record(&ada.id, n, "2028-02-29T23:50:00Z")).collect()
@@ -174,22 +174,22 @@ async fn what_comes_in_a_days_last_minutes_or_days_late_is_told_too() {
     consume(&consumer, &late_evening(8..10)).await;
     assert_eq!(run(&check, "2028-03-08T00:15:00Z").await["fired"], 2, "a week late");
     assert_eq!(run(&check, "2028-03-08T01:15:00Z").await["fired"], 0);
-    assert_eq!(fired(&town, &id).await, levels("2028-02-29", &[50, 80, 90, 100]));
+    assert_eq!(fired(&env, &id).await, levels("2028-02-29", &[50, 80, 90, 100]));
 
     // A new alert, or a changed one, is about what comes.
     let new = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1})).await;
     let tomorrow = clock::to_bson("2028-03-01T00:00:00Z".parse().unwrap());
     let set = doc! {"$set": {"createdAt": tomorrow}};
-    town.database.collection::<Document>("usage_alerts").update_one(doc! {"_id": &new}, set).await.unwrap();
+    env.database.collection::<Document>("usage_alerts").update_one(doc! {"_id": &new}, set).await.unwrap();
     assert_eq!(run(&check, "2028-03-08T01:15:00Z").await["fired"], 0);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
-    let town = Town::new().await;
-    let (ada, alerts) = (town.person(Role::User, None).await, town.function("usage-alerts").await);
-    let (consumer, check) = (town.function("write-events").await, town.function("check-usage-alerts").await);
+    let env = TestEnv::new().await;
+    let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
+    let (consumer, check) = (env.function("write-events").await, env.function("check-usage-alerts").await);
     let id = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 10})).await;
     let set = async |threshold: u64| {
         let path = format!("/api/usage-alerts/{id}");
@@ -213,7 +213,7 @@ async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
     assert_eq!(checked(13).await, (1, 1), "80 % of 50");
     set(10).await;
     assert_eq!(checked(14).await, (0, 0), "as it was: told already");
-    let mails = mails(&town, &ada, 2).await;
+    let mails = mails(&env, &ada, 2).await;
     for (level, used) in [(100, "10 of 10"), (80, "40 of 50")] {
         let text = format!("Your requests for the day 2028-02-29 reached {level} % of the limit: {used}.");
         let mail = &mails[&format!("Your requests reached {level} % of the limit")];
@@ -224,9 +224,9 @@ async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
 #[tokio::test]
 #[parallel(stack)]
 async fn preferences_say_who_is_told_what() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Free, None).await;
-    let preferences = town.function("user-preferences").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Free, None).await;
+    let preferences = env.function("user-preferences").await;
     let path = "/api/user/notification-preferences";
     let shown = preferences.get_as(&ada.token, path).await;
     assert_eq!((&shown.body["emailEnabled"], &shown.body["thresholds"]["fifty"]), (&json!(true), &json!(false)));
@@ -240,50 +240,50 @@ async fn preferences_say_who_is_told_what() {
     assert_eq!(put(json!({"emailEnabled": false})).await.status, 200);
     assert_eq!(preferences.get_as(&ada.token, path).await.body["emailEnabled"], false);
 
-    let alerts = town.function("usage-alerts").await;
+    let alerts = env.function("usage-alerts").await;
     alert(&alerts, &ada, json!({"metric": "requests", "period": "monthly", "threshold": 1})).await;
-    consume(&town.function("write-events").await, &[record(&ada.id, 0, "2028-02-29T09:00:00Z")]).await;
-    let checked = run(&town.function("check-usage-alerts").await, "2028-02-29T10:00:00Z").await;
+    consume(&env.function("write-events").await, &[record(&ada.id, 0, "2028-02-29T09:00:00Z")]).await;
+    let checked = run(&env.function("check-usage-alerts").await, "2028-02-29T10:00:00Z").await;
     assert_eq!((&checked["fired"], &checked["told"]), (&json!(4), &json!(0)), "{checked}");
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn of_several_levels_the_highest_that_is_wanted_is_told() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    replace_preferences(&town, &ada, &json!({"thresholds": {"hundred": false}})).await;
-    let alerts = town.function("usage-alerts").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    replace_preferences(&env, &ada, &json!({"thresholds": {"hundred": false}})).await;
+    let alerts = env.function("usage-alerts").await;
     alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1})).await;
-    consume(&town.function("write-events").await, &[record(&ada.id, 0, "2028-02-29T09:00:00Z")]).await;
-    let checked = run(&town.function("check-usage-alerts").await, "2028-02-29T10:00:00Z").await;
+    consume(&env.function("write-events").await, &[record(&ada.id, 0, "2028-02-29T09:00:00Z")]).await;
+    let checked = run(&env.function("check-usage-alerts").await, "2028-02-29T10:00:00Z").await;
     assert_eq!((&checked["fired"], &checked["told"]), (&json!(4), &json!(1)), "{checked}");
-    let mails = mails(&town, &ada, 1).await;
+    let mails = mails(&env, &ada, 1).await;
     assert!(mails.keys().all(|subject| subject.contains("90 %")), "{mails:?}");
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn what_fires_while_the_queue_is_away_is_told_once_when_it_is_back() {
-    let town = Town::new().await;
-    let (queue, alerts) = (OwnQueue::new(&town.stack).await, town.function("usage-alerts").await);
+    let env = TestEnv::new().await;
+    let (queue, alerts) = (OwnQueue::new(&env.stack).await, env.function("usage-alerts").await);
     // More than are told at a time.
     let mut used = Vec::new();
     for n in 0..13 {
-        let person = town.person(Role::User, None).await;
+        let person = env.person(Role::User, None).await;
         for threshold in 1..=20 {
             alert(&alerts, &person, json!({"metric": "requests", "period": "daily", "threshold": threshold})).await;
         }
         used.extend((0..20).map(|number| record(&person.id, 100 * n + number, "2028-02-29T09:00:00Z")));
     }
-    consume(&town.function("write-events").await, &used).await;
+    consume(&env.function("write-events").await, &used).await;
     let away = [("NOTIFICATIONS_QUEUE_URL", queue.url.as_str()), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
-    let check = town.function_with("check-usage-alerts", &away).await;
+    let check = env.function_with("check-usage-alerts", &away).await;
     for at in ["2028-02-29T10:00:00Z", "2028-02-29T11:00:00Z"] {
         let outcome = check.invoke(json!({"at": at})).await;
         assert!(matches!(outcome, Outcome::Error(_)), "{outcome:?}");
     }
-    let check = town.function_with("check-usage-alerts", &away[..1]).await;
+    let check = env.function_with("check-usage-alerts", &away[..1]).await;
     let checked = run(&check, "2028-02-29T12:00:00Z").await;
     assert_eq!((&checked["fired"], &checked["told"]), (&json!(0), &json!(260)), "{checked}");
     assert_eq!(run(&check, "2028-02-29T13:00:00Z").await["told"], 0);
@@ -297,9 +297,9 @@ async fn what_fires_while_the_queue_is_away_is_told_once_when_it_is_back() {
 #[tokio::test]
 #[parallel(stack)]
 async fn twenty_alerts_are_the_limit_whoever_is_first() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let environments = join_all((0..4).map(|_| town.function("usage-alerts"))).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let environments = join_all((0..4).map(|_| env.function("usage-alerts"))).await;
     let new = json!({"metric": "cost", "period": "daily", "threshold": 1});
     for _ in 0..19 {
         alert(&environments[0], &ada, new.clone()).await;
@@ -315,8 +315,8 @@ async fn twenty_alerts_are_the_limit_whoever_is_first() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_error_rate_stays_a_percentage() {
-    let town = Town::new().await;
-    let (ada, alerts) = (town.person(Role::User, None).await, town.function("usage-alerts").await);
+    let env = TestEnv::new().await;
+    let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
     let of = |metric: &str, threshold: u64| json!({"metric": metric, "period": "daily", "threshold": threshold});
     let refused = alerts.post_as(&ada.token, "/api/usage-alerts", &of("errorRate", 101)).await;
     assert_eq!((refused.status, refused.fields()), (422, vec!["threshold"]));

@@ -7,10 +7,10 @@ use shared::accounts::Role;
 use tests::{
     content::items,
     host::{Function, Outcome},
-    people::Town,
     proxy::Proxy,
     stack::stack,
     template::root,
+    test_env::TestEnv,
     wiretap::Wiretap,
 };
 
@@ -20,7 +20,7 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
     // Without the cache server, whose counts of the ten are everybody's.
-    let town = Town::with("", &uri).await;
+    let env = TestEnv::with("", &uri).await;
     let file: Value = serde_json::from_slice(&std::fs::read(root().join("public-data/prompts.json")).unwrap()).unwrap();
     let (id, slug) = (items(&file)[0]["id"].as_str().unwrap(), items(&file)[0]["slug"].as_str().unwrap());
     let day = |day: &str, prompt: &str, counts: Document| {
@@ -31,8 +31,8 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
     days.push(day("2028-02-28", id, doc! {"execute": 5, "view": 7, "copy": 1_i64}));
     days.push(day("2028-02-29", id, doc! {"execute": 6, "share": 2, "favorite": 3}));
     days.push(day("imported", id, doc! {"view": 40}));
-    town.database.collection("prompt_daily").insert_many(days).await.unwrap();
-    let route = town.function("analytics-stats").await;
+    env.database.collection("prompt_daily").insert_many(days).await.unwrap();
+    let route = env.function("analytics-stats").await;
 
     let stats = json!({"views": 47, "copies": 1, "executions": 11, "favorites": 3, "shares": 2});
     for wanted in [id, slug] {
@@ -60,14 +60,14 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
 #[parallel(stack)]
 async fn a_category_that_is_no_text_leaves_the_figures_whole() {
     // Without the cache server, whose figures are everybody's.
-    let town = Town::with("", &stack().mongodb_uri).await;
+    let env = TestEnv::with("", &stack().mongodb_uri).await;
     let prompts = [
         doc! {"_id": "a", "slug": "a", "category": "c", "role": "r"},
         doc! {"_id": "b", "slug": "b", "category": 7, "role": ["r"]},
         doc! {"_id": "c", "slug": "c", "category": {"name": "c"}, "role": null},
     ];
-    town.database.collection("prompts").insert_many(prompts).await.unwrap();
-    let answer = town.function("stats").await.get("/api/stats").await;
+    env.database.collection("prompts").insert_many(prompts).await.unwrap();
+    let answer = env.function("stats").await.get("/api/stats").await;
     let expected = json!({"total": 3, "byCategory": {"c": 1}, "byRole": {"r": 1}});
     assert_eq!((answer.status, &answer.body["prompts"]), (200, &expected), "{}", answer.text);
 }
@@ -93,11 +93,11 @@ async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_what
     let Some(redis) = own_redis(10).await else { return };
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let town = Town::with(&redis, &uri).await;
+    let env = TestEnv::with(&redis, &uri).await;
     let add = async |id: &str| {
-        town.database.collection("prompts").insert_one(doc! {"_id": id, "slug": id}).await.unwrap();
+        env.database.collection("prompts").insert_one(doc! {"_id": id, "slug": id}).await.unwrap();
     };
-    let (stats, root) = (town.function("stats").await, town.person(Role::SuperAdmin, None).await);
+    let (stats, root) = (env.function("stats").await, env.person(Role::SuperAdmin, None).await);
     let invalidate = async || stats.post_as(&root.token, "/api/stats/invalidate", &json!({})).await.status;
     let figures = |total: u64, cached: bool, stale: bool| (json!(total), json!(cached), json!(stale));
 
@@ -109,7 +109,7 @@ async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_what
     assert_eq!(prompts(&stats).await, figures(2, false, false));
 
     add("c").await;
-    let job = town.function("refresh-stats").await;
+    let job = env.function("refresh-stats").await;
     let Outcome::Response(summary) = job.invoke(json!({})).await else { panic!("{:?}", job.logs()) };
     assert_eq!(summary["prompts"]["total"], 3, "{summary}");
     assert_eq!(prompts(&stats).await, figures(3, true, false), "whatever the age of those before");
@@ -125,7 +125,7 @@ async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_what
     }
     assert!(started.elapsed() < std::time::Duration::from_millis(500), "{:?}", started.elapsed());
     proxy.restore();
-    let other = town.function("stats").await;
+    let other = env.function("stats").await;
     assert_eq!(prompts(&other).await, figures(3, true, true), "to everybody");
     job.invoke(json!({})).await;
     assert_eq!(prompts(&other).await, figures(3, true, false));

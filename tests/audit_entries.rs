@@ -1,4 +1,4 @@
-//! What the audit trail says of a scripted life of an account: every entry of it, and nothing else.
+//! What the audit log says of a scripted life of an account: every entry of it, and nothing else.
 
 use std::future::pending;
 
@@ -16,7 +16,7 @@ use tests::{
     eventually,
     host::{Function, holds_no_secret, keep_secret, seed},
     own_queue::OwnQueue,
-    people::{PASSWORD, Person, Town, newcomer, sign_in, tokens_told},
+    test_env::{PASSWORD, Person, TestEnv, newcomer, sign_in, tokens_told},
     usage_records::hand_over,
     wiretap::Wiretap,
 };
@@ -109,7 +109,7 @@ const LOCKOUT: &[Entry] = &[
 
 /// Ada, who lives through it, and what she needs in every scene.
 struct Scene {
-    town: Town,
+    env: TestEnv,
     login: Function,
     ada: Value,
     id: String,
@@ -129,7 +129,7 @@ impl Scene {
     async fn mailed(&self, subject: &str, before: usize, find: fn(&str) -> Option<&str>) -> String {
         let to = self.ada["email"].as_str().unwrap();
         let found = eventually("the mail", 60, async || {
-            let mails = self.town.stack.sent_to(to).await;
+            let mails = self.env.stack.sent_to(to).await;
             let mail = mails.iter().filter(|mail| mail["Subject"] == subject).nth(before)?;
             mail["BodyText"].as_str()?.split_whitespace().find_map(find).map(str::to_owned)
         })
@@ -139,10 +139,10 @@ impl Scene {
     }
 
     async fn sessions(&self) {
-        let again = self.town.function("auth-signup").await.post("/api/auth/signup", &self.ada).await;
+        let again = self.env.function("auth-signup").await.post("/api/auth/signup", &self.ada).await;
         assert_eq!(again.status, 409, "{}", again.text);
         assert_eq!(self.attempt(&self.ada["email"], "Wrong1234").await, 401);
-        let session = self.town.function("auth-session").await;
+        let session = self.env.function("auth-session").await;
         let refresh = async |tokens: &Value| {
             let body = json!({"refreshToken": tokens["refreshToken"]});
             let answer = session.post("/api/auth/refresh", &body).await;
@@ -158,7 +158,7 @@ impl Scene {
 
     async fn passwords(&mut self) {
         let tokens = self.sign_in().await;
-        let function = self.town.function("auth-password").await;
+        let function = self.env.function("auth-password").await;
         for (password, status) in [("Wrong1234", 422), (PASSWORD, 204)] {
             let body = json!({"currentPassword": password, "newPassword": "Another123"});
             let token = tokens["accessToken"].as_str().unwrap();
@@ -179,7 +179,7 @@ impl Scene {
     /// Returns the access token of its sign-in, which outlives it.
     async fn second_factor(&self) -> String {
         let token = self.sign_in().await["accessToken"].as_str().unwrap().to_owned();
-        let mfa = self.town.function("auth-mfa").await;
+        let mfa = self.env.function("auth-mfa").await;
         let post = async |step: &str, body: Value| {
             let answer = mfa.post_as(&token, &format!("/api/auth/mfa/{step}"), &body).await;
             tokens_told(&answer.body);
@@ -206,8 +206,8 @@ impl Scene {
 
     /// Returns the ids of the two keys.
     async fn keys(&self, token: &str) -> [String; 2] {
-        let (keys, key) = (self.town.function("api-keys").await, self.town.function("api-key").await);
-        let vault = self.town.function("provider-keys").await;
+        let (keys, key) = (self.env.function("api-keys").await, self.env.function("api-key").await);
+        let vault = self.env.function("provider-keys").await;
         let new = json!({"name": "k", "scopes": ["usage:read"]});
         let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
         let mut ids = Vec::new();
@@ -227,7 +227,7 @@ impl Scene {
     }
 
     async fn administration(&self, root: &Person) {
-        let admin = self.town.function("users-admin").await;
+        let admin = self.env.function("users-admin").await;
         let path = format!("/api/admin/users/{}", self.id);
         let change = async |body: Value| {
             let changed = admin.patch_as(&root.token, &path, "", &body).await;
@@ -261,11 +261,11 @@ fn six_digits(word: &str) -> Option<&str> {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
-    let town = Town::new().await;
-    let (ada, root) = (town.newcomer().await, town.person(Role::SuperAdmin, None).await);
-    let stored = town.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
+    let env = TestEnv::new().await;
+    let (ada, root) = (env.newcomer().await, env.person(Role::SuperAdmin, None).await);
+    let stored = env.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
     let id = stored.get_str("_id").unwrap().to_owned();
-    let mut scene = Scene { login: town.function("auth-login").await, town, ada, id };
+    let mut scene = Scene { login: env.function("auth-login").await, env, ada, id };
     keep_secret("Another123");
     keep_secret("Another456");
     scene.sessions().await;
@@ -282,9 +282,9 @@ async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
         ("provider_key", id) if id == provider_key => AProviderKey,
         _ => panic!("who is {id}?"),
     };
-    let mut trail = scene.town.trail().await;
+    let mut audit_log = scene.env.audit_log().await;
     let mut written = Vec::new();
-    for entry in &mut trail {
+    for entry in &mut audit_log {
         let text = |field: &str| entry.get_str(field).ok().map(str::to_owned);
         let by = |field: &str| text(field).map_or(Nobody, |id| who(&id));
         let outcome = if text("outcome").as_deref() == Some("success") { Success } else { Failure };
@@ -304,8 +304,8 @@ async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
 }
 
 /// A queue that takes what comes, has its consumer store it, and never answers.
-async fn silent_queue(town: &Town) -> String {
-    let database = town.database.clone();
+async fn silent_queue(env: &TestEnv) -> String {
+    let database = env.database.clone();
     let router = Router::new().fallback(async move |body: String| {
         let call: Value = serde_json::from_str(&body).unwrap();
         for (collection, document) in read(call["Entries"][0]["MessageBody"].as_str().unwrap()).unwrap() {
@@ -323,25 +323,25 @@ async fn silent_queue(town: &Town) -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_entry_that_the_queue_took_without_saying_so_is_kept_once() {
-    let town = Town::new().await;
-    let (ada, sqs) = (town.person(Role::User, None).await, silent_queue(&town).await);
+    let env = TestEnv::new().await;
+    let (ada, sqs) = (env.person(Role::User, None).await, silent_queue(&env).await);
     let queue = format!("{sqs}/000000000000/events");
-    let create = town.function_with("prompt-create", &[("AWS_ENDPOINT_URL", &sqs), ("EVENTS_QUEUE_URL", &queue)]).await;
+    let create = env.function_with("prompt-create", &[("AWS_ENDPOINT_URL", &sqs), ("EVENTS_QUEUE_URL", &queue)]).await;
     made(&create, &ada).await;
-    assert_eq!(town.audited("data.prompt.created").await, 1);
+    assert_eq!(env.audited("data.prompt.created").await, 1);
 }
 
 /// A repeat of what is done finds nothing to do, and would write no entry.
 #[tokio::test]
 #[parallel(stack)]
 async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
-    let town = Town::new().await;
-    let (ada, queue) = (town.person(Role::User, None).await, OwnQueue::new(&town.stack).await);
-    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let env = TestEnv::new().await;
+    let (ada, queue) = (env.person(Role::User, None).await, OwnQueue::new(&env.stack).await);
+    let tap = Wiretap::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
     let variables = [("MONGODB_URI", uri.as_str()), ("EVENTS_QUEUE_URL", queue.url.as_str())];
-    let (create, edit) = (town.function("prompt-create").await, town.function_with("prompt-edit", &variables).await);
-    let prompts = town.database.collection::<Document>("prompts");
+    let (create, edit) = (env.function("prompt-create").await, env.function_with("prompt-edit", &variables).await);
+    let prompts = env.database.collection::<Document>("prompts");
     let mut removed = 0;
     for commands in 0..9 {
         let prompt = made(&create, &ada).await;
@@ -355,12 +355,12 @@ async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
     let waiting = queue.take().await;
     println!("{removed} of 9 removed, entries in the queue: {}", waiting.len());
     assert!(!waiting.is_empty() && removed > waiting.len() as u64, "by one way and by the other");
-    let consumer = town.function("write-events").await;
+    let consumer = env.function("write-events").await;
     for _ in 0..2 {
         hand_over(&consumer, &json!(waiting)).await;
     }
-    assert_eq!(town.audited("data.prompt.deleted").await, removed);
-    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    assert_eq!(env.audited("data.prompt.deleted").await, removed);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     let checked = verify(&mongo, &seed("AUDIT_SEED")).await.unwrap();
     assert!(checked.intact >= removed && checked.changed.is_empty(), "{checked:?}");
     queue.delete().await;

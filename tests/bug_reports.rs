@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{accounts::Role, bug_reports::LIMIT, clock};
-use tests::people::Town;
+use tests::test_env::TestEnv;
 
 use crate::bad_input::odd_ids;
 
@@ -26,9 +26,9 @@ fn report() -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_report_is_kept_as_written_but_for_the_secrets_in_its_address() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::Free, None).await, town.person(Role::User, None).await);
-    let reports = town.function("bug-reports").await;
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::User, None).await);
+    let reports = env.function("bug-reports").await;
     let kept = reports.post_as(&ada.token, URL, &report()).await;
     assert_eq!((kept.status, &kept.body["status"]), (201, &json!("new")), "{}", kept.text);
     assert_eq!(kept.body["description"], report()["description"]);
@@ -62,14 +62,14 @@ async fn a_report_is_kept_as_written_but_for_the_secrets_in_its_address() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_report_is_triaged_step_by_step_within_its_organisation() {
-    let town = Town::new().await;
-    let member = town.person(Role::OrgMember, Some("ours")).await;
+    let env = TestEnv::new().await;
+    let member = env.person(Role::OrgMember, Some("ours")).await;
     let (boss, other, root) = (
-        town.person(Role::OrgAdmin, Some("ours")).await,
-        town.person(Role::OrgAdmin, Some("theirs")).await,
-        town.person(Role::SuperAdmin, None).await,
+        env.person(Role::OrgAdmin, Some("ours")).await,
+        env.person(Role::OrgAdmin, Some("theirs")).await,
+        env.person(Role::SuperAdmin, None).await,
     );
-    let (reports, second) = (town.function("bug-reports").await, town.function("bug-reports").await);
+    let (reports, second) = (env.function("bug-reports").await, env.function("bug-reports").await);
     let kept = reports.post_as(&member.token, URL, &report()).await;
     let path = format!("{URL}/{}", kept.body["id"].as_str().unwrap());
     let step = async |token: &str, body: Value| reports.patch_as(token, &path, "", &body).await;
@@ -100,15 +100,15 @@ async fn a_report_is_triaged_step_by_step_within_its_organisation() {
         let all = reports.get_as(&person.token, &format!("{URL}?all=true")).await;
         assert_eq!(all.body["reports"].as_array().map(Vec::len), Some(count), "{}", all.text);
     }
-    assert_eq!(town.audited("admin.bug_report.triaged").await, 2);
+    assert_eq!(env.audited("admin.bug_report.triaged").await, 2);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
-    let functions = join_all((0..3).map(async |_| town.function("bug-reports").await)).await;
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    let functions = join_all((0..3).map(async |_| env.function("bug-reports").await)).await;
     let sent = join_all((0..9).map(async |n: usize| functions[n % 3].post_as(&ada.token, URL, &report()).await)).await;
     let ids: BTreeSet<&str> = sent.iter().map(|answer| answer.body["id"].as_str().unwrap()).collect();
     let made = sent.iter().filter(|answer| answer.status == 201).count();
@@ -126,7 +126,7 @@ async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
     assert_eq!(send(&ada.token, "description", json!("Nothing happens at all.")).await, 201);
     assert_eq!(send(&eve.token, "userAgent", Value::Null).await, 201, "somebody else's");
 
-    let reports = town.database.collection::<Document>("bug_reports");
+    let reports = env.database.collection::<Document>("bug_reports");
     let day_ago = clock::to_bson(Timestamp::now() - SignedDuration::from_hours(24));
     let first = sent[0].body["id"].as_str().unwrap();
     reports.update_one(doc! {"_id": first}, doc! {"$set": {"createdAt": day_ago}}).await.unwrap();
@@ -137,10 +137,10 @@ async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_account_has_100_reports_open() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let function = town.function("bug-reports").await;
-    let reports = town.database.collection::<Document>("bug_reports");
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let function = env.function("bug-reports").await;
+    let reports = env.database.collection::<Document>("bug_reports");
     let status = |n: u64| if n.is_multiple_of(2) { "new" } else { "triaged" };
     let open = (0..LIMIT).map(|n| doc! {"_id": format!("r{n}"), "userId": &ada.id, "status": status(n)});
     reports.insert_many(open).await.unwrap();
@@ -153,9 +153,9 @@ async fn an_account_has_100_reports_open() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_odd_id_is_no_report() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let reports = town.function("bug-reports").await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let reports = env.function("bug-reports").await;
     for id in odd_ids() {
         let answer = reports.patch_as(&root.token, &format!("{URL}/{id}"), "", &json!({"status": "triaged"})).await;
         assert_eq!(answer.status, 404, "{id}: {}", answer.text);

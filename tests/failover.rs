@@ -18,7 +18,7 @@ use mongodb::{
 };
 use shared::{
     connection::Connection,
-    mongo::{Error, Lifetime, Mongo, MongoSettings, REQUEST_LIMIT},
+    mongo::{Error, Lifetime, Mongo, MongoSettings, REQUEST_TIMEOUT},
 };
 use tests::{
     eventually,
@@ -31,7 +31,7 @@ const ELECTION: Duration = Duration::from_secs(1);
 /// the driver's half second between two looks at a node, and a busy machine.
 const AFTER_ELECTION: Duration = Duration::from_secs(5);
 /// The longest that a write takes once one has succeeded.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn mongo(set: &ReplicaSet) -> Mongo {
     Mongo::new(MongoSettings::new(set.uri(), "test"), Lifetime::Environment)
@@ -41,7 +41,7 @@ async fn insert(mongo: &Mongo, id: i32) -> Result<(), Error> {
     let work = async |database: Database| {
         database.collection::<Document>("events").insert_many([doc! {"_id": id}]).ordered(false).await
     };
-    match mongo.run(REQUEST_LIMIT, work).await {
+    match mongo.run(REQUEST_TIMEOUT, work).await {
         // As in the consumer: what is there already was stored by an attempt whose answer was lost.
         Err(Error::Refused(error)) if error.to_string().contains("11000") => Ok(()),
         outcome => outcome.map(drop),
@@ -53,7 +53,7 @@ async fn set(mongo: &Mongo, value: i32) -> Result<(), Error> {
     let work = async |database: Database| {
         database.collection::<Document>("records").update_one(doc! {"_id": "set"}, update).await
     };
-    mongo.run(REQUEST_LIMIT, work).await.map(drop)
+    mongo.run(REQUEST_TIMEOUT, work).await.map(drop)
 }
 
 /// Takes effect on the version that was read, and on no other.
@@ -61,7 +61,7 @@ async fn guarded(mongo: &Mongo, version: i32) -> Result<(), Error> {
     let filter = doc! {"_id": "guarded", "version": version};
     let update = doc! {"$set": {"version": version + 1}, "$inc": {"taken": 1}};
     let work = async |database: Database| database.collection::<Document>("records").update_one(filter, update).await;
-    mongo.run(REQUEST_LIMIT, work).await.map(drop)
+    mongo.run(REQUEST_TIMEOUT, work).await.map(drop)
 }
 
 /// What a client that writes without a pause saw of a fault.
@@ -184,8 +184,8 @@ async fn failover_loses_and_doubles_no_write() {
     println!("|---|---|---|---|---|---|---|");
     for (line, seen) in faults {
         println!("{line}");
-        assert!(seen.gap < ELECTION + AFTER_ELECTION && seen.next < RECOVERY_LIMIT, "{line}");
-        assert!(seen.longest_attempt < REQUEST_LIMIT + Duration::from_millis(500), "{line}");
+        assert!(seen.gap < ELECTION + AFTER_ELECTION && seen.next < RECOVERY_TIMEOUT, "{line}");
+        assert!(seen.longest_attempt < REQUEST_TIMEOUT + Duration::from_millis(500), "{line}");
     }
 }
 
@@ -241,7 +241,7 @@ async fn failover_never_turns_to_a_secondary_for_a_read() {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(3) {
         let work = async |database: Database| database.collection::<Document>("events").find_one(doc! {"_id": 1}).await;
-        if mongo.run(REQUEST_LIMIT, work).await.is_ok_and(|found| found.is_some()) {
+        if mongo.run(REQUEST_TIMEOUT, work).await.is_ok_and(|found| found.is_some()) {
             answered += 1;
         }
     }

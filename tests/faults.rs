@@ -21,25 +21,25 @@ use serde_json::{Value, json};
 use tests::{
     host::{Function, Outcome},
     http_event::Answer,
-    people::{Person, Town},
     proxy::Proxy,
+    test_env::{Person, TestEnv},
 };
 
 /// The longest that a caller waits for an answer, whatever has failed.
-const ROUTE_LIMIT: Duration = Duration::from_millis(3500);
+const ROUTE_TIMEOUT: Duration = Duration::from_millis(3500);
 /// A consumer's bulk insert has 25 s; the function has 60.
-const CONSUMER_LIMIT: Duration = Duration::from_secs(27);
+const CONSUMER_TIMEOUT: Duration = Duration::from_secs(27);
 /// The longest that the first request takes that meets no fault any more.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The collections that a test's batch goes to, in the order in which the consumer writes them.
 const COLLECTIONS: [&str; 3] = ["affiliate_clicks", "analytics_events", "api_key_usage"];
 const PER_COLLECTION: usize = 100;
 
 /// A function behind a proxy to MongoDB.
-async fn behind_proxy(town: &Town, name: &str) -> (Function, Proxy) {
-    let proxy = Proxy::to(town.stack.mongodb_address()).await;
+async fn behind_proxy(env: &TestEnv, name: &str) -> (Function, Proxy) {
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let mut variables = town.variables();
+    let mut variables = env.variables();
     variables.extend([("MONGODB_URI", uri.as_str()), ("REDIS_URL", "")]);
     (Function::start(name, &variables).await, proxy)
 }
@@ -85,13 +85,13 @@ async fn replace_preferences(route: &Function, who: &Person) -> (Answer, Duratio
 fn check_answer(fault: &str, answer: &Answer, took: Duration) {
     let refused = answer.status == 503 && answer.header("retry-after") == "5";
     assert!(matches!(answer.status, 200..=202) || refused, "{fault}: {} {}", answer.status, answer.text);
-    assert!(took < ROUTE_LIMIT, "{fault}: {took:?}");
+    assert!(took < ROUTE_TIMEOUT, "{fault}: {took:?}");
 }
 
 /// The next request after a fault: served, and as if nothing had been.
 fn check_next(fault: &str, served: bool, took: Duration) {
     assert!(served, "{fault}: it does not recover by itself");
-    assert!(took < RECOVERY_LIMIT, "{fault}: the next request took {took:?}");
+    assert!(took < RECOVERY_TIMEOUT, "{fault}: the next request took {took:?}");
 }
 
 /// Hands a batch to a consumer: whether it is done, or fails as a whole, so that SQS delivers it again.
@@ -104,7 +104,7 @@ async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
         }
         Outcome::Error(_) => false,
     };
-    assert!(started.elapsed() < CONSUMER_LIMIT, "{:?}", started.elapsed());
+    assert!(started.elapsed() < CONSUMER_TIMEOUT, "{:?}", started.elapsed());
     (done, started.elapsed())
 }
 

@@ -9,7 +9,7 @@ use tests::{
     eventually,
     host::{Function, keep_secret, told_once},
     http_event::Answer,
-    people::{PASSWORD, Person, Town, number, sign_in, tokens_told},
+    test_env::{PASSWORD, Person, TestEnv, number, sign_in, tokens_told},
 };
 use totp_rs::Totp;
 
@@ -17,7 +17,7 @@ use crate::passwords::refuse_entries;
 
 /// Somebody who has just signed in, with the functions that they need.
 struct Scene {
-    town: Town,
+    env: TestEnv,
     mfa: Function,
     login: Function,
     ada: Value,
@@ -26,11 +26,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let town = Town::new().await;
-        let ada = town.newcomer().await;
-        let (mfa, login) = (town.function("auth-mfa").await, town.function("auth-login").await);
+        let env = TestEnv::new().await;
+        let ada = env.newcomer().await;
+        let (mfa, login) = (env.function("auth-mfa").await, env.function("auth-login").await);
         let token = sign_in(&login, &ada).await["accessToken"].as_str().unwrap().to_owned();
-        Self { town, mfa, login, ada, token }
+        Self { env, mfa, login, ada, token }
     }
 
     async fn sign_in(&self) -> Value {
@@ -80,7 +80,7 @@ impl Scene {
     /// as well.
     async fn code_sent(&self, to: &str, before: usize) -> String {
         let code = eventually("the code", 60, async || {
-            let sent = self.town.stack.sent_to(to).await;
+            let sent = self.env.stack.sent_to(to).await;
             let texts = sent.iter().filter_map(|mail| mail["BodyText"].as_str().or(mail["Message"].as_str()));
             texts.filter_map(six_digits).nth(before)
         })
@@ -149,7 +149,7 @@ async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for
     assert!(done.body["refreshToken"].is_string());
     assert_eq!(scene.complete(&waiting["challenge"], recovery).await.status, 200);
     assert_eq!(scene.complete(&waiting["challenge"], recovery).await.status, 422, "each once");
-    let stored = scene.town.users().find_one(doc! {}).await.unwrap().unwrap().to_string();
+    let stored = scene.env.users().find_one(doc! {}).await.unwrap().unwrap().to_string();
     assert!(!stored.contains(recovery) && !stored.contains("otpauth"), "neither is kept in the clear");
 }
 
@@ -173,14 +173,14 @@ async fn a_factor_is_set_up_with_the_password_alone() {
 #[parallel(stack)]
 async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
     let scene = Scene::new().await;
-    let vault = scene.town.function("provider-keys").await;
+    let vault = scene.env.function("provider-keys").await;
     let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
     let before = vault.post_as(&scene.token, "/api/provider-keys", &kept).await;
     assert_eq!(before.status, 201, "{}", before.text);
     let rotate = format!("/api/provider-keys/{}/rotate", before.body["id"].as_str().unwrap());
     let (totp, _) = scene.with_app().await;
     // The first one knew the account without a factor.
-    let (vault, keys) = (scene.town.function("provider-keys").await, scene.town.function("api-keys").await);
+    let (vault, keys) = (scene.env.function("provider-keys").await, scene.env.function("api-keys").await);
     let asked = [
         (&keys, "/api/api-keys", json!({"name": "k", "scopes": ["usage:read"]})),
         (&vault, "/api/provider-keys", kept),
@@ -205,7 +205,7 @@ async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
     let second = scene.enable(&json!({"method": "email"})).await;
     assert_eq!(second.status, 409, "one at a time: the first is not replaced unasked");
     // Every code of the window is used up by now: the store is told otherwise, as the next window would.
-    scene.town.users().update_one(doc! {}, doc! {"$set": {"mfa.totpStep": 0_i64}}).await.unwrap();
+    scene.env.users().update_one(doc! {}, doc! {"$set": {"mfa.totpStep": 0_i64}}).await.unwrap();
     assert_eq!(disable(&code_of(&totp, 0)).await, 204);
     assert!(scene.sign_in().await["accessToken"].is_string());
 }
@@ -216,11 +216,11 @@ async fn a_factor_whose_entry_is_refused_is_off_again_and_its_owner_hears_of_bot
     let scene = Scene::new().await;
     let begun = scene.enable(&json!({"method": "totp"})).await;
     let totp = app(&begun);
-    refuse_entries(&scene.town).await;
+    refuse_entries(&scene.env).await;
     let answer = scene.verify(&code_of(&totp, 0)).await;
     assert!(answer.status >= 500, "{}", answer.text);
     for subject in ["Two-step sign-in is on", "Two-step sign-in is off"] {
-        scene.town.mailed(&scene.ada, subject).await;
+        scene.env.mailed(&scene.ada, subject).await;
     }
     let status = scene.mfa.get_as(&scene.token, "/api/auth/mfa/status").await;
     assert_eq!((&status.body["enabled"], &status.body["pending"]), (&json!(false), &Value::Null), "{}", status.text);
@@ -268,11 +268,11 @@ async fn of_two_who_prove_a_factor_at_once_one_does_and_the_fourth_guess_fails_e
     let sent = scene.mfa.post_as(&scene.token, "/api/auth/mfa/send-code", &json!({})).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let fresh = scene.code_sent(scene.email(), 1).await;
-    let others = join_all((0..2).map(|_| scene.town.function("auth-mfa"))).await;
+    let others = join_all((0..2).map(|_| scene.env.function("auth-mfa"))).await;
     let body = json!({"code": fresh});
     let answers = join_all(others.iter().map(|mfa| mfa.post_as(&scene.token, "/api/auth/mfa/verify", &body))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{answers:?}");
-    assert_eq!(scene.town.audited("auth.mfa.failed").await, 5);
+    assert_eq!(scene.env.audited("auth.mfa.failed").await, 5);
 }
 
 #[tokio::test]
@@ -280,12 +280,12 @@ async fn of_two_who_prove_a_factor_at_once_one_does_and_the_fourth_guess_fails_e
 async fn of_two_who_complete_one_sign_in_at_once_with_the_right_code_one_gets_in() {
     let scene = Scene::new().await;
     let recovery = scene.with_mail().await;
-    let sessions = scene.town.database.collection::<Document>("sessions");
+    let sessions = scene.env.database.collection::<Document>("sessions");
     let waiting = scene.sign_in().await;
     let sent = scene.mfa.post("/api/auth/mfa/send-code", &json!({"challenge": waiting["challenge"]})).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let code = scene.code_sent(scene.email(), 1).await;
-    let others = join_all((0..2).map(|_| scene.town.function("auth-mfa"))).await;
+    let others = join_all((0..2).map(|_| scene.env.function("auth-mfa"))).await;
     for code in [code.as_str(), recovery[0].as_str().unwrap()] {
         let before = sessions.count_documents(doc! {}).await.unwrap();
         let answers = join_all(others.iter().map(|mfa| complete(mfa, &waiting["challenge"], code))).await;
@@ -315,7 +315,7 @@ async fn codes_are_limited() {
         let answer = scene.enable(&bad).await;
         assert_eq!((answer.status, answer.fields()), (422, vec!["phoneNumber"]), "{}", answer.text);
     }
-    let stranger: Person = scene.town.person(Role::User, None).await;
+    let stranger: Person = scene.env.person(Role::User, None).await;
     let nothing = scene.mfa.post_as(&stranger.token, "/api/auth/mfa/send-code", &json!({})).await;
     assert_eq!((nothing.status, &nothing.body["code"]), (409, &json!("no_code_to_send")));
 }

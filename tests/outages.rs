@@ -9,9 +9,9 @@ use shared::accounts::Role;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
-    people::Town,
     proxy::Proxy,
     stack::{Stack, stack},
+    test_env::TestEnv,
     wiretap::Wiretap,
 };
 
@@ -153,11 +153,11 @@ async fn health_needs_nothing() {
 #[tokio::test]
 #[parallel(stack)]
 async fn readiness_tells_which_part_is_away() {
-    let town = Town::new().await;
-    let proxy = Proxy::to(town.stack.mongodb_address()).await;
+    let env = TestEnv::new().await;
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let root = town.person(Role::SuperAdmin, None).await;
-    let ready = town.function_with("health-ready", &[("MONGODB_URI", &uri)]).await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let ready = env.function_with("health-ready", &[("MONGODB_URI", &uri)]).await;
     let answer = ready.get_as(&root.token, "/api/health/ready").await;
     let up = json!({"ready": true, "mongodb": "up", "cache": "up", "queue": "up", "content": "up"});
     assert_eq!((answer.status, &answer.body), (200, &up));
@@ -165,7 +165,7 @@ async fn readiness_tells_which_part_is_away() {
     let answer = ready.get_as(&root.token, "/api/health/ready").await;
     assert_eq!((answer.status, &answer.body["mongodb"], &answer.body["queue"]), (503, &json!("away"), &json!("up")));
     let lost = [("EVENTS_QUEUE_URL", "http://127.0.0.1:1/0/events"), ("CONTENT_URL", "file:///nowhere")];
-    let answer = town.function_with("health-ready", &lost).await.get_as(&root.token, "/api/health/ready").await;
+    let answer = env.function_with("health-ready", &lost).await.get_as(&root.token, "/api/health/ready").await;
     let states = ["mongodb", "queue", "content"].map(|part| answer.body[part].as_str().unwrap().to_owned());
     assert_eq!((answer.status, states), (503, ["up", "away", "away"].map(str::to_owned)));
 }

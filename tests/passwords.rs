@@ -8,7 +8,7 @@ use serial_test::parallel;
 use tests::{
     host::{Function, keep_secret},
     http_event::Answer,
-    people::{PASSWORD, Town},
+    test_env::{PASSWORD, TestEnv},
 };
 
 /// What everybody's new password is.
@@ -23,8 +23,8 @@ async fn ask_for_link(password: &Function, email: &Value) -> Answer {
 }
 
 /// The token in the link that somebody was sent.
-async fn reset_token(town: &Town, person: &Value) -> String {
-    let mail = town.mailed(person, "Choose a new password").await;
+async fn reset_token(env: &TestEnv, person: &Value) -> String {
+    let mail = env.mailed(person, "Choose a new password").await;
     let mut words = mail["BodyText"].as_str().unwrap().split_whitespace();
     let link = words.find(|word| word.contains("token=")).unwrap();
     let token = link.strip_prefix("https://app.example.com/reset-password?token=").expect("a link to the front end");
@@ -35,11 +35,11 @@ async fn reset_token(town: &Town, person: &Value) -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_changed_password_ends_every_session() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let tokens = town.sign_in(&ada).await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let tokens = env.sign_in(&ada).await;
     let access = tokens["accessToken"].as_str().unwrap();
-    let (password, session) = (town.function("auth-password").await, town.function("auth-session").await);
+    let (password, session) = (env.function("auth-password").await, env.function("auth-session").await);
     keep_secret(ANOTHER);
     let change = async |current: &str| {
         let body = json!({"currentPassword": current, "newPassword": ANOTHER});
@@ -52,32 +52,32 @@ async fn a_changed_password_ends_every_session() {
     assert_eq!(session.get_as(access, "/api/auth/session").await.status, 401);
     let refreshed = session.post("/api/auth/refresh", &json!({"refreshToken": tokens["refreshToken"]})).await;
     assert_eq!(refreshed.status, 401, "{}", refreshed.text);
-    town.sign_in(&with_password(&ada, ANOTHER)).await;
-    town.mailed(&ada, "Your password was changed").await;
+    env.sign_in(&with_password(&ada, ANOTHER)).await;
+    env.mailed(&ada, "Your password was changed").await;
 }
 
-/// From now on the store refuses every entry of the audit trail.
-pub(crate) async fn refuse_entries(town: &Town) {
+/// From now on the store refuses every entry of the audit audit log.
+pub(crate) async fn refuse_entries(env: &TestEnv) {
     let never = doc! {"collMod": "audit_logs", "validator": {"never": true}};
-    town.database.run_command(never).await.unwrap();
+    env.database.run_command(never).await.unwrap();
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn the_owner_hears_of_a_new_password_whose_entry_is_refused() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let tokens = town.sign_in(&ada).await;
-    let password = town.function("auth-password").await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let tokens = env.sign_in(&ada).await;
+    let password = env.function("auth-password").await;
     assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
-    refuse_entries(&town).await;
+    refuse_entries(&env).await;
     keep_secret(ANOTHER);
     let body = json!({"currentPassword": PASSWORD, "newPassword": ANOTHER});
     let answer = password.post_as(tokens["accessToken"].as_str().unwrap(), "/api/auth/change-password", &body).await;
     assert!(answer.status >= 500, "{}", answer.text);
-    town.mailed(&ada, "Your password was changed").await;
+    env.mailed(&ada, "Your password was changed").await;
     for rest in ["sessions", "password_resets"] {
-        let left = town.database.collection::<Document>(rest).count_documents(doc! {}).await.unwrap();
+        let left = env.database.collection::<Document>(rest).count_documents(doc! {}).await.unwrap();
         assert_eq!(left, 0, "{rest}");
     }
 }
@@ -85,13 +85,13 @@ async fn the_owner_hears_of_a_new_password_whose_entry_is_refused() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let tokens = town.sign_in(&ada).await;
-    let (password, twin) = (town.function("auth-password").await, town.function("auth-password").await);
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let tokens = env.sign_in(&ada).await;
+    let (password, twin) = (env.function("auth-password").await, env.function("auth-password").await);
     assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
     keep_secret(ANOTHER);
-    let body = json!({"token": reset_token(&town, &ada).await, "password": ANOTHER});
+    let body = json!({"token": reset_token(&env, &ada).await, "password": ANOTHER});
     let (one, two) = futures_util::join!(
         password.post("/api/auth/reset-password", &body),
         twin.post("/api/auth/reset-password", &body)
@@ -99,25 +99,25 @@ async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 422], "{} {}", one.text, two.text);
-    let left = town.database.collection::<Document>("password_resets").count_documents(doc! {}).await.unwrap();
+    let left = env.database.collection::<Document>("password_resets").count_documents(doc! {}).await.unwrap();
     assert_eq!(left, 0);
-    let session = town.function("auth-session").await;
+    let session = env.function("auth-session").await;
     assert_eq!(session.get_as(tokens["accessToken"].as_str().unwrap(), "/api/auth/session").await.status, 401);
-    town.sign_in(&with_password(&ada, ANOTHER)).await;
+    env.sign_in(&with_password(&ada, ANOTHER)).await;
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn whether_there_is_an_account_is_told_neither_by_the_answer_nor_by_its_time() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let away = [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
         ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
     ];
     for (what, variables) in [("with the queue", &[][..]), ("without the queue", &away[..])] {
-        let ada = town.newcomer().await;
-        let stranger = tests::people::newcomer();
-        let password = town.function_with("auth-password", variables).await;
+        let ada = env.newcomer().await;
+        let stranger = tests::test_env::newcomer();
+        let password = env.function_with("auth-password", variables).await;
         let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
         let mut answers = Vec::new();
         // Three an hour are what an address may ask for; the fastest counts.

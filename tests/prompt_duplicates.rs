@@ -7,16 +7,16 @@ use shared::{
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
 };
-use tests::{people::Town, wiretap::Wiretap};
+use tests::{test_env::TestEnv, wiretap::Wiretap};
 
 use crate::prompts::draft;
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_prompt_that_is_there_already_is_told_by_the_first_rule_that_holds() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
-    let (create, other) = (town.function("prompt-create").await, town.function("prompt-create").await);
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    let (create, other) = (env.function("prompt-create").await, env.function("prompt-create").await);
     let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
     let published = &file["prompts"][0];
@@ -68,20 +68,20 @@ fn publish(prompts: &Value) -> (tempfile::TempDir, String) {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_match_is_told_to_those_alone_who_may_see_it() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let (_folder, url) = publish(&json!([
         {"id": "paid", "title": "Lemurs weigh their options", "content": "c", "isPremium": true},
         {"id": "members", "title": "Otters settle their accounts", "content": "c", "requiresAuth": true},
         {"id": "draft", "title": "Badgers draw their plans", "content": "c", "isPublic": false},
     ]));
-    let create = town.function_with("prompt-create", &[("CONTENT_URL", &url)]).await;
+    let create = env.function_with("prompt-create", &[("CONTENT_URL", &url)]).await;
     for (role, title, told) in [
         (Role::User, "Lemurs weigh their options", None),
         (Role::Pro, "Lemurs weigh their options", Some("paid")),
         (Role::User, "Otters settle their accounts", Some("members")),
         (Role::SuperAdmin, "Badgers draw their plans", None),
     ] {
-        let person = town.person(role, None).await;
+        let person = env.person(role, None).await;
         let answer = create.post_as(&person.token, "/api/prompts", &json!({"title": title, "content": "x"})).await;
         assert_eq!(answer.status, if told.is_some() { 409 } else { 201 }, "{title} by {role:?}: {}", answer.text);
         assert_eq!(answer.body["matches"][0]["id"].as_str(), told);
@@ -91,21 +91,21 @@ async fn a_match_is_told_to_those_alone_who_may_see_it() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_was_removed_can_be_made_again_before_the_next_export() {
-    let town = Town::new().await;
-    let (ada, root) = (town.person(Role::User, None).await, town.person(Role::SuperAdmin, None).await);
+    let env = TestEnv::new().await;
+    let (ada, root) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
     let prompts = json!([{"id": "gone", "slug": "gone", "title": "Herons wade at dawn", "content": "c"}]);
     let (_folder, url) = publish(&prompts);
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     store.import(Kind::Prompts, &[prompts[0].as_object().unwrap().clone()]).await.unwrap();
-    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let tap = Wiretap::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
-    let create = town.function_with("prompt-create", &[("CONTENT_URL", &url), ("MONGODB_URI", &uri)]).await;
+    let create = env.function_with("prompt-create", &[("CONTENT_URL", &url), ("MONGODB_URI", &uri)]).await;
     let again = json!({"title": "Herons wade at dawn", "content": "x"});
     assert_eq!(create.post_as(&ada.token, "/api/prompts", &again).await.status, 409, "it is there");
     tap.take();
     assert_eq!(create.post_as(&ada.token, "/api/prompts", &again).await.status, 409);
     assert_eq!(tap.take().into_values().sum::<u64>(), 1, "one look tells whether it still is");
-    let edit = town.function("prompt-edit").await;
+    let edit = env.function("prompt-edit").await;
     assert_eq!(edit.delete_as(&root.token, "/api/prompts/gone").await.status, 204);
     let made = create.post_as(&ada.token, "/api/prompts", &again).await;
     assert_eq!(made.status, 201, "published content still has it: {}", made.text);

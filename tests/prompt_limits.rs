@@ -13,18 +13,18 @@ use shared::{
     mongo::{Lifetime, Mongo},
     prompts::{OWN_LIMIT, collections},
 };
-use tests::{content::starter_prompt, people::Town, wiretap::Wiretap};
+use tests::{content::starter_prompt, test_env::TestEnv, wiretap::Wiretap};
 
 use crate::prompts::{draft, made, path};
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_days_changes_fill_no_more_than_their_share() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
-    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
     let path = path(&made(&create, &ada).await);
-    let revisions = town.database.collection::<Document>("prompt_revisions");
+    let revisions = env.database.collection::<Document>("prompt_revisions");
     let fill = async |days_ago: i64| {
         let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
         let revision = doc! {
@@ -51,11 +51,11 @@ async fn a_days_changes_fill_no_more_than_their_share() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_days_audits_fill_no_more_than_their_share() {
-    let town = Town::new().await;
-    let boss = town.person(Role::OrgAdmin, Some("org")).await;
-    let function = town.function("prompt-audit").await;
-    let url = format!("{}/audit", path(&made(&town.function("prompt-create").await, &boss).await));
-    let audits = town.database.collection::<Document>("prompt_audits");
+    let env = TestEnv::new().await;
+    let boss = env.person(Role::OrgAdmin, Some("org")).await;
+    let function = env.function("prompt-audit").await;
+    let url = format!("{}/audit", path(&made(&env.function("prompt-create").await, &boss).await));
+    let audits = env.database.collection::<Document>("prompt_audits");
     let fill = async |days_ago: i64| {
         let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
         let audit = doc! {
@@ -76,20 +76,20 @@ async fn a_days_audits_fill_no_more_than_their_share() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_account_makes_500_prompts_removed_ones_included() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let create = town.function("prompt-create").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let create = env.function("prompt-create").await;
     let removed = (1..OWN_LIMIT).map(|n| {
         doc! {"_id": format!("p{n}"), "slug": format!("p{n}"), "title": format!("t{n}"), "content": "c",
         "authorId": &ada.id, "active": false}
     });
-    town.database.collection::<Document>("prompts").insert_many(removed).await.unwrap();
+    env.database.collection::<Document>("prompts").insert_many(removed).await.unwrap();
     let last = made(&create, &ada).await;
-    let edit = town.function("prompt-edit").await;
+    let edit = env.function("prompt-edit").await;
     assert_eq!(edit.delete_as(&ada.token, &path(&last)).await.status, 204);
     let refused = create.post_as(&ada.token, "/api/prompts", &draft()).await;
     assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_prompts")), "{}", refused.text);
-    let eve = town.person(Role::User, None).await;
+    let eve = env.person(Role::User, None).await;
     let twin = json!({"title": "t1", "content": "another"});
     assert_eq!(create.post_as(&eve.token, "/api/prompts", &twin).await.status, 201, "each has their own");
 }
@@ -97,11 +97,11 @@ async fn an_account_makes_500_prompts_removed_ones_included() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_new_prompt_costs_the_same_however_many_there_are() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let tap = Wiretap::to(town.stack.mongodb_address()).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let tap = Wiretap::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
-    let create = town.function_with("prompt-create", &[("MONGODB_URI", &uri)]).await;
+    let create = env.function_with("prompt-create", &[("MONGODB_URI", &uri)]).await;
     made(&create, &ada).await;
     tap.take();
     made(&create, &ada).await;
@@ -110,7 +110,7 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
     let others = (0..300).map(|n| {
         doc! {"_id": format!("p{n}"), "slug": format!("p{n}"), "title": format!("t{n}"), "content": "c", "authorId": "eve"}
     });
-    town.database.collection::<Document>("prompts").insert_many(others).await.unwrap();
+    env.database.collection::<Document>("prompts").insert_many(others).await.unwrap();
     made(&create, &ada).await;
     // What is read in one answer is counted once: more than a hundred would have to be asked for again.
     assert_eq!((tap.take(), few.contains_key("getMore")), (few, false));
@@ -119,12 +119,12 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_copy_is_replaced_whole_and_500_are_kept() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Free, None).await;
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Free, None).await;
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     let original = json!({"id": "eng-001", "title": "T", "content": "c"});
     store.import(Kind::Prompts, &[original.as_object().unwrap().clone()]).await.unwrap();
-    let kept = town.function("prompt-collections").await;
+    let kept = env.function("prompt-collections").await;
     let copy = |title: &str, content: &str, original: Value| json!({"promptId": "mine", "originalPromptId": "eng-001", "title": title, "content": content, "originalContent": original});
     let keep = async |body: Value| kept.post_as(&ada.token, "/api/prompts/collections", &body).await;
     let first = keep(copy("Mine", "first", json!("as it was"))).await;
@@ -147,7 +147,7 @@ async fn a_copy_is_replaced_whole_and_500_are_kept() {
     let more = (2..collections::LIMIT).map(|n| {
         doc! {"_id": format!("k{n}"), "userId": &ada.id, "originalPromptId": "eng-001", "title": format!("t{n}")}
     });
-    town.database.collection::<Document>("prompt_collections").insert_many(more).await.unwrap();
+    env.database.collection::<Document>("prompt_collections").insert_many(more).await.unwrap();
     let refused = keep(copy("One more", "c", Value::Null)).await;
     assert_eq!((refused.status, &refused.body["code"]), (409, &json!("too_many_kept")), "{}", refused.text);
     assert_eq!(keep(copy("Mine", "fourth", Value::Null)).await.body["content"], "fourth", "what is there is replaced");
@@ -159,8 +159,8 @@ async fn a_copy_is_replaced_whole_and_500_are_kept() {
 #[tokio::test]
 #[parallel(stack)]
 async fn long_copies_come_in_pages_that_an_answer_holds() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Free, None).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Free, None).await;
     // Each quote and line break is escaped twice on its way, in the answer and around it.
     let content = "\"so long\"\n".repeat(5_000);
     let at = clock::to_bson(clock::now());
@@ -171,8 +171,8 @@ async fn long_copies_come_in_pages_that_an_answer_holds() {
             "title": format!("t{n}"), "content": &content, "originalContent": &content, "createdAt": at, "updatedAt": at,
         }
     });
-    town.database.collection::<Document>("prompt_collections").insert_many(copies).await.unwrap();
-    let kept = town.function("prompt-collections").await;
+    env.database.collection::<Document>("prompt_collections").insert_many(copies).await.unwrap();
+    let kept = env.function("prompt-collections").await;
     let url = "/api/prompts/collections?limit=100";
     let (mut seen, mut next) = (BTreeSet::new(), url.to_owned());
     loop {
@@ -192,8 +192,8 @@ async fn long_copies_come_in_pages_that_an_answer_holds() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_forwarded_address_is_no_address_of_its_own() {
-    let town = Town::new().await;
-    let view = town.function("prompt-view").await;
+    let env = TestEnv::new().await;
+    let view = env.function("prompt-view").await;
     let path = format!("/api/prompts/{}/view", starter_prompt());
     let answers = join_all((0..3).map(async |n| {
         let forwarded = format!("203.0.113.{n}");

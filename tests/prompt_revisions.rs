@@ -11,17 +11,17 @@ use shared::{
     mongo::{Lifetime, Mongo},
     prompts::revisions::{follow, keep_imported},
 };
-use tests::people::Town;
+use tests::test_env::TestEnv;
 
 use crate::prompts::{made, path};
 
 #[tokio::test]
 #[parallel(stack)]
 async fn of_two_editors_who_read_the_same_one_wins() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::OrgMember, Some("org")).await, town.person(Role::OrgMember, Some("org")).await);
-    let (one, two) = (town.function("prompt-edit").await, town.function("prompt-edit").await);
-    let path = path(&made(&town.function("prompt-create").await, &ada).await);
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::OrgMember, Some("org")).await, env.person(Role::OrgMember, Some("org")).await);
+    let (one, two) = (env.function("prompt-edit").await, env.function("prompt-edit").await);
+    let path = path(&made(&env.function("prompt-create").await, &ada).await);
     for round in 1..=10 {
         let etag = format!("\"{round}\"");
         let (first, second) =
@@ -43,13 +43,13 @@ async fn of_two_editors_who_read_the_same_one_wins() {
 #[tokio::test]
 #[parallel(stack)]
 async fn fifty_patches_at_once_leave_fifty_revisions_without_a_gap() {
-    let town = Town::new().await;
-    let ada = town.person(Role::OrgMember, Some("org")).await;
-    let (read, revisions) = (town.function("prompt").await, town.function("prompt-revisions").await);
-    let path = path(&made(&town.function("prompt-create").await, &ada).await);
-    let editors = join_all((0..5).map(async |_| town.function("prompt-edit").await)).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::OrgMember, Some("org")).await;
+    let (read, revisions) = (env.function("prompt").await, env.function("prompt-revisions").await);
+    let path = path(&made(&env.function("prompt-create").await, &ada).await);
+    let editors = join_all((0..5).map(async |_| env.function("prompt-edit").await)).await;
     // Each has 60 edits an hour, and comes second to each of the others once at most.
-    let people = join_all((0..50).map(async |_| town.person(Role::OrgMember, Some("org")).await)).await;
+    let people = join_all((0..50).map(async |_| env.person(Role::OrgMember, Some("org")).await)).await;
     let lost = join_all(people.iter().enumerate().map(async |(n, person)| {
         let mut lost = 0;
         loop {
@@ -79,13 +79,13 @@ async fn fifty_patches_at_once_leave_fifty_revisions_without_a_gap() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_imported_prompt_has_its_first_revision_before_its_second() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
     let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "unknown": {"deep": [1, {"$date": 1, "x": null}]}, "views": 7});
     let file = json!({"totalPrompts": 1, "prompts": [item]});
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     store.import(Kind::Prompts, &parse(Kind::Prompts, file.to_string().as_bytes()).unwrap()).await.unwrap();
-    let (edit, revisions) = (town.function("prompt-edit").await, town.function("prompt-revisions").await);
+    let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
     let changed = edit.patch_as(&root.token, "/api/prompts/old", "\"1\"", &json!({"title": "New"})).await;
     assert_eq!((changed.status, &changed.body["unknown"]), (200, &item["unknown"]), "{}", changed.text);
     assert_eq!(changed.body["views"], 7);
@@ -98,7 +98,7 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     assert_eq!(told, [(2, Some("New")), (1, Some("Old"))], "{}", list.text);
 
     // The file is imported again: whoever read the second revision must not overwrite it.
-    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     let mut items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
     let followed = follow(&mongo, &mut items).await.unwrap();
     store.import(Kind::Prompts, &items).await.unwrap();
@@ -117,12 +117,12 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "currentRevision": 5});
     store.import(Kind::Prompts, &[item.as_object().unwrap().clone()]).await.unwrap();
-    let (edit, revisions) = (town.function("prompt-edit").await, town.function("prompt-revisions").await);
+    let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
     for (etag, title) in [("\"5\"", "New"), ("\"6\"", "Newer")] {
         let changed = edit.patch_as(&root.token, "/api/prompts/old", etag, &json!({"title": title})).await;
         assert_eq!(changed.status, 200, "{}", changed.text);
@@ -137,11 +137,11 @@ async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     let store = Store::new(mongo.clone());
-    let (edit, revisions) = (town.function("prompt-edit").await, town.function("prompt-revisions").await);
+    let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
     let item = |slug: &str| {
         let Value::Object(item) = json!({"id": "old", "slug": slug, "title": "Old", "content": "c"}) else { panic!() };
         vec![item]
@@ -154,7 +154,7 @@ async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
     change("\"1\"", "New").await;
 
     let another = doc! {"_id": "another", "slug": "taken", "title": "t", "content": "c"};
-    town.database.collection::<Document>("prompts").insert_one(another).await.unwrap();
+    env.database.collection::<Document>("prompts").insert_one(another).await.unwrap();
     let mut refused = item("taken");
     follow(&mongo, &mut refused).await.unwrap();
     assert!(store.import(Kind::Prompts, &refused).await.is_err(), "the slug is another prompt's");
@@ -174,9 +174,9 @@ async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
 #[tokio::test]
 #[parallel(stack)]
 async fn long_revisions_come_in_pages_that_an_answer_holds() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let prompt = made(&town.function("prompt-create").await, &ada).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let prompt = made(&env.function("prompt-create").await, &ada).await;
     // Each quote and line break is escaped twice on its way, in the answer and around it.
     let content = "\"so long\"\n".repeat(10_000);
     let long = (2..=80_i64).map(|revision| {
@@ -185,8 +185,8 @@ async fn long_revisions_come_in_pages_that_an_answer_holds() {
             "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::to_bson(clock::now()),
         }
     });
-    town.database.collection::<Document>("prompt_revisions").insert_many(long).await.unwrap();
-    let revisions = town.function("prompt-revisions").await;
+    env.database.collection::<Document>("prompt_revisions").insert_many(long).await.unwrap();
+    let revisions = env.function("prompt-revisions").await;
     let url = format!("{}/revisions?limit=100", path(&prompt));
     let (mut seen, mut next) = (Vec::new(), url.clone());
     loop {

@@ -1,4 +1,4 @@
-//! Who may read and change which prompt, and what the trail says of it.
+//! Who may read and change which prompt, and what the audit log says of it.
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use shared::accounts::Role;
 use tests::{
     content::starter_prompt,
     host::Function,
-    people::{Person, Town},
+    test_env::{Person, TestEnv},
 };
 
 use crate::prompts::{draft, made, path};
@@ -18,20 +18,20 @@ const NO_QUEUE: (&str, &str) = ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/00000000
 const FOUND: &str = r#"{"auditType":"full","overallScore":1}"#;
 
 /// The functions that serve one prompt.
-struct Desk {
+struct PromptEditor {
     create: Function,
     edit: Function,
     revisions: Function,
     audit: Function,
 }
 
-impl Desk {
-    async fn new(town: &Town, more: &[(&str, &str)]) -> Self {
+impl PromptEditor {
+    async fn new(env: &TestEnv, more: &[(&str, &str)]) -> Self {
         Self {
-            create: town.function_with("prompt-create", more).await,
-            edit: town.function_with("prompt-edit", more).await,
-            revisions: town.function_with("prompt-revisions", more).await,
-            audit: town.function_with("prompt-audit", more).await,
+            create: env.function_with("prompt-create", more).await,
+            edit: env.function_with("prompt-edit", more).await,
+            revisions: env.function_with("prompt-revisions", more).await,
+            audit: env.function_with("prompt-audit", more).await,
         }
     }
 
@@ -61,34 +61,34 @@ impl Desk {
 #[tokio::test]
 #[parallel(stack)]
 async fn another_organisations_admin_reads_what_is_public_and_changes_nothing() {
-    let town = Town::new().await;
-    let desk = Desk::new(&town, &[]).await;
-    let boss = town.person(Role::OrgAdmin, Some("ours")).await;
-    let (public, private) = (desk.public(&boss).await, path(&made(&desk.create, &boss).await));
+    let env = TestEnv::new().await;
+    let editor = PromptEditor::new(&env, &[]).await;
+    let boss = env.person(Role::OrgAdmin, Some("ours")).await;
+    let (public, private) = (editor.public(&boss).await, path(&made(&editor.create, &boss).await));
     for (role, organization) in [
         (Role::OrgAdmin, Some("theirs")),
         (Role::OrgAdmin, None),
         (Role::OrgMember, Some("theirs")),
         (Role::User, None),
     ] {
-        let person = town.person(role, organization).await;
+        let person = env.person(role, organization).await;
         let who = format!("{role:?} of {organization:?}");
-        assert_eq!(desk.answers(&person, &public).await, [403, 403, 403, 403, 200], "{who}");
+        assert_eq!(editor.answers(&person, &public).await, [403, 403, 403, 403, 200], "{who}");
         // Audits are added by who may publish: who may not is told so before the prompt is looked for.
         let audit = if role == Role::OrgAdmin { 404 } else { 403 };
-        assert_eq!(desk.answers(&person, &private).await, [404, 404, audit, 404, 404], "{who}");
+        assert_eq!(editor.answers(&person, &private).await, [404, 404, audit, 404, 404], "{who}");
     }
-    assert_eq!(desk.answers(&boss, &public).await, [200, 204, 404, 404, 404], "their own's, until it is removed");
+    assert_eq!(editor.answers(&boss, &public).await, [200, 204, 404, 404, 404], "their own's, until it is removed");
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn an_audit_is_read_by_who_may_read_its_prompt() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let (free, pro, root) = (
-        town.person(Role::Free, None).await,
-        town.person(Role::Pro, None).await,
-        town.person(Role::SuperAdmin, None).await,
+        env.person(Role::Free, None).await,
+        env.person(Role::Pro, None).await,
+        env.person(Role::SuperAdmin, None).await,
     );
     let prompts =
         [("public", doc! {}), ("members", doc! {"requiresAuth": true}), ("premium", doc! {"isPremium": true})];
@@ -97,8 +97,8 @@ async fn an_audit_is_read_by_who_may_read_its_prompt() {
         prompt.extend(flags);
         prompt
     });
-    town.database.collection::<Document>("prompts").insert_many(prompts).await.unwrap();
-    let audit = town.function("prompt-audit").await;
+    env.database.collection::<Document>("prompts").insert_many(prompts).await.unwrap();
+    let audit = env.function("prompt-audit").await;
     for (id, expected) in [
         ("public", [200, 200, 200, 200]),
         ("members", [404, 200, 200, 200]),
@@ -117,16 +117,16 @@ async fn an_audit_is_read_by_who_may_read_its_prompt() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let (boss, member) =
-        (town.person(Role::OrgAdmin, Some("org")).await, town.person(Role::OrgMember, Some("org")).await);
-    let desk = Desk::new(&town, &[]).await;
-    let second = town.function("prompt-edit").await;
+        (env.person(Role::OrgAdmin, Some("org")).await, env.person(Role::OrgMember, Some("org")).await);
+    let editor = PromptEditor::new(&env, &[]).await;
+    let second = env.function("prompt-edit").await;
     for round in 0..20 {
-        let path = path(&made(&desk.create, &member).await);
+        let path = path(&made(&editor.create, &member).await);
         let publish = json!({"isPublic": true});
         let (removed, published) = tokio::join!(
-            desk.edit.delete_as(&member.token, &path),
+            editor.edit.delete_as(&member.token, &path),
             second.patch_as(&boss.token, &path, "\"1\"", &publish)
         );
         let statuses = (removed.status, published.status);
@@ -137,21 +137,21 @@ async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_trail_tells_what_became_of_a_prompt() {
-    let town = Town::new().await;
-    let boss = town.person(Role::OrgAdmin, Some("org")).await;
-    let desk = Desk::new(&town, &[NO_QUEUE]).await;
-    let own = path(&made(&desk.create, &boss).await);
+    let env = TestEnv::new().await;
+    let boss = env.person(Role::OrgAdmin, Some("org")).await;
+    let editor = PromptEditor::new(&env, &[NO_QUEUE]).await;
+    let own = path(&made(&editor.create, &boss).await);
     let change = async |etag: &str, body: Value| {
-        let changed = desk.edit.patch_as(&boss.token, &own, etag, &body).await;
+        let changed = editor.edit.patch_as(&boss.token, &own, etag, &body).await;
         assert_eq!(changed.status, 200, "{}", changed.text);
     };
     change("\"1\"", json!({"description": "d"})).await;
     change("\"2\"", json!({"description": "d"})).await;
     change("\"2\"", json!({"isPublic": true})).await;
     let found = serde_json::from_str(FOUND).unwrap();
-    assert_eq!(desk.audit.post_as(&boss.token, &format!("{own}/audit"), &found).await.status, 201);
-    assert_eq!(desk.edit.delete_as(&boss.token, &own).await.status, 204);
-    let public = desk.public(&boss).await;
+    assert_eq!(editor.audit.post_as(&boss.token, &format!("{own}/audit"), &found).await.status, 201);
+    assert_eq!(editor.edit.delete_as(&boss.token, &own).await.status, 204);
+    let public = editor.public(&boss).await;
 
     let resource = |path: &str| path.replace("/api/prompts/", "prompt/");
     let expected = [
@@ -162,9 +162,9 @@ async fn the_trail_tells_what_became_of_a_prompt() {
         ("data.prompt.deleted", &own, None),
         ("admin.prompt.published", &public, Some(("revision", 1))),
     ];
-    let trail = town.trail().await;
-    assert_eq!(trail.len(), expected.len(), "what changes nothing is no entry: {trail:?}");
-    for (entry, (action, path, detail)) in trail.iter().zip(expected) {
+    let audit_log = env.audit_log().await;
+    assert_eq!(audit_log.len(), expected.len(), "what changes nothing is no entry: {audit_log:?}");
+    for (entry, (action, path, detail)) in audit_log.iter().zip(expected) {
         let told = |field: &str| entry.get_str(field).ok();
         assert_eq!(
             (told("action"), told("actorId"), told("resource")),
@@ -183,10 +183,10 @@ fn number(details: &Document) -> Option<(&str, i64)> {
 #[tokio::test]
 #[parallel(stack)]
 async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Pro, None).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Pro, None).await;
     let away = [("MONGODB_URI", "mongodb://127.0.0.1:1"), ("REDIS_URL", "")];
-    let read = town.function_with("prompt", &away).await;
+    let read = env.function_with("prompt", &away).await;
     let known = format!("/api/prompts/{}", starter_prompt());
     let as_anybody = read.get(&known).await;
     let signed_in = read.get_as(&ada.token, &known).await;
@@ -195,7 +195,7 @@ async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
         assert!(answer.header("cache-control").starts_with("public, "), "{}", answer.headers);
     }
     assert_eq!(signed_in.body, as_anybody.body);
-    assert_eq!(read.get_as("x", &known).await.status, 401, "a token that does not count");
+    assert_eq!(read.get_as("x", &known).await.status, 401, "an invalid token");
     for path in [premium(), "/api/prompts/none".to_owned()] {
         let answer = read.get_as(&ada.token, &path).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}: {}", answer.text);
@@ -205,9 +205,9 @@ async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
 #[tokio::test]
 #[parallel(stack)]
 async fn no_cache_keeps_a_premium_prompt() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Pro, None).await;
-    let answer = town.function("prompt").await.get_as(&ada.token, &premium()).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Pro, None).await;
+    let answer = env.function("prompt").await.get_as(&ada.token, &premium()).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.text);
 }
 

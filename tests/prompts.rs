@@ -13,9 +13,9 @@ use shared::{
 };
 use tests::{
     host::Function,
-    people::{Person, Town},
     proxy::Proxy,
     template::functions,
+    test_env::{Person, TestEnv},
     wiretap::Wiretap,
 };
 
@@ -40,13 +40,13 @@ pub(crate) fn path(prompt: &Value) -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
     let (create, edit, read, revisions) = (
-        town.function("prompt-create").await,
-        town.function("prompt-edit").await,
-        town.function("prompt").await,
-        town.function("prompt-revisions").await,
+        env.function("prompt-create").await,
+        env.function("prompt-edit").await,
+        env.function("prompt").await,
+        env.function("prompt-revisions").await,
     );
     let answer = create.post_as(&ada.token, "/api/prompts", &draft()).await;
     assert_eq!((answer.status, answer.header("etag")), (201, "\"1\""), "{}", answer.text);
@@ -96,31 +96,31 @@ async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
         404,
         "and so are its revisions"
     );
-    let stored = town.database.collection::<Document>("prompts").find_one(doc! {"_id": prompt["id"].as_str()}).await;
+    let stored = env.database.collection::<Document>("prompts").find_one(doc! {"_id": prompt["id"].as_str()}).await;
     let stored = stored.unwrap().expect("it is kept");
     assert_eq!(
         (stored.get_bool("active").ok(), stored.get_str("deletedBy").ok()),
         (Some(false), Some(ada.id.as_str()))
     );
-    assert_eq!(town.audited("data.prompt.deleted").await, 1);
+    assert_eq!(env.audited("data.prompt.deleted").await, 1);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn an_outage_of_the_queue_keeps_nobody_from_writing_and_loses_no_entry() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
     let away = ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events");
-    made(&town.function_with("prompt-create", &[away]).await, &ada).await;
-    assert_eq!(town.audited("data.prompt.created").await, 1);
+    made(&env.function_with("prompt-create", &[away]).await, &ada).await;
+    assert_eq!(env.audited("data.prompt.created").await, 1);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn no_prompt_has_the_name_of_a_route() {
-    let town = Town::new().await;
-    let boss = town.person(Role::OrgAdmin, Some("org")).await;
-    let (create, read) = (town.function("prompt-create").await, town.function("prompt").await);
+    let env = TestEnv::new().await;
+    let boss = env.person(Role::OrgAdmin, Some("org")).await;
+    let (create, read) = (env.function("prompt-create").await, env.function("prompt").await);
     let routes = functions().into_iter().flat_map(|function| function.routes);
     let names: BTreeSet<String> = routes
         .filter_map(|route| {
@@ -145,9 +145,9 @@ async fn no_prompt_has_the_name_of_a_route() {
 #[tokio::test]
 #[parallel(stack)]
 async fn nobody_writes_what_is_not_theirs_to_write() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
     let private = made(&create, &ada).await;
     for field in
         ["id", "_id", "slug", "views", "rating", "authorId", "organizationId", "active", "currentRevision", "$set"]
@@ -181,9 +181,9 @@ async fn nobody_writes_what_is_not_theirs_to_write() {
 
     // Publishing is for organisation admins, putting in front for super admins; and what is public is no longer
     // its author's to change.
-    let boss = town.person(Role::OrgAdmin, Some("org")).await;
-    let member = town.person(Role::OrgMember, Some("org")).await;
-    let root = town.person(Role::SuperAdmin, None).await;
+    let boss = env.person(Role::OrgAdmin, Some("org")).await;
+    let member = env.person(Role::OrgMember, Some("org")).await;
+    let root = env.person(Role::SuperAdmin, None).await;
     let path = path(&made(&create, &member).await);
     let publish = json!({"isPublic": true});
     let set =
@@ -198,7 +198,7 @@ async fn nobody_writes_what_is_not_theirs_to_write() {
     assert_eq!(edit.delete_as(&ada.token, &path).await.status, 403);
     assert_eq!(edit.delete_as(&member.token, &path).await.status, 403);
     assert_eq!(edit.delete_as(&boss.token, &path).await.status, 204);
-    assert_eq!(town.audited("admin.prompt.published").await, 1);
+    assert_eq!(env.audited("admin.prompt.published").await, 1);
     let mut body = draft();
     body["isPublic"] = json!(true);
     let refused = create.post_as(&ada.token, "/api/prompts", &body).await;
@@ -208,9 +208,9 @@ async fn nobody_writes_what_is_not_theirs_to_write() {
 #[tokio::test]
 #[parallel(stack)]
 async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() {
-    let town = Town::new().await;
-    let boss = town.person(Role::OrgAdmin, Some("org")).await;
-    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+    let env = TestEnv::new().await;
+    let boss = env.person(Role::OrgAdmin, Some("org")).await;
+    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
     let odd = "<script>alert('x')</script> &lt;script&gt; Vec<String> {{name}} (a+b)*[^\\] $where \u{202e}rtl 日本語 🏳️‍🌈\r\n\t";
     let mut content = odd.repeat(10_000 / odd.chars().count() + 1);
     content = content.chars().take(10_000).collect();
@@ -223,11 +223,11 @@ async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() 
 
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file://{}", folder.path().display());
-    let job = town.function_with("export-content", &[("CONTENT_URL", &url)]).await;
+    let job = env.function_with("export-content", &[("CONTENT_URL", &url)]).await;
     // Patterns and learning resources are empty here, which fails the run, but not the prompts' part of it.
     job.invoke(json!({"allowShrink": true})).await;
-    let list = town.function_with("prompts", &[("CONTENT_URL", &url), ("MONGODB_URI", "mongodb://127.0.0.1:1")]).await;
-    let read = town.function_with("prompt", &[("CONTENT_URL", &url)]).await;
+    let list = env.function_with("prompts", &[("CONTENT_URL", &url), ("MONGODB_URI", "mongodb://127.0.0.1:1")]).await;
+    let read = env.function_with("prompt", &[("CONTENT_URL", &url)]).await;
     let public = read.get(&path(&made.body)).await;
     assert_eq!((public.status, &public.body["content"]), (200, &body["content"]), "{}", public.text);
     for internal in ["authorId", "organizationId", "lastRevisedBy"] {
@@ -247,23 +247,23 @@ async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() 
     assert_eq!(read.get_as(&boss.token, &path(&made.body)).await.body["title"], title["title"]);
     assert_eq!(read.get(&path(&made.body)).await.body["title"], body["title"]);
     job.invoke(json!({"allowShrink": true})).await;
-    let later = town.function_with("prompt", &[("CONTENT_URL", &url)]).await;
+    let later = env.function_with("prompt", &[("CONTENT_URL", &url)]).await;
     assert_eq!(later.get(&path(&made.body)).await.body["title"], title["title"]);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn ids_of_every_kind_are_answered_for_what_they_are() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
     let (read, edit, revisions, audit, collections) = (
-        town.function("prompt").await,
-        town.function("prompt-edit").await,
-        town.function("prompt-revisions").await,
-        town.function("prompt-audit").await,
-        town.function("prompt-collections").await,
+        env.function("prompt").await,
+        env.function("prompt-edit").await,
+        env.function("prompt-revisions").await,
+        env.function("prompt-audit").await,
+        env.function("prompt-collections").await,
     );
-    let root = town.person(Role::SuperAdmin, None).await;
+    let root = env.person(Role::SuperAdmin, None).await;
     let found = json!({"auditType": "full", "overallScore": 1});
     for id in odd_ids() {
         let path = format!("/api/prompts/{id}");
@@ -288,12 +288,12 @@ async fn ids_of_every_kind_are_answered_for_what_they_are() {
 #[tokio::test]
 #[parallel(stack)]
 async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
-    let town = Town::new().await;
-    let (boss, ada) = (town.person(Role::OrgAdmin, Some("org")).await, town.person(Role::User, None).await);
-    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+    let env = TestEnv::new().await;
+    let (boss, ada) = (env.person(Role::OrgAdmin, Some("org")).await, env.person(Role::User, None).await);
+    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
     let prompt = made(&create, &boss).await;
     let path = path(&prompt);
-    let audits = join_all((0..4).map(async |_| town.function("prompt-audit").await)).await;
+    let audits = join_all((0..4).map(async |_| env.function("prompt-audit").await)).await;
     let found = json!({
         "auditType": "quick", "overallScore": 7.5, "categoryScores": {"clarity": 8, "examples": 2.5},
         "issues": ["<none> & \"all\""], "needsFix": true,
@@ -324,17 +324,17 @@ async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_copy_is_kept_once_by_its_owner_alone() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::Free, None).await, town.person(Role::User, None).await);
-    let create = town.function("prompt-create").await;
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::User, None).await);
+    let create = env.function("prompt-create").await;
     let hidden = made(&create, &eve).await;
     let original =
         json!({"id": "eng-001", "slug": "a-public-one", "title": "T", "content": "c", "category": "general"});
     let file = json!({"totalPrompts": 1, "prompts": [original]});
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     store.import(Kind::Prompts, &parse(Kind::Prompts, file.to_string().as_bytes()).unwrap()).await.unwrap();
 
-    let kept = join_all((0..4).map(async |_| town.function("prompt-collections").await)).await;
+    let kept = join_all((0..4).map(async |_| env.function("prompt-collections").await)).await;
     let copy = |original: &str, content: &str| json!({"promptId": "mine", "originalPromptId": original, "title": "Mine", "content": content});
     let url = "/api/prompts/collections";
     let answers = join_all((0..20).map(async |n: usize| {
@@ -363,10 +363,10 @@ async fn a_copy_is_kept_once_by_its_owner_alone() {
 #[tokio::test]
 #[parallel(stack)]
 async fn readers_open_no_connection_and_editors_leave_none() {
-    let town = Town::new().await;
-    let proxy = Proxy::to(town.stack.mongodb_address()).await;
+    let env = TestEnv::new().await;
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let read = town.function_with("prompt", &[("MONGODB_URI", &uri)]).await;
+    let read = env.function_with("prompt", &[("MONGODB_URI", &uri)]).await;
     let known = format!("/api/prompts/{}", tests::content::starter_prompt());
     for path in [&known, "/api/prompts/none"] {
         for _ in 0..5 {
@@ -374,14 +374,14 @@ async fn readers_open_no_connection_and_editors_leave_none() {
         }
     }
     assert_eq!(proxy.total(), 0, "who is not signed in needs no database");
-    let ada = town.person(Role::User, None).await;
+    let ada = env.person(Role::User, None).await;
     assert_eq!(read.get_as(&ada.token, &known).await.status, 200);
     let opened = proxy.total();
     for _ in 0..5 {
         assert_eq!(read.get_as(&ada.token, &known).await.status, 200);
     }
     assert_eq!(proxy.total(), opened, "nor who is, once it is known who that is");
-    let prompt = made(&town.function("prompt-create").await, &ada).await;
+    let prompt = made(&env.function("prompt-create").await, &ada).await;
     assert_eq!(read.get_as(&ada.token, &path(&prompt)).await.status, 200);
     assert!(proxy.total() > opened, "an editor asks the database");
     tests::eventually("no socket is left", 1, async || (proxy.open() == 0).then_some(())).await;
@@ -393,16 +393,16 @@ async fn readers_open_no_connection_and_editors_leave_none() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_lost_database_is_told_and_nothing_is_half_done() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let path = path(&made(&town.function("prompt-create").await, &ada).await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let path = path(&made(&env.function("prompt-create").await, &ada).await);
     // After any number of commands the way may end: the prompt and its revisions still agree.
     for commands in 0..9 {
-        let tap = Wiretap::to(town.stack.mongodb_address()).await;
+        let tap = Wiretap::to(env.stack.mongodb_address()).await;
         let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
-        let shaky = town.function_with("prompt-edit", &[("MONGODB_URI", &uri)]).await;
+        let shaky = env.function_with("prompt-edit", &[("MONGODB_URI", &uri)]).await;
         tap.end_after(commands);
-        let revisions = town.database.collection::<Document>("prompt_revisions");
+        let revisions = env.database.collection::<Document>("prompt_revisions");
         let current = async || revisions.count_documents(doc! {}).await.unwrap();
         let etag = format!("\"{}\"", current().await);
         let answer = shaky.patch_as(&ada.token, &path, &etag, &json!({"description": format!("{commands}")})).await;
@@ -410,7 +410,7 @@ async fn a_lost_database_is_told_and_nothing_is_half_done() {
         if answer.status == 503 {
             assert_eq!(answer.header("retry-after"), "5");
         }
-        let stored = town.database.collection::<Document>("prompts").find_one(doc! {}).await.unwrap().unwrap();
+        let stored = env.database.collection::<Document>("prompts").find_one(doc! {}).await.unwrap().unwrap();
         let revision = stored.get("currentRevision").and_then(|n| n.as_i64().or(n.as_i32().map(i64::from))).unwrap();
         assert_eq!(u64::try_from(revision).unwrap(), current().await, "after {commands} commands");
     }

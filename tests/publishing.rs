@@ -14,17 +14,17 @@ use tests::{
     content::items,
     eventually,
     host::{Function, Outcome},
-    people::Town,
     stack::stack,
     template::root,
+    test_env::TestEnv,
     wiretap::Wiretap,
 };
 
 use crate::usage_costs::fits;
 
-/// The starter content in a town's database, and in a folder.
-async fn published(town: &Town) -> TempDir {
-    let store = Store::new(Mongo::new(town.stack.settings(&town.database), Lifetime::Environment));
+/// The starter content in a env's database, and in a folder.
+async fn published(env: &TestEnv) -> TempDir {
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     let folder = tempfile::tempdir().unwrap();
     for kind in Kind::ALL {
         let bytes = std::fs::read(root().join("public-data").join(kind.file_name())).unwrap();
@@ -50,19 +50,19 @@ fn prompts(folder: &Path) -> Vec<Value> {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_warm_route_shows_what_is_published_within_a_minute_and_keeps_it_when_an_export_is_refused() {
-    let town = Town::new().await;
-    let folder = published(&town).await;
+    let env = TestEnv::new().await;
+    let folder = published(&env).await;
     let url = url(&folder);
     let (job, route) = (
-        town.function_with("export-content", &[("CONTENT_URL", &url)]).await,
-        town.function_with("prompt", &[("CONTENT_URL", &url)]).await,
+        env.function_with("export-content", &[("CONTENT_URL", &url)]).await,
+        env.function_with("prompt", &[("CONTENT_URL", &url)]).await,
     );
     let before = prompts(folder.path());
     let first = before.iter().find(|prompt| prompt["isPremium"] != true && prompt["requiresAuth"] != true).unwrap();
     let (id, path) = (first["id"].as_str().unwrap(), format!("/api/prompts/{}", first["id"].as_str().unwrap()));
     assert_eq!(route.get(&path).await.body["title"], first["title"]);
 
-    let in_database = town.database.collection::<Document>("prompts");
+    let in_database = env.database.collection::<Document>("prompts");
     in_database.update_one(doc! {"_id": id}, doc! {"$set": {"title": "A new title"}}).await.unwrap();
     let Outcome::Response(summary) = run(&job).await else { panic!("{:?}", job.logs()) };
     assert_eq!(summary["prompts"], json!({"outcome": "published", "items": before.len()}));
@@ -80,7 +80,7 @@ async fn a_warm_route_shows_what_is_published_within_a_minute_and_keeps_it_when_
     in_database.update_one(doc! {"_id": id}, doc! {"$set": {"active": true, "title": "Alone"}}).await.unwrap();
     let Outcome::Error(error) = run(&job).await else { panic!("that is a loss") };
     assert!(error["errorMessage"].as_str().unwrap().contains("more than a fifth fewer"), "{error}");
-    for route in [&route, &town.function_with("prompt", &[("CONTENT_URL", &url)]).await] {
+    for route in [&route, &env.function_with("prompt", &[("CONTENT_URL", &url)]).await] {
         for prompt in before.iter().filter(|prompt| prompt["isPremium"] != true && prompt["requiresAuth"] != true) {
             let answer = route.get(&format!("/api/prompts/{}", prompt["id"].as_str().unwrap())).await;
             assert_eq!((answer.status, answer.header("x-content-source")), (200, "json"), "{}", prompt["id"]);
@@ -92,15 +92,15 @@ async fn a_warm_route_shows_what_is_published_within_a_minute_and_keeps_it_when_
 #[tokio::test]
 #[parallel(stack)]
 async fn without_a_usable_file_a_loss_is_told_by_the_backup() {
-    let town = Town::new().await;
-    let folder = published(&town).await;
+    let env = TestEnv::new().await;
+    let folder = published(&env).await;
     let url = url(&folder);
-    let job = town.function_with("export-content", &[("CONTENT_URL", &url)]).await;
+    let job = env.function_with("export-content", &[("CONTENT_URL", &url)]).await;
     let all = prompts(folder.path()).len();
     let few = i64::try_from(all / 2).unwrap();
     let prompt_ids: Vec<String> =
         prompts(folder.path())[..all / 2].iter().map(|prompt| prompt["id"].as_str().unwrap().to_owned()).collect();
-    town.database.collection::<Document>("prompts").delete_many(doc! {"_id": {"$in": prompt_ids}}).await.unwrap();
+    env.database.collection::<Document>("prompts").delete_many(doc! {"_id": {"$in": prompt_ids}}).await.unwrap();
     for broken in [None, Some("not JSON")] {
         let file = folder.path().join("prompts.json");
         match broken {
@@ -119,16 +119,16 @@ async fn without_a_usable_file_a_loss_is_told_by_the_backup() {
 async fn an_export_that_stops_half_way_leaves_whole_files_and_is_made_good_by_its_next_run() {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
-    let town = Town::with("", &uri).await;
-    let folder = published(&town).await;
+    let env = TestEnv::with("", &uri).await;
+    let folder = published(&env).await;
     let url = url(&folder);
-    let job = town.function_with("export-content", &[("CONTENT_URL", &url)]).await;
+    let job = env.function_with("export-content", &[("CONTENT_URL", &url)]).await;
     // A kind is read by one command.
     for commands in 0..3 {
         let title = format!("After {commands} commands");
         for kind in Kind::ALL {
             let set = doc! {"$set": {"title": &title, "name": &title}};
-            let collection = town.database.collection::<Document>(kind.collection());
+            let collection = env.database.collection::<Document>(kind.collection());
             collection.update_many(doc! {}, set).await.unwrap();
         }
         wiretap.end_after(commands);

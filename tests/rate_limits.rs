@@ -2,9 +2,9 @@
 
 use serial_test::parallel;
 use shared::accounts::Role;
-use tests::people::Town;
+use tests::test_env::TestEnv;
 
-use crate::who_may_call::Api;
+use crate::route_authorization::Api;
 
 const AUDIT: &str = r#"{"auditType":"full","overallScore":1}"#;
 const COPY: &str = r#"{"promptId":"p","originalPromptId":"none","title":"t","content":"c"}"#;
@@ -46,7 +46,7 @@ const TABLE: &[(&str, &str, &str)] = &[
 #[parallel(stack)]
 async fn each_route_counts_by_its_policy() {
     let mut api = Api::new().await;
-    let root = api.town.person(Role::SuperAdmin, None).await;
+    let root = api.env.person(Role::SuperAdmin, None).await;
     for (route, body, policy) in TABLE {
         let answer = api.call_for(route, "none", body, Some(&root.token)).await;
         let told = answer.header("ratelimit-policy");
@@ -62,9 +62,9 @@ async fn each_route_counts_by_its_policy() {
 #[tokio::test]
 #[parallel(stack)]
 async fn who_hears_that_a_part_is_away_hears_when_to_ask_again() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let ready = town.function_with("health-ready", &[("CONTENT_URL", "file:///nowhere")]).await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let ready = env.function_with("health-ready", &[("CONTENT_URL", "file:///nowhere")]).await;
     let answer = ready.get_as(&root.token, "/api/health/ready").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{}", answer.text);
     assert_eq!(answer.body["content"], "away");

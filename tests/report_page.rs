@@ -7,7 +7,7 @@ use local::deploy::SENDER_EMAIL;
 use serde_json::json;
 use serial_test::parallel;
 use shared::accounts::Role;
-use tests::{host::Outcome, own_queue::OwnQueue, people::Town, stack::stack};
+use tests::{host::Outcome, own_queue::OwnQueue, stack::stack, test_env::TestEnv};
 
 /// What Chromium says and shows of a page: its log, and its document after loading.
 fn open(page: &Path, screenshot: &Path) -> (String, String) {
@@ -28,7 +28,7 @@ fn open(page: &Path, screenshot: &Path) -> (String, String) {
 }
 
 /// A month of days: February 2028, for $111.65.
-async fn fill_month(town: &Town) {
+async fn fill_month(env: &TestEnv) {
     let day = |day: u32, model: &str, cost: i64| {
         let part = doc! {
             "provider": "openai", "model": model, "requests": 7_i64, "failed": 1_i64, "unpriced": 0_i64,
@@ -41,21 +41,21 @@ async fn fill_month(town: &Town) {
         daily
     };
     let days = (1..=29).flat_map(|n| [day(n, "gpt-4o", 250_000 * i64::from(n)), day(n, "<b>claude</b>", 100_000)]);
-    town.database.collection("usage_daily").insert_many(days).await.unwrap();
+    env.database.collection("usage_daily").insert_many(days).await.unwrap();
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_complaint() {
-    let town = Town::new().await;
-    fill_month(&town).await;
-    let monthly = town.function("monthly-analytics").await;
+    let env = TestEnv::new().await;
+    fill_month(&env).await;
+    let monthly = env.function("monthly-analytics").await;
     let outcome = monthly.invoke(json!({"at": "2028-03-01T02:00:00Z"})).await;
     assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
-    let root = town.person(Role::SuperAdmin, None).await;
+    let root = env.person(Role::SuperAdmin, None).await;
     let authorization = format!("Bearer {}", root.token);
     let headers = [("authorization", authorization.as_str()), ("accept", "text/html")];
-    let reports = town.function("usage-reports").await;
+    let reports = env.function("usage-reports").await;
     let page = reports.send("GET", "/api/admin/usage-reports/monthly/2028-02", &headers, None).await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -76,14 +76,14 @@ async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_compl
 #[tokio::test]
 #[parallel(stack)]
 async fn operators_are_mailed_the_figures_of_a_report_as_a_mail_that_any_client_shows() {
-    let town = Town::new().await;
-    fill_month(&town).await;
-    let queue = OwnQueue::new(&town.stack).await;
+    let env = TestEnv::new().await;
+    fill_month(&env).await;
+    let queue = OwnQueue::new(&env.stack).await;
     let operators = format!("{}@example.com", uuid::Uuid::now_v7().simple());
     let variables = [("NOTIFICATIONS_QUEUE_URL", queue.url.as_str()), ("OPERATORS_EMAIL", operators.as_str())];
-    let monthly = town.function_with("monthly-analytics", &variables).await;
-    let daily = town.function_with("daily-usage-report", &variables).await;
-    let sender = town.function_with("send-notifications", &[("SENDER_EMAIL", SENDER_EMAIL)]).await;
+    let monthly = env.function_with("monthly-analytics", &variables).await;
+    let daily = env.function_with("daily-usage-report", &variables).await;
+    let sender = env.function_with("send-notifications", &[("SENDER_EMAIL", SENDER_EMAIL)]).await;
     // Made twice, and the month's once more with the days: mailed once.
     for (job, at) in
         [(&monthly, "2028-03-01T02:00:00Z"), (&monthly, "2028-03-01T02:00:00Z"), (&daily, "2028-03-02T01:00:00Z")]
@@ -96,7 +96,7 @@ async fn operators_are_mailed_the_figures_of_a_report_as_a_mail_that_any_client_
         assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
     }
     queue.delete().await;
-    let mails = town.stack.sent_to(&operators).await;
+    let mails = env.stack.sent_to(&operators).await;
     let subjects: Vec<&str> = mails.iter().map(|mail| mail["Subject"].as_str().unwrap()).collect();
     assert_eq!(subjects, ["Monthly AI usage: 2028-02", "Daily AI usage: 2028-03-01"]);
     let (html, text) = (mails[0]["BodyHtml"].as_str().unwrap(), mails[0]["BodyText"].as_str().unwrap());

@@ -7,8 +7,8 @@ use serial_test::serial;
 use tests::{
     eventually,
     host::{answers_no_secret, holds_no_secret, keep_secret, told_once},
-    people::{PASSWORD, newcomer, number},
     stack::stack,
+    test_env::{PASSWORD, newcomer, number},
 };
 
 fn fails(check: fn()) -> bool {

@@ -7,9 +7,9 @@ use serial_test::parallel;
 use shared::clock;
 use tests::{
     host::Function,
-    people::{Town, sign_in, tokens_told},
     proxy::Proxy,
     stack::stack,
+    test_env::{TestEnv, sign_in, tokens_told},
 };
 
 async fn refresh(session: &Function, token: &Value) -> (u64, Value) {
@@ -27,8 +27,8 @@ async fn sign_out(session: &Function, tokens: &Value) -> u64 {
     session.post_as(tokens["accessToken"].as_str().unwrap(), "/api/auth/logout", &json!({})).await.status
 }
 
-fn sessions(town: &Town) -> mongodb::Collection<Document> {
-    town.database.collection("sessions")
+fn sessions(env: &TestEnv) -> mongodb::Collection<Document> {
+    env.database.collection("sessions")
 }
 
 fn ago(minutes: i64) -> DateTime {
@@ -36,8 +36,8 @@ fn ago(minutes: i64) -> DateTime {
 }
 
 /// As twenty minutes later: no access token of a session that ended lives, and no account need remember it.
-async fn twenty_minutes_pass(town: &Town) {
-    let people: Vec<Document> = town.users().find(doc! {}).await.unwrap().try_collect().await.unwrap();
+async fn twenty_minutes_pass(env: &TestEnv) {
+    let people: Vec<Document> = env.users().find(doc! {}).await.unwrap().try_collect().await.unwrap();
     for mut person in people {
         let id = person.get_str("_id").unwrap().to_owned();
         let Ok(ended) = person.get_array_mut("endedSessions") else { continue };
@@ -45,18 +45,18 @@ async fn twenty_minutes_pass(town: &Town) {
             session.insert("at", ago(20));
         }
         let set = doc! {"$set": {"endedSessions": ended.clone()}};
-        town.users().update_one(doc! {"_id": &id}, set).await.unwrap();
-        town.forget(&id).await;
+        env.users().update_one(doc! {"_id": &id}, set).await.unwrap();
+        env.forget(&id).await;
     }
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_session_lives_by_its_refresh_tokens_and_ends_when_one_comes_twice() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let tokens = town.sign_in(&ada).await;
-    let session = town.function("auth-session").await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let tokens = env.sign_in(&ada).await;
+    let session = env.function("auth-session").await;
     let access = tokens["accessToken"].as_str().unwrap();
     let shown = session.get_as(access, "/api/auth/session").await;
     assert_eq!((shown.status, &shown.body["email"]), (200, &ada["email"]), "{}", shown.text);
@@ -70,17 +70,17 @@ async fn a_session_lives_by_its_refresh_tokens_and_ends_when_one_comes_twice() {
     assert_eq!(refresh(&session, &third["refreshToken"]).await.0, 401, "the whole family is over");
     let ended = session.get_as(third["accessToken"].as_str().unwrap(), "/api/auth/session").await;
     assert_eq!(ended.status, 401, "and so are its access tokens");
-    assert_eq!(town.audited("security.refresh.reused").await, 1);
+    assert_eq!(env.audited("security.refresh.reused").await, 1);
     assert_eq!(refresh(&session, &json!("rt_made-up")).await.0, 401);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_refresh_token_that_comes_several_times_at_once_ends_its_session_for_good() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let login = town.function("auth-login").await;
-    let functions = join_all((0..3).map(|_| town.function("auth-session"))).await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let login = env.function("auth-login").await;
+    let functions = join_all((0..3).map(|_| env.function("auth-session"))).await;
     for round in 0..6 {
         let tokens = sign_in(&login, &ada).await;
         let answers = join_all(functions.iter().map(|session| refresh(session, &tokens["refreshToken"]))).await;
@@ -91,24 +91,24 @@ async fn a_refresh_token_that_comes_several_times_at_once_ends_its_session_for_g
         // Every other time nobody looks at the session until all but the store have forgotten it.
         let later = round % 2 == 1;
         if later {
-            twenty_minutes_pass(&town).await;
+            twenty_minutes_pass(&env).await;
         }
-        let elsewhere = town.function("auth-session").await;
+        let elsewhere = env.function("auth-session").await;
         for tokens in served.iter().copied().chain([&tokens]) {
             assert_eq!(refresh(&elsewhere, &tokens["refreshToken"]).await.0, 401, "round {round}: the session is over");
             assert!(later || shown(&elsewhere, tokens).await == 401, "round {round}: and so are its access tokens");
         }
     }
-    assert!(town.audited("security.refresh.reused").await >= 6);
+    assert!(env.audited("security.refresh.reused").await >= 6);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn signing_out_is_in_force_elsewhere_within_seconds() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let (phone, laptop) = (town.sign_in(&ada).await, town.sign_in(&ada).await);
-    let (here, there) = (town.function("auth-session").await, town.function("user-stats").await);
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let (phone, laptop) = (env.sign_in(&ada).await, env.sign_in(&ada).await);
+    let (here, there) = (env.function("auth-session").await, env.function("user-stats").await);
     let access = phone["accessToken"].as_str().unwrap();
     assert_eq!(here.post_as(access, "/api/auth/logout", &json!({})).await.status, 204);
     assert_eq!(there.get_as(access, "/api/user/stats").await.status, 401, "not even once elsewhere");
@@ -121,10 +121,10 @@ async fn signing_out_is_in_force_elsewhere_within_seconds() {
 #[tokio::test]
 #[parallel(stack)]
 async fn signing_out_while_a_refresh_is_under_way_leaves_no_session_alive() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let login = town.function("auth-login").await;
-    let (here, there) = (town.function("auth-session").await, town.function("auth-session").await);
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let login = env.function("auth-login").await;
+    let (here, there) = (env.function("auth-session").await, env.function("auth-session").await);
     for round in 0..6 {
         let before = sign_in(&login, &ada).await;
         let (out, (status, after)) = tokio::join!(sign_out(&here, &before), refresh(&there, &before["refreshToken"]));
@@ -132,9 +132,9 @@ async fn signing_out_while_a_refresh_is_under_way_leaves_no_session_alive() {
         assert!([200, 401].contains(&status), "{after}");
         let later = round % 2 == 1;
         if later {
-            twenty_minutes_pass(&town).await;
+            twenty_minutes_pass(&env).await;
         }
-        let elsewhere = town.function("auth-session").await;
+        let elsewhere = env.function("auth-session").await;
         // The new one first: the old one, used twice, would end whatever is left.
         for tokens in [&after, &before].into_iter().filter(|tokens| tokens["refreshToken"].is_string()) {
             assert_eq!(refresh(&elsewhere, &tokens["refreshToken"]).await.0, 401, "round {round}");
@@ -146,35 +146,35 @@ async fn signing_out_while_a_refresh_is_under_way_leaves_no_session_alive() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_session_ends_ninety_days_after_its_sign_in_however_often_it_is_refreshed() {
-    let town = Town::new().await;
-    let ada = town.newcomer().await;
-    let tokens = town.sign_in(&ada).await;
-    let session = town.function("auth-session").await;
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let tokens = env.sign_in(&ada).await;
+    let session = env.function("auth-session").await;
     let signed_in = async |days: i64| {
         let set = doc! {"$set": {"familySince": ago(days * 24 * 60)}};
-        assert!(sessions(&town).update_many(doc! {}, set).await.unwrap().matched_count > 0);
+        assert!(sessions(&env).update_many(doc! {}, set).await.unwrap().matched_count > 0);
     };
     signed_in(89).await;
     let (status, second) = refresh(&session, &tokens["refreshToken"]).await;
     assert_eq!(status, 200, "{second}");
-    let since = sessions(&town).distinct("familySince", doc! {}).await.unwrap();
+    let since = sessions(&env).distinct("familySince", doc! {}).await.unwrap();
     assert_eq!(since.len(), 1, "a refresh does not begin anew: {since:?}");
     signed_in(91).await;
     let (status, refused) = refresh(&session, &second["refreshToken"]).await;
     assert_eq!(status, 401, "{refused}");
-    town.sign_in(&ada).await;
+    env.sign_in(&ada).await;
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn without_valkey_a_session_is_begun_refreshed_and_ended() {
-    let Some(address) = Town::new().await.redis_address() else { return };
+    let Some(address) = TestEnv::new().await.redis_address() else { return };
     for lost in [false, true] {
         let proxy = Proxy::to(address.clone()).await;
         let redis = if lost { format!("redis://127.0.0.1:{}", proxy.port) } else { "redis://127.0.0.1:1".to_owned() };
-        let town = Town::with(&redis, &stack().mongodb_uri).await;
-        let ada = town.newcomer().await;
-        let (login, session) = (town.function("auth-login").await, town.function("auth-session").await);
+        let env = TestEnv::with(&redis, &stack().mongodb_uri).await;
+        let ada = env.newcomer().await;
+        let (login, session) = (env.function("auth-login").await, env.function("auth-session").await);
         if lost {
             // It is there for a first session, and goes away.
             let tokens = sign_in(&login, &ada).await;

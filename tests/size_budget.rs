@@ -11,9 +11,9 @@ use tests::{
     content::starter_prompt,
     figures::{Effort, Figures, measure},
     host::binary,
-    people::Town,
     requests::Scene,
     template::{Function, functions},
+    test_env::TestEnv,
 };
 
 /// Zip of the local build by the budget of the release build, which is 8 % above its zip: 3.0 to 4.0.
@@ -43,16 +43,16 @@ fn a_function_without_a_budget_or_far_above_it_is_found() {
 #[tokio::test]
 #[serial(stack)]
 async fn a_start_a_request_its_memory_and_its_sockets_are_within_bounds() {
-    let town = Town::new().await;
-    let scene = Scene::of_town(&town, 1, &starter_prompt()).await;
+    let env = TestEnv::new().await;
+    let scene = Scene::of_env(&env, 1, &starter_prompt()).await;
     for (name, sockets) in [("health", 0), ("auth-session", 2), ("write-events", 2)] {
         let function = Function::named(name);
         let has_database = sockets > 0;
         let effort = Effort { starts: 3, requests: 20 };
-        let start = async |more: &[(&str, &str)]| town.function_with(name, more).await;
+        let start = async |more: &[(&str, &str)]| env.function_with(name, more).await;
         let zip = binary(name).with_file_name("bootstrap.zip");
         let request = |n| scene.work(name, n).event();
-        let figures = measure(&town, &zip, effort, start, has_database, request).await;
+        let figures = measure(&env, &zip, effort, start, has_database, request).await;
         println!("{name}: {figures:?}");
         let Figures { ready, first, away, p50, memory_mb, opened, kept, .. } = figures;
         assert!(ready < Duration::from_secs(2), "{name}: {ready:?} to be ready");

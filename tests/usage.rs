@@ -15,7 +15,7 @@ use tests::{
     eventually,
     host::{Function, told_once},
     own_queue::OwnQueue,
-    people::{Person, Town},
+    test_env::{Person, TestEnv},
     usage_records::{Sum, add, all, consume, hand_over, record},
 };
 
@@ -30,9 +30,9 @@ fn new_id() -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_record_is_priced_checked_and_counted_against_the_plan() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let usage = town.function("ai-usage").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let usage = env.function("ai-usage").await;
     let report = async |records: Value| usage.post_as(&ada.token, "/api/ai/usage", &json!({"records": records})).await;
     let id = new_id();
     let mut first = use_of("gpt-4o", 1000);
@@ -72,7 +72,7 @@ async fn a_record_is_priced_checked_and_counted_against_the_plan() {
     assert_eq!(again.body["requestsThisHour"]["used"], 1, "what was refused is not counted");
 
     let stored = eventually("the record", 90, async || {
-        let records = town.stack.database().await.collection::<Document>("ai_usage");
+        let records = env.stack.database().await.collection::<Document>("ai_usage");
         records.find_one(doc! {"_id": format!("{}/{id}", ada.id)}).await.unwrap()
     })
     .await;
@@ -82,19 +82,19 @@ async fn a_record_is_priced_checked_and_counted_against_the_plan() {
 #[tokio::test]
 #[parallel(stack)]
 async fn each_plan_has_its_own_size_of_a_request_and_an_unknown_model_counts_as_the_dearest() {
-    let town = Town::new().await;
-    let usage = town.function("ai-usage").await;
+    let env = TestEnv::new().await;
+    let usage = env.function("ai-usage").await;
     let send = async |who: &Person, records: Value| {
         usage.post_as(&who.token, "/api/ai/usage", &json!({"records": records})).await
     };
-    let (free, pro) = (town.person(Role::User, None).await, town.person_on("pro").await);
+    let (free, pro) = (env.person(Role::User, None).await, env.person_on("pro").await);
     for (who, most) in [(&free, 2_000), (&pro, 8_000)] {
         assert_eq!(send(who, json!([use_of("gpt-4o-mini", most)])).await.status, 202);
         let refused = send(who, json!([use_of("gpt-4o-mini", most + 1)])).await;
         assert_eq!((refused.status, refused.fields()), (422, vec!["records[0].promptTokens"]), "{}", refused.text);
     }
     // 2,000 tokens received of the dearest model cost 0.15 dollars, of the free plan's 0.50 a day.
-    let eve = town.person(Role::User, None).await;
+    let eve = env.person(Role::User, None).await;
     let mut unheard_of = use_of("unheard-of", 0);
     unheard_of["completionTokens"] = json!(2_000);
     assert_eq!(send(&eve, json!(vec![unheard_of.clone(); 3])).await.status, 202);
@@ -106,12 +106,12 @@ async fn each_plan_has_its_own_size_of_a_request_and_an_unknown_model_counts_as_
 #[tokio::test]
 #[parallel(stack)]
 async fn a_batch_that_is_refused_stands_in_nobodys_way() {
-    let town = Town::new().await;
-    if town.stack.redis_url.is_none() {
+    let env = TestEnv::new().await;
+    if env.stack.redis_url.is_none() {
         return;
     }
-    let ada = town.person(Role::User, None).await;
-    let environments = join_all((0..4).map(|_| town.function("ai-usage"))).await;
+    let ada = env.person(Role::User, None).await;
+    let environments = join_all((0..4).map(|_| env.function("ai-usage"))).await;
     let send = async |environment: &Function, records: usize| {
         let records = json!({"records": vec![use_of("gpt-4o-mini", 1); records]});
         environment.post_as(&ada.token, "/api/ai/usage", &records).await.status
@@ -137,25 +137,25 @@ async fn a_batch_that_is_refused_stands_in_nobodys_way() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_a_key_reports_is_told_by_its_key() {
-    let town = Town::new().await;
-    let (queue, ada) = (OwnQueue::new(&town.stack).await, town.person(Role::User, None).await);
+    let env = TestEnv::new().await;
+    let (queue, ada) = (OwnQueue::new(&env.stack).await, env.person(Role::User, None).await);
     let new = json!({"name": "k", "scopes": ["usage:write"], "expiresInDays": 1});
-    let made = town.function("api-keys").await.post_as(&ada.token, "/api/api-keys", &new).await;
+    let made = env.function("api-keys").await.post_as(&ada.token, "/api/api-keys", &new).await;
     let (key, key_id) = (made.body["key"].as_str().unwrap(), made.body["id"].as_str().unwrap());
     told_once(key);
-    let usage = town.function_with("ai-usage", &[("EVENTS_QUEUE_URL", &queue.url)]).await;
+    let usage = env.function_with("ai-usage", &[("EVENTS_QUEUE_URL", &queue.url)]).await;
     let mut failed = use_of("gpt-4o", 10);
     failed["success"] = json!(false);
     let records = json!({"records": [use_of("gpt-4o", 10), failed]});
     assert_eq!(usage.post_as(key, "/api/ai/usage", &records).await.status, 202);
     assert_eq!(usage.post_as(&ada.token, "/api/ai/usage", &records).await.status, 202, "and in person");
-    hand_over(&town.function("write-events").await, &queue.take().await.into()).await;
+    hand_over(&env.function("write-events").await, &queue.take().await.into()).await;
     queue.delete().await;
 
     let by_key: Vec<Document> =
-        all(&town.database, "ai_usage").await.into_iter().filter(|record| record.contains_key("keyId")).collect();
+        all(&env.database, "ai_usage").await.into_iter().filter(|record| record.contains_key("keyId")).collect();
     assert!(by_key.iter().all(|record| record.get_str("keyId").ok() == Some(key_id)), "{by_key:?}");
-    let of_key = all(&town.database, "api_key_usage").await;
+    let of_key = all(&env.database, "api_key_usage").await;
     let ids =
         |documents: &[Document]| documents.iter().map(|one| one.get_str("_id").unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!((by_key.len(), ids(&by_key)), (2, ids(&of_key)));
@@ -169,14 +169,14 @@ async fn what_a_key_reports_is_told_by_its_key() {
 #[tokio::test]
 #[parallel(stack)]
 async fn usage_is_summed_by_day_provider_and_model_for_oneself_and_by_those_who_may() {
-    let town = Town::new().await;
-    let (ada, boss) = (town.person(Role::User, Some("ours")).await, town.person(Role::OrgAdmin, Some("ours")).await);
-    let stranger = town.person(Role::OrgAdmin, Some("theirs")).await;
-    let consumer = town.function("write-events").await;
+    let env = TestEnv::new().await;
+    let (ada, boss) = (env.person(Role::User, Some("ours")).await, env.person(Role::OrgAdmin, Some("ours")).await);
+    let stranger = env.person(Role::OrgAdmin, Some("theirs")).await;
+    let consumer = env.function("write-events").await;
     let yesterday = clock::rfc3339(clock::now() - SignedDuration::from_hours(24));
     let records: Vec<Value> = (0..8).map(|n| record(&ada.id, n, &yesterday)).collect();
     consume(&consumer, &records).await;
-    let summary = town.function("ai-usage-summary").await;
+    let summary = env.function("ai-usage-summary").await;
     let mine = summary.get_as(&ada.token, "/api/ai/usage?groupBy=model").await;
     assert_eq!(mine.body["groups"].as_array().map(Vec::len), Some(4), "{}", mine.text);
     let mut sums = BTreeMap::new();
@@ -187,7 +187,7 @@ async fn usage_is_summed_by_day_provider_and_model_for_oneself_and_by_those_who_
     let theirs = format!("/api/ai/usage?userId={}", ada.id);
     assert_eq!(summary.get_as(&boss.token, &theirs).await.body["totals"], mine.body["totals"]);
     assert_eq!(summary.get_as(&stranger.token, &theirs).await.status, 404);
-    let peer = town.person(Role::OrgMember, Some("ours")).await;
+    let peer = env.person(Role::OrgMember, Some("ours")).await;
     assert_eq!(summary.get_as(&peer.token, &theirs).await.status, 403);
     for bad in ["groupBy=week", "from=2020-01-01T00:00:00Z", "from=x", "to=-009999-01-02T02:00:00Z"] {
         assert_eq!(summary.get_as(&ada.token, &format!("/api/ai/usage?{bad}")).await.status, 422, "{bad}");

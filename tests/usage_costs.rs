@@ -15,16 +15,16 @@ use shared::clock;
 use tests::{
     host::{Function, Outcome},
     own_queue::OwnQueue,
-    people::Town,
     stack::stack,
     template::{self, root},
+    test_env::TestEnv,
     wiretap::Wiretap,
 };
 
-async fn tapped() -> (Town, Wiretap) {
+async fn tapped() -> (TestEnv, Wiretap) {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
-    (Town::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await, wiretap)
+    (TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await, wiretap)
 }
 
 async fn run(job: &Function, at: &str) -> Value {
@@ -35,18 +35,18 @@ async fn run(job: &Function, at: &str) -> Value {
 }
 
 /// As somebody at a terminal does.
-fn db(town: &Town, arguments: &[&str]) -> Output {
+fn db(env: &TestEnv, arguments: &[&str]) -> Output {
     Command::new(root().join("target/debug/db"))
         .args(arguments)
-        .envs([("MONGODB_URI", town.stack.mongodb_uri.as_str()), ("DB_NAME", town.database.name())])
+        .envs([("MONGODB_URI", env.stack.mongodb_uri.as_str()), ("DB_NAME", env.database.name())])
         .output()
         .unwrap()
 }
 
-fn fill(town: &Town, from: &str, days: u32, records: u32) {
+fn fill(env: &TestEnv, from: &str, days: u32, records: u32) {
     let started = Instant::now();
     let (days, number) = (days.to_string(), records.to_string());
-    let output = db(town, &["fill", "--from", from, "--days", &days, "--records", &number]);
+    let output = db(env, &["fill", "--from", from, "--days", &days, "--records", &number]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     println!("{records} records filled in {:?}", started.elapsed());
 }
@@ -54,8 +54,8 @@ fn fill(town: &Town, from: &str, days: u32, records: u32) {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_thousand_records_cost_one_write() {
-    let (town, wiretap) = tapped().await;
-    let consumer = town.function("write-events").await;
+    let (env, wiretap) = tapped().await;
+    let consumer = env.function("write-events").await;
     let record = |n: usize| {
         json!({"kind": "ai_usage", "id": format!("u/{n}"), "userId": "u", "provider": "p", "model": "m", "promptTokens": 1,
             "completionTokens": 2, "costMicros": 3, "priced": true, "latencyMs": 4, "success": true,
@@ -84,16 +84,16 @@ pub(crate) fn fits(name: &str, function: &Function) {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_daily_report_over_300_000_records_costs_four_operations() {
-    let (town, wiretap) = tapped().await;
+    let (env, wiretap) = tapped().await;
     // All of them on the days that are still open: as much as a run ever reads.
-    fill(&town, "2028-02-22", 8, 300_000);
-    let daily = town.function("daily-usage-report").await;
+    fill(&env, "2028-02-22", 8, 300_000);
+    let daily = env.function("daily-usage-report").await;
     let started = Instant::now();
     let summary = run(&daily, "2028-03-01T01:00:00Z").await;
     let (took, operations) = (started.elapsed(), wiretap.take());
     println!("the daily report over 300,000 records: {took:?}, {operations:?}");
     assert!(operations.values().sum::<u64>() <= 5, "{operations:?}");
-    let reports = town.database.collection::<Document>("usage_reports").find(doc! {}).await.unwrap();
+    let reports = env.database.collection::<Document>("usage_reports").find(doc! {}).await.unwrap();
     let reports: Vec<Document> = reports.try_collect().await.unwrap();
     let requests = |kind: &str| {
         let of_kind = reports.iter().filter(|report| report.get_str("kind").unwrap() == kind);
@@ -113,7 +113,7 @@ async fn the_daily_report_over_300_000_records_costs_four_operations() {
         ("monitor-connections", "2028-03-01T02:00:00Z"),
         ("sweep", "2028-03-01T02:00:00Z"),
     ] {
-        let job = town.function_with(name, &[("REDIS_URL", "")]).await;
+        let job = env.function_with(name, &[("REDIS_URL", "")]).await;
         wiretap.take();
         let started = Instant::now();
         run(&job, at).await;
@@ -125,17 +125,17 @@ async fn the_daily_report_over_300_000_records_costs_four_operations() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_filled_month_has_its_whole_report() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let output =
-        db(&town, &["fill", "--from", "2028-02-01", "--days", "29", "--users", "50", "--records", "5000", "--reports"]);
+        db(&env, &["fill", "--from", "2028-02-01", "--days", "29", "--users", "50", "--records", "5000", "--reports"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let reports = town.database.collection::<Document>("usage_reports");
+    let reports = env.database.collection::<Document>("usage_reports");
     assert_eq!(reports.count_documents(doc! {"kind": "daily"}).await.unwrap(), 29);
     let month = reports.find_one(doc! {"_id": "monthly/2028-02"}).await.unwrap().unwrap();
     assert_eq!(month.get_document("totals").unwrap().get_i64("requests").unwrap(), 5000);
     let number = |field: &str| month.get_array(field).unwrap().len();
     assert_eq!([number("days"), number("models"), number("topUsers"), number("topPrompts")], [29, 6, 10, 20]);
-    assert_eq!(town.users().count_documents(doc! {}).await.unwrap(), 50);
+    assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 50);
 }
 
 /// A job that stops after each of so many commands, and then runs as if nothing had been.
@@ -150,25 +150,25 @@ async fn stop_after(wiretap: &Wiretap, job: &Function, commands: i64, at: &str) 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_report_that_stops_half_way_is_made_good_by_its_next_run() {
-    let whole = Town::new().await;
+    let whole = TestEnv::new().await;
     fill(&whole, "2028-02-25", 5, 2_000);
     run(&whole.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
     run(&whole.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
     let expected = state(&whole.database, &["usage_daily", "usage_reports"]).await;
     for commands in 1..6 {
-        let (town, wiretap) = tapped().await;
-        fill(&town, "2028-02-25", 5, 2_000);
+        let (env, wiretap) = tapped().await;
+        fill(&env, "2028-02-25", 5, 2_000);
         for (job, at, its_commands) in
             [("daily-usage-report", "2028-03-01T01:00:00Z", 4), ("monthly-analytics", "2028-03-01T02:00:00Z", 6)]
         {
-            let job = town.function(job).await;
+            let job = env.function(job).await;
             if commands < its_commands {
                 stop_after(&wiretap, &job, commands, at).await;
             } else {
                 run(&job, at).await;
             }
         }
-        let state = state(&town.database, &["usage_daily", "usage_reports"]).await;
+        let state = state(&env.database, &["usage_daily", "usage_reports"]).await;
         assert_eq!(state, expected, "after {commands} commands");
     }
 }
@@ -177,24 +177,24 @@ async fn a_report_that_stops_half_way_is_made_good_by_its_next_run() {
 #[parallel(stack)]
 async fn a_roll_up_that_stops_half_way_is_made_good_by_its_next_run() {
     let at = |hour: u32| bson::DateTime::parse_rfc3339_str(format!("2028-02-29T{hour:02}:00:00Z")).unwrap();
-    let set_up = async |town: &Town| {
+    let set_up = async |env: &TestEnv| {
         let events = (0..200_u32).map(|n| {
             let event = ["view", "copy", "execute"][n as usize % 3];
             doc! {"_id": n, "promptId": format!("p{}", n % 7), "event": event, "occurredAt": at(n % 24)}
         });
-        town.database.collection("analytics_events").insert_many(events).await.unwrap();
+        env.database.collection("analytics_events").insert_many(events).await.unwrap();
         let prompts = (0..7).map(|n| doc! {"_id": format!("p{n}"), "slug": format!("p{n}"), "views": 0});
-        town.database.collection("prompts").insert_many(prompts).await.unwrap();
+        env.database.collection("prompts").insert_many(prompts).await.unwrap();
     };
-    let whole = Town::new().await;
+    let whole = TestEnv::new().await;
     set_up(&whole).await;
     run(&whole.function("roll-up-analytics").await, "2028-03-01T00:10:00Z").await;
     let expected = state(&whole.database, &["prompt_daily", "prompts"]).await;
     for commands in 0..2 {
-        let (town, wiretap) = tapped().await;
-        set_up(&town).await;
-        stop_after(&wiretap, &town.function("roll-up-analytics").await, commands, "2028-03-01T00:10:00Z").await;
-        let state = state(&town.database, &["prompt_daily", "prompts"]).await;
+        let (env, wiretap) = tapped().await;
+        set_up(&env).await;
+        stop_after(&wiretap, &env.function("roll-up-analytics").await, commands, "2028-03-01T00:10:00Z").await;
+        let state = state(&env.database, &["prompt_daily", "prompts"]).await;
         assert_eq!(state, expected, "after {commands} commands");
     }
 }
@@ -203,10 +203,10 @@ async fn a_roll_up_that_stops_half_way_is_made_good_by_its_next_run() {
 #[parallel(stack)]
 async fn alerts_whose_check_stops_half_way_are_told_by_its_next_run() {
     for commands in 0..7 {
-        let (town, wiretap) = tapped().await;
-        let queue = OwnQueue::new(&town.stack).await;
-        alerts(&town, 4, 1).await;
-        let check = town.function_with("check-usage-alerts", &[("NOTIFICATIONS_QUEUE_URL", &queue.url)]).await;
+        let (env, wiretap) = tapped().await;
+        let queue = OwnQueue::new(&env.stack).await;
+        alerts(&env, 4, 1).await;
+        let check = env.function_with("check-usage-alerts", &[("NOTIFICATIONS_QUEUE_URL", &queue.url)]).await;
         stop_after(&wiretap, &check, commands, "2028-02-29T10:00:00Z").await;
         assert_eq!(run(&check, "2028-02-29T11:00:00Z").await["told"], 0, "after {commands} commands");
         // What was sent and could not be noted comes again under its id, and whoever sends mails knows it.
@@ -214,7 +214,7 @@ async fn alerts_whose_check_stops_half_way_are_told_by_its_next_run() {
         let ids: BTreeSet<&str> = messages.iter().map(|message| message["id"].as_str().unwrap()).collect();
         queue.delete().await;
         assert_eq!(ids.len(), 40, "after {commands} commands: {ids:?}");
-        let firings = town.database.collection::<Document>("usage_alert_firings");
+        let firings = env.database.collection::<Document>("usage_alert_firings");
         assert_eq!(firings.count_documents(doc! {"told": true}).await.unwrap(), 4 * 40, "after {commands} commands");
     }
 }
@@ -229,21 +229,21 @@ async fn state(database: &Database, collections: &[&str]) -> Vec<Document> {
 }
 
 /// Ten alerts of each of so many accounts, which have made one request.
-async fn alerts(town: &Town, accounts: u32, threshold: i64) {
+async fn alerts(env: &TestEnv, accounts: u32, threshold: i64) {
     let users = (0..accounts).map(|n| {
         doc! {
-            "_id": format!("u{n:04}"), "email": format!("u{n:04}@{}.example.com", town.database.name()), "role": "user",
+            "_id": format!("u{n:04}"), "email": format!("u{n:04}@{}.example.com", env.database.name()), "role": "user",
             "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::to_bson(clock::now()),
         }
     });
-    town.users().insert_many(users).await.unwrap();
+    env.users().insert_many(users).await.unwrap();
     let alerts = (0..accounts * 10).map(|n| {
         doc! {
             "_id": format!("a{n:05}"), "userId": format!("u{:04}", n / 10), "metric": "requests", "period": "monthly",
             "threshold": threshold, "active": true, "createdAt": clock::to_bson(clock::now()),
         }
     });
-    town.database.collection("usage_alerts").insert_many(alerts).await.unwrap();
+    env.database.collection("usage_alerts").insert_many(alerts).await.unwrap();
     let at = bson::DateTime::parse_rfc3339_str("2028-02-29T09:00:00Z").unwrap();
     let records = (0..accounts).map(|n| {
         doc! {
@@ -251,19 +251,19 @@ async fn alerts(town: &Town, accounts: u32, threshold: i64) {
             "completionTokens": 1, "costMicros": 1_i64, "success": true, "occurredAt": at,
         }
     });
-    town.database.collection("ai_usage").insert_many(records).await.unwrap();
+    env.database.collection("ai_usage").insert_many(records).await.unwrap();
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn ten_thousand_alerts_cost_a_handful_of_operations() {
-    let (town, wiretap) = tapped().await;
-    let queue = OwnQueue::new(&town.stack).await;
-    alerts(&town, 1_000, 2).await;
+    let (env, wiretap) = tapped().await;
+    let queue = OwnQueue::new(&env.stack).await;
+    alerts(&env, 1_000, 2).await;
     // All are at 50 %, of which a tenth of the owners wants to hear.
     let fifty = doc! {"$set": {"notificationPreferences": {"thresholds": {"fifty": true}}}};
-    town.users().update_many(doc! {"_id": {"$lt": "u0100"}}, fifty).await.unwrap();
-    let check = town.function_with("check-usage-alerts", &[("NOTIFICATIONS_QUEUE_URL", &queue.url)]).await;
+    env.users().update_many(doc! {"_id": {"$lt": "u0100"}}, fifty).await.unwrap();
+    let check = env.function_with("check-usage-alerts", &[("NOTIFICATIONS_QUEUE_URL", &queue.url)]).await;
     let started = Instant::now();
     let checked = run(&check, "2028-02-29T10:00:00Z").await;
     let (took, operations) = (started.elapsed(), wiretap.take());

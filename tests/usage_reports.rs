@@ -8,14 +8,14 @@ use serial_test::parallel;
 use shared::{accounts::Role, clock};
 use tests::{
     own_queue::OwnQueue,
-    people::Town,
+    test_env::TestEnv,
     usage_records::{MODELS, Sum, add, add_priced, all, consume, cost, hand_over, record, run},
 };
 
 /// The kept report, as super admins are shown it.
-async fn report(town: &Town, period: &str) -> Value {
-    let root = town.person(Role::SuperAdmin, None).await;
-    let reports = town.function("usage-reports").await;
+async fn report(env: &TestEnv, period: &str) -> Value {
+    let root = env.person(Role::SuperAdmin, None).await;
+    let reports = env.function("usage-reports").await;
     let shown = reports.get_as(&root.token, &format!("/api/admin/usage-reports/{period}")).await;
     assert_eq!(shown.status, 200, "{period}: {}", shown.text);
     shown.body
@@ -24,11 +24,11 @@ async fn report(town: &Town, period: &str) -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let (consumer, daily, monthly) = (
-        town.function("write-events").await,
-        town.function("daily-usage-report").await,
-        town.function("monthly-analytics").await,
+        env.function("write-events").await,
+        env.function("daily-usage-report").await,
+        env.function("monthly-analytics").await,
     );
     // A week's end, a leap day, a month's end, and the first and last instants of each.
     let instants = [
@@ -85,14 +85,14 @@ async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
     assert_eq!(by_model, months["2028-02"].cost);
 
     // Once more, everything: nothing changes.
-    let before = (all(&town.database, "usage_daily").await, all(&town.database, "usage_reports").await);
+    let before = (all(&env.database, "usage_daily").await, all(&env.database, "usage_reports").await);
     run(&daily, "2028-03-02T01:00:00Z").await;
     run(&monthly, "2028-03-01T02:00:00Z").await;
-    assert_eq!(before, (all(&town.database, "usage_daily").await, all(&town.database, "usage_reports").await));
+    assert_eq!(before, (all(&env.database, "usage_daily").await, all(&env.database, "usage_reports").await));
 
     // And the page says the same.
-    assert_eq!(Sum::of(&report(&town, "monthly/2028-02").await["totals"]), months["2028-02"]);
-    let (root, reports) = (town.person(Role::SuperAdmin, None).await, town.function("usage-reports").await);
+    assert_eq!(Sum::of(&report(&env, "monthly/2028-02").await["totals"]), months["2028-02"]);
+    let (root, reports) = (env.person(Role::SuperAdmin, None).await, env.function("usage-reports").await);
     let authorization = format!("Bearer {}", root.token);
     let headers = [("authorization", authorization.as_str()), ("accept", "text/html,*/*;q=0.8")];
     let page = reports.send("GET", "/api/admin/usage-reports/monthly/2028-02", &headers, None).await;
@@ -106,13 +106,13 @@ async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_report_over_all_organisations_is_for_super_admins_alone() {
-    let town = Town::new().await;
-    run(&town.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
-    run(&town.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
-    let reports = town.function("usage-reports").await;
+    let env = TestEnv::new().await;
+    run(&env.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
+    run(&env.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
+    let reports = env.function("usage-reports").await;
     for path in ["/api/admin/usage-reports/daily/2028-02-29", "/api/admin/usage-reports/monthly/2028-02"] {
         for (role, status) in [(Role::SuperAdmin, 200), (Role::OrgAdmin, 403), (Role::Enterprise, 403)] {
-            let person = town.person(role, Some("org")).await;
+            let person = env.person(role, Some("org")).await;
             assert_eq!(reports.get_as(&person.token, path).await.status, status, "{role:?} {path}");
         }
     }
@@ -121,10 +121,10 @@ async fn a_report_over_all_organisations_is_for_super_admins_alone() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_record_that_comes_after_its_months_end_is_in_the_months_report() {
-    let town = Town::new().await;
-    let (consumer, monthly) = (town.function("write-events").await, town.function("monthly-analytics").await);
+    let env = TestEnv::new().await;
+    let (consumer, monthly) = (env.function("write-events").await, env.function("monthly-analytics").await);
     let last_day = |number: usize| record("ada", number, "2028-02-29T23:59:59.999Z");
-    let requests = async || report(&town, "monthly/2028-02").await["totals"]["requests"].as_u64().unwrap();
+    let requests = async || report(&env, "monthly/2028-02").await["totals"]["requests"].as_u64().unwrap();
     // The night's daily run failed: the monthly one computes the last days itself.
     consume(&consumer, &[last_day(1)]).await;
     run(&monthly, "2028-03-01T02:00:00Z").await;
@@ -138,8 +138,8 @@ async fn a_record_that_comes_after_its_months_end_is_in_the_months_report() {
 #[tokio::test]
 #[parallel(stack)]
 async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others_up() {
-    let town = Town::new().await;
-    let consumer = town.function("write-events").await;
+    let env = TestEnv::new().await;
+    let consumer = env.function("write-events").await;
     let records: Vec<Value> = (0..60)
         .map(|n| {
             let mut record = record("ada", 4 * n, "2028-02-29T12:00:00Z");
@@ -152,8 +152,8 @@ async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others
     for record in &records {
         add(&mut sums, "all", record);
     }
-    let daily = run(&town.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
-    let monthly = run(&town.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
+    let daily = run(&env.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
+    let monthly = run(&env.function("monthly-analytics").await, "2028-03-01T02:00:00Z").await;
     for report in [&daily["report"], &monthly] {
         let models = report["models"].as_array().unwrap();
         let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
@@ -168,7 +168,7 @@ async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others
         });
         assert_eq!((whole, Sum::of(&report["totals"])), (sums["all"], sums["all"]));
     }
-    let day = all(&town.database, "usage_daily").await.remove(0);
+    let day = all(&env.database, "usage_daily").await.remove(0);
     assert_eq!(day.get_array("byModel").unwrap().len(), 50, "a document has an end");
 }
 
@@ -176,9 +176,9 @@ async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others
 #[tokio::test]
 #[parallel(stack)]
 async fn what_clients_report_is_in_the_report_of_its_day_and_month() {
-    let town = Town::new().await;
-    let (queue, ada) = (OwnQueue::new(&town.stack).await, town.person_on("enterprise").await);
-    let usage = town.function_with("ai-usage", &[("EVENTS_QUEUE_URL", &queue.url)]).await;
+    let env = TestEnv::new().await;
+    let (queue, ada) = (OwnQueue::new(&env.stack).await, env.person_on("enterprise").await);
+    let usage = env.function_with("ai-usage", &[("EVENTS_QUEUE_URL", &queue.url)]).await;
     // Both sides of each midnight of the week that records may be late.
     let today = clock::start_of_day(clock::now(), 0);
     let hours = |hours: i64| SignedDuration::from_hours(hours);
@@ -205,13 +205,13 @@ async fn what_clients_report_is_in_the_report_of_its_day_and_month() {
     }
     let left = usage.get_as(&ada.token, "/api/ai/usage/limits").await;
     assert_eq!(left.body["requestsToday"]["used"], records.len(), "{}", left.text);
-    hand_over(&town.function("write-events").await, &queue.take().await.into()).await;
+    hand_over(&env.function("write-events").await, &queue.take().await.into()).await;
     queue.delete().await;
 
-    let (daily, monthly) = (town.function("daily-usage-report").await, town.function("monthly-analytics").await);
+    let (daily, monthly) = (env.function("daily-usage-report").await, env.function("monthly-analytics").await);
     run(&daily, &(today + hours(25)).to_string()).await;
     for (day, sum) in &days {
-        let report = report(&town, &format!("daily/{day}")).await;
+        let report = report(&env, &format!("daily/{day}")).await;
         assert_eq!((Sum::of(&report["totals"]), &report["topUsers"][0]["name"]), (*sum, &json!(ada.id)), "{day}");
     }
     for (month, sum) in &months {

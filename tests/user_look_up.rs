@@ -8,26 +8,26 @@ use serial_test::parallel;
 use shared::accounts::Role;
 use tests::{
     host::{Function, keep_secret},
-    people::{PASSWORD, Person, Town, token},
     proxy::Proxy,
     stack::stack,
+    test_env::{PASSWORD, Person, TestEnv, token},
     wiretap::Wiretap,
 };
 
 const SESSION: &str = "/api/auth/session";
 
-/// A town whose functions ask the cache server first, or have none.
-async fn town(cached: bool) -> Town {
-    if cached { Town::new().await } else { Town::with("", &stack().mongodb_uri).await }
+/// A env whose functions ask the cache server first, or have none.
+async fn env(cached: bool) -> TestEnv {
+    if cached { TestEnv::new().await } else { TestEnv::with("", &stack().mongodb_uri).await }
 }
 
-/// A town whose functions' commands to MongoDB are counted.
-async fn tapped(cached: bool) -> (Town, Wiretap) {
+/// A env whose functions' commands to MongoDB are counted.
+async fn tapped(cached: bool) -> (TestEnv, Wiretap) {
     let stack = stack();
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
     let redis = stack.redis_url.clone().filter(|_| cached).unwrap_or_default();
-    (Town::with(&redis, &uri).await, wiretap)
+    (TestEnv::with(&redis, &uri).await, wiretap)
 }
 
 /// Reads since the last call.
@@ -40,15 +40,15 @@ fn reads(wiretap: &Wiretap) -> u64 {
 async fn without_mongodb_nobody_is_let_in_and_those_known_are_served() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-    let town = Town::with("", &uri).await;
-    let (known, stranger) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
-    let session = town.function("auth-session").await;
+    let env = TestEnv::with("", &uri).await;
+    let (known, stranger) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    let session = env.function("auth-session").await;
     assert_eq!(session.get_as(&known.token, "/api/auth/session").await.status, 200);
     proxy.cut();
     assert_eq!(session.get_as(&known.token, "/api/auth/session").await.status, 200, "looked up before");
     let refused = session.get_as(&stranger.token, "/api/auth/session").await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{}", refused.text);
-    let login = town.function("auth-login").await;
+    let login = env.function("auth-login").await;
     let body = json!({"email": known.email, "password": PASSWORD});
     assert_eq!(login.post("/api/auth/login", &body).await.status, 503);
     proxy.restore();
@@ -58,24 +58,24 @@ async fn without_mongodb_nobody_is_let_in_and_those_known_are_served() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_changed_role_or_status_is_in_force_at_once_with_the_cache() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let member = town.person(Role::User, None).await;
-    let (admin, audit) = (town.function("users-admin").await, town.function("audit-logs").await);
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let member = env.person(Role::User, None).await;
+    let (admin, audit) = (env.function("users-admin").await, env.function("audit-logs").await);
     assert_eq!(audit.get_as(&member.token, "/api/admin/audit").await.status, 403);
     let path = format!("/api/admin/users/{}", member.id);
     let change = async |body: Value| admin.patch_as(&root.token, &path, "", &body).await;
     let promoted = change(json!({"role": "super_admin"})).await;
     assert_eq!((promoted.status, &promoted.body["role"]), (200, &json!("super_admin")), "{}", promoted.text);
     // Another environment, which asks the cache and the store.
-    let elsewhere = town.function("audit-logs").await;
+    let elsewhere = env.function("audit-logs").await;
     let seen = elsewhere.get_as(&member.token, "/api/admin/audit?action=admin.user.role_changed").await;
     assert_eq!((seen.status, seen.body["entries"].as_array().map(Vec::len)), (200, Some(1)), "{}", seen.text);
     assert_eq!(seen.body["entries"][0]["details"]["roleAfter"], "super_admin");
     assert_eq!(change(json!({"status": "suspended"})).await.status, 200);
-    assert_eq!(town.function("audit-logs").await.get_as(&member.token, "/api/admin/audit").await.status, 401);
+    assert_eq!(env.function("audit-logs").await.get_as(&member.token, "/api/admin/audit").await.status, 401);
     let again = token(&member.id, Role::SuperAdmin, 1);
-    assert_eq!(town.function("audit-logs").await.get_as(&again, "/api/admin/audit").await.status, 403, "suspended");
+    assert_eq!(env.function("audit-logs").await.get_as(&again, "/api/admin/audit").await.status, 403, "suspended");
 }
 
 /// When an environment that knew somebody begins to answer otherwise, and how. It is asked every half second: more
@@ -94,11 +94,11 @@ async fn otherwise(warm: &Function, person: &Person, path: &str, before: u64) ->
 
 /// One who gets another role and one who is suspended, at environments that served both before.
 async fn changes_come_into_force(cached: bool) {
-    let town = town(cached).await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let (promoted, suspended) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
+    let env = env(cached).await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let (promoted, suspended) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
     let (audit, session, admin) =
-        (town.function("audit-logs").await, town.function("auth-session").await, town.function("users-admin").await);
+        (env.function("audit-logs").await, env.function("auth-session").await, env.function("users-admin").await);
     assert_eq!(audit.get_as(&promoted.token, "/api/admin/audit").await.status, 403);
     assert_eq!(session.get_as(&suspended.token, SESSION).await.status, 200);
     for (person, change) in [(&promoted, json!({"role": "super_admin"})), (&suspended, json!({"status": "suspended"}))]
@@ -126,17 +126,17 @@ async fn a_changed_role_or_status_is_in_force_within_half_a_minute_where_the_acc
 #[parallel(stack)]
 async fn a_token_of_after_a_new_password_counts_at_once_where_the_account_was_known() {
     for cached in [true, false] {
-        let town = town(cached).await;
-        let mut ada = town.newcomer().await;
-        let before = town.sign_in(&ada).await;
-        let (before, warm) = (before["accessToken"].as_str().unwrap(), town.function("auth-session").await);
+        let env = env(cached).await;
+        let mut ada = env.newcomer().await;
+        let before = env.sign_in(&ada).await;
+        let (before, warm) = (before["accessToken"].as_str().unwrap(), env.function("auth-session").await);
         assert_eq!(warm.get_as(before, SESSION).await.status, 200);
         keep_secret("Another123");
         let change = json!({"currentPassword": PASSWORD, "newPassword": "Another123"});
-        let changed = town.function("auth-password").await.post_as(before, "/api/auth/change-password", &change).await;
+        let changed = env.function("auth-password").await.post_as(before, "/api/auth/change-password", &change).await;
         assert_eq!(changed.status, 204, "{}", changed.text);
         ada["password"] = "Another123".into();
-        let after = town.sign_in(&ada).await;
+        let after = env.sign_in(&ada).await;
         let after = warm.get_as(after["accessToken"].as_str().unwrap(), SESSION).await;
         assert_eq!(after.status, 200, "cache server {cached}: {}", after.text);
         assert_eq!(warm.get_as(before, SESSION).await.status, 401, "cache server {cached}: and no older one");
@@ -148,12 +148,12 @@ async fn a_token_of_after_a_new_password_counts_at_once_where_the_account_was_kn
 async fn the_look_up_spares_the_database_nearly_every_read_of_a_user() {
     let mut figures = Vec::new();
     for cached in [true, false] {
-        let (town, wiretap) = tapped(cached).await;
+        let (env, wiretap) = tapped(cached).await;
         let mut people = Vec::new();
         for _ in 0..50 {
-            people.push(town.person(Role::User, None).await);
+            people.push(env.person(Role::User, None).await);
         }
-        let environments = join_all((0..5).map(|_| town.function("auth-session"))).await;
+        let environments = join_all((0..5).map(|_| env.function("auth-session"))).await;
         for round in 0..20 {
             for (index, person) in people.iter().enumerate() {
                 let session = &environments[(round + index) % environments.len()];
@@ -178,16 +178,16 @@ async fn twenty_at_once_of_one_account_that_no_cache_knows_cost_a_read_or_two() 
     if stack().redis_url.is_none() {
         return;
     }
-    let (town, wiretap) = tapped(true).await;
+    let (env, wiretap) = tapped(true).await;
     // An environment serves one request at a time: twenty at once are twenty environments.
-    let environments = join_all((0..20).map(|_| town.function("auth-session"))).await;
+    let environments = join_all((0..20).map(|_| env.function("auth-session"))).await;
     for session in &environments {
         // Each has read once, and is connected: connecting is not what is measured.
-        let other = town.person(Role::User, None).await;
+        let other = env.person(Role::User, None).await;
         assert_eq!(session.get_as(&other.token, SESSION).await.status, 200);
     }
     assert_eq!(reads(&wiretap), 20);
-    let unknown = town.person(Role::User, None).await;
+    let unknown = env.person(Role::User, None).await;
     let answers = join_all(environments.iter().map(|session| session.get_as(&unknown.token, SESSION))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     let reads = reads(&wiretap);

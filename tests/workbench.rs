@@ -12,8 +12,8 @@ use tests::{
     eventually,
     host::{Function, Outcome},
     http_event::Answer,
-    people::{Person, Town},
     proxy::Proxy,
+    test_env::{Person, TestEnv},
 };
 
 use crate::bad_input::odd_ids;
@@ -53,9 +53,9 @@ async fn sweep(job: &Function, at: Timestamp) -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn twenty_starts_of_one_run_make_one_run() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let functions = join_all((0..5).map(async |_| town.function("workbench-runs").await)).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let functions = join_all((0..5).map(async |_| env.function("workbench-runs").await)).await;
     let answers =
         join_all((0..20).map(async |n: usize| functions[n % 5].post_as(&ada.token, URL, &run("the-one-run")).await))
             .await;
@@ -66,7 +66,7 @@ async fn twenty_starts_of_one_run_make_one_run() {
         assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
         assert_eq!(answer.body, answers[0].body, "the same run");
     }
-    let runs = town.database.collection::<Document>("workbench_runs");
+    let runs = env.database.collection::<Document>("workbench_runs");
     assert_eq!(runs.count_documents(doc! {}).await.unwrap(), 1);
 
     let other_prompt = with(run("the-one-run"), "promptHash", json!("f".repeat(64)));
@@ -81,10 +81,10 @@ async fn twenty_starts_of_one_run_make_one_run() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::User, None).await, town.person(Role::SuperAdmin, None).await);
-    let start = town.function("workbench-runs").await;
-    let functions = join_all((0..4).map(async |_| town.function("workbench-run").await)).await;
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
+    let start = env.function("workbench-runs").await;
+    let functions = join_all((0..4).map(async |_| env.function("workbench-run").await)).await;
     let (one, id) = (&functions[0], uuid::Uuid::now_v7().to_string());
     let path = format!("{URL}/{id}");
     let started = start.post_as(&ada.token, URL, &run(&id)).await;
@@ -119,7 +119,7 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     assert_eq!((refused.status, &refused.body["code"]), (409, &json!("run_finished")));
     let replay = start.post_as(&ada.token, URL, &run(&id)).await;
     assert_eq!((replay.status, &replay.body), (200, finished), "a replay is given what came out");
-    let swept = sweep(&town.function("sweep").await, Timestamp::now() + SignedDuration::from_hours(48)).await;
+    let swept = sweep(&env.function("sweep").await, Timestamp::now() + SignedDuration::from_hours(48)).await;
     assert_eq!(swept["runsEnded"], 1, "eve's alone");
     assert_eq!(&one.get_as(&ada.token, &path).await.body, finished);
 
@@ -129,7 +129,7 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     assert_eq!(start.get_as(&ada.token, &format!("{URL}?status=pending")).await.body["runs"], json!([]));
 
     // The record of use goes the way of all others, once.
-    let usage = town.stack.database().await.collection::<Document>("ai_usage");
+    let usage = env.stack.database().await.collection::<Document>("ai_usage");
     let record =
         eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;
     assert_eq!(record.get_str("endpoint").ok(), Some("workbench/prompt-tester"));
@@ -143,9 +143,9 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
 #[tokio::test]
 #[parallel(stack)]
 async fn what_was_started_is_given_back_whatever_is_asked_besides() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let start = town.function("workbench-runs").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let start = env.function("workbench-runs").await;
     let started = start.post_as(&ada.token, URL, &run("the-same-run")).await;
     assert_eq!(started.status, 201, "{}", started.text);
     let dearer = with(run("the-same-run"), "maxCompletionTokens", json!(1_000_000));
@@ -161,9 +161,9 @@ async fn what_was_started_is_given_back_whatever_is_asked_besides() {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_odd_id_is_no_run() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let one = town.function("workbench-run").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let one = env.function("workbench-run").await;
     for id in odd_ids() {
         let shown = one.get_as(&ada.token, &format!("{URL}/{id}")).await;
         assert_eq!(shown.status, 404, "{id}: {}", shown.text);
@@ -176,9 +176,9 @@ async fn an_odd_id_is_no_run() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_budget_is_checked_before_it_is_spent() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Free, None).await;
-    let start = town.function("workbench-runs").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Free, None).await;
+    let start = env.function("workbench-runs").await;
     let refused = async |field: &str, value: Value| {
         let body = with(run("over-budget"), field, value);
         start.post_as(&ada.token, URL, &body).await
@@ -203,13 +203,13 @@ async fn a_budget_is_checked_before_it_is_spent() {
         let answer = refused(field, value.clone()).await;
         assert_eq!((answer.status, answer.fields()), (422, vec![field]), "{value}: {}", answer.text);
     }
-    let runs = town.database.collection::<Document>("workbench_runs");
+    let runs = env.database.collection::<Document>("workbench_runs");
     assert_eq!(runs.count_documents(doc! {}).await.unwrap(), 0, "a refused run is none");
 
     // A model without a price costs what the tool's contract says, never nothing.
     let unknown = refused("model", json!("unheard-of")).await;
     assert_eq!((unknown.status, &unknown.body["estimateMicros"]), (201, &json!(1500 * 200)), "{}", unknown.text);
-    let complete = town.function("workbench-run").await;
+    let complete = env.function("workbench-run").await;
     let dear = json!({"status": "success", "promptTokens": 4000, "completionTokens": 501, "latencyMs": 1, "output": "paid for"});
     let over = end(&complete, &ada, "over-budget", &dear).await;
     assert_eq!((over.status, &over.body["status"]), (200, &json!("budget_exceeded")), "{}", over.text);
@@ -220,9 +220,9 @@ async fn a_budget_is_checked_before_it_is_spent() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_days_quota_holds_however_many_start_at_once() {
-    let town = Town::new().await;
-    let (ada, eve) = (town.person(Role::Free, None).await, town.person(Role::Free, None).await);
-    let functions = join_all((0..5).map(async |_| town.function("workbench-runs").await)).await;
+    let env = TestEnv::new().await;
+    let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::Free, None).await);
+    let functions = join_all((0..5).map(async |_| env.function("workbench-runs").await)).await;
     let small = |id: &str| with(run(id), "maxCompletionTokens", json!(1));
     let answers = join_all(
         (0..30)
@@ -250,10 +250,10 @@ async fn a_days_quota_holds_however_many_start_at_once() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_days_runs_fill_no_more_than_their_share() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let start = town.function("workbench-runs").await;
-    let runs = town.database.collection::<Document>("workbench_runs");
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let start = env.function("workbench-runs").await;
+    let runs = env.database.collection::<Document>("workbench_runs");
     let fill = async |days_ago: i64| {
         let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
         let full = doc! {
@@ -274,10 +274,10 @@ async fn a_days_runs_fill_no_more_than_their_share() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_pending_run_ends_after_fifteen_minutes() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
     let (start, one, job) =
-        (town.function("workbench-runs").await, town.function("workbench-run").await, town.function("sweep").await);
+        (env.function("workbench-runs").await, env.function("workbench-run").await, env.function("sweep").await);
     let run = start.post_as(&ada.token, URL, &run("left-alone")).await;
     let created: Timestamp = run.body["createdAt"].as_str().unwrap().parse().unwrap();
     let at = |ms: i64| created + SignedDuration::from_mins(15) + SignedDuration::from_millis(ms);
@@ -289,14 +289,14 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
     assert_eq!(ended.body["completedAt"], json!(clock::rfc3339(at(0))));
 
     // Whoever comes late has paid the provider all the same: that is kept, or it is said that it is not.
-    let away = town.function_with("workbench-run", &[NO_QUEUE]).await;
+    let away = env.function_with("workbench-run", &[NO_QUEUE]).await;
     assert_eq!(end(&away, &ada, "left-alone", &ending("late")).await.status, 503);
     for _ in 0..2 {
         let late = end(&one, &ada, "left-alone", &ending("late")).await;
         assert_eq!((late.status, &late.body["code"]), (409, &json!("run_finished")), "{}", late.text);
     }
     assert_eq!(one.get_as(&ada.token, &format!("{URL}/left-alone")).await.body, ended.body, "the run stays as it is");
-    let usage = town.stack.database().await.collection::<Document>("ai_usage");
+    let usage = env.stack.database().await.collection::<Document>("ai_usage");
     let record =
         eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;
     assert_eq!(record.get_bool("success").ok(), Some(true));
@@ -307,19 +307,19 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let start = town.function("workbench-runs").await;
-    let one = town.function_with("workbench-run", &[NO_QUEUE]).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let start = env.function("workbench-runs").await;
+    let one = env.function_with("workbench-run", &[NO_QUEUE]).await;
     assert_eq!(start.post_as(&ada.token, URL, &run("queue-is-away")).await.status, 201);
     let ended = end(&one, &ada, "queue-is-away", &ending("safe")).await;
     assert_eq!((ended.status, &ended.body["status"]), (200, &json!("success")), "{}", ended.text);
-    let away = town.function_with("sweep", &[NO_QUEUE]).await;
+    let away = env.function_with("sweep", &[NO_QUEUE]).await;
     assert!(matches!(away.invoke(json!({})).await, Outcome::Error(_)), "a sweep that cannot send fails");
-    let job = town.function("sweep").await;
+    let job = env.function("sweep").await;
     assert_eq!(sweep(&job, Timestamp::now()).await["usageSent"], 1);
     assert_eq!(sweep(&job, Timestamp::now()).await["usageSent"], 0);
-    let usage = town.stack.database().await.collection::<Document>("ai_usage");
+    let usage = env.stack.database().await.collection::<Document>("ai_usage");
     eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;
 }
 
@@ -327,8 +327,8 @@ async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
 #[tokio::test]
 #[parallel(stack)]
 async fn warm_and_idle_they_hold_no_socket() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, Some("org")).await;
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, Some("org")).await;
     let authorization = format!("Bearer {}", root.token);
     let unknown_link = format!("/api/affiliate/{}", uuid::Uuid::now_v7());
     println!("{:<20}{:>9}{:>6}", "function", "opened", "idle");
@@ -346,9 +346,9 @@ async fn warm_and_idle_they_hold_no_socket() {
         ("health-ready", "/api/health/ready"),
         ("sweep", ""),
     ] {
-        let proxy = Proxy::to(town.stack.mongodb_address()).await;
+        let proxy = Proxy::to(env.stack.mongodb_address()).await;
         let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
-        let function = town.function_with(name, &[("MONGODB_URI", &uri)]).await;
+        let function = env.function_with(name, &[("MONGODB_URI", &uri)]).await;
         assert_eq!(proxy.total(), 0, "{name}: before the first call");
         for _ in 0..3 {
             if name == "sweep" {

@@ -28,21 +28,21 @@ const ATTEMPTS: u32 = 3;
 /// Before what SQS turned down is sent again, as often as it was sent.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A caller waits for SQS at most this long, calls and retries included.
-const SEND_LIMIT: Duration = Duration::from_secs(4);
+const SEND_TIMEOUT: Duration = Duration::from_secs(4);
 /// A call takes at most this long, the SDK's own retry included.
-const CALL_LIMIT: Duration = Duration::from_secs(3);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Records that were not accepted. Those before them may have been: resend all, under the same ids.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue did not accept {rejected} of {total} messages: {reason}")]
-pub struct NotAccepted {
+pub struct SendError {
     rejected: usize,
     total: usize,
     reason: String,
 }
 
-impl From<NotAccepted> for Problem {
-    fn from(error: NotAccepted) -> Self {
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
         Self::unavailable(error)
     }
 }
@@ -67,30 +67,30 @@ impl Queue {
     }
 
     /// Returns when SQS has accepted every record; as many share a message as it holds.
-    pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
+    pub async fn send<T: Serialize>(&self, records: &[T]) -> Result<(), SendError> {
         self.send_messages(pack(&serialise_all(records)?)).await
     }
 
     /// As [`Queue::send`], with each record in a message of its own, so that one that fails comes
     /// again alone.
-    pub async fn send_each<T: Serialize>(&self, records: &[T]) -> Result<(), NotAccepted> {
+    pub async fn send_each<T: Serialize>(&self, records: &[T]) -> Result<(), SendError> {
         self.send_messages(serialise_all(records)?).await
     }
 
     /// Whether SQS answers for this queue. A call without a message is refused, and changes nothing; the permission
     /// to send is all that it takes.
-    pub async fn answers(&self) -> Result<(), NotAccepted> {
+    pub async fn ping(&self) -> Result<(), SendError> {
         let client = self.client.get_or_init(connect).await;
         match client.send_message_batch().queue_url(&self.url).set_entries(Some(Vec::new())).send().await {
             Err(error) if !error.as_service_error().is_some_and(SendMessageBatchError::is_empty_batch_request) => {
                 let reason = aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
-                Err(NotAccepted { rejected: 0, total: 0, reason })
+                Err(SendError { rejected: 0, total: 0, reason })
             }
             _ => Ok(()),
         }
     }
 
-    async fn send_messages(&self, messages: Vec<String>) -> Result<(), NotAccepted> {
+    async fn send_messages(&self, messages: Vec<String>) -> Result<(), SendError> {
         let total = messages.len();
         let client = self.client.get_or_init(connect).await;
         let send = async {
@@ -99,11 +99,11 @@ impl Queue {
             }
             Ok(())
         };
-        let late = |_| Err(NotAccepted { rejected: total, total, reason: "no answer in time".into() });
-        timeout(SEND_LIMIT, send).await.unwrap_or_else(late)
+        let late = |_| Err(SendError { rejected: total, total, reason: "no answer in time".into() });
+        timeout(SEND_TIMEOUT, send).await.unwrap_or_else(late)
     }
 
-    async fn send_call(&self, client: &Client, mut messages: Vec<String>) -> Result<(), NotAccepted> {
+    async fn send_call(&self, client: &Client, mut messages: Vec<String>) -> Result<(), SendError> {
         let total = messages.len();
         let mut reason = String::new();
         for attempt in 0..ATTEMPTS {
@@ -114,7 +114,7 @@ impl Queue {
                 .set_entries(Some(entries(&messages)))
                 .send()
                 .await
-                .map_err(|error| NotAccepted {
+                .map_err(|error| SendError {
                     rejected: messages.len(),
                     total,
                     reason: aws_sdk_sqs::error::DisplayErrorContext(&error).to_string(),
@@ -127,13 +127,13 @@ impl Queue {
             messages =
                 messages.into_iter().enumerate().filter(|(index, _)| failed.contains(index)).map(|(_, m)| m).collect();
         }
-        Err(NotAccepted { rejected: messages.len(), total, reason })
+        Err(SendError { rejected: messages.len(), total, reason })
     }
 }
 
 async fn connect() -> Client {
     let timeouts = TimeoutConfig::builder()
-        .operation_timeout(CALL_LIMIT)
+        .operation_timeout(CALL_TIMEOUT)
         .operation_attempt_timeout(Duration::from_millis(1200))
         .connect_timeout(Duration::from_millis(800))
         .build();
@@ -155,10 +155,10 @@ fn entries(messages: &[String]) -> Vec<SendMessageBatchRequestEntry> {
         .collect()
 }
 
-fn serialise_all<T: Serialize>(records: &[T]) -> Result<Vec<String>, NotAccepted> {
+fn serialise_all<T: Serialize>(records: &[T]) -> Result<Vec<String>, SendError> {
     let total = records.len();
     let texts: serde_json::Result<_> = records.iter().map(serialise).collect();
-    texts.map_err(|error| NotAccepted { rejected: total, total, reason: error.to_string() })
+    texts.map_err(|error| SendError { rejected: total, total, reason: error.to_string() })
 }
 
 /// A record as it goes out. SQS takes no text with U+FFFE or U+FFFF, which would come back refused for ever: they go

@@ -69,14 +69,14 @@ impl Parts {
     pub async fn ask(&self) -> Readiness {
         let ping = async |database: Database| database.run_command(doc! {"ping": 1}).await;
         let mongodb = state("MongoDB", self.mongo.run(LIMIT, ping).await);
-        let cache = match self.cache.answers().await {
+        let cache = match self.cache.ping().await {
             None => State::Unused,
             Some(true) => State::Up,
             Some(false) => State::Away,
         };
         // Boxed: the SDK's futures are large.
-        let queue = state("the events queue", in_time(Box::pin(self.queue.answers())).await);
-        let content = state("the published content", in_time(Box::pin(self.content.answers(Kind::Prompts))).await);
+        let queue = state("the events queue", in_time(Box::pin(self.queue.ping())).await);
+        let content = state("the published content", in_time(Box::pin(self.content.ping(Kind::Prompts))).await);
         let ready = [mongodb, cache, queue, content].iter().all(|state| *state != State::Away);
         Readiness { ready, mongodb, cache, queue, content }
     }

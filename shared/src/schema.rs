@@ -21,7 +21,7 @@ use mongodb::{
 
 use crate::{
     clock,
-    mongo::{Error, Mongo, WORK_LIMIT},
+    mongo::{Error, Mongo, WORK_TIMEOUT},
 };
 
 /// A collection and its indexes.
@@ -241,13 +241,13 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
             None => {
                 let options = CreateCollectionOptions::builder().validator(validator).build();
                 mongo
-                    .run(WORK_LIMIT, async |database| database.create_collection(name).with_options(options).await)
+                    .run(WORK_TIMEOUT, async |database| database.create_collection(name).with_options(options).await)
                     .await?;
             }
             Some(real) => {
                 if let Some(validator) = validator.filter(|validator| real.as_ref() != Some(validator)) {
                     let set = doc! {"collMod": name, "validator": validator};
-                    let set = mongo.run(WORK_LIMIT, async |database| database.run_command(set).await).await;
+                    let set = mongo.run(WORK_TIMEOUT, async |database| database.run_command(set).await).await;
                     set.with_context(|| {
                         format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
                     })?;
@@ -258,7 +258,7 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
         if !collection.indexes.is_empty() {
             let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
             mongo
-                .run(WORK_LIMIT, async |database| {
+                .run(WORK_TIMEOUT, async |database| {
                     database.collection::<Document>(collection.name).create_indexes(models).await
                 })
                 .await?;
@@ -279,7 +279,7 @@ async fn drop_other_expiries(mongo: &Mongo, collection: &Collection) -> Result<(
         if real.get(&name).is_some_and(|expiry| *expiry != Some(in_days(days))) {
             let drop =
                 async |database: Database| database.collection::<Document>(collection.name).drop_index(name).await;
-            mongo.run(WORK_LIMIT, drop).await?;
+            mongo.run(WORK_TIMEOUT, drop).await?;
         }
     }
     Ok(())
@@ -311,13 +311,13 @@ async fn real_indexes(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>
     let list = async |database: Database| {
         database.collection::<Document>(collection).list_indexes().await?.try_collect().await
     };
-    mongo.run(WORK_LIMIT, list).await
+    mongo.run(WORK_TIMEOUT, list).await
 }
 
 /// The collections that there are, each with its validator.
 async fn existing(mongo: &Mongo) -> Result<BTreeMap<String, Option<Document>>, Error> {
     let list = async |database: Database| database.list_collections().await?.try_collect::<Vec<_>>().await;
-    let collections = mongo.run(WORK_LIMIT, list).await?.into_iter();
+    let collections = mongo.run(WORK_TIMEOUT, list).await?.into_iter();
     let validator = |validator: Option<Document>| validator.filter(|rule| !rule.is_empty());
     Ok(collections.map(|collection| (collection.name, validator(collection.options.validator))).collect())
 }

@@ -24,7 +24,7 @@ const ROUNDS: usize = 15;
 
 pub(crate) async fn print(bench: &Bench) {
     let builds = builds();
-    let scene = Scene::of_town(&bench.town, 1, "prompt-7").await;
+    let scene = Scene::of_env(&bench.env, 1, "prompt-7").await;
     println!("\nat {MEMORY_MB} MB, medians of {ROUNDS} starts, milliseconds: start to ready + first request");
     println!("\n| function | {} |", builds.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" | "));
     println!("|---|{}", "---|".repeat(builds.len()));

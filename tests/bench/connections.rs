@@ -26,7 +26,7 @@ const LOAD: Duration = Duration::from_mins(1);
 const M0: f64 = 500.0;
 
 pub(crate) async fn print(bench: &Bench) {
-    let stack = &bench.town.stack;
+    let stack = &bench.env.stack;
     let load = async {
         let callers = Callers::new(stack).await;
         let saturation = saturate(&callers, LOAD).await;
@@ -42,7 +42,7 @@ pub(crate) async fn print(bench: &Bench) {
 
 /// The same callers, in the same volleys for the same time, without caps: so each has an environment, and a client.
 async fn old_way(bench: &Bench) -> Curve {
-    let (uri, database) = (&bench.town.stack.mongodb_uri, &bench.town.database);
+    let (uri, database) = (&bench.env.stack.mongodb_uri, &bench.env.database);
     // What is open already: the harness's, and those of the bundle's idle environments.
     let before = connections(database).await;
     let (mut all, mut loads) = (Vec::new(), Vec::new());

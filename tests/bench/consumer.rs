@@ -16,8 +16,8 @@ const ROUNDS: usize = 5;
 
 pub(crate) async fn print(bench: &Bench) {
     let function = bench.start("write-events", &[]).await;
-    let bare = bench.town.database.collection::<Document>("bare");
-    let events = bench.town.database.collection::<Document>("analytics_events");
+    let bare = bench.env.database.collection::<Document>("bare");
+    let events = bench.env.database.collection::<Document>("analytics_events");
     let indexes: Vec<_> = events.list_indexes().await.unwrap().try_collect().await.unwrap();
     bare.create_indexes(indexes).await.unwrap();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

@@ -36,7 +36,7 @@ struct Point {
 }
 
 pub(crate) async fn print(bench: &Bench) {
-    let people = people(&bench.town, usize::try_from(real_users::MOST).unwrap(), Role::User).await;
+    let people = people(&bench.env, usize::try_from(real_users::MOST).unwrap(), Role::User).await;
     let [shared, own] = [measured(bench, &people, true).await, measured(bench, &people, false).await];
     let simulated = simulated(&shared, &own);
     let real = real_users::print(bench, &kinds(&shared, 0, true), &people).await;

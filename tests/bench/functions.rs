@@ -9,9 +9,9 @@ use shared::{
 };
 use tests::{
     figures::{Effort, Figures, measure},
-    people::Town,
     requests::Scene,
     template::{Function, functions, root},
+    test_env::TestEnv,
 };
 
 use super::{Bench, folder, millis};
@@ -23,8 +23,8 @@ const PEOPLE: usize = 10;
 const MINIMAL: &str = "minimal";
 
 pub(crate) async fn print(bench: &Bench) {
-    seed(&bench.town).await;
-    let scene = Scene::of_town(&bench.town, PEOPLE, "prompt-7").await;
+    seed(&bench.env).await;
+    let scene = Scene::of_env(&bench.env, PEOPLE, "prompt-7").await;
     let least = figures(bench, &scene, MINIMAL, false, ROUTE).await;
     println!("\nin brackets: by that of a function that does nothing");
     let (routes, jobs): (Vec<_>, Vec<_>) = functions().into_iter().partition(|function| !function.routes.is_empty());
@@ -50,8 +50,8 @@ pub(crate) async fn print(bench: &Bench) {
 }
 
 /// Content for the jobs that read it.
-async fn seed(town: &Town) {
-    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+async fn seed(env: &TestEnv) {
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     for kind in Kind::ALL {
         let file = std::fs::read(root().join("public-data").join(kind.file_name())).unwrap();
         Store::new(mongo.clone()).import(kind, &parse(kind, &file).unwrap()).await.unwrap();
@@ -79,7 +79,7 @@ async fn figures(bench: &Bench, scene: &Scene, name: &str, has_database: bool, e
         bench.start(name, &more).await
     };
     let zip = folder(name).join("bootstrap.zip");
-    measure(&bench.town, &zip, effort, start, has_database, |n| scene.work(name, n).event()).await
+    measure(&bench.env, &zip, effort, start, has_database, |n| scene.work(name, n).event()).await
 }
 
 fn line(name: &str, figures: &Figures, least: &Figures, is_route: bool) {

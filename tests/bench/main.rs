@@ -24,7 +24,8 @@ use std::{
 
 use local::deploy::SENDER_EMAIL;
 use tests::{
-    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, people::Town, template::root,
+    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, template::root,
+    test_env::TestEnv,
 };
 
 #[tokio::main]
@@ -57,7 +58,7 @@ async fn main() {
 
 /// Functions of the release build, on a database of their own and content of the audit's size.
 struct Bench {
-    town: Town,
+    env: TestEnv,
     content: tempfile::TempDir,
 }
 
@@ -65,7 +66,7 @@ impl Bench {
     async fn new() -> Self {
         let content = tempfile::tempdir().unwrap();
         std::fs::write(content.path().join("prompts.json"), audit_sized_prompts().to_string()).unwrap();
-        Self { town: Town::new().await, content }
+        Self { env: TestEnv::new().await, content }
     }
 
     /// Starts an environment; what `more` says counts instead of the settings that all have.
@@ -85,7 +86,7 @@ impl Bench {
     }
 
     fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let mut variables = self.town.variables();
+        let mut variables = self.env.variables();
         variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
         variables

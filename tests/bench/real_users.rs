@@ -13,9 +13,9 @@ use futures_util::future::join_all;
 use tests::{
     figures::direct_uri,
     host::Function,
-    people::Person,
-    proxy::{Proxy, Way},
+    proxy::{NetworkFault, Proxy},
     simulation::{Counts, Kind, RETRIES, RETRY_WAIT, THINK, choose, exponential},
+    test_env::Person,
 };
 
 use super::{
@@ -36,8 +36,8 @@ type Free = Vec<Mutex<Vec<Function>>>;
 /// By users, the share of calls refused.
 pub(crate) async fn print(bench: &Bench, kinds: &[Kind], people: &[Person]) -> Vec<(u64, f64)> {
     println!("\n| users, real environments on this machine | calls/s | refused on M0, % |\n|---|---|---|");
-    let proxy = Proxy::to(bench.town.stack.mongodb_address()).await;
-    proxy.set(Way::Late(WAY));
+    let proxy = Proxy::to(bench.env.stack.mongodb_address()).await;
+    proxy.set(NetworkFault::Late(WAY));
     let uri = direct_uri(&proxy);
     let at_atlas = [("MONGODB_URI", uri.as_str())];
     let mut free = Free::new();

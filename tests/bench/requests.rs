@@ -9,8 +9,8 @@ use tests::{
     figures::{direct_uri, percentile},
     host::Function,
     http_event::Answer,
-    people::{PASSWORD, Person, newcomer},
     proxy::Proxy,
+    test_env::{PASSWORD, Person, newcomer},
 };
 
 use super::{Bench, millis, timed};
@@ -46,7 +46,7 @@ pub(crate) async fn print(bench: &Bench) {
 
     let mut people = Vec::new();
     for _ in 0..PEOPLE {
-        people.push(bench.town.person(Role::User, None).await);
+        people.push(bench.env.person(Role::User, None).await);
     }
     let person = |n: usize| -> &Person { &people[n % PEOPLE] };
     row(bench, "auth-session", "`GET /api/auth/session`: who is calling", REQUESTS, async |function, n| {
@@ -76,7 +76,7 @@ async fn row(
     requests: usize,
     send: impl AsyncFn(&Function, usize) -> Answer,
 ) -> Duration {
-    let proxy = Proxy::to(bench.town.stack.mongodb_address()).await;
+    let proxy = Proxy::to(bench.env.stack.mongodb_address()).await;
     let function = bench.start(name, &[("MONGODB_URI", &direct_uri(&proxy))]).await;
     let first = timed(&function, send(&function, 0)).await;
     let before = cpu(&function);

@@ -8,10 +8,10 @@ use tests::{
     figures::direct_uri,
     host::{Function, Outcome},
     http_event::event,
-    people::{PASSWORD, Person},
-    proxy::{Proxy, Way},
+    proxy::{NetworkFault, Proxy},
     simulation::{Kind, THINK},
     template::{self, TIERS},
+    test_env::{PASSWORD, Person},
     wiretap::Wiretap,
 };
 
@@ -111,9 +111,9 @@ pub(crate) async fn measured(bench: &Bench, people: &[Person], shared: bool) -> 
 
 /// One warm environment with MongoDB as far away as Atlas is.
 async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool) -> Measured {
-    let wiretap = Wiretap::to(bench.town.stack.mongodb_address()).await;
+    let wiretap = Wiretap::to(bench.env.stack.mongodb_address()).await;
     let proxy = Proxy::to(format!("127.0.0.1:{}", wiretap.port)).await;
-    proxy.set(Way::Late(WAY));
+    proxy.set(NetworkFault::Late(WAY));
     let uri = direct_uri(&proxy);
     let mut variables = vec![("MONGODB_URI", uri.as_str())];
     if !shared {
@@ -121,7 +121,7 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool
     }
     let environment = bench.start(action.function, &variables).await;
     // Nobody is known, and the environment has what all calls share.
-    bench.town.stack.forget_rates().await;
+    bench.env.stack.forget_rates().await;
     answered(&environment, action, &people[MEASURED]).await;
     let stranger = cost(&environment, &wiretap, action, &people[..MEASURED]).await;
     let known = cost(&environment, &wiretap, action, &people[..MEASURED]).await;

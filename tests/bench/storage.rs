@@ -13,8 +13,8 @@ use shared::{
 };
 use tests::{
     content::audit_sized_prompts,
-    people::{Person, Town},
     requests::people,
+    test_env::{Person, TestEnv},
 };
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ const MADE: usize = 200;
 const AT_ONCE: usize = 25;
 
 /// Something that is kept, and how often it comes on a day of 1,000 people: each looks at 20 prompts, uses a model 5
-/// times by a key of theirs, and does 2 things worth an entry in the audit trail; some do more.
+/// times by a key of theirs, and does 2 things worth an entry in the audit audit log; some do more.
 struct Kept {
     what: &'static str,
     collection: &'static str,
@@ -51,14 +51,14 @@ const KEPT: [Kept; 7] = [
 ];
 
 pub(crate) async fn print() {
-    let town = Town::new().await;
-    let database = &town.database;
+    let env = TestEnv::new().await;
+    let database = &env.database;
     for kind in ["analytics", "ai_usage", "api_key_usage", "audit", "affiliate_click"] {
         write(database, kind).await;
     }
-    let ada = people(&town, 1, Role::SuperAdmin).await.remove(0);
-    make_revisions(&town, &ada).await;
-    make_runs(&town, &ada).await;
+    let ada = people(&env, 1, Role::SuperAdmin).await.remove(0);
+    make_revisions(&env, &ada).await;
+    make_runs(&env, &ada).await;
 
     println!(
         "\na day of 1,000 people, and what is kept of it; measured from {EVENTS} documents of each kind of event, \
@@ -168,14 +168,14 @@ fn record(kind: &str, n: usize) -> Value {
 }
 
 /// A prompt of the audit's size, changed again and again.
-async fn make_revisions(town: &Town, ada: &Person) {
-    let (create, edit) = (town.function("prompt-create").await, town.function("prompt-edit").await);
+async fn make_revisions(env: &TestEnv, ada: &Person) {
+    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
     let content = audit_sized_prompts()["prompts"][0]["content"].clone();
     let prompt = create.post_as(&ada.token, "/api/prompts", &json!({"title": "A prompt", "content": content})).await;
     let path = format!("/api/prompts/{}", prompt.body["id"].as_str().unwrap());
     for n in 1..=MADE {
         if n.is_multiple_of(AT_ONCE) {
-            town.stack.forget_rates().await;
+            env.stack.forget_rates().await;
         }
         let change = json!({"description": format!("What it is for, said anew, for the {n}th time.")});
         let changed = edit.patch_as(&ada.token, &path, &format!("\"{n}\""), &change).await;
@@ -184,8 +184,8 @@ async fn make_revisions(town: &Town, ada: &Person) {
 }
 
 /// Runs with an output, from their start to their end.
-async fn make_runs(town: &Town, ada: &Person) {
-    let (start, end) = (town.function("workbench-runs").await, town.function("workbench-run").await);
+async fn make_runs(env: &TestEnv, ada: &Person) {
+    let (start, end) = (env.function("workbench-runs").await, env.function("workbench-run").await);
     let run = json!({
         "toolId": "prompt-tester", "promptHash": "0".repeat(64), "provider": "openai", "model": "gpt-4o-mini",
         "promptTokens": 1000, "maxCompletionTokens": 500,
@@ -196,7 +196,7 @@ async fn make_runs(town: &Town, ada: &Person) {
     });
     for n in 1..=MADE {
         if n.is_multiple_of(AT_ONCE) {
-            town.stack.forget_rates().await;
+            env.stack.forget_rates().await;
         }
         let started = start.post_as(&ada.token, "/api/workbench/runs", &run).await;
         let path = format!("/api/workbench/runs/{}/complete", started.body["runId"].as_str().unwrap());

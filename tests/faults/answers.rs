@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use shared::accounts::Role;
 use tests::{
     host::Function,
-    people::{Person, account},
     replica_set::{Condition, Fault, ReplicaSet},
+    test_env::{Person, account},
 };
 
 use super::{

@@ -15,8 +15,8 @@ use tests::{
     host::Function,
     http_event::Answer,
     own_queue::OwnQueue,
-    people::Town,
-    proxy::{Proxy, Way},
+    proxy::{NetworkFault, Proxy},
+    test_env::TestEnv,
 };
 
 use super::{
@@ -34,8 +34,8 @@ const HIDDEN: Duration = Duration::from_mins(1);
 const A_MINUTE: Duration = Duration::from_secs(61);
 
 /// A proxy to the emulator of AWS, and the address for functions.
-async fn proxy(town: &Town) -> (Proxy, String) {
-    let address = town.stack.aws_endpoint_url.trim_start_matches("http://").trim_end_matches('/');
+async fn proxy(env: &TestEnv) -> (Proxy, String) {
+    let address = env.stack.aws_endpoint_url.trim_start_matches("http://").trim_end_matches('/');
     let proxy = Proxy::to(address.to_owned()).await;
     let url = format!("http://127.0.0.1:{}", proxy.port);
     (proxy, url)
@@ -65,14 +65,14 @@ fn ids_in(messages: &[Value]) -> BTreeSet<String> {
     records.map(|record| record["id"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn track_through(town: &Town, fault: &Fault) -> String {
-    let (queue, (proxy, url)) = (OwnQueue::new(&town.stack).await, proxy(town).await);
+async fn track_through(env: &TestEnv, fault: &Fault) -> String {
+    let (queue, (proxy, url)) = (OwnQueue::new(&env.stack).await, proxy(env).await);
     let (content, prompt) = (starter_url(), starter_prompt());
-    let mut variables = town.variables();
+    let mut variables = env.variables();
     variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("EVENTS_QUEUE_URL", queue.url.as_str())]);
     variables.push(("CONTENT_URL", content.as_str()));
     let route = Function::start("analytics-track", &variables).await;
-    let consumer = Function::start("write-events", &town.variables()).await;
+    let consumer = Function::start("write-events", &env.variables()).await;
     // Warm, so that its socket is what the fault meets.
     assert_eq!(track(&route, &events(&prompt).1).await.0.status, 202);
     queue.receive(HIDDEN).await;
@@ -92,7 +92,7 @@ async fn track_through(town: &Town, fault: &Fault) -> String {
     messages.extend(queue.receive(HIDDEN).await);
     let sent = messages.len();
     assert!(deliver(&consumer, &json!({"Records": messages})).await.0);
-    let stored = town.database.collection::<Document>("analytics_events");
+    let stored = env.database.collection::<Document>("analytics_events");
     let stored = stored.count_documents(doc! {"_id": {"$in": &ids}}).await.unwrap();
     assert_eq!(stored, EVENTS as u64, "{}: each once", fault.name);
     queue.delete().await;
@@ -102,9 +102,9 @@ async fn track_through(town: &Town, fault: &Fault) -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn on_the_way_to_sqs() {
-    let (town, faults) = (Town::new().await, faults());
+    let (env, faults) = (TestEnv::new().await, faults());
     let lines =
-        faults.iter().map(async |fault| format!("| {} | {} | 0 |", fault.name, track_through(&town, fault).await));
+        faults.iter().map(async |fault| format!("| {} | {} | 0 |", fault.name, track_through(&env, fault).await));
     let lines = join_all(lines).await;
     println!(
         "\n| on the way to SQS | route | s | the next, s | messages of the two | lost |\n|---|---|---|---|---|---|"
@@ -122,10 +122,10 @@ struct Reader {
 }
 
 impl Reader {
-    async fn new(town: &Town) -> Self {
-        let ((proxy, url), clock) = (proxy(town).await, Clock::new());
-        let mut variables = town.variables();
-        variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("CONTENT_URL", town.stack.content_url.as_str())]);
+    async fn new(env: &TestEnv) -> Self {
+        let ((proxy, url), clock) = (proxy(env).await, Clock::new());
+        let mut variables = env.variables();
+        variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("CONTENT_URL", env.stack.content_url.as_str())]);
         variables.extend(clock.variables());
         Self { route: Function::start("patterns", &variables).await, clock, proxy }
     }
@@ -152,12 +152,12 @@ impl Reader {
 }
 
 /// A new environment, and one that has the file from before, and asks for it anew when a minute is over.
-async fn read_through(town: &Town, fault: &Fault) -> String {
-    let (new, warm) = (Reader::new(town).await, Reader::new(town).await);
+async fn read_through(env: &TestEnv, fault: &Fault) -> String {
+    let (new, warm) = (Reader::new(env).await, Reader::new(env).await);
     assert_eq!(warm.read(fault.name).await.0, "json");
     warm.clock.set_ahead(A_MINUTE);
     let (source, took, next) = new.through(fault).await;
-    let passes = matches!(fault.way, Way::Open | Way::Late(_) | Way::Lossy(_));
+    let passes = matches!(fault.way, NetworkFault::Open | NetworkFault::Late(_) | NetworkFault::Lossy(_));
     assert!(source == "json" || (source == "backup" && !passes), "{}: {source}", fault.name);
     let (kept, took_warm, next_warm) = warm.through(fault).await;
     assert_eq!(kept, "json", "{}: the copy goes on being served", fault.name);
@@ -168,8 +168,8 @@ async fn read_through(town: &Town, fault: &Fault) -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn on_the_way_to_s3() {
-    let (town, faults) = (Town::new().await, faults());
-    let lines = join_all(faults.iter().map(|fault| read_through(&town, fault))).await;
+    let (env, faults) = (TestEnv::new().await, faults());
+    let lines = join_all(faults.iter().map(|fault| read_through(&env, fault))).await;
     println!("\n| on the way to S3 | new environment | s | the next, s | warm | s | the next, s |");
     println!("|---|---|---|---|---|---|---|");
     for line in lines {

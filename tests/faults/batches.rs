@@ -12,24 +12,24 @@ use tests::{
     eventually,
     host::Function,
     own_queue::OwnQueue,
-    people::Town,
-    proxy::Way,
+    proxy::NetworkFault,
+    test_env::TestEnv,
 };
 
 use super::{COLLECTIONS, PER_COLLECTION, batch, behind_proxy, check_next, deliver, seconds, stored};
 
-async fn consumer(town: &Town) -> Function {
-    Function::start("write-events", &town.variables()).await
+async fn consumer(env: &TestEnv) -> Function {
+    Function::start("write-events", &env.variables()).await
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
-    let (town, batch) = (Town::new().await, batch());
-    let (killed, proxy) = behind_proxy(&town, "write-events").await;
-    proxy.set(Way::Late(Duration::from_millis(150)));
+    let (env, batch) = (TestEnv::new().await, batch());
+    let (killed, proxy) = behind_proxy(&env, "write-events").await;
+    proxy.set(NetworkFault::Late(Duration::from_millis(150)));
     let kill = async {
-        eventually("the first collection is written", 10, async || (stored(&town.database).await[0] > 0).then_some(()))
+        eventually("the first collection is written", 10, async || (stored(&env.database).await[0] > 0).then_some(()))
             .await;
         killed.kill().await;
     };
@@ -37,13 +37,13 @@ async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
         answer = killed.invoke(batch.clone()) => panic!("it was to be killed before: {answer:?}"),
         () = kill => {}
     }
-    let by_killed = stored(&town.database).await;
+    let by_killed = stored(&env.database).await;
     assert!(by_killed.contains(&0), "killed too late: {by_killed:?}");
     eventually("the killed one's sockets are gone", 2, async || (proxy.open() == 0).then_some(())).await;
 
-    let (again, took) = deliver(&consumer(&town).await, &batch).await;
+    let (again, took) = deliver(&consumer(&env).await, &batch).await;
     assert!(again);
-    assert_eq!(stored(&town.database).await, [PER_COLLECTION; COLLECTIONS.len()]);
+    assert_eq!(stored(&env.database).await, [PER_COLLECTION; COLLECTIONS.len()]);
     println!(
         "| consumer killed in mid-batch, having stored {by_killed:?} | the batch again: stored | {} | 0 |",
         seconds(took)
@@ -53,12 +53,12 @@ async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
 #[tokio::test]
 #[parallel(stack)]
 async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
-    let (town, batch) = (Town::new().await, batch());
-    let (one, other) = join(consumer(&town), consumer(&town)).await;
+    let (env, batch) = (TestEnv::new().await, batch());
+    let (one, other) = join(consumer(&env), consumer(&env)).await;
     let started = Instant::now();
     let ((one, _), (other, _)) = join(deliver(&one, &batch), deliver(&other, &batch)).await;
     assert!(one && other, "what the other stored is no error");
-    assert_eq!(stored(&town.database).await, [PER_COLLECTION; COLLECTIONS.len()]);
+    assert_eq!(stored(&env.database).await, [PER_COLLECTION; COLLECTIONS.len()]);
     println!("| two consumers at once on one batch | stored by either | {} | 0 |", seconds(started.elapsed()));
 }
 
@@ -66,13 +66,13 @@ async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
-    let (town, hidden) = (Town::new().await, Duration::from_secs(2));
-    let queue = OwnQueue::new(&town.stack).await;
+    let (env, hidden) = (TestEnv::new().await, Duration::from_secs(2));
+    let queue = OwnQueue::new(&env.stack).await;
     for message in batch()["Records"].as_array().unwrap().iter().take(COLLECTIONS.len()) {
         let body = message["body"].as_str().unwrap();
         queue.sqs.send_message().queue_url(&queue.url).message_body(body).send().await.unwrap();
     }
-    let consumer = consumer(&town).await;
+    let consumer = consumer(&env).await;
     let mut seen = Vec::new();
     for delivery in ["first", "second"] {
         let messages = eventually("the batch is delivered", 10, async || {
@@ -83,7 +83,7 @@ async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
         ids.sort();
         let (done, took) = deliver(&consumer, &json!({"Records": messages})).await;
         check_next(delivery, done, took);
-        assert_eq!(stored(&town.database).await, [1; COLLECTIONS.len()], "{delivery}");
+        assert_eq!(stored(&env.database).await, [1; COLLECTIONS.len()], "{delivery}");
         seen.push((ids, took));
     }
     assert_eq!(seen[0].0, seen[1].0, "the same messages");
@@ -95,9 +95,9 @@ async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
-    let (town, prompt, content) = (Town::new().await, starter_prompt(), starter_url());
-    let queue = OwnQueue::new(&town.stack).await;
-    let mut variables = town.variables();
+    let (env, prompt, content) = (TestEnv::new().await, starter_prompt(), starter_url());
+    let queue = OwnQueue::new(&env.stack).await;
+    let mut variables = env.variables();
     variables.extend([("EVENTS_QUEUE_URL", queue.url.as_str()), ("CONTENT_URL", content.as_str())]);
     let route = Function::start("analytics-track", &variables).await;
     let (minute, now) = (60_000_i64, DateTime::now().timestamp_millis());
@@ -116,8 +116,8 @@ async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
     }
     let messages = queue.receive(Duration::from_secs(30)).await;
     queue.delete().await;
-    assert!(deliver(&consumer(&town).await, &json!({"Records": messages})).await.0);
-    let events = town.database.collection::<Document>("analytics_events");
+    assert!(deliver(&consumer(&env).await, &json!({"Records": messages})).await.0);
+    let events = env.database.collection::<Document>("analytics_events");
     for minutes in accepted {
         let filter = doc! {"occurredAt": DateTime::from_millis(now + minutes * minute)};
         assert_eq!(events.count_documents(filter).await.unwrap(), 1, "{minutes} min, as the client said");

@@ -7,8 +7,8 @@ use futures_util::future::{join_all, join3};
 use shared::accounts::Role;
 use tests::{
     host::Function,
-    people::{Person, account},
     replica_set::{Condition, ReplicaSet},
+    test_env::{Person, account},
 };
 
 use super::{
@@ -131,7 +131,7 @@ async fn through(case: &Case) -> String {
         follow(&name, limit, async |n| write(&writer, &people[1 + n]).await),
         follow(&name, limit, async |n| read(&reader, &people[1 + n]).await),
         // A bulk insert waits up to 25 s before it fails, and comes again.
-        follow(&name, super::CONSUMER_LIMIT + limit, async |_| {
+        follow(&name, super::CONSUMER_TIMEOUT + limit, async |_| {
             let (done, took) = deliver(&consumer, &met).await;
             (seen_by_queue(done).to_owned(), took)
         }),

@@ -10,8 +10,8 @@ use serial_test::parallel;
 use shared::accounts::Role;
 use tests::{
     host::Function,
-    people::{Person, Town},
     stack::stack,
+    test_env::{Person, TestEnv},
     wiretap::Wiretap,
 };
 
@@ -57,11 +57,11 @@ async fn post(case: &Case, route: &Function, who: &Person) -> (u64, Duration) {
 async fn through(case: Case) -> String {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
-    let town = Town::new().await;
-    let who = town.person(Role::User, None).await;
-    let route = town.function_with(case.function, &[("MONGODB_URI", &uri)]).await;
+    let env = TestEnv::new().await;
+    let who = env.person(Role::User, None).await;
+    let route = env.function_with(case.function, &[("MONGODB_URI", &uri)]).await;
     let stored = async || {
-        let made = town.database.collection::<Document>(case.collection);
+        let made = env.database.collection::<Document>(case.collection);
         made.count_documents(doc! {"userId": &who.id}).await.unwrap()
     };
     wiretap.lose_answers(true);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bson::doc;
 use serial_test::serial;
 use shared::accounts::Role;
-use tests::{eventually, host::Function, people::Town};
+use tests::{eventually, host::Function, test_env::TestEnv};
 use tokio::task::spawn_blocking;
 
 use super::{COLLECTIONS, PER_COLLECTION, batch, check_answer, check_next, deliver, seconds, seen_by_queue, stored};
@@ -13,14 +13,14 @@ use super::{COLLECTIONS, PER_COLLECTION, batch, check_answer, check_next, delive
 #[tokio::test]
 #[serial(stack)]
 async fn mongodb_restarted_is_a_503_and_a_batch_that_comes_again() {
-    let town = Town::new().await;
-    let route = Function::start("auth-session", &town.variables()).await;
-    let consumer = Function::start("write-events", &town.variables()).await;
+    let env = TestEnv::new().await;
+    let route = Function::start("auth-session", &env.variables()).await;
+    let consumer = Function::start("write-events", &env.variables()).await;
     let (first, second) = (batch(), batch());
     // Somebody new each time: who is known already needs no server.
     let mut people = Vec::new();
     for _ in 0..3 {
-        people.push(town.person(Role::User, None).await);
+        people.push(env.person(Role::User, None).await);
     }
     let mut strangers = people.iter();
     let mut session = async || {
@@ -37,7 +37,7 @@ async fn mongodb_restarted_is_a_503_and_a_batch_that_comes_again() {
     let (refused, took) = session().await;
     let (done, took_batch) = deliver(&consumer, &second).await;
     spawn_blocking(|| local::server::start("mongodb").unwrap()).await.unwrap();
-    eventually("MongoDB is back", 30, async || town.database.run_command(doc! {"ping": 1}).await.ok()).await;
+    eventually("MongoDB is back", 30, async || env.database.run_command(doc! {"ping": 1}).await.ok()).await;
     let away = stopped.elapsed();
     assert!(refused == 503 && !done, "{refused}, {}", seen_by_queue(done));
 
@@ -45,7 +45,7 @@ async fn mongodb_restarted_is_a_503_and_a_batch_that_comes_again() {
     check_next("MongoDB restarted, a route", status == 200, next);
     let (again, next_batch) = deliver(&consumer, &second).await;
     check_next("MongoDB restarted, a batch", again, next_batch);
-    assert_eq!(stored(&town.database).await, [2 * PER_COLLECTION; COLLECTIONS.len()], "each once");
+    assert_eq!(stored(&env.database).await, [2 * PER_COLLECTION; COLLECTIONS.len()], "each once");
     println!("\n| MongoDB restarted | route | s | the next, s | consumer | s | the next, s | lost |");
     println!(
         "| away for {} s | 503 | {} | {} | {} | {} | {} | 0 |",

@@ -8,8 +8,8 @@ use serial_test::parallel;
 use shared::accounts::Role;
 use tests::{
     host::Function,
-    people::Town,
-    proxy::{Proxy, RETRANSMISSION, Way},
+    proxy::{NetworkFault, Proxy, RETRANSMISSION},
+    test_env::TestEnv,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 
 pub(super) struct Fault {
     pub(super) name: &'static str,
-    pub(super) way: Way,
+    pub(super) way: NetworkFault,
     /// How long the fault lasts, when it begins while a request is under way; else it is there before, and stays.
     pub(super) lasts: Option<Duration>,
 }
@@ -27,21 +27,21 @@ pub(super) struct Fault {
 /// How long a request is under way before a fault.
 const BEFORE: Duration = Duration::from_millis(150);
 /// The longest that a function waits for the cache.
-const CACHE_LIMIT: Duration = Duration::from_millis(300);
+const CACHE_TIMEOUT: Duration = Duration::from_millis(300);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 pub(super) fn faults() -> Vec<Fault> {
     [
-        ("nothing", Way::Open, None),
-        ("20 ms later each way", Way::Late(MS(20)), None),
-        ("150 ms later each way", Way::Late(MS(150)), None),
-        ("500 ms later each way", Way::Late(MS(500)), None),
-        ("every 4th packet lost", Way::Lossy(4), None),
-        ("silent (half-open)", Way::Silent, None),
-        ("reset (RST)", Way::Reset, None),
-        ("cut for 0.3 s in mid-request", Way::Cut, Some(MS(300))),
-        ("reset for 0.3 s in mid-request", Way::Reset, Some(MS(300))),
-        ("silent for 1 s in mid-request", Way::Silent, Some(MS(1000))),
+        ("nothing", NetworkFault::Open, None),
+        ("20 ms later each way", NetworkFault::Late(MS(20)), None),
+        ("150 ms later each way", NetworkFault::Late(MS(150)), None),
+        ("500 ms later each way", NetworkFault::Late(MS(500)), None),
+        ("every 4th packet lost", NetworkFault::Lossy(4), None),
+        ("silent (half-open)", NetworkFault::Silent, None),
+        ("reset (RST)", NetworkFault::Reset, None),
+        ("cut for 0.3 s in mid-request", NetworkFault::Cut, Some(MS(300))),
+        ("reset for 0.3 s in mid-request", NetworkFault::Reset, Some(MS(300))),
+        ("silent for 1 s in mid-request", NetworkFault::Silent, Some(MS(1000))),
     ]
     .map(|(name, way, lasts)| Fault { name, way, lasts })
     .into()
@@ -51,8 +51,8 @@ impl Fault {
     /// What a request takes that meets the fault: a fault that is not met shows nothing.
     pub(super) fn costs(&self) -> Duration {
         match self.way {
-            Way::Late(by) => by,
-            Way::Lossy(_) => RETRANSMISSION,
+            NetworkFault::Late(by) => by,
+            NetworkFault::Lossy(_) => RETRANSMISSION,
             _ if self.lasts.is_some() => BEFORE,
             _ => Duration::ZERO,
         }
@@ -63,7 +63,7 @@ impl Fault {
         let strike = async {
             let Some(lasts) = self.lasts else { return proxy.set(self.way) };
             // So slow that the request is under way when the fault comes.
-            proxy.set(Way::Late(BEFORE / 2));
+            proxy.set(NetworkFault::Late(BEFORE / 2));
             tokio::time::sleep(BEFORE).await;
             proxy.set(self.way);
             tokio::time::sleep(lasts).await;
@@ -75,14 +75,14 @@ impl Fault {
     }
 }
 
-async fn route_through(town: &Town, fault: &Fault) -> String {
-    let (route, proxy) = behind_proxy(town, "user-preferences").await;
-    let person = town.person(Role::User, None).await;
+async fn route_through(env: &TestEnv, fault: &Fault) -> String {
+    let (route, proxy) = behind_proxy(env, "user-preferences").await;
+    let person = env.person(Role::User, None).await;
     let (answer, took) = fault.during(&proxy, replace_preferences(&route, &person)).await;
     check_answer(fault.name, &answer, took);
     assert!(took >= fault.costs(), "{}: not met within {took:?}", fault.name);
     if answer.status == 200 {
-        let user = town.users().find_one(bson::doc! {"_id": &person.id}).await.unwrap().unwrap();
+        let user = env.users().find_one(bson::doc! {"_id": &person.id}).await.unwrap().unwrap();
         let kept = user.get_document("notificationPreferences").unwrap();
         assert_eq!(kept.get_bool("emailEnabled").ok(), Some(false), "{}: acknowledged and not stored", fault.name);
     }
@@ -93,8 +93,8 @@ async fn route_through(town: &Town, fault: &Fault) -> String {
 
 /// The consumer is warm, so that its sockets are what the fault meets.
 async fn consumer_through(fault: &Fault) -> String {
-    let town = Town::new().await;
-    let (consumer, proxy) = behind_proxy(&town, "write-events").await;
+    let env = TestEnv::new().await;
+    let (consumer, proxy) = behind_proxy(&env, "write-events").await;
     let (first, second) = (batch(), batch());
     assert!(deliver(&consumer, &first).await.0);
     let (done, took) = fault.during(&proxy, deliver(&consumer, &second)).await;
@@ -102,16 +102,16 @@ async fn consumer_through(fault: &Fault) -> String {
     // Delivered again: after an error as SQS does, after success because SQS may.
     let (again, recovered) = deliver(&consumer, &second).await;
     check_next(fault.name, again, recovered);
-    assert_eq!(stored(&town.database).await, [2 * PER_COLLECTION; COLLECTIONS.len()], "{}: each once", fault.name);
+    assert_eq!(stored(&env.database).await, [2 * PER_COLLECTION; COLLECTIONS.len()], "{}: each once", fault.name);
     format!("{} | {} | {}", seen_by_queue(done), seconds(took), seconds(recovered))
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn on_the_way_to_mongodb() {
-    let (town, faults) = (Town::new().await, faults());
+    let (env, faults) = (TestEnv::new().await, faults());
     let lines = faults.iter().map(async |fault| {
-        let (route, consumer) = join(route_through(&town, fault), consumer_through(fault)).await;
+        let (route, consumer) = join(route_through(&env, fault), consumer_through(fault)).await;
         format!("| {} | {route} | {consumer} | 0 |", fault.name)
     });
     let lines = join_all(lines).await;
@@ -125,21 +125,21 @@ async fn on_the_way_to_mongodb() {
 #[tokio::test]
 #[parallel(stack)]
 async fn on_the_way_to_valkey() {
-    let (town, faults) = (Town::new().await, faults());
-    let Some(redis) = town.stack.redis_url.clone() else { return };
+    let (env, faults) = (TestEnv::new().await, faults());
+    let Some(redis) = env.stack.redis_url.clone() else { return };
     let address = redis.trim_start_matches("redis://").trim_end_matches('/');
     let lines = faults.iter().map(async |fault| {
         let proxy = Proxy::to(address.to_owned()).await;
         let url = format!("redis://127.0.0.1:{}/9", proxy.port);
-        let mut variables = town.variables();
+        let mut variables = env.variables();
         variables.push(("REDIS_URL", url.as_str()));
         let route = Function::start("user-preferences", &variables).await;
-        let before = town.person(Role::User, None).await;
+        let before = env.person(Role::User, None).await;
         assert_eq!(replace_preferences(&route, &before).await.0.status, 200);
-        let (person, next) = (town.person(Role::User, None).await, town.person(Role::User, None).await);
+        let (person, next) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
         let (answer, took) = fault.during(&proxy, replace_preferences(&route, &person)).await;
         check_answer(fault.name, &answer, took);
-        assert!(took >= fault.costs().min(CACHE_LIMIT), "{}: not met within {took:?}", fault.name);
+        assert!(took >= fault.costs().min(CACHE_TIMEOUT), "{}: not met within {took:?}", fault.name);
         assert_eq!(answer.status, 200, "{}: nothing needs the cache: {}", fault.name, answer.text);
         let (after, recovered) = replace_preferences(&route, &next).await;
         check_next(fault.name, after.status == 200, recovered);

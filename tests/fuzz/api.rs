@@ -9,9 +9,9 @@ use local::{folder, step::openly};
 use serde_json::{Value, json};
 use tests::{
     eventually,
-    people::{PASSWORD, newcomer},
     saturation::without_limits,
     stack::{Stack, stack},
+    test_env::{PASSWORD, newcomer},
 };
 use tokio::task::spawn_blocking;
 

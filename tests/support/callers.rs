@@ -4,9 +4,9 @@ use bson::{Document, doc};
 use serde_json::{Value, json};
 
 use crate::{
-    people::{PASSWORD, Person, newcomer},
     requests::{Call, Scene, Work, is_answer},
     stack::Stack,
+    test_env::{PASSWORD, Person, newcomer},
 };
 
 const PEOPLE: usize = 8;

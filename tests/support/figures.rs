@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::{
     host::{Function, Outcome},
-    people::Town,
     proxy::Proxy,
     requests::is_answer,
+    test_env::TestEnv,
 };
 
 /// Nobody listens there.
@@ -52,7 +52,7 @@ pub struct Effort {
 
 /// Measures the function that `start` starts, by its requests in their order.
 pub async fn measure(
-    town: &Town,
+    env: &TestEnv,
     zip: &Path,
     effort: Effort,
     start: impl AsyncFn(&[(&str, &str)]) -> Function,
@@ -60,12 +60,12 @@ pub async fn measure(
     request: impl Fn(usize) -> Value,
 ) -> Figures {
     // Whatever the cache knows of anybody.
-    town.stack.forget_rates().await;
+    env.stack.forget_rates().await;
     let mut ready = Vec::new();
     for _ in 0..effort.starts {
         ready.push(start(&[]).await.init);
     }
-    let proxy = Proxy::to(town.stack.mongodb_address()).await;
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
     let function = start(&[("MONGODB_URI", &direct_uri(&proxy))]).await;
     let first = answered(&function, request(0)).await;
     let opened = proxy.total();
@@ -78,7 +78,7 @@ pub async fn measure(
     let (kept, memory_mb) = (proxy.open(), function.peak_memory_mb());
     let mut away = None;
     if has_database {
-        town.stack.forget_rates().await;
+        env.stack.forget_rates().await;
         let function = start(&[("MONGODB_URI", AWAY)]).await;
         let started = Instant::now();
         // An answer or an error: how long its caller waits is what counts.

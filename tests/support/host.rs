@@ -53,7 +53,7 @@ pub const SECRETS: [(&str, &str); 5] = [
     ("SIGNING_SEED", "the signing seed of the tests, 32 or more"),
     ("AUTH_PEPPER", "the pepper seed of the tests, 32 or more!"),
     ("VAULT_SEED", "the vault's seed of the tests, 32 or more"),
-    ("AUDIT_SEED", "the trail's seed of the tests, 32 or more"),
+    ("AUDIT_SEED", "the audit log's seed of the tests, 32 or more"),
     ("APP_URL", "https://app.example.com"),
 ];
 

@@ -10,7 +10,6 @@ pub mod figures;
 pub mod host;
 pub mod http_event;
 pub mod own_queue;
-pub mod people;
 pub mod proxy;
 pub mod replica_set;
 pub mod requests;
@@ -18,6 +17,7 @@ pub mod saturation;
 pub mod simulation;
 pub mod stack;
 pub mod template;
+pub mod test_env;
 pub mod usage_records;
 pub mod wiretap;
 

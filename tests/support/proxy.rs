@@ -22,7 +22,7 @@ use tokio::{
 
 /// How the way to the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum NetworkFault {
     Open,
     /// All that is sent arrives so much later.
     Late(Duration),
@@ -32,7 +32,7 @@ pub enum Way {
     Silent,
     /// Connections end, new ones at once.
     Cut,
-    /// As [`Way::Cut`], by an RST.
+    /// As [`NetworkFault::Cut`], by an RST.
     Reset,
 }
 
@@ -44,7 +44,7 @@ struct Shared {
     total: AtomicUsize,
     /// Pieces that came since the way is as it is, either way on any connection.
     pieces: AtomicUsize,
-    way: watch::Sender<Way>,
+    way: watch::Sender<NetworkFault>,
     /// How often connections were forgotten.
     era: AtomicUsize,
 }
@@ -59,7 +59,7 @@ impl Proxy {
     pub async fn to(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let way = watch::Sender::new(Way::Open);
+        let way = watch::Sender::new(NetworkFault::Open);
         let count = || AtomicUsize::new(0);
         let shared = Arc::new(Shared { open: count(), total: count(), pieces: count(), way, era: count() });
         let state = Arc::clone(&shared);
@@ -82,14 +82,14 @@ impl Proxy {
     }
 
     /// The way from now on, for connections that there are and for new ones.
-    pub fn set(&self, way: Way) {
+    pub fn set(&self, way: NetworkFault) {
         self.shared.way.send_replace(way);
         self.shared.pieces.store(0, Ordering::SeqCst);
     }
 
     /// Ends every connection and refuses new ones, until [`Proxy::restore`].
     pub fn cut(&self) {
-        self.set(Way::Cut);
+        self.set(NetworkFault::Cut);
     }
 
     /// Nothing passes any more on the connections that there are, and neither end is told: as a gateway does
@@ -99,13 +99,13 @@ impl Proxy {
     }
 
     pub fn restore(&self) {
-        self.set(Way::Open);
+        self.set(NetworkFault::Open);
     }
 }
 
 async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
     let mut way = shared.way.subscribe();
-    let is_end = |way: &Way| matches!(way, Way::Cut | Way::Reset);
+    let is_end = |way: &NetworkFault| matches!(way, NetworkFault::Cut | NetworkFault::Reset);
     let refused = is_end(&way.borrow());
     if !refused {
         let Ok(mut server) = TcpStream::connect(upstream).await else { return };
@@ -121,7 +121,7 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
         }
         shared.open.fetch_sub(1, Ordering::SeqCst);
     }
-    if *way.borrow() == Way::Reset {
+    if *way.borrow() == NetworkFault::Reset {
         client.set_zero_linger().ok();
     }
 }
@@ -141,8 +141,8 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) ->
             piece.truncate(length);
             let number = shared.pieces.fetch_add(1, Ordering::SeqCst);
             let late = match *shared.way.borrow() {
-                Way::Late(by) => by,
-                Way::Lossy(one_in) if number.is_multiple_of(one_in) => RETRANSMISSION,
+                NetworkFault::Late(by) => by,
+                NetworkFault::Lossy(one_in) if number.is_multiple_of(one_in) => RETRANSMISSION,
                 _ => Duration::ZERO,
             };
             sender.send((Instant::now() + late, piece)).ok();
@@ -154,7 +154,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) ->
     let hand_over = async {
         while let Some((due, piece)) = under_way.recv().await {
             sleep_until(due).await;
-            drop(way.wait_for(|way| *way != Way::Silent).await);
+            drop(way.wait_for(|way| *way != NetworkFault::Silent).await);
             if piece.is_empty() {
                 return to.shutdown().await;
             }

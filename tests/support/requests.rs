@@ -8,7 +8,7 @@ use shared::{accounts::Role, clock};
 use crate::{
     host::Outcome,
     http_event::event,
-    people::{PASSWORD, Person, Town, account, newcomer},
+    test_env::{PASSWORD, Person, TestEnv, account, newcomer},
 };
 
 /// What a function is given.
@@ -86,11 +86,11 @@ impl Call {
 }
 
 impl Scene {
-    /// With accounts of a town's.
-    pub async fn of_town(town: &Town, number: usize, published: &str) -> Self {
-        let people = people(town, number, Role::SuperAdmin).await;
+    /// With accounts of a env's.
+    pub async fn of_env(env: &TestEnv, number: usize, published: &str) -> Self {
+        let people = people(env, number, Role::SuperAdmin).await;
         let send = async |function: &str, call: Call| {
-            let outcome = town.function(function).await.invoke(call.event()).await;
+            let outcome = env.function(function).await.invoke(call.event()).await;
             let Outcome::Response(answer) = outcome else { panic!("{function}: {outcome:?}") };
             serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or(answer)
         };
@@ -212,9 +212,9 @@ pub fn is_answer(status: u64) -> bool {
 }
 
 /// Accounts with a password, in the store.
-pub async fn people(town: &Town, number: usize, role: Role) -> Vec<Person> {
-    let ada = town.newcomer().await;
-    let ada = town.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
+pub async fn people(env: &TestEnv, number: usize, role: Role) -> Vec<Person> {
+    let ada = env.newcomer().await;
+    let ada = env.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
     let (people, documents): (Vec<Person>, Vec<Document>) = (0..number)
         .map(|_| {
             let (person, mut user) = account(role, None);
@@ -223,7 +223,7 @@ pub async fn people(town: &Town, number: usize, role: Role) -> Vec<Person> {
             (person, user)
         })
         .unzip();
-    town.users().insert_many(documents).await.unwrap();
+    env.users().insert_many(documents).await.unwrap();
     people
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Account, Profile};
 use crate::{
     clock,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// What somebody did so far.
@@ -55,7 +55,7 @@ pub async fn record(mongo: &Mongo, user_id: &str, at: Timestamp) -> Result<Activ
     let day = clock::day(at);
     let entry = doc! {"_id": format!("{user_id}/{day}"), "userId": user_id, "day": &day, "at": clock::to_bson(at)};
     let insert = async |database: Database| database.collection("user_activity").insert_one(entry).await;
-    match mongo.run(REQUEST_LIMIT, insert).await {
+    match mongo.run(REQUEST_TIMEOUT, insert).await {
         Ok(_) => Ok(Activity { day, first: true }),
         Err(error) if error.is_duplicate() => Ok(Activity { day, first: false }),
         Err(error) => Err(error),
@@ -87,7 +87,7 @@ pub async fn stats(mongo: &Mongo, account: &Account, at: Timestamp) -> Result<Us
         let cursor = database.collection::<bson::Document>("user_activity").aggregate(pipeline).await?;
         cursor.with_type::<Row>().try_collect::<Vec<_>>().await
     };
-    let rows = mongo.run(REQUEST_LIMIT, read).await?;
+    let rows = mongo.run(REQUEST_TIMEOUT, read).await?;
     let mut days: Vec<String> = rows.iter().flat_map(|row| row.days.clone().unwrap_or_default()).collect();
     days.sort_unstable_by(|a, b| b.cmp(a));
     let count = |kind: &str| rows.iter().find(|row| row.kind == kind).map_or(0, |row| row.count);

@@ -7,11 +7,11 @@ use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Account, Principal, Profile, Role, Status, User, guard::not_allowed, users::collection};
+use super::{Account, AccountStatus, Principal, Profile, Role, User, guard::not_allowed, users::collection};
 use crate::{
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{ClientInfo, Cursor, FieldError, Page, Problem},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Which accounts to list.
@@ -22,7 +22,7 @@ pub struct UserFilter {
     /// Of this role.
     pub role: Option<Role>,
     /// Of this status.
-    pub status: Option<Status>,
+    pub status: Option<AccountStatus>,
     /// A super admin's choice; everybody else sees their own.
     pub organization_id: Option<String>,
 }
@@ -36,7 +36,7 @@ pub struct UserChange {
     pub role: Option<Role>,
     /// The new status.
     #[garde(skip)]
-    pub status: Option<Status>,
+    pub status: Option<AccountStatus>,
 }
 
 /// A page of accounts.
@@ -77,7 +77,7 @@ pub async fn list(
     }
     if let Some(status) = filter.status {
         // An account that is stored without a status is active.
-        let operator = if status == Status::Active { "$ne" } else { "$eq" };
+        let operator = if status == AccountStatus::Active { "$ne" } else { "$eq" };
         query.insert("status", doc! {operator: "suspended"});
     }
     if let Some(Cursor(_, last)) = cursor {
@@ -88,16 +88,16 @@ pub async fn list(
         let page = users.find(query).sort(doc! {"_id": 1}).limit(Page::to_read(limit));
         page.await?.try_collect::<Vec<_>>().await
     };
-    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let read = mongo.run(REQUEST_TIMEOUT, find).await?;
     let (users, next_cursor) = Page::cut(read, limit, |user| Cursor(String::new(), user.id.clone()));
     Ok(UserPage { users: users.into_iter().map(|user| Profile::from(&Account::from(user))).collect(), next_cursor })
 }
 
 /// Changes an account's role or status: nobody their own, nobody's at or above the caller's reach, and
-/// the last active super admin stays. A suspended account's sessions end. The trail has what changed, or nothing did.
+/// the last active super admin stays. A suspended account's sessions end. The audit log has what changed, or nothing did.
 pub async fn change(
     mongo: &Mongo,
-    trail: &Trail,
+    audit_log: &AuditLog,
     caller: &ClientInfo,
     principal: &Principal,
     user_id: &str,
@@ -114,20 +114,20 @@ pub async fn change(
     filter.insert("_id", user_id);
     let (role, UserChange { role: new_role, status: new_status }) = (principal.role(), change);
     let (new_role, new_status) = (*new_role, *new_status);
-    let (trail, caller, principal) = (trail.clone(), caller.clone(), principal.clone());
+    let (audit_log, caller, principal) = (audit_log.clone(), caller.clone(), principal.clone());
     let attempt = mongo
-        .run(REQUEST_LIMIT, async move |database: Database| {
+        .run(REQUEST_TIMEOUT, async move |database: Database| {
             let mut session = database.client().start_session().await?;
             let work = async move |session: &mut mongodb::ClientSession| {
                 let users = collection(&database);
                 let Some(before) = users.find_one(filter.clone()).session(&mut *session).await? else {
-                    return Ok(Attempt::Absent);
+                    return Ok(PasswordAttempt::Absent);
                 };
                 if !role.manages(before.role) || new_role.is_some_and(|new| !role.manages(new)) {
-                    return Ok(Attempt::Forbidden);
+                    return Ok(PasswordAttempt::Forbidden);
                 }
                 let loses_power =
-                    new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(Status::Suspended);
+                    new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(AccountStatus::Suspended);
                 if before.role == Role::SuperAdmin && loses_power {
                     // Two who demote each other at once both write this document: one of them starts over.
                     let guards = database.collection::<Document>("guards");
@@ -136,7 +136,7 @@ pub async fn change(
                     let others =
                         doc! {"role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": &before.id}};
                     if users.find_one(others).session(&mut *session).await?.is_none() {
-                        return Ok(Attempt::LastSuperAdmin);
+                        return Ok(PasswordAttempt::LastSuperAdmin);
                     }
                 }
                 let mut set = Document::new();
@@ -144,32 +144,32 @@ pub async fn change(
                     set.insert("role", role.name());
                 }
                 if let Some(status) = new_status {
-                    set.insert("status", if status == Status::Suspended { "suspended" } else { "active" });
+                    set.insert("status", if status == AccountStatus::Suspended { "suspended" } else { "active" });
                 }
                 let mut update = doc! {"$set": set};
-                if new_status == Some(Status::Suspended) {
+                if new_status == Some(AccountStatus::Suspended) {
                     update.insert("$inc", doc! {"sessionVersion": 1});
                 }
                 let by_id = doc! {"_id": &before.id};
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
-                let Some(after) = after.session(&mut *session).await? else { return Ok(Attempt::Absent) };
-                for fact in facts(&principal, &before, &after) {
-                    trail.record_with(&mut *session, &database, &caller, fact).await?;
+                let Some(after) = after.session(&mut *session).await? else { return Ok(PasswordAttempt::Absent) };
+                for event in facts(&principal, &before, &after) {
+                    audit_log.record_with(&mut *session, &database, &caller, event).await?;
                 }
-                Ok(Attempt::Done(Box::new(after)))
+                Ok(PasswordAttempt::Done(Box::new(after)))
             };
             session.start_transaction().and_run2(work).await
         })
         .await?;
     match attempt {
-        Attempt::Done(after) => Ok(Changed::Done(Box::new(Account::from(*after)))),
-        Attempt::Absent => Ok(Changed::Absent),
-        Attempt::LastSuperAdmin => Ok(Changed::LastSuperAdmin),
-        Attempt::Forbidden => Err(not_allowed()),
+        PasswordAttempt::Done(after) => Ok(Changed::Done(Box::new(Account::from(*after)))),
+        PasswordAttempt::Absent => Ok(Changed::Absent),
+        PasswordAttempt::LastSuperAdmin => Ok(Changed::LastSuperAdmin),
+        PasswordAttempt::Forbidden => Err(not_allowed()),
     }
 }
 
-enum Attempt {
+enum PasswordAttempt {
     Done(Box<User>),
     Absent,
     Forbidden,
@@ -177,15 +177,15 @@ enum Attempt {
 }
 
 /// One for each thing that changed.
-fn facts(principal: &Principal, before: &User, after: &User) -> Vec<Fact> {
-    let fact = |action| Fact::new(action).by(&principal.account).on("user", &after.id);
+fn facts(principal: &Principal, before: &User, after: &User) -> Vec<AuditEvent> {
+    let event = |action| AuditEvent::new(action).by(&principal.account).on("user", &after.id);
     let role = (before.role != after.role).then(|| {
-        let roles = fact(Action::UserRoleChanged).with("roleBefore", before.role.name());
+        let roles = event(Action::UserRoleChanged).with("roleBefore", before.role.name());
         roles.with("roleAfter", after.role.name())
     });
     let status = (before.status != after.status).then(|| match after.status {
-        Status::Active => fact(Action::UserActivated),
-        Status::Suspended => fact(Action::UserSuspended),
+        AccountStatus::Active => event(Action::UserActivated),
+        AccountStatus::Suspended => event(Action::UserSuspended),
     });
     role.into_iter().chain(status).collect()
 }
@@ -203,7 +203,7 @@ fn reach(principal: &Principal) -> Result<Document, Problem> {
 pub async fn make_super_admin(mongo: &Mongo, email: &super::Email) -> Result<bool, mongo::Error> {
     let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
     let set = async |database| collection(&database).update_one(doc! {"email": email.as_str()}, update).await;
-    Ok(mongo.run(REQUEST_LIMIT, set).await?.matched_count == 1)
+    Ok(mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "as the validator calls it")]

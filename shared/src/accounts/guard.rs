@@ -1,14 +1,14 @@
 //! Who is calling: the one line by which a handler asks.
 //!
 //! A handler that takes a [`Principal`] is reached by signed-in callers alone; `Option<Principal>`
-//! lets others through as `None`, but nobody with a token that does not count.
+//! lets others through as `None`, but nobody with an invalid token.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::{HeaderMap, header, request::Parts};
 
-use super::{Account, App, Permission, Role, Status, Users, session::sign_in_again, token::Tokens};
+use super::{Account, AccountStatus, App, Permission, Role, Users, session::sign_in_again, token::Tokens};
 use crate::{clock, config::ConfigError, http::Problem};
 
 /// A second factor counts as fresh this long, in seconds, where a route asks for one.
@@ -75,7 +75,7 @@ impl Guard {
         Ok(Self { tokens: Tokens::from_env()?, users: Arc::clone(users) })
     }
 
-    /// Whose token this is: 401 when it does not count, 503 when that cannot be told. Nobody is let in
+    /// Whose token this is: 401 when it is invalid, 503 when that cannot be told. Nobody is let in
     /// on a token alone.
     pub async fn authenticate(&self, token: &str) -> Result<Principal, Problem> {
         let claims = self.tokens.verify_access(token).ok_or_else(sign_in_again)?;
@@ -83,7 +83,7 @@ impl Guard {
         if account.session_version != claims.ver || account.ended_sessions.contains(&claims.sid) {
             return Err(sign_in_again());
         }
-        if account.status == Status::Suspended {
+        if account.status == AccountStatus::Suspended {
             return Err(suspended());
         }
         Ok(Principal { account, session_id: claims.sid, mfa_at: claims.mfa })

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, Attempt, Email, Lockout, Method, Sessions, SignedIn, Status, Tokens, User, Users,
+    Account, AccountStatus, Email, Lockout, Method, PasswordAttempt, Sessions, SignedIn, Tokens, User, Users,
     guard::suspended,
     lockout::Admission,
     token::{CHALLENGE_S, ChallengeClaims},
 };
 use crate::{
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     cache::Cache,
     clock,
     config::ConfigError,
@@ -30,7 +30,7 @@ pub struct LoginRequest {
     /// Its password.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
-    pub password: Attempt,
+    pub password: PasswordAttempt,
 }
 
 /// What a right password gives.
@@ -58,12 +58,12 @@ pub struct MfaRequired {
     pub expires_in: i64,
 }
 
-/// Sign-ins, with their lockout and their trail.
+/// Sign-ins, with their lockout and their audit log.
 pub struct Login {
     users: Users,
     sessions: Sessions,
     lockout: Lockout,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 impl Login {
@@ -73,7 +73,7 @@ impl Login {
             users: Users::new(mongo.clone(), cache.clone()),
             sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
             lockout: Lockout::new(cache.clone()),
-            trail: Trail::from_env(mongo)?,
+            audit_log: AuditLog::from_env(mongo)?,
         })
     }
 
@@ -102,7 +102,7 @@ impl Login {
             self.note(caller, Action::SignInFailed, user.as_ref()).await?;
             return Err(Problem::unauthorized("The address or the password is wrong."));
         };
-        if user.status == Status::Suspended {
+        if user.status == AccountStatus::Suspended {
             self.note(caller, Action::SignInSuspended, Some(user)).await?;
             return Err(suspended());
         }
@@ -114,16 +114,16 @@ impl Login {
             let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
             let challenge = self.sessions.tokens().challenge(claims, clock::now());
             let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
-            self.trail.record(caller, Fact::new(Action::MfaRequired).by(&account)).await?;
+            self.audit_log.record(caller, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
             return Ok(LoginAnswer::MfaRequired(answer));
         }
         let signed_in = self.sessions.open(&account, caller, None).await?;
-        self.trail.record(caller, Fact::new(Action::SignIn).by(&account)).await?;
+        self.audit_log.record(caller, AuditEvent::new(Action::SignIn).by(&account)).await?;
         Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.
     async fn note(&self, caller: &ClientInfo, action: Action, user: Option<&User>) -> Result<(), Problem> {
-        self.trail.record(caller, Fact::new(action).on_user(user.map(|user| user.id.as_str()))).await
+        self.audit_log.record(caller, AuditEvent::new(action).on_user(user.map(|user| user.id.as_str()))).await
     }
 }

@@ -5,11 +5,11 @@ use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{ClientSession, Collection, Database};
 use serde::Serialize;
 
-use crate::mongo::{self, Mongo, REQUEST_LIMIT};
+use crate::mongo::{self, Mongo, REQUEST_TIMEOUT};
 
 /// Keeps `thing` of this account; false when `limit` of them match `counted` already. Boxed: the driver's futures are
 /// large.
-pub fn insert_below<T: Serialize + Send + Sync + 'static>(
+pub fn insert_within_quota<T: Serialize + Send + Sync + 'static>(
     mongo: Mongo,
     user_id: String,
     thing: T,
@@ -33,5 +33,5 @@ pub fn insert_below<T: Serialize + Send + Sync + 'static>(
         };
         session.start_transaction().and_run2(work).await
     };
-    async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+    async move { mongo.run(REQUEST_TIMEOUT, insert).await }.boxed()
 }

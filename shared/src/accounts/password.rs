@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for NewPassword {
 
 /// A password that someone claims to have.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Attempt(SecretString);
+pub struct PasswordAttempt(SecretString);
 
 impl NewPassword {
     /// Its hash, as kept in the store.
@@ -48,7 +48,7 @@ impl NewPassword {
     }
 }
 
-impl Attempt {
+impl PasswordAttempt {
     /// Whether it is the password of `stored`. Without a stored hash, the same time and `false`: an
     /// unknown address must not be told by how fast it is refused.
     pub fn matches(&self, stored: Option<&str>) -> bool {
@@ -108,7 +108,7 @@ mod tests {
         serde_json::from_value(text.into()).ok()
     }
 
-    fn attempt(text: &str) -> Attempt {
+    fn attempt(text: &str) -> PasswordAttempt {
         serde_json::from_value(text.into()).expect("text")
     }
 

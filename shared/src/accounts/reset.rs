@@ -14,7 +14,7 @@ use crate::{
     config::ConfigError,
     http::Problem,
     id, keys,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
 };
 
@@ -59,7 +59,7 @@ impl PasswordResets {
     async fn send(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
         let Some(user) = users.by_email(email).await? else {
             // A queue that is away must not tell an account from none.
-            self.outbox.answers().await?;
+            self.outbox.ping().await?;
             return Ok(None);
         };
         let token = keys::random_text();
@@ -69,7 +69,7 @@ impl PasswordResets {
             user_id: user.id.clone(),
             expires_at: clock::to_bson(clock::now() + SignedDuration::from_mins(MINUTES)),
         };
-        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).insert_one(&reset).await).await?;
+        self.mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(&reset).await).await?;
         let link = format!("{}/reset-password?token={token}", self.app_url);
         self.outbox
             .send(&[Notification {
@@ -87,17 +87,17 @@ impl PasswordResets {
         let hash = keys::sha256(token.expose_secret());
         let live = doc! {"tokenHash": hash, "expiresAt": {"$gt": clock::to_bson(clock::now())}};
         let take = async |database: Database| collection(&database).find_one_and_delete(live).await;
-        Ok(self.mongo.run(REQUEST_LIMIT, take).await?.map(|reset| reset.user_id))
+        Ok(self.mongo.run(REQUEST_TIMEOUT, take).await?.map(|reset| reset.user_id))
     }
 
     /// Tells the owner that the password is another one; other links of theirs count no more. What fails is logged, and
     /// no error: an error's answer would deny what is done.
     pub async fn changed(&self, user: &User) {
         // The owner first: they can help themselves if the rest fails.
-        self.outbox.tell(&user.id, &user.email, Template::PasswordChanged).await;
+        self.outbox.notify(&user.id, &user.email, Template::PasswordChanged).await;
         let others = doc! {"userId": &user.id};
         let delete = async |database: Database| collection(&database).delete_many(others).await;
-        if let Err(error) = self.mongo.run(REQUEST_LIMIT, delete).await {
+        if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {
             tracing::error!(user_id = user.id, %error, "other links to a new password count until their hour is over");
         }
     }

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, Principal, Profile, Status, Users,
+    Account, AccountStatus, Principal, Profile, Users,
     token::{ACCESS_S, AccessClaims, Tokens},
 };
 use crate::{
     clock,
     http::{ClientInfo, Problem},
     id, keys,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// How long a session lasts without being used.
@@ -143,7 +143,7 @@ impl Sessions {
             let mark = doc! {"$set": {"usedAt": clock::to_bson(now)}};
             collection(&database).find_one_and_update(unused, mark).await
         };
-        let Some(used) = self.mongo.run(REQUEST_LIMIT, use_it).await? else {
+        let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
             return self.refuse(users, &hash).await;
         };
         let token = new_token();
@@ -164,7 +164,7 @@ impl Sessions {
         let (now, family) = (clock::now(), principal.session_id.clone());
         let update = doc! {"$set": {"mfaAt": now.as_second()}};
         let set = async |database| collection(&database).update_many(doc! {"familyId": &family}, update).await;
-        self.mongo.run(REQUEST_LIMIT, set).await?;
+        self.mongo.run(REQUEST_TIMEOUT, set).await?;
         Ok(self.tokens.access(claims(&principal.account, family.clone(), Some(now.as_second())), now))
     }
 
@@ -187,7 +187,7 @@ impl Sessions {
 
     async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {
         let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
-        let Some(session) = self.mongo.run(REQUEST_LIMIT, known).await? else { return Ok(Refreshed::Refused(None)) };
+        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else { return Ok(Refreshed::Refused(None)) };
         if session.used_at.is_none() {
             return Ok(Refreshed::Refused(Some(session.user_id)));
         }
@@ -196,7 +196,10 @@ impl Sessions {
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {
-        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).insert_one(session).await).await.map(drop)
+        self.mongo
+            .run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(session).await)
+            .await
+            .map(drop)
     }
 
     fn signed_in(&self, account: &Account, session: &Session, token: &SecretString) -> SignedIn {
@@ -212,7 +215,10 @@ impl Sessions {
     }
 
     async fn delete(&self, filter: Document) -> Result<(), mongo::Error> {
-        self.mongo.run(REQUEST_LIMIT, async |database| collection(&database).delete_many(filter).await).await.map(drop)
+        self.mongo
+            .run(REQUEST_TIMEOUT, async |database| collection(&database).delete_many(filter).await)
+            .await
+            .map(drop)
     }
 }
 
@@ -236,7 +242,7 @@ impl Session {
     /// Whether the account, as it is now, still has this session, and the session has time left.
     fn is_of(&self, account: &Account) -> bool {
         self.expires_at > self.created_at
-            && account.status == Status::Active
+            && account.status == AccountStatus::Active
             && account.session_version == self.version
             && !account.ended_sessions.contains(&self.family_id)
     }
@@ -263,7 +269,7 @@ fn collection(database: &Database) -> Collection<Session> {
 
 /// 401: whatever was wrong with a token, the caller signs in again.
 pub fn sign_in_again() -> Problem {
-    Problem::unauthorized("The token does not count (any more): sign in again.")
+    Problem::unauthorized("The token is invalid or expired: sign in again.")
 }
 
 #[cfg(test)]

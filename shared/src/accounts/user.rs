@@ -11,7 +11,7 @@ use crate::{audit::Actor, clock, http::plain};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AccountStatus)]
-pub enum Status {
+pub enum AccountStatus {
     /// Yes.
     #[default]
     Active,
@@ -42,7 +42,7 @@ pub struct User {
     pub organization_id: Option<String>,
     /// Status.
     #[serde(default)]
-    pub status: Status,
+    pub status: AccountStatus,
     /// Counts up when all sessions end at once.
     #[serde(default)]
     pub session_version: i64,
@@ -84,7 +84,7 @@ pub struct Account {
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
-    pub status: Status,
+    pub status: AccountStatus,
     /// Session version.
     pub session_version: i64,
     /// Ids of sessions that ended.
@@ -143,7 +143,7 @@ pub struct Profile {
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
-    pub status: Status,
+    pub status: AccountStatus,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
     /// RFC 3339.

@@ -6,11 +6,11 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{Account, Email, Role, Status, User, token::ACCESS_S};
+use super::{Account, AccountStatus, Email, Role, User, token::ACCESS_S};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Accounts. Every change goes through here, so that no cached copy survives it.
@@ -62,7 +62,7 @@ impl Users {
             role: Role::User,
             plan: "free".into(),
             organization_id: None,
-            status: Status::Active,
+            status: AccountStatus::Active,
             session_version: 0,
             ended_sessions: Vec::new(),
             mfa: super::MfaRecord::default(),
@@ -70,7 +70,7 @@ impl Users {
             last_login_at: None,
         };
         let insert = async |database| collection(&database).insert_one(&user).await;
-        match self.mongo.run(REQUEST_LIMIT, insert).await {
+        match self.mongo.run(REQUEST_TIMEOUT, insert).await {
             Ok(_) => Ok(Some(user)),
             Err(error) if error.is_duplicate() => Ok(None),
             Err(error) => Err(error),
@@ -114,7 +114,7 @@ impl Users {
             doc! {"$filter": {"input": {"$ifNull": ["$endedSessions", []]}, "cond": {"$gt": ["$$this.at", old]}}};
         let update = vec![doc! {"$set": {"endedSessions": {"$concatArrays": [keep, [ended]]}}}];
         let set = async |database| collection(&database).update_one(doc! {"_id": id}, update).await;
-        let outcome = self.mongo.run(REQUEST_LIMIT, set).await;
+        let outcome = self.mongo.run(REQUEST_TIMEOUT, set).await;
         // A failure may have ended it all the same: only the answer was lost.
         self.lookup.forget(id).await;
         outcome.map(drop)
@@ -148,7 +148,7 @@ impl Users {
         let change = async |database: Database| {
             collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
         };
-        let outcome = self.mongo.run(REQUEST_LIMIT, change).await;
+        let outcome = self.mongo.run(REQUEST_TIMEOUT, change).await;
         // A failure may have changed it all the same: only the answer was lost.
         if visible && !matches!(outcome, Ok(None)) {
             self.lookup.forget(id).await;
@@ -159,7 +159,7 @@ impl Users {
     /// Boxed: every guarded handler holds this future, and the driver's within it is large.
     fn load(&self, filter: Document) -> BoxFuture<'_, Result<Option<User>, mongo::Error>> {
         let find = async move |database| collection(&database).find_one(filter).await;
-        self.mongo.run(REQUEST_LIMIT, find).boxed()
+        self.mongo.run(REQUEST_TIMEOUT, find).boxed()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     events::{AffiliateClick, Event},
     http::Problem,
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::Queue,
 };
 
@@ -55,7 +55,7 @@ impl Links {
         let find = async |database: Database| {
             database.collection::<Link>(Kind::Link.collection()).find_one(doc! {"_id": id}).await
         };
-        self.lookup.get(id, async || self.mongo.run(REQUEST_LIMIT, find).await).await
+        self.lookup.get(id, async || self.mongo.run(REQUEST_TIMEOUT, find).await).await
     }
 
     /// To be called after every change of a link.

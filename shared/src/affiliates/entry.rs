@@ -13,7 +13,7 @@ use crate::{
     clock,
     http::{Problem, plain},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// A link or a talk to keep: there is one for each tool, or company; again, it is replaced.
@@ -150,7 +150,7 @@ impl Validate for AffiliateEntry {
 }
 
 impl Kind {
-    /// As the audit trail names it.
+    /// As the audit log names it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Link => "affiliate_link",
@@ -205,7 +205,7 @@ pub async fn save(mongo: &Mongo, entry: &AffiliateEntry) -> Result<Map<String, V
             let all = database.collection::<bson::RawDocumentBuf>(kind.collection());
             all.find_one_and_update(key, update).upsert(true).return_document(ReturnDocument::After).await
         };
-        mongo.run(REQUEST_LIMIT, write).await
+        mongo.run(REQUEST_TIMEOUT, write).await
     };
     let kept = match write().await {
         // Two who write the same for the first time: the index lets one in, and the other finds it there.
@@ -221,5 +221,5 @@ pub async fn remove(mongo: &Mongo, kind: Kind, id: &str) -> Result<bool, mongo::
     let delete = async |database: Database| {
         database.collection::<Document>(kind.collection()).delete_one(doc! {"_id": id}).await
     };
-    Ok(mongo.run(REQUEST_LIMIT, delete).await?.deleted_count == 1)
+    Ok(mongo.run(REQUEST_TIMEOUT, delete).await?.deleted_count == 1)
 }

@@ -14,7 +14,7 @@ use super::Kind;
 use crate::{
     clock,
     http::Problem,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// There are as many as an administrator has written by hand.
@@ -61,7 +61,7 @@ pub async fn list(mongo: &Mongo, now: Timestamp) -> Result<Listing, Problem> {
         let clicks = database.collection::<Document>("affiliate_clicks").aggregate(count(now)).await?;
         Ok((links, outreach, clicks.with_type::<Row>().try_collect::<Vec<_>>().await?))
     };
-    let (links, outreach, rows) = mongo.run(REQUEST_LIMIT, read).await?;
+    let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;
     let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
     let (mut links, outreach) = (json(&links)?, json(&outreach)?);
     for link in &mut links {

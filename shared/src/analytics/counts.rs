@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     cache::Cache,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// The counts change once an hour.
@@ -71,7 +71,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache, prompt_id: Option<&str>) -> Res
 
 async fn compute(mongo: &Mongo, prompt_id: Option<&str>) -> Result<PromptCounts, mongo::Error> {
     let filter = prompt_id.map_or_else(Document::new, |id| doc! {"promptId": id});
-    let mut prompts = mongo.run(REQUEST_LIMIT, async |database| top(&database, filter, TOP).await).await?;
+    let mut prompts = mongo.run(REQUEST_TIMEOUT, async |database| top(&database, filter, TOP).await).await?;
     Ok(match prompt_id {
         Some(_) => PromptCounts { stats: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
         None => PromptCounts { stats: None, top_prompts: Some(prompts) },

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::track::OLDEST_DAYS;
 use crate::{
     clock,
-    mongo::{Error, Mongo, WORK_LIMIT},
+    mongo::{Error, Mongo, WORK_TIMEOUT},
     schema,
 };
 
@@ -37,9 +37,9 @@ pub async fn roll_up(mongo: &Mongo, at: Timestamp) -> Result<RollUp, Error> {
     let Range { start, end } = open_days(at, clock::now());
     if start < end {
         let counts = count_days(start, end);
-        mongo.run(WORK_LIMIT, async |database| drain(&database, "analytics_events", counts).await).await?;
+        mongo.run(WORK_TIMEOUT, async |database| drain(&database, "analytics_events", counts).await).await?;
     }
-    mongo.run(WORK_LIMIT, async |database| drain(&database, "prompt_daily", set_views()).await).await?;
+    mongo.run(WORK_TIMEOUT, async |database| drain(&database, "prompt_daily", set_views()).await).await?;
     Ok(RollUp { from: clock::day(start), until: clock::day(end) })
 }
 

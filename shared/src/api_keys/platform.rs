@@ -23,7 +23,9 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    accounts::{Account, App, Status, Users, bearer, display_name, insert_below, sign_in_again, suspended},
+    accounts::{
+        Account, AccountStatus, App, Users, bearer, display_name, insert_within_quota, sign_in_again, suspended,
+    },
     cache::{Cache, Lookup},
     clock,
     config::ConfigError,
@@ -31,8 +33,8 @@ use crate::{
     http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
-    mongo::{self, Mongo, REQUEST_LIMIT},
-    queue::{NotAccepted, Queue},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::{Queue, SendError},
     rate_limits,
 };
 
@@ -238,7 +240,7 @@ impl ApiKeys {
     /// Reads `AUTH_PEPPER`.
     pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
         let mac = Seed::from_env("AUTH_PEPPER")?.mac("api-keys/secret");
-        let lookup = Lookup::at_once("api-key", cache.clone());
+        let lookup = Lookup::uncached_locally("api-key", cache.clone());
         Ok(Self { mongo: mongo.clone(), cache: cache.clone(), mac, lookup })
     }
 
@@ -253,7 +255,7 @@ impl ApiKeys {
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
             page.await?.try_collect::<Vec<_>>().await
         };
-        let read = self.mongo.run(REQUEST_LIMIT, find).await?;
+        let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
         let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
         Ok(ApiKeyPage { keys: keys.iter().map(|key| view(key, clock::now())).collect(), next_cursor })
     }
@@ -281,7 +283,8 @@ impl ApiKeys {
         let view = view(&key, now);
         let alive = doc! {"$or": [{"expiresAt": null}, {"expiresAt": {"$gt": key.created_at}}]};
         let active = doc! {"userId": user_id, "revoked": false, "$and": [alive]};
-        let made = insert_below(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
+        let made =
+            insert_within_quota(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
         Ok(made.then_some(NewApiKey { key: text, view }))
     }
 
@@ -290,7 +293,7 @@ impl ApiKeys {
     pub async fn rotate(&self, user_id: &str, key_id: &str) -> Result<Option<NewApiKey>, Problem> {
         let mine = doc! {"_id": key_id, "userId": user_id, "revoked": false};
         let find = async |database| collection(&database).find_one(mine.clone()).await;
-        let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
+        let Some(key) = self.mongo.run(REQUEST_TIMEOUT, find).await? else { return Ok(None) };
         if status(&key, clock::now()) == "expired" {
             return Err(Problem::conflict("key_expired", "This key has expired: make another one."));
         }
@@ -336,7 +339,7 @@ impl ApiKeys {
             let usage = database.collection::<Document>("api_key_usage").aggregate(pipeline).await?;
             usage.with_type::<KeyUsage>().try_collect::<Vec<_>>().await
         };
-        self.mongo.run(REQUEST_LIMIT, keys).await
+        self.mongo.run(REQUEST_TIMEOUT, keys).await
     }
 
     /// Notes that a key was used, through the queue; nothing for a caller in person.
@@ -353,13 +356,13 @@ impl ApiKeys {
     }
 
     async fn authenticate(&self, caller: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
-        let no = || Problem::unauthorized("The key does not count (any more).");
+        let no = || Problem::unauthorized("The key is invalid or expired.");
         let token = token::parse(text).ok_or_else(no)?;
         let load = async || {
             rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, caller).await?;
             let by_id = doc! {"publicId": &token.public_id};
             let find = async |database| collection(&database).find_one(by_id).await;
-            let key = self.mongo.run(REQUEST_LIMIT, find).await?;
+            let key = self.mongo.run(REQUEST_TIMEOUT, find).await?;
             // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
             if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
                 rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, caller).await;
@@ -371,7 +374,7 @@ impl ApiKeys {
             return Err(no());
         }
         let account = users.find(&key.user_id).await?.ok_or_else(sign_in_again)?;
-        if account.status == Status::Suspended {
+        if account.status == AccountStatus::Suspended {
             return Err(suspended());
         }
         Ok(KeyPrincipal { account, key: Some(UsedKey { id: key.id.clone(), scopes: key.scopes.clone() }) })
@@ -388,7 +391,7 @@ impl ApiKeys {
         let change = async |database: Database| {
             collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
         };
-        let key = self.mongo.run(REQUEST_LIMIT, change).await?;
+        let key = self.mongo.run(REQUEST_TIMEOUT, change).await?;
         if let Some(key) = &key {
             self.lookup.forget(&key.public_id).await;
         }
@@ -396,7 +399,7 @@ impl ApiKeys {
     }
 }
 
-async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<(), NotAccepted> {
+async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<(), SendError> {
     let Some(key_id) = caller.key_id() else { return Ok(()) };
     let usage = ApiKeyUsage {
         id: id::new(),

@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::changed_meanwhile;
 use crate::{
-    accounts::{display_name, insert_below},
+    accounts::{display_name, insert_within_quota},
     clock,
     config::ConfigError,
     http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Provider keys that one account may have in use.
@@ -160,7 +160,7 @@ impl ProviderKeys {
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
             page.await?.try_collect::<Vec<_>>().await
         };
-        let read = self.mongo.run(REQUEST_LIMIT, find).await?;
+        let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
         let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
         Ok(ProviderKeyPage { keys: keys.iter().map(view).collect(), next_cursor })
     }
@@ -183,7 +183,8 @@ impl ProviderKeys {
             rotated_at: None,
         };
         let (view, active) = (view(&key), doc! {"userId": user_id, "active": true});
-        let made = insert_below(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
+        let made =
+            insert_within_quota(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
         Ok(made.then_some(view))
     }
 
@@ -196,7 +197,7 @@ impl ProviderKeys {
     ) -> Result<Option<ProviderKeyView>, Problem> {
         let mine = doc! {"_id": key_id, "userId": user_id, "active": true};
         let find = async |database| collection(&database).find_one(mine.clone()).await;
-        let Some(key) = self.mongo.run(REQUEST_LIMIT, find).await? else { return Ok(None) };
+        let Some(key) = self.mongo.run(REQUEST_TIMEOUT, find).await? else { return Ok(None) };
         let version = key.key_version + 1;
         let set = doc! {"$set": {
             "cipher": self.seal(user_id, key_id, version, secret), "keyVersion": version, "last4": last4(secret),
@@ -219,7 +220,7 @@ impl ProviderKeys {
         let change = async |database: Database| {
             collection(&database).find_one_and_update(filter, update).return_document(ReturnDocument::After).await
         };
-        Ok(self.mongo.run(REQUEST_LIMIT, change).await?.as_ref().map(view))
+        Ok(self.mongo.run(REQUEST_TIMEOUT, change).await?.as_ref().map(view))
     }
 
     fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {

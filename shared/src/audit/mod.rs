@@ -1,16 +1,16 @@
-//! The audit trail: who did what to whom, and how it ended.
+//! The audit log: who did what to whom, and how it ended.
 //!
 //! What concerns sign-in, security or administration, or is graver than information, is in the store, or while that is
 //! away in the queue, before the answer leaves; the rest may wait in the queue, or while that is away goes into the
-//! store. Entries hold ids, never addresses, and a code over their content, made with a key that the store does not
+//! store. Entries hold ids, never addresses, and an HMAC over their content, made with a key that the store does not
 //! have.
 //!
 //! Environment: `AUDIT_SEED` (secret), of which that key is made; it is of no other use, so that whoever checks the
-//! trail needs no secret that opens anything. `EVENTS_QUEUE_URL`.
+//! audit log needs no secret that opens anything. `EVENTS_QUEUE_URL`.
 
 mod action;
+mod integrity;
 mod read;
-mod seal;
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use mongodb::{ClientSession, Collection, Database};
 use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
+pub use integrity::{VerifiedEntries, verify};
 pub use read::{AuditFilter, AuditPage, list};
-pub use seal::{Checked, verify};
 
 use crate::{
     clock,
@@ -30,7 +30,7 @@ use crate::{
     http::{ClientInfo, Problem},
     id,
     keys::{Mac, Seed},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::Queue,
 };
 
@@ -57,7 +57,7 @@ impl<T: Actor> Actor for Arc<T> {
 
 /// Something worth an entry.
 #[derive(Debug)]
-pub struct Fact {
+pub struct AuditEvent {
     action: Action,
     failed: bool,
     actor: Option<(String, String)>,
@@ -65,7 +65,7 @@ pub struct Fact {
     details: Map<String, Value>,
 }
 
-impl Fact {
+impl AuditEvent {
     /// It happened.
     pub fn new(action: Action) -> Self {
         Self { action, failed: action.is_failure(), actor: None, resource: None, details: Map::new() }
@@ -104,24 +104,24 @@ impl Fact {
 
 /// Where entries go; clones share it.
 #[derive(Clone)]
-pub struct Trail {
+pub struct AuditLog {
     mongo: Mongo,
     mac: Mac,
     queue: Arc<Queue>,
 }
 
-impl Trail {
+impl AuditLog {
     /// Reads `AUDIT_SEED` and `EVENTS_QUEUE_URL`.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        let (mac, queue) = (seal::mac(&Seed::from_env("AUDIT_SEED")?), Queue::events_from_env()?);
+        let (mac, queue) = (integrity::mac(&Seed::from_env("AUDIT_SEED")?), Queue::events_from_env()?);
         Ok(Self { mongo: mongo.clone(), mac, queue: Arc::new(queue) })
     }
 
-    /// Keeps `fact`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
+    /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
-    pub async fn record(&self, caller: &ClientInfo, fact: Fact) -> Result<(), Problem> {
-        let must_be_stored = fact.action.must_be_stored();
-        let entry = self.entry(caller, fact);
+    pub async fn record(&self, caller: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
+        let must_be_stored = event.action.must_be_stored();
+        let entry = self.entry(caller, event);
         let document = document(&entry).map_err(Problem::internal)?;
         if must_be_stored {
             match self.store(document).await {
@@ -144,48 +144,48 @@ impl Trail {
     }
 
     async fn store(&self, entry: Document) -> Result<(), mongo::Error> {
-        match self.mongo.run(REQUEST_LIMIT, async |database| entries(&database).insert_one(entry).await).await {
+        match self.mongo.run(REQUEST_TIMEOUT, async |database| entries(&database).insert_one(entry).await).await {
             // The queue had taken it without saying so, and its consumer was faster.
             Err(error) if error.is_duplicate() => Ok(()),
             outcome => outcome.map(drop),
         }
     }
 
-    /// As [`Trail::record`], in the transaction that does what `fact` tells of: both are kept, or neither.
+    /// As [`AuditLog::record`], in the transaction that does what `event` tells of: both are kept, or neither.
     pub(crate) async fn record_with(
         &self,
         session: &mut ClientSession,
         database: &Database,
         caller: &ClientInfo,
-        fact: Fact,
+        event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let document = document(&self.entry(caller, fact));
+        let document = document(&self.entry(caller, event));
         let document = document.map_err(|error| mongodb::error::Error::custom(error.to_string()))?;
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
-    fn entry(&self, caller: &ClientInfo, fact: Fact) -> AuditEntry {
+    fn entry(&self, caller: &ClientInfo, event: AuditEvent) -> AuditEntry {
         let at = clock::now();
-        let (actor_id, actor_role) = fact.actor.unzip();
+        let (actor_id, actor_role) = event.actor.unzip();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let mut entry = AuditEntry {
             id: id::new(),
-            action: fact.action.name().into(),
-            category: fact.action.category().name().into(),
-            severity: fact.action.severity().name().into(),
-            outcome: if fact.failed { "failure" } else { "success" }.into(),
+            action: event.action.name().into(),
+            category: event.action.category().name().into(),
+            severity: event.action.severity().name().into(),
+            outcome: if event.failed { "failure" } else { "success" }.into(),
             actor_id,
             actor_role,
-            resource: fact.resource,
+            resource: event.resource,
             ip: text(&caller.source_ip),
             user_agent: text(&caller.user_agent),
             request_id: text(&caller.request_id),
-            details: (!fact.details.is_empty()).then_some(fact.details),
+            details: (!event.details.is_empty()).then_some(event.details),
             at,
-            expires_at: at + SignedDuration::from_hours(24 * fact.action.retention_days()),
+            expires_at: at + SignedDuration::from_hours(24 * event.action.retention_days()),
             hash: String::new(),
         };
-        entry.hash = seal::hash(&self.mac, &entry);
+        entry.hash = integrity::hash(&self.mac, &entry);
         entry
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the trail, the newest first.
+//! Reading the audit log, the newest first.
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     clock,
     http::{Cursor, Page, Problem},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Which entries.
@@ -55,7 +55,7 @@ pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: P
         let page = entries.find(query).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
         page.await?.try_collect::<Vec<_>>().await
     };
-    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let read = mongo.run(REQUEST_TIMEOUT, find).await?;
     let place = |entry: &RawDocumentBuf| Cursor(String::new(), entry.get_str("_id").unwrap_or_default().to_owned());
     let (documents, next_cursor) = Page::cut(read, limit, place);
     let entries: anyhow::Result<_> = documents.iter().map(|document| mongo::to_json(document)).collect();

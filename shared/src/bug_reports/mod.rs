@@ -6,6 +6,7 @@ mod triage;
 
 pub use page_url::PageUrl;
 pub use report::{
-    Created, ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportView, Status, create, list,
+    CreatedReport, ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView,
+    create, list,
 };
 pub use triage::{TRIAGE, Triage, Triaged, triage};

@@ -14,7 +14,7 @@ use crate::{
     clock,
     http::{Cursor, Page, Problem, plain},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Reports that one account may have open: M0 holds 512 MB for everybody.
@@ -78,7 +78,7 @@ pub struct ElementSize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BugReportStatus)]
-pub enum Status {
+pub enum ReportStatus {
     /// Nobody looked at it yet.
     New,
     /// Somebody did, and it is to be worked on.
@@ -89,7 +89,7 @@ pub enum Status {
     Rejected,
 }
 
-impl Status {
+impl ReportStatus {
     /// As the store names it.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl Status {
 /// `bug_reports`.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(super) struct BugReport {
     #[serde(rename = "_id")]
     id: String,
     user_id: String,
@@ -116,7 +116,7 @@ pub(super) struct Report {
     element_text: Option<String>,
     element_size: Option<ElementSize>,
     user_agent: Option<String>,
-    pub(super) status: Status,
+    pub(super) status: ReportStatus,
     history: Vec<Step>,
     created_at: DateTime,
     updated_at: DateTime,
@@ -126,7 +126,7 @@ pub(super) struct Report {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
-    pub(super) status: Status,
+    pub(super) status: ReportStatus,
     pub(super) by: String,
     pub(super) note: Option<String>,
     pub(super) at: DateTime,
@@ -155,7 +155,7 @@ pub struct ReportView {
     /// The browser.
     pub user_agent: Option<String>,
     /// How it stands.
-    pub status: Status,
+    pub status: ReportStatus,
     /// How it came there, the first step first.
     pub history: Vec<HistoryEntry>,
     /// RFC 3339.
@@ -168,7 +168,7 @@ pub struct ReportView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HistoryEntry {
     /// To which state.
-    pub status: Status,
+    pub status: ReportStatus,
     /// Whose step.
     pub by: String,
     /// What they noted.
@@ -189,7 +189,7 @@ pub struct ReportPage {
 
 /// What became of a new report.
 #[derive(Debug)]
-pub enum Created {
+pub enum CreatedReport {
     /// It is kept.
     Done(Box<ReportView>),
     /// It was before: this is it.
@@ -203,15 +203,15 @@ pub enum Created {
 #[into_params(parameter_in = Query)]
 pub struct ReportFilter {
     /// `new`, `triaged`, `resolved` or `rejected`.
-    pub status: Option<Status>,
+    pub status: Option<ReportStatus>,
     /// Not only one's own, but all that one may triage. For organisation admins.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub all: bool,
 }
 
-impl From<Report> for ReportView {
-    fn from(report: Report) -> Self {
+impl From<BugReport> for ReportView {
+    fn from(report: BugReport) -> Self {
         let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
         let entry = |step: Step| HistoryEntry { status: step.status, by: step.by, note: step.note, at: text(step.at) };
         Self {
@@ -233,10 +233,10 @@ impl From<Report> for ReportView {
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Created, mongo::Error> {
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, mongo::Error> {
     let at = clock::now();
     let now = clock::to_bson(at);
-    let report = Report {
+    let report = BugReport {
         id: id::new(),
         user_id: account.id.clone(),
         organization_id: account.organization_id.clone(),
@@ -247,8 +247,8 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
         element_text: new.element_text,
         element_size: new.element_size,
         user_agent: new.user_agent,
-        status: Status::New,
-        history: vec![Step { status: Status::New, by: account.id.clone(), note: None, at: now }],
+        status: ReportStatus::New,
+        history: vec![Step { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
         created_at: now,
         updated_at: now,
     };
@@ -260,7 +260,7 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
 }
 
 /// Boxed: the driver's futures are large.
-fn insert(mongo: Mongo, report: Report, same: Document) -> BoxFuture<'static, Result<Created, mongo::Error>> {
+fn insert(mongo: Mongo, report: BugReport, same: Document) -> BoxFuture<'static, Result<CreatedReport, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -270,18 +270,18 @@ fn insert(mongo: Mongo, report: Report, same: Document) -> BoxFuture<'static, Re
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(Created::Known(Box::new(before.into())));
+                return Ok(CreatedReport::Known(Box::new(before.into())));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
             if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
-                return Ok(Created::TooMany);
+                return Ok(CreatedReport::TooMany);
             }
             reports.insert_one(&report).session(&mut *session).await?;
-            Ok(Created::Done(Box::new(report.clone().into())))
+            Ok(CreatedReport::Done(Box::new(report.clone().into())))
         };
         session.start_transaction().and_run2(work).await
     };
-    async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+    async move { mongo.run(REQUEST_TIMEOUT, insert).await }.boxed()
 }
 
 /// The caller's reports, or all in their reach, the newest first, from `cursor` on.
@@ -306,7 +306,7 @@ pub async fn list(
     let find = async |database: Database| {
         collection(&database).find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
     };
-    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let read = mongo.run(REQUEST_TIMEOUT, find).await?;
     let (reports, next_cursor) = Page::cut(read, limit, |report| Cursor(String::new(), report.id.clone()));
     Ok(ReportPage { reports: reports.into_iter().map(ReportView::from).collect(), next_cursor })
 }
@@ -320,6 +320,6 @@ pub(super) fn reach(principal: &Principal) -> Result<Document, Problem> {
     }
 }
 
-pub(super) fn collection(database: &Database) -> Collection<Report> {
+pub(super) fn collection(database: &Database) -> Collection<BugReport> {
     database.collection("bug_reports")
 }

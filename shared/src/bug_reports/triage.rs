@@ -7,14 +7,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    ReportView, Status,
+    ReportStatus, ReportView,
     report::{Step, collection, reach},
 };
 use crate::{
     accounts::{Permission, Principal},
     clock,
     http::{Problem, plain},
-    mongo::{Mongo, REQUEST_LIMIT},
+    mongo::{Mongo, REQUEST_TIMEOUT},
 };
 
 /// Who runs an organisation looks at its members' reports: `org_admin` and `super_admin` have this permission.
@@ -26,7 +26,7 @@ pub const TRIAGE: Permission = Permission::OrgManageSettings;
 pub struct Triage {
     /// To which state: `triaged`, then `resolved` or `rejected`.
     #[garde(custom(reachable))]
-    pub status: Status,
+    pub status: ReportStatus,
     /// Why, in up to 1,000 characters.
     #[garde(inner(length(chars, max = 1000), custom(plain)))]
     #[schema(max_length = 1000)]
@@ -60,7 +60,7 @@ pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage
         let exists = done.is_some() || reports.count_documents(known).await? > 0;
         Ok((done, exists))
     };
-    Ok(match mongo.run(REQUEST_LIMIT, change).await? {
+    Ok(match mongo.run(REQUEST_TIMEOUT, change).await? {
         (Some(report), _) => Triaged::Done(Box::new(report.into())),
         (None, true) => Triaged::NotFromHere,
         (None, false) => Triaged::Absent,
@@ -68,14 +68,14 @@ pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage
 }
 
 /// Where a report must stand to get there.
-const fn from(status: Status) -> Status {
+const fn from(status: ReportStatus) -> ReportStatus {
     match status {
-        Status::New | Status::Triaged => Status::New,
-        Status::Resolved | Status::Rejected => Status::Triaged,
+        ReportStatus::New | ReportStatus::Triaged => ReportStatus::New,
+        ReportStatus::Resolved | ReportStatus::Rejected => ReportStatus::Triaged,
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
-fn reachable(status: &Status, _: &()) -> garde::Result {
-    if *status == Status::New { Err(garde::Error::new("must be triaged, resolved or rejected")) } else { Ok(()) }
+fn reachable(status: &ReportStatus, _: &()) -> garde::Result {
+    if *status == ReportStatus::New { Err(garde::Error::new("must be triaged, resolved or rejected")) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@
 //! until it is gone, no copy is kept there. Without the cache server, each environment asks the store
 //! every half minute.
 //!
-//! Half a minute is too long for some ([`Lookup::at_once`]): then the cache is asked each time, and the process's own
+//! Half a minute is too long for some ([`Lookup::uncached_locally`]): then the cache is asked each time, and the process's own
 //! copy counts only where there is no server, or while it is away.
 
 use std::{
@@ -39,7 +39,7 @@ const LOCAL_ENTRIES: usize = 1_000;
 pub struct Lookup<T> {
     kind: &'static str,
     cache: Cache,
-    at_once: bool,
+    uncached_locally: bool,
     local: quick_cache::sync::Cache<String, Copy<T>>,
 }
 
@@ -57,12 +57,12 @@ impl<T> Clone for Copy<T> {
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     /// Records whose keys in the cache begin with `kind`.
     pub fn new(kind: &'static str, cache: Cache) -> Self {
-        Self { kind, cache, at_once: false, local: quick_cache::sync::Cache::new(LOCAL_ENTRIES) }
+        Self { kind, cache, uncached_locally: false, local: quick_cache::sync::Cache::new(LOCAL_ENTRIES) }
     }
 
     /// As [`Lookup::new`], for records whose change must be in force everywhere at once.
-    pub fn at_once(kind: &'static str, cache: Cache) -> Self {
-        Self { at_once: true, ..Self::new(kind, cache) }
+    pub fn uncached_locally(kind: &'static str, cache: Cache) -> Self {
+        Self { uncached_locally: true, ..Self::new(kind, cache) }
     }
 
     /// The record with this id, from the nearest place that has it; `load` asks the store.
@@ -71,7 +71,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
         id: &str,
         load: impl AsyncFnOnce() -> Result<Option<T>, E>,
     ) -> Result<Option<Arc<T>>, E> {
-        let asks_cache = self.at_once && self.cache.is_up().await;
+        let asks_cache = self.uncached_locally && self.cache.is_up().await;
         let counts = |copy: &Copy<T>| !asks_cache && copy.read_at.elapsed().is_ok_and(|age| age < LOCAL_TTL);
         if let Some(copy) = self.local.get(id).filter(counts) {
             self.cache.tally(self.kind, true);
@@ -90,7 +90,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     pub async fn forget(&self, id: &str) {
         self.local.remove(id);
         let key = self.key(id);
-        // Once more after a failure: an old copy would otherwise live on for up to five minutes.
+        // CountedOnce more after a failure: an old copy would otherwise live on for up to five minutes.
         if self.cache.has_server() && !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
             self.cache.retry_now().await;
             if !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn what_must_be_in_force_at_once_has_its_own_copy_only_without_the_server() {
         let away = Cache::new(Server::at("redis://127.0.0.1:1"));
-        let lookup = Lookup::<u64>::at_once("test", away.clone());
+        let lookup = Lookup::<u64>::uncached_locally("test", away.clone());
         let (asked, mut seen) = (AtomicU64::new(0), Vec::new());
         for failed_just_now in [false, true, true, false] {
             if !failed_just_now {

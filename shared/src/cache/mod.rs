@@ -1,12 +1,12 @@
 //! Valkey (or Redis) with an in-process stand-in.
 //!
 //! The cache may be absent, away or slow, and everything still works: each call is bounded by
-//! [`CALL_LIMIT`], a failure makes the next calls use the process's own memory for
+//! [`CALL_TIMEOUT`], a failure makes the next calls use the process's own memory for
 //! [`PAUSE_AFTER_FAILURE`], and no call returns an error. Nothing that must not be lost belongs here.
 
 mod elasticache;
 mod lookup;
-mod once;
+mod quota_counter;
 mod server;
 
 use std::{
@@ -24,10 +24,10 @@ use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use server::Server;
 
 pub use lookup::Lookup;
-pub use once::{Limited, Once};
+pub use quota_counter::{CountedOnce, QuotaCounter};
 
 /// The longest that a caller waits for the cache, connecting included.
-const CALL_LIMIT: Duration = Duration::from_millis(300);
+const CALL_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// A connection unused for longer may have died while Lambda had the process frozen: dialling anew
@@ -184,7 +184,7 @@ impl Cache {
     }
 
     /// Whether the server answers; `None` when there is none.
-    pub async fn answers(&self) -> Option<bool> {
+    pub async fn ping(&self) -> Option<bool> {
         if !self.has_server() {
             return None;
         }
@@ -279,9 +279,9 @@ impl Cache {
             let mut connection = self.connection(server).await?;
             command(&mut connection).await.map_err(anyhow::Error::from)
         };
-        let outcome = match timeout(CALL_LIMIT, attempt).await {
+        let outcome = match timeout(CALL_TIMEOUT, attempt).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(anyhow::anyhow!("no answer within {} ms", CALL_LIMIT.as_millis())),
+            Err(_) => Err(anyhow::anyhow!("no answer within {} ms", CALL_TIMEOUT.as_millis())),
         };
         outcome.map_err(|error| tracing::warn!(%error, "the cache is away: using memory")).ok().or_else(|| {
             // Try-lock: a caller that holds either lock is about to find out for itself.
@@ -363,7 +363,7 @@ mod tests {
             cache.set("k", "v", Duration::from_secs(1)).await;
         }
         assert_eq!(cache.get("k").await.as_deref(), Some("v"));
-        assert!(started.elapsed() < 2 * CALL_LIMIT, "{:?}", started.elapsed());
+        assert!(started.elapsed() < 2 * CALL_TIMEOUT, "{:?}", started.elapsed());
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use redis::{
     aio::MultiplexedConnection,
 };
 
-use super::{CALL_LIMIT, elasticache::ElastiCache};
+use super::{CALL_TIMEOUT, elasticache::ElastiCache};
 use crate::{config, config::ConfigError};
 
 pub(super) enum Server {
@@ -42,8 +42,8 @@ impl Server {
         async {
             let info = self.info().await?;
             let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CALL_LIMIT))
-                .set_response_timeout(Some(CALL_LIMIT));
+                .set_connection_timeout(Some(CALL_TIMEOUT))
+                .set_response_timeout(Some(CALL_TIMEOUT));
             Ok(Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?)
         }
         .boxed()

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::{
-    Kind, Library, backup, file,
-    source::{Fetched, PublishedContent, READ_LIMIT},
+    Kind, Library, bundled, file,
+    source::{Fetched, PublishedContent, READ_TIMEOUT},
 };
 use crate::{config::ConfigError, telemetry::Metrics};
 
@@ -26,7 +26,7 @@ const REVALIDATE_AFTER: Duration = Duration::from_mins(1);
 /// the database.
 const KEEP_DATABASE: Duration = Duration::from_mins(5);
 /// How long the backup is served before the database is asked again.
-const KEEP_BACKUP: Duration = Duration::from_mins(1);
+const KEEP_BUNDLED: Duration = Duration::from_mins(1);
 
 /// The middle link. A function that has no database leaves it out, and links no driver.
 pub trait DatabaseFallback: Send + Sync {
@@ -42,7 +42,7 @@ pub enum Origin {
     /// The database.
     Mongodb,
     /// The backup in the binary.
-    Backup,
+    Bundled,
 }
 
 impl Origin {
@@ -51,7 +51,7 @@ impl Origin {
         match self {
             Self::Json => "json",
             Self::Mongodb => "mongodb",
-            Self::Backup => "backup",
+            Self::Bundled => "backup",
         }
     }
 }
@@ -70,7 +70,7 @@ pub struct Content {
     kind: Kind,
     source: PublishedContent,
     database: Option<Box<dyn DatabaseFallback>>,
-    backup: &'static [u8],
+    bundled: &'static [u8],
     state: Mutex<State>,
 }
 
@@ -87,19 +87,19 @@ struct Published {
 }
 
 impl Content {
-    /// Published content from where `CONTENT_URL` says, then `database`, then `backup`, one of
-    /// [`super::backup`]. Reads nothing yet.
+    /// Published content from where `CONTENT_URL` says, then `database`, then `bundled`, one of
+    /// [`super::bundled`]. Reads nothing yet.
     pub(super) fn from_env(
         kind: Kind,
         database: Option<Box<dyn DatabaseFallback>>,
-        backup: &'static [u8],
+        bundled: &'static [u8],
     ) -> Result<Self, ConfigError> {
-        Ok(Self { kind, source: PublishedContent::from_env()?, database, backup, state: Mutex::default() })
+        Ok(Self { kind, source: PublishedContent::from_env()?, database, bundled, state: Mutex::default() })
     }
 
     /// Prompts for functions without a database: published, else bundled.
     pub fn published_prompts() -> Result<Self, ConfigError> {
-        Self::from_env(Kind::Prompts, None, backup::PROMPTS)
+        Self::from_env(Kind::Prompts, None, bundled::PROMPTS)
     }
 
     /// Which kind it is.
@@ -129,7 +129,7 @@ impl Content {
 
     async fn revalidate(&self, state: &mut State) {
         let tag = state.published.as_ref().map(|published| published.tag.as_str());
-        let loaded = match self.source.fetch(self.kind, tag, READ_LIMIT).await {
+        let loaded = match self.source.fetch(self.kind, tag, READ_TIMEOUT).await {
             Ok(Fetched::Unchanged) => return,
             Ok(Fetched::New { bytes, tag }) => self.read(&bytes).map(|library| Published { library, tag }),
             Err(error) => Err(error.to_string()),
@@ -146,7 +146,7 @@ impl Content {
         }
     }
 
-    /// What the database has kept before is newer than the backup, should it be away now.
+    /// What the database has kept before is newer than what is bundled, should it be away now.
     async fn fall_back(&self, kept: Option<&Snapshot>) -> Snapshot {
         let started = Instant::now();
         let from_database = match &self.database {
@@ -171,9 +171,9 @@ impl Content {
     }
 
     fn stand_in(&self) -> Snapshot {
-        // The build's own test reads every backup, so this cannot fail.
-        let library = self.read(self.backup).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
-        Snapshot { library, origin: Origin::Backup }
+        // A unit test reads every backup, so this cannot fail.
+        let library = self.read(self.bundled).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
+        Snapshot { library, origin: Origin::Bundled }
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Arc<Library>, String> {
@@ -188,7 +188,7 @@ fn index(items: &[Map<String, Value>]) -> Result<Arc<Library>, String> {
 }
 
 fn keep(origin: Origin) -> Duration {
-    if origin == Origin::Backup { KEEP_BACKUP } else { KEEP_DATABASE }
+    if origin == Origin::Bundled { KEEP_BUNDLED } else { KEEP_DATABASE }
 }
 
 /// By the wall clock: it goes on while Lambda has the process frozen.
@@ -230,9 +230,9 @@ mod tests {
             fs::create_dir(&folder).expect("a folder");
             let source = PublishedContent::at(&format!("file://{}", folder.display())).expect("a folder's URL");
             let database: Box<dyn DatabaseFallback> = Box::new(Database(Arc::clone(database)));
-            let backup = super::super::backup::PROMPTS;
+            let bundled = super::super::bundled::PROMPTS;
             let state = Mutex::default();
-            Self { folder, content: Content { kind: Kind::Prompts, source, database: Some(database), backup, state } }
+            Self { folder, content: Content { kind: Kind::Prompts, source, database: Some(database), bundled, state } }
         }
 
         fn publish(&self, text: &str) {
@@ -296,7 +296,7 @@ mod tests {
         scene.later().await;
         assert_eq!(scene.served().await, (true, Origin::Mongodb));
         let other = Scene::new(&database);
-        assert_eq!(other.served().await, (false, Origin::Backup));
+        assert_eq!(other.served().await, (false, Origin::Bundled));
         *database.lock().expect("not poisoned") = Ok("new");
         other.later().await;
         assert_eq!(other.served().await, (true, Origin::Mongodb));

@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Kind, PublishedContent, SourceError, Store, backup, file,
-    source::{Fetched, PATIENT_LIMIT},
+    Kind, PublishedContent, SourceError, Store, bundled, file,
+    source::{Fetched, PATIENT_TIMEOUT},
 };
-use crate::mongo::WORK_LIMIT;
+use crate::mongo::WORK_TIMEOUT;
 
 /// A result smaller than this share of what is published (in percent) looks like a loss.
 const LEAST_SHARE: usize = 80;
@@ -35,7 +35,7 @@ pub enum Outcome {
 }
 
 /// Publishes `kind`, unless nothing changed, or the result is empty or more than a fifth smaller
-/// than what is published; or than the backup, while nothing usable is. `allow_shrink` is a person's word that smaller
+/// than what is published; or than the bundled, while nothing usable is. `allow_shrink` is a person's word that smaller
 /// is right; empty never is.
 pub async fn export(
     kind: Kind,
@@ -44,7 +44,7 @@ pub async fn export(
     at: Timestamp,
     allow_shrink: bool,
 ) -> anyhow::Result<Outcome> {
-    let items = store.publishable(kind, WORK_LIMIT).await?;
+    let items = store.publishable(kind, WORK_TIMEOUT).await?;
     let published = published(kind, target).await?;
     let outcome = judge(kind, &items, published.as_deref(), allow_shrink)?;
     if let Outcome::Published { .. } = outcome {
@@ -79,15 +79,15 @@ fn judge(
 /// What there was when this was built.
 const fn backup(kind: Kind) -> &'static [u8] {
     match kind {
-        Kind::Prompts => backup::PROMPTS,
-        Kind::Patterns => backup::PATTERNS,
-        Kind::Learning => backup::LEARNING,
+        Kind::Prompts => bundled::PROMPTS,
+        Kind::Patterns => bundled::PATTERNS,
+        Kind::Learning => bundled::LEARNING,
     }
 }
 
 /// What is published now; `None` when there is nothing, or nothing usable.
 async fn published(kind: Kind, target: &PublishedContent) -> Result<Option<Vec<Map<String, Value>>>, SourceError> {
-    match target.fetch(kind, None, PATIENT_LIMIT).await {
+    match target.fetch(kind, None, PATIENT_TIMEOUT).await {
         Ok(Fetched::New { bytes, .. }) => Ok(file::parse(kind, &bytes).ok().map(|mut items| {
             // The database answers in the order of ids; a file may stand in any.
             items.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));

@@ -3,7 +3,7 @@
 //! Served from published JSON, then from MongoDB, then from the backup compiled into the binary
 //! ([`Content`]). The database is where content is edited; [`export`] publishes it.
 
-pub mod backup;
+pub mod bundled;
 mod chain;
 mod document;
 pub mod export;

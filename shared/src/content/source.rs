@@ -17,10 +17,10 @@ use super::Kind;
 use crate::{config, config::ConfigError};
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
-pub(super) const READ_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// Whoever publishes, a job or somebody at a slow line (a megabyte at 0.5 Mbit/s), may take longer, to read what is
 /// there as well as to write.
-pub(super) const PATIENT_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const PATIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a published file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +81,8 @@ impl PublishedContent {
     }
 
     /// Whether the file of `kind` can be read.
-    pub async fn answers(&self, kind: Kind) -> Result<(), SourceError> {
-        self.fetch(kind, None, READ_LIMIT).await.map(drop)
+    pub async fn ping(&self, kind: Kind) -> Result<(), SourceError> {
+        self.fetch(kind, None, READ_TIMEOUT).await.map(drop)
     }
 
     /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
@@ -95,7 +95,7 @@ impl PublishedContent {
                 let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
                 let put = put.content_type("application/json").body(bytes.into());
                 put.customize()
-                    .config_override(within(PATIENT_LIMIT))
+                    .config_override(within(PATIENT_TIMEOUT))
                     .send()
                     .await
                     .map(drop)

@@ -7,15 +7,15 @@ use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
 
-use super::{Content, DatabaseFallback, Kind, backup};
+use super::{Content, DatabaseFallback, Kind, bundled};
 use crate::{
     clock,
     config::ConfigError,
-    mongo::{self, Mongo, WORK_LIMIT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
 };
 
 /// As the middle link of the chain: one attempt of two seconds.
-const FALLBACK_LIMIT: Duration = Duration::from_secs(2);
+const FALLBACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements in one `update` command.
 const IMPORT_CHUNK: usize = 500;
 /// Top-level fields that are dates in the store.
@@ -72,7 +72,7 @@ impl Store {
         let find = async |database: Database| {
             database.collection::<Document>("prompt_daily").distinct("promptId", these).await
         };
-        let counted = self.0.run(WORK_LIMIT, find).await?;
+        let counted = self.0.run(WORK_TIMEOUT, find).await?;
         let counted: HashSet<&str> = counted.iter().filter_map(Bson::as_str).collect();
         let views = items.iter().filter_map(|item| {
             let id = item.get("id")?.as_str().filter(|id| !counted.contains(id))?;
@@ -90,7 +90,7 @@ impl Store {
         for chunk in updates.chunks(IMPORT_CHUNK) {
             let command = doc! {"update": collection, "updates": chunk, "ordered": false};
             let answer =
-                self.0.run(WORK_LIMIT, async move |database: Database| database.run_command(command).await).await?;
+                self.0.run(WORK_TIMEOUT, async move |database: Database| database.run_command(command).await).await?;
             if let Ok(errors) = answer.get_array("writeErrors") {
                 anyhow::bail!("{} of {} items of {collection} were refused: {}", errors.len(), chunk.len(), errors[0]);
             }
@@ -103,17 +103,17 @@ impl Store {
 impl Content {
     /// Prompts.
     pub fn prompts(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Self::from_env(Kind::Prompts, Some(Fallback::of(mongo, Kind::Prompts)), backup::PROMPTS)
+        Self::from_env(Kind::Prompts, Some(Fallback::of(mongo, Kind::Prompts)), bundled::PROMPTS)
     }
 
     /// Patterns.
     pub fn patterns(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), backup::PATTERNS)
+        Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), bundled::PATTERNS)
     }
 
     /// Learning resources.
     pub fn learning(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Self::from_env(Kind::Learning, Some(Fallback::of(mongo, Kind::Learning)), backup::LEARNING)
+        Self::from_env(Kind::Learning, Some(Fallback::of(mongo, Kind::Learning)), bundled::LEARNING)
     }
 }
 
@@ -145,6 +145,6 @@ impl Fallback {
 
 impl DatabaseFallback for Fallback {
     fn load(&self) -> BoxFuture<'_, Result<Vec<Map<String, Value>>, String>> {
-        async { self.store.publishable(self.kind, FALLBACK_LIMIT).await.map_err(|error| error.to_string()) }.boxed()
+        async { self.store.publishable(self.kind, FALLBACK_TIMEOUT).await.map_err(|error| error.to_string()) }.boxed()
     }
 }

@@ -22,7 +22,7 @@ pub enum Event {
     AiUsage(AiUsage),
     /// A user's key was used.
     ApiKeyUsage(ApiKeyUsage),
-    /// An entry of the audit trail: one that may wait, or one that the store could not take at once.
+    /// An entry of the audit log: one that may wait, or one that the store could not take at once.
     Audit(AuditEntry),
     /// An affiliate link was followed.
     AffiliateClick(AffiliateClick),

@@ -18,9 +18,9 @@ use crate::{
 
 /// The longest that a batch takes, well within the function's timeout: a function that is killed closes no socket and
 /// tells nobody why. 10,000 documents took 0.3 s on two cores.
-const BATCH_LIMIT: Duration = Duration::from_secs(45);
+const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
 /// The longest that one of its bulk inserts takes.
-const WRITE_LIMIT: Duration = Duration::from_secs(25);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
 /// Fields that are dates in the store.
 const DATES: [&str; 4] = ["occurredAt", "receivedAt", "at", "expiresAt"];
 
@@ -55,7 +55,7 @@ pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Writ
     let mut failed = HashSet::new();
     let started = Instant::now();
     for (collection, bulk) in sort(messages, &mut failed) {
-        let limit = WRITE_LIMIT.min(BATCH_LIMIT.saturating_sub(started.elapsed()));
+        let limit = WRITE_TIMEOUT.min(BATCH_TIMEOUT.saturating_sub(started.elapsed()));
         let refused = insert(mongo, limit, collection, &bulk.documents).await?;
         written.writes += 1;
         written.inserted += bulk.documents.len() - refused.len();

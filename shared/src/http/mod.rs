@@ -8,7 +8,6 @@ use http::request::Parts;
 
 mod body;
 mod counted;
-pub(crate) mod finish;
 mod if_match;
 mod paging;
 mod path;
@@ -16,6 +15,7 @@ mod problem;
 mod query;
 mod rate_limit;
 mod reply;
+pub(crate) mod response_finisher;
 mod text;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};

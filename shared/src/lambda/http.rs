@@ -18,10 +18,10 @@ use tracing::Instrument;
 use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 use crate::{
     connection::{Connection, SharedConnection},
-    http::{ClientInfo, Problem, finish},
+    http::{ClientInfo, Problem, response_finisher},
 };
 
-/// A client may call itself anything; sessions and the audit trail keep this much of it.
+/// A client may call itself anything; sessions and the audit log keep this much of it.
 const MAX_USER_AGENT_CHARS: usize = 200;
 
 /// Serves a route until Lambda ends the environment.
@@ -87,14 +87,14 @@ async fn answer(
     caller: ClientInfo,
 ) -> Response<lambda_http::Body> {
     parts.extensions.insert(caller.clone());
-    let exchange = finish::Exchange::new(&parts, caller);
+    let finisher = response_finisher::ResponseFinisher::new(&parts, caller);
     let request = http::Request::from_parts(parts, Body::from(bytes(body)));
     let response = match unwound(router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(panic) => Problem::internal(panic).into(),
     };
-    let (parts, body) = exchange.finish(response).into_parts();
+    let (parts, body) = finisher.finish(response).into_parts();
     // Bodies are built in memory: collecting one cannot fail.
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     Response::from_parts(parts, lambda_body(&body))

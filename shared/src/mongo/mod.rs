@@ -7,9 +7,9 @@
 
 mod document;
 mod error;
-mod ledger;
 mod observe;
 mod settings;
+mod socket_counter;
 
 use std::{
     future::Future,
@@ -24,26 +24,26 @@ use tokio::{sync::Mutex, time::timeout};
 pub use document::{to_document, to_json, unstorable};
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
-pub use settings::{MongoSettings, REQUEST_LIMIT, WORK_LIMIT};
+pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT};
 
 use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
-use ledger::Ledger;
+use socket_counter::SocketCounter;
 
-/// Above this wall-clock gap since its last use a client is asked for a sign of life before it is
+/// Above this wall-clock gap since its last use a client is pinged before it is
 /// used again. Lambda freezes the process between invocations, when no timer runs, so the wall
 /// clock is what tells. 5 s is the idle time of the audit.
-const DOUBT_AFTER: Duration = Duration::from_secs(5);
+const PING_AFTER: Duration = Duration::from_secs(5);
 /// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
 /// 60 s is MongoDB's own advice for Lambda.
 const REPLACE_AFTER: Duration = Duration::from_mins(1);
-/// How long the sign of life may take. In the cluster's region a ping takes 1–2 ms; together with a new
+/// How long the ping may take. In the cluster's region a ping takes 1–2 ms; together with a new
 /// connection it must stay below the 100 ms that a thaw may cost.
-const PING_LIMIT: Duration = Duration::from_millis(50);
+const PING_TIMEOUT: Duration = Duration::from_millis(50);
 /// Closing took 2–8 ms. It is tried in order, then at once; Lambda leaves 300 ms for both after SIGTERM.
-const CLOSE_LIMIT: Duration = Duration::from_millis(100);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long a request waits for the client to close that it replaces: one whose sockets are lost does so
 /// on its own time.
-const PARTING_LIMIT: Duration = Duration::from_millis(20);
+const PARTING_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How long an environment keeps its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ struct Inner {
     settings: MongoSettings,
     lifetime: Lifetime,
     live: Mutex<Option<Live>>,
-    ledger: Arc<Ledger>,
+    socket_counter: Arc<SocketCounter>,
 }
 
 struct Live {
@@ -79,11 +79,11 @@ impl Mongo {
 
     /// As [`Mongo::from_env`], from settings at hand.
     pub fn new(settings: MongoSettings, lifetime: Lifetime) -> Self {
-        Self(Arc::new(Inner { settings, lifetime, live: Mutex::new(None), ledger: Arc::default() }))
+        Self(Arc::new(Inner { settings, lifetime, live: Mutex::new(None), socket_counter: Arc::default() }))
     }
 
-    /// Runs one piece of work against the database, within `limit` ([`REQUEST_LIMIT`] on request
-    /// paths, [`WORK_LIMIT`] in jobs). The driver has no socket timeout: this is it.
+    /// Runs one piece of work against the database, within `limit` ([`REQUEST_TIMEOUT`] on request
+    /// paths, [`WORK_TIMEOUT`] in jobs). The driver has no socket timeout: this is it.
     ///
     /// A server that is away or silent is [`Error::Unavailable`], and the client is dropped, so that
     /// the next call starts afresh.
@@ -109,19 +109,19 @@ impl Mongo {
     async fn client(&self) -> Result<Client, Error> {
         let mut live = self.0.live.lock().await;
         if let Some(current) = live.take() {
-            let usable = match trust(current.last_used, SystemTime::now()) {
-                Trust::Full => true,
-                Trust::Doubt => answers(&current.client).await,
-                Trust::None => false,
+            let usable = match liveness(current.last_used, SystemTime::now()) {
+                Liveness::Sure => true,
+                Liveness::Unsure => ping(&current.client).await,
+                Liveness::Lost => false,
             };
             if usable {
                 let client = current.client.clone();
                 *live = Some(current);
                 return Ok(client);
             }
-            timeout(PARTING_LIMIT, tokio::spawn(close(current.client))).await.ok();
+            timeout(PARTING_TIMEOUT, tokio::spawn(close(current.client))).await.ok();
         }
-        let client = self.0.settings.connect(&self.0.ledger).await?;
+        let client = self.0.settings.connect(&self.0.socket_counter).await?;
         *live = Some(Live { client: client.clone(), last_used: SystemTime::now() });
         Ok(client)
     }
@@ -140,22 +140,22 @@ impl Mongo {
     }
 }
 
-/// How far a client may be trusted to have its sockets still.
+/// Whether a client still has its sockets.
 #[derive(Debug, PartialEq, Eq)]
-enum Trust {
-    Full,
-    /// It is asked for a sign of life.
-    Doubt,
-    None,
+enum Liveness {
+    Sure,
+    /// It is pinged before it is used.
+    Unsure,
+    Lost,
 }
 
-fn trust(last_used: SystemTime, now: SystemTime) -> Trust {
+fn liveness(last_used: SystemTime, now: SystemTime) -> Liveness {
     match now.duration_since(last_used) {
-        Ok(gap) if gap < DOUBT_AFTER => Trust::Full,
-        Ok(gap) if gap < REPLACE_AFTER => Trust::Doubt,
-        Ok(_) => Trust::None,
+        Ok(gap) if gap < PING_AFTER => Liveness::Sure,
+        Ok(gap) if gap < REPLACE_AFTER => Liveness::Unsure,
+        Ok(_) => Liveness::Lost,
         // The clock was set back, by a little as a rule: it tells nothing.
-        Err(_) => Trust::Doubt,
+        Err(_) => Liveness::Unsure,
     }
 }
 
@@ -165,7 +165,7 @@ impl Connection for Mongo {
             if self.0.lifetime == Lifetime::Invocation {
                 self.close_client().await;
             }
-            if let Some(change) = self.0.ledger.take_change() {
+            if let Some(change) = self.0.socket_counter.take_change() {
                 Metrics::of_function()
                     .count("MongoSocketsOpened", change.opened)
                     .count("MongoSocketsClosed", change.closed)
@@ -181,18 +181,18 @@ impl Connection for Mongo {
     }
 }
 
-async fn answers(client: &Client) -> bool {
+async fn ping(client: &Client) -> bool {
     let admin = client.database("admin");
-    matches!(timeout(PING_LIMIT, async { admin.run_command(doc! {"ping": 1}).await }).await, Ok(Ok(_)))
+    matches!(timeout(PING_TIMEOUT, async { admin.run_command(doc! {"ping": 1}).await }).await, Ok(Ok(_)))
 }
 
 async fn close(client: Client) {
     // In order: a transaction whose work was dropped is aborted by a task of the driver's, on a connection of its own.
     // Otherwise the server would hold the transaction's locks for up to a minute.
-    if timeout(CLOSE_LIMIT, async { client.clone().shutdown().await }).await.is_ok() {
+    if timeout(CLOSE_TIMEOUT, async { client.clone().shutdown().await }).await.is_ok() {
         return;
     }
-    if timeout(CLOSE_LIMIT, async { client.shutdown().immediate(true).await }).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, async { client.shutdown().immediate(true).await }).await.is_err() {
         tracing::warn!("the Mongo client did not close in time");
     }
 }
@@ -204,12 +204,14 @@ mod tests {
     #[test]
     fn a_client_is_used_asked_or_replaced_by_the_wall_clock_whichever_way_it_went() {
         let used = SystemTime::now();
-        for (seconds, expected) in [(0, Trust::Full), (4, Trust::Full), (5, Trust::Doubt), (59, Trust::Doubt)] {
-            assert_eq!(trust(used, used + Duration::from_secs(seconds)), expected, "after {seconds} s");
+        for (seconds, expected) in
+            [(0, Liveness::Sure), (4, Liveness::Sure), (5, Liveness::Unsure), (59, Liveness::Unsure)]
+        {
+            assert_eq!(liveness(used, used + Duration::from_secs(seconds)), expected, "after {seconds} s");
         }
-        assert_eq!(trust(used, used + Duration::from_mins(1)), Trust::None);
+        assert_eq!(liveness(used, used + Duration::from_mins(1)), Liveness::Lost);
         for back in [Duration::from_millis(1), Duration::from_hours(24)] {
-            assert_eq!(trust(used, used - back), Trust::Doubt, "the clock was set back by {back:?}");
+            assert_eq!(liveness(used, used - back), Liveness::Unsure, "the clock was set back by {back:?}");
         }
     }
 }

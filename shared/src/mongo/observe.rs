@@ -4,7 +4,7 @@ use bson::{Bson, Document, doc};
 use mongodb::Database;
 use serde::Serialize;
 
-use super::{Error, Mongo, WORK_LIMIT};
+use super::{Error, Mongo, WORK_TIMEOUT};
 use crate::telemetry::Metrics;
 
 /// What the tier allows.
@@ -60,7 +60,7 @@ const GROWING: [&str; 8] = [
 
 /// Reads the server's own counters and emits them as metrics.
 pub async fn observe(mongo: &Mongo, limits: &Limits) -> Result<Observation, Error> {
-    let seen = mongo.run(WORK_LIMIT, async |database| read(&database, limits).await).await?;
+    let seen = mongo.run(WORK_TIMEOUT, async |database| read(&database, limits).await).await?;
     Metrics::of_stack()
         .count("MongoConnections", seen.connections)
         .percent("MongoConnectionsPercent", seen.connections_percent)

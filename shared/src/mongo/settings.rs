@@ -11,7 +11,7 @@ use mongodb::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, Ledger};
+use super::{Error, SocketCounter};
 use crate::{config, config::ConfigError, telemetry};
 
 /// One operation at a time is all that a Lambda environment runs.
@@ -29,9 +29,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// The longest that a request waits for the database.
-pub const REQUEST_LIMIT: Duration = Duration::from_secs(3);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest that one operation of a job or consumer takes (the audit's socket timeout).
-pub const WORK_LIMIT: Duration = Duration::from_secs(15);
+pub const WORK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where the database is. Neither prints nor serialises the connection string.
 #[derive(Clone)]
@@ -56,12 +56,12 @@ impl MongoSettings {
     }
 
     /// A client with the bundle's options. Its monitors dial at once; the pool dials on first use.
-    pub(super) async fn connect(&self, ledger: &Arc<Ledger>) -> Result<Client, Error> {
-        let options = self.options(ledger).await.map_err(Error::from)?;
+    pub(super) async fn connect(&self, socket_counter: &Arc<SocketCounter>) -> Result<Client, Error> {
+        let options = self.options(socket_counter).await.map_err(Error::from)?;
         Client::with_options(options).map_err(Error::from)
     }
 
-    async fn options(&self, ledger: &Arc<Ledger>) -> mongodb::error::Result<ClientOptions> {
+    async fn options(&self, socket_counter: &Arc<SocketCounter>) -> mongodb::error::Result<ClientOptions> {
         let mut options = ClientOptions::parse(self.uri.expose_secret()).await?;
         options.app_name = Some(telemetry::function_name());
         options.max_pool_size = Some(MAX_POOL_SIZE);
@@ -79,8 +79,8 @@ impl MongoSettings {
         options.retry_writes = Some(true);
         options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).build());
         options.server_api = Some(ServerApi::builder().version(ServerApiVersion::V1).build());
-        options.cmap_event_handler = Some(ledger.pool_events());
-        options.sdam_event_handler = Some(ledger.monitor_events());
+        options.cmap_event_handler = Some(socket_counter.pool_events());
+        options.sdam_event_handler = Some(socket_counter.monitor_events());
         Ok(options)
     }
 }

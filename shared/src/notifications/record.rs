@@ -12,7 +12,7 @@ use mongodb::{
 use super::Notification;
 use crate::{
     clock,
-    mongo::{self, DUPLICATE_KEY, Mongo, REQUEST_LIMIT},
+    mongo::{self, DUPLICATE_KEY, Mongo, REQUEST_TIMEOUT},
 };
 
 const COLLECTION: &str = "notifications";
@@ -52,7 +52,7 @@ pub(super) async fn claim(mongo: &Mongo, notification: &Notification) -> Result<
     let work = async |database: Database| {
         database.collection::<Document>(COLLECTION).update_one(free, update).upsert(true).await
     };
-    match mongo.run(REQUEST_LIMIT, work).await {
+    match mongo.run(REQUEST_TIMEOUT, work).await {
         Ok(_) => Ok(Claim::Ours),
         // It is there and not free, so that the upsert tried to make a second one.
         Err(mongo::Error::Refused(error)) if is_duplicate(&error) => taken(mongo, id).await,
@@ -63,7 +63,7 @@ pub(super) async fn claim(mongo: &Mongo, notification: &Notification) -> Result<
 async fn taken(mongo: &Mongo, id: &str) -> Result<Claim, mongo::Error> {
     let sent = doc! {"_id": id, "status": "sent"};
     let work = async |database: Database| database.collection::<Document>(COLLECTION).find_one(sent).await;
-    Ok(if mongo.run(REQUEST_LIMIT, work).await?.is_some() { Claim::Sent } else { Claim::Busy })
+    Ok(if mongo.run(REQUEST_TIMEOUT, work).await?.is_some() { Claim::Sent } else { Claim::Busy })
 }
 
 fn is_duplicate(error: &mongodb::error::Error) -> bool {
@@ -79,5 +79,5 @@ pub(super) async fn finish(mongo: &Mongo, id: &str, outcome: Result<(), &str>) -
     let work = async |database: Database| {
         database.collection::<Document>(COLLECTION).update_one(doc! {"_id": id}, doc! {"$set": fields}).await
     };
-    mongo.run(REQUEST_LIMIT, work).await.map(drop)
+    mongo.run(REQUEST_TIMEOUT, work).await.map(drop)
 }

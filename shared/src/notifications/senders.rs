@@ -16,10 +16,10 @@ use tokio::sync::OnceCell;
 use super::{Channel, Notification, Template};
 use crate::config;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one message, repetitions included. There is no shorter limit for an attempt: a provider that
 /// was merely slow may have sent the message, and would send it again.
-const SEND_LIMIT: Duration = Duration::from_secs(5);
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a message was not sent. The provider's code, not its text, which may name the address.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Senders {
     async fn config(&self) -> &SdkConfig {
         let load = async || {
             let timeouts =
-                TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).operation_timeout(SEND_LIMIT).build();
+                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(SEND_TIMEOUT).build();
             aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
         };
         self.config.get_or_init(load).await

@@ -16,7 +16,7 @@ use crate::{
     clock,
     http::{Problem, plain},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Audits: kept for ever, and bounded by day, as revisions are.
@@ -114,7 +114,7 @@ pub async fn add(
         document.insert("_id", id);
         let insert =
             async |database: Database| database.collection::<Document>("prompt_audits").insert_one(document).await;
-        match mongo.run(REQUEST_LIMIT, insert).await {
+        match mongo.run(REQUEST_TIMEOUT, insert).await {
             Ok(_) => return Ok(entry),
             Err(error) if error.is_duplicate() => {}
             Err(error) => return Err(error.into()),
@@ -137,7 +137,7 @@ async fn last(mongo: &Mongo, prompt_id: &str) -> Result<Option<Map<String, Value
         let audits = database.collection::<RawDocumentBuf>("prompt_audits");
         audits.find_one(doc! {"promptId": prompt_id}).sort(doc! {"version": -1}).await
     };
-    let found = mongo.run(REQUEST_LIMIT, find).await?;
+    let found = mongo.run(REQUEST_TIMEOUT, find).await?;
     found.map(|raw| mongo::to_json(&raw)).transpose().map_err(Problem::internal)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     clock,
     http::{Cursor, Page, Problem, plain},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.
@@ -143,7 +143,7 @@ pub async fn keep(
             let full = all.count_documents(doc! {"userId": user_id}).await? >= LIMIT;
             all.find_one_and_update(key, update).upsert(!full).return_document(ReturnDocument::After).await
         };
-        mongo.run(REQUEST_LIMIT, write).await
+        mongo.run(REQUEST_TIMEOUT, write).await
     };
     let kept = match write().await {
         // Two who keep the same at once: the index lets one in, and the other finds it there.
@@ -167,7 +167,7 @@ pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) ->
         let all = collection(&database).clone_with_type::<RawDocumentBuf>();
         Page::read(all.find(filter).sort(newest).limit(wanted).await?, limit).await
     };
-    let (read, shown) = mongo.run(REQUEST_LIMIT, find).await?;
+    let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
     let view =
         |raw: &RawDocumentBuf| bson::deserialize_from_slice::<Collected>(raw.as_bytes()).map(CollectedView::from);
     let kept = read.iter().map(view).collect::<Result<_, _>>().map_err(Problem::internal)?;
@@ -180,7 +180,7 @@ pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) ->
 pub async fn remove(mongo: &Mongo, user_id: &str, id: &str) -> Result<bool, mongo::Error> {
     let mine = doc! {"_id": id, "userId": user_id};
     let delete = async |database| collection(&database).delete_one(mine).await;
-    Ok(mongo.run(REQUEST_LIMIT, delete).await?.deleted_count == 1)
+    Ok(mongo.run(REQUEST_TIMEOUT, delete).await?.deleted_count == 1)
 }
 
 fn collection(database: &Database) -> Collection<Collected> {

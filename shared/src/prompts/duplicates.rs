@@ -42,34 +42,34 @@ pub struct Match {
 
 /// The parts of a prompt that are compared.
 #[derive(Debug)]
-pub(super) struct Print {
+pub(super) struct Fingerprint {
     id: String,
     title: String,
     normal_title: String,
     opening: String,
-    kin: [Option<String>; 3],
+    facets: [Option<String>; 3],
 }
 
-impl Print {
+impl Fingerprint {
     /// Of a prompt at hand; `content` may be its opening alone.
     pub(super) fn of(prompt: &Map<String, Value>) -> Self {
         let text = |field: &str| prompt.get(field).and_then(Value::as_str).map(str::to_owned);
-        let kin = [text("category"), text("role"), text("pattern")];
-        Self::new(text("id").unwrap_or_default(), text("title"), text("content").as_deref(), kin)
+        let facets = [text("category"), text("role"), text("pattern")];
+        Self::new(text("id").unwrap_or_default(), text("title"), text("content").as_deref(), facets)
     }
 
     /// Of a published one.
     pub(super) fn of_item(item: &Item) -> Self {
-        let kin = [&item.category, &item.role, &item.pattern].map(Clone::clone);
-        Self::new(item.id.clone(), item.title.clone(), Some(&item.opening), kin)
+        let facets = [&item.category, &item.role, &item.pattern].map(Clone::clone);
+        Self::new(item.id.clone(), item.title.clone(), Some(&item.opening), facets)
     }
 
-    fn new(id: String, title: Option<String>, content: Option<&str>, kin: [Option<String>; 3]) -> Self {
+    fn new(id: String, title: Option<String>, content: Option<&str>, facets: [Option<String>; 3]) -> Self {
         let title = title.unwrap_or_default();
         // Of "🎉" nothing is left, nor of "🚀": such titles are compared as they stand.
         let normal_title = Some(normal(&title)).filter(|normal| !normal.is_empty()).unwrap_or_else(|| title.clone());
         let opening: String = content.unwrap_or_default().chars().take(Item::OPENING_CHARS).collect();
-        Self { id, title, normal_title, opening: normal(&opening), kin }
+        Self { id, title, normal_title, opening: normal(&opening), facets }
     }
 
     /// Of `others`, those that this one repeats.
@@ -89,7 +89,7 @@ impl Print {
             Some(MatchKind::Similar)
         } else if self.opening == other.opening && self.opening.chars().count() > LEAST_OPENING {
             Some(MatchKind::ContentMatch)
-        } else if self.kin == other.kin && shared >= SIMILAR_WITH_METADATA {
+        } else if self.facets == other.facets && shared >= SIMILAR_WITH_METADATA {
             Some(MatchKind::MetadataMatch)
         } else {
             None
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn print(value: &Value) -> Print {
-        Print::of(value.as_object().expect("object"))
+    fn print(value: &Value) -> Fingerprint {
+        Fingerprint::of(value.as_object().expect("object"))
     }
 
     #[test]

@@ -5,16 +5,16 @@
 
 pub mod audits;
 pub mod collections;
-mod desk;
 mod duplicates;
+mod editor;
 mod fields;
 mod prompt;
 mod reader;
 pub mod revisions;
 mod rights;
 
-pub use desk::{Created, Desk, OWN_LIMIT};
 pub use duplicates::{Match, MatchKind};
+pub use editor::{CreatedPrompt, OWN_LIMIT, PromptEditor};
 pub use fields::{Parameter, PromptFields, RecommendedModel};
 pub use prompt::Prompt;
 pub use reader::{asks_database, editors_copy};

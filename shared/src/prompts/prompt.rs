@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     http::{IfMatch, Problem, Reply},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// A stored prompt, as JSON.
@@ -28,7 +28,7 @@ impl Prompt {
     pub(super) async fn find_any(mongo: &Mongo, id_or_slug: &str) -> Result<Option<Self>, Problem> {
         let either = doc! {"$or": [{"_id": id_or_slug}, {"slug": id_or_slug}]};
         let find = async |database: Database| collection(&database).find(either).await?.try_collect::<Vec<_>>().await;
-        let found = mongo.run(REQUEST_LIMIT, find).await?;
+        let found = mongo.run(REQUEST_TIMEOUT, find).await?;
         let prompts: anyhow::Result<Vec<_>> = found.iter().map(|raw| mongo::to_json(raw).map(Self)).collect();
         let prompts = prompts.map_err(Problem::internal)?;
         // An id wins over another prompt's slug, as in the library.

@@ -15,7 +15,7 @@ use crate::{
     clock,
     http::{Cursor, Page, Problem},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// A changed value is told up to here; the snapshot holds the whole.
@@ -32,7 +32,7 @@ pub(super) const REVISIONS: Kept = ["prompt_revisions", "changedBy", "createdAt"
 const BYTES_A_DAY: i64 = 2_500_000;
 
 /// Half a minute is much for one of an import's operations.
-const IMPORT_LIMIT: Duration = Duration::from_secs(30);
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A prompt's last revision.
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ pub async fn follow(mongo: &Mongo, items: &mut [Map<String, Value>]) -> anyhow::
         revisions.with_type::<Last>().try_collect::<Vec<_>>().await
     };
     let last: HashMap<_, _> =
-        mongo.run(IMPORT_LIMIT, find).await?.into_iter().map(|last| (last.id, last.revision)).collect();
+        mongo.run(IMPORT_TIMEOUT, find).await?.into_iter().map(|last| (last.id, last.revision)).collect();
     let mut followed = Vec::new();
     for item in items {
         let prompt = Prompt(std::mem::take(item));
@@ -144,7 +144,7 @@ pub async fn keep_imported(mongo: &Mongo, followed: &[Document]) -> anyhow::Resu
             let revisions = database.collection::<Document>("prompt_revisions");
             revisions.update_one(at, doc! {"$setOnInsert": revision}).upsert(true).await
         };
-        mongo.run(IMPORT_LIMIT, keep).await?;
+        mongo.run(IMPORT_TIMEOUT, keep).await?;
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ pub(super) async fn check_day(
         let days = database.collection::<Document>(collection).aggregate(pipeline).await?;
         days.with_type::<Day>().try_next().await
     };
-    let day = mongo.run(REQUEST_LIMIT, add_up).await?;
+    let day = mongo.run(REQUEST_TIMEOUT, add_up).await?;
     if day.is_none_or(|day| day.bytes < BYTES_A_DAY) {
         return Ok(());
     }
@@ -184,7 +184,7 @@ pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) 
         let revisions = database.collection::<RawDocumentBuf>("prompt_revisions");
         Page::read(revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?, limit).await
     };
-    let (read, shown) = mongo.run(REQUEST_LIMIT, find).await?;
+    let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
     let read: anyhow::Result<Vec<_>> = read.iter().map(|raw| mongo::to_json(raw)).collect();
     let place = |revision: &Map<String, Value>| Cursor(String::new(), revision["revision"].to_string());
     let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, shown, place);

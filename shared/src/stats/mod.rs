@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     cache::Cache,
     clock, content,
-    mongo::{self, Mongo, REQUEST_LIMIT, WORK_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT, WORK_TIMEOUT},
 };
 
 const KEY: &str = "site:stats:v1";
@@ -102,7 +102,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
             return Ok(last);
         }
     }
-    match compute(mongo, REQUEST_LIMIT, clock::now()).await {
+    match compute(mongo, REQUEST_TIMEOUT, clock::now()).await {
         Ok(stats) => {
             keep(cache, &stats).await;
             Ok(ServedStats { stats, cached: false, stale: false })
@@ -122,7 +122,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
 
 /// Computes whatever the cache's age, and keeps the result.
 pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Timestamp) -> Result<Stats, mongo::Error> {
-    let stats = compute(mongo, WORK_LIMIT, at).await?;
+    let stats = compute(mongo, WORK_TIMEOUT, at).await?;
     keep(cache, &stats).await;
     Ok(stats)
 }

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    accounts::insert_below,
+    accounts::insert_within_quota,
     clock,
     http::Problem,
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Alerts that one account may have.
@@ -144,7 +144,7 @@ pub async fn list(mongo: &Mongo, user_id: &str) -> Result<Vec<AlertView>, mongo:
     let find = async |database: Database| {
         collection(&database).find(doc! {"userId": user_id}).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
     };
-    Ok(mongo.run(REQUEST_LIMIT, find).await?.iter().map(AlertView::from).collect())
+    Ok(mongo.run(REQUEST_TIMEOUT, find).await?.iter().map(AlertView::from).collect())
 }
 
 /// Sets an alert up; `None` when the account has as many as it may.
@@ -162,7 +162,7 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         changed_at: None,
     };
     let (view, mine) = (AlertView::from(&alert), doc! {"userId": user_id});
-    let made = insert_below(mongo.clone(), user_id.to_owned(), alert, collection, mine, LIMIT).await?;
+    let made = insert_within_quota(mongo.clone(), user_id.to_owned(), alert, collection, mine, LIMIT).await?;
     Ok(made.then_some(view))
 }
 
@@ -197,7 +197,7 @@ pub async fn change(
         let unfit = changed.is_none() && no_percentage && alerts.find_one(mine).await?.is_some();
         Ok((changed, unfit))
     };
-    match mongo.run(REQUEST_LIMIT, update).await? {
+    match mongo.run(REQUEST_TIMEOUT, update).await? {
         (_, true) => Err(Problem::invalid_field("threshold", PERCENTAGE)),
         (alert, false) => Ok(alert.as_ref().map(AlertView::from)),
     }
@@ -207,7 +207,7 @@ pub async fn change(
 pub async fn remove(mongo: &Mongo, user_id: &str, alert_id: &str) -> Result<bool, mongo::Error> {
     let mine = doc! {"_id": alert_id, "userId": user_id};
     let delete = async |database| collection(&database).delete_one(mine).await;
-    Ok(mongo.run(REQUEST_LIMIT, delete).await?.deleted_count == 1)
+    Ok(mongo.run(REQUEST_TIMEOUT, delete).await?.deleted_count == 1)
 }
 
 pub(super) fn collection(database: &Database) -> Collection<Alert> {

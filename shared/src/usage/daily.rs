@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     record::LATE_DAYS,
-    report::{Report, UsageGroup, add_up, fields_of_sums, keep, sums, sums_of_sums},
+    report::{UsageGroup, UsageReport, add_up, fields_of_sums, keep, sums, sums_of_sums},
 };
 use crate::{
     clock,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One pass over the open days' records: 80,000 of them took 1.5 s on two cores.
-pub(super) const PASS_LIMIT: Duration = Duration::from_mins(2);
+pub(super) const PASS_TIMEOUT: Duration = Duration::from_mins(2);
 /// Models that the document of an account's day names, the dearest ones. A client may make up a name for each request,
 /// and a document has an end.
 const MODELS_A_DAY: i64 = 50;
@@ -32,7 +32,7 @@ pub struct DailyRun {
     /// Last day computed, the one that is reported.
     pub day: String,
     /// The report of the day.
-    pub report: Report,
+    pub report: UsageReport,
 }
 
 /// Recomputes the days that can still change before the day of `at`, and the reports of those that have records. Four
@@ -41,11 +41,11 @@ pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Err
     let open = open_days(at, clock::now());
     let (from, day) = (clock::day(open.start), clock::day(clock::start_of_day(at, 1)));
     let report = mongo
-        .run(PASS_LIMIT, async |database: Database| {
+        .run(PASS_TIMEOUT, async |database: Database| {
             recompute(&database, open).await?;
             let mut reports = reports_of_days(&database, at).await?;
             let report = reports.iter().find(|report| report.period == day).cloned();
-            let report = report.unwrap_or_else(|| Report::empty("daily", &day));
+            let report = report.unwrap_or_else(|| UsageReport::empty("daily", &day));
             if report.days.is_empty() {
                 reports.push(report.clone());
             }
@@ -94,7 +94,7 @@ pub(super) async fn recompute(database: &Database, days: Range<Timestamp>) -> mo
 }
 
 /// The reports of the days that can still change before the day of `at`, as far as they have usage.
-async fn reports_of_days(database: &Database, at: Timestamp) -> mongodb::error::Result<Vec<Report>> {
+async fn reports_of_days(database: &Database, at: Timestamp) -> mongodb::error::Result<Vec<UsageReport>> {
     let (first, last) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 1));
     let days = doc! {"day": {"$gte": clock::day(first), "$lte": clock::day(last)}};
     let mut reports = add_up(database, "daily", &days, &"$day".into()).await?;

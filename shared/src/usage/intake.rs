@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    limits::{LimitsView, Tier, UsageLimits},
+    quota::{LimitsView, Tier, UsageLimits},
     record::{AcceptedUsage, Charge, UsageRequest},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     config::ConfigError,
     events::{AiUsage, Event},
     http::Problem,
-    queue::{NotAccepted, Queue},
+    queue::{Queue, SendError},
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
@@ -47,7 +47,7 @@ impl UsageIntake {
 
     /// Takes the record of a use that the bundle itself allowed, and that is paid for: it counts against the plan,
     /// whether the queue has it now or later, and is never refused.
-    pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), NotAccepted> {
+    pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), SendError> {
         let tokens = usage.prompt_tokens + usage.completion_tokens;
         let charge = Charge { id: usage.id.clone(), tokens, cost_micros: usage.cost_micros };
         self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;

@@ -4,27 +4,27 @@
 //! the database, again and again, so that late, repeated or half-finished runs end in the same figures.
 
 pub mod alerts;
-mod check;
 mod daily;
+mod evaluate;
 mod intake;
-mod limits;
 mod monthly;
-mod operators;
-pub mod page;
+mod notify;
 pub mod preferences;
 mod price;
+mod quota;
 mod record;
+pub mod render;
 mod report;
+mod report_mailer;
 mod summary;
-mod tell;
 
-pub use check::{Checked, check_alerts};
 pub use daily::{DailyRun, daily_reports};
+pub use evaluate::{EvaluatedAlerts, check_alerts};
 pub use intake::UsageIntake;
-pub use limits::{LimitsView, Tier, UsageLimits};
 pub use monthly::monthly_report;
-pub use operators::Operators;
 pub use price::cost_micros;
+pub use quota::{LimitsView, Tier, UsageLimits};
 pub use record::{AcceptedUsage, UsageRequest};
-pub use report::{Report, Totals, UsageGroup, read_report};
+pub use report::{Totals, UsageGroup, UsageReport, read_report};
+pub use report_mailer::ReportMailer;
 pub use summary::{GroupBy, SummaryFilter, UsageSummary, summarise};

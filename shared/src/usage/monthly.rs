@@ -6,8 +6,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use mongodb::Database;
 
 use super::{
-    daily::{PASS_LIMIT, open_days, recompute},
-    report::{Report, UsageGroup, add_up, keep, sums_of_sums},
+    daily::{PASS_TIMEOUT, open_days, recompute},
+    report::{UsageGroup, UsageReport, add_up, keep, sums_of_sums},
 };
 use crate::{
     analytics::counts,
@@ -20,12 +20,12 @@ const TOP_PROMPTS: i64 = 20;
 
 /// Makes the report of the month before the one of `at`, after those of its days that can still change: six operations,
 /// the same result each time. While records of its last days may come, the job runs again every day.
-pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Error> {
+pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<UsageReport, Error> {
     let month = month_before(at);
     let open = open_days(at, clock::now());
     let open = open.start..open.end.min(start_of_month(at));
     mongo
-        .run(PASS_LIMIT, async move |database: Database| {
+        .run(PASS_TIMEOUT, async move |database: Database| {
             recompute(&database, open).await?;
             let report = compute(&database, &month).await?;
             keep(&database, std::slice::from_ref(&report)).await?;
@@ -35,11 +35,11 @@ pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<Report, Erro
 }
 
 /// The report of a month, from its days. Four operations.
-async fn compute(database: &Database, month: &str) -> mongodb::error::Result<Report> {
+async fn compute(database: &Database, month: &str) -> mongodb::error::Result<UsageReport> {
     // Days are text, and sort as such: every day of the month begins with its name.
     let days = doc! {"day": {"$gte": format!("{month}-01"), "$lte": format!("{month}-31")}};
     let report = add_up(database, "monthly", &days, &month.into()).await?.pop();
-    let mut report = report.unwrap_or_else(|| Report::empty("monthly", month));
+    let mut report = report.unwrap_or_else(|| UsageReport::empty("monthly", month));
     report.days = by_day(database, &days).await?;
     report.top_prompts = counts::top(database, days, TOP_PROMPTS).await?;
     Ok(report)

@@ -10,7 +10,7 @@ use super::alerts::Metric;
 use crate::{
     accounts::e164,
     http::Problem,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Preferences; what is absent is as by default.
@@ -126,7 +126,7 @@ pub async fn read(mongo: &Mongo, user_id: &str) -> Result<Preferences, mongo::Er
         let users = database.collection::<Holder>("users");
         users.find_one(doc! {"_id": user_id}).projection(doc! {"notificationPreferences": 1}).await
     };
-    let holder = mongo.run(REQUEST_LIMIT, find).await?;
+    let holder = mongo.run(REQUEST_TIMEOUT, find).await?;
     Ok(holder.unwrap_or_default().notification_preferences.unwrap_or_default())
 }
 
@@ -137,7 +137,7 @@ pub async fn write(mongo: &Mongo, user_id: &str, preferences: &Preferences) -> R
         let users = database.collection::<Holder>("users");
         users.update_one(doc! {"_id": user_id}, doc! {"$set": {"notificationPreferences": value}}).await
     };
-    mongo.run(REQUEST_LIMIT, set).await?;
+    mongo.run(REQUEST_TIMEOUT, set).await?;
     Ok(())
 }
 

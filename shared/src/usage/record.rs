@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{cost_micros, limits::Tier, price::dearest_micros};
+use super::{cost_micros, price::dearest_micros, quota::Tier};
 use crate::{
     api_keys::KeyPrincipal,
     events::{AiUsage, ApiKeyUsage, Event},

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     analytics::counts::TopPrompt,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Accounts that a report names.
@@ -82,7 +82,7 @@ pub struct UsageGroup {
 /// `usage_reports`: a day or a month.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct UsageReport {
     /// `daily` or `monthly`.
     pub kind: String,
     /// `2026-11-22` or `2026-11`.
@@ -101,7 +101,7 @@ pub struct Report {
     pub top_prompts: Vec<TopPrompt>,
 }
 
-impl Report {
+impl UsageReport {
     /// A report of nothing: that nothing happened is worth knowing.
     pub(super) fn empty(kind: &str, period: &str) -> Self {
         Self { kind: kind.into(), period: period.into(), ..Self::default() }
@@ -126,18 +126,18 @@ pub(super) async fn add_up(
     kind: &str,
     days: &Document,
     period: &Bson,
-) -> mongodb::error::Result<Vec<Report>> {
+) -> mongodb::error::Result<Vec<UsageReport>> {
     let matching = doc! {"$match": days};
     let [by_account, top_accounts] = ranked(period, "$userId", "", TOP_ACCOUNTS);
     let [by_model, top_models] = ranked(period, "$byModel.model", "byModel.", TOP_MODELS);
     let accounts = read(database, vec![matching.clone(), by_account, top_accounts]).await?;
     let models = read(database, vec![matching, doc! {"$unwind": "$byModel"}, by_model, top_models]).await?;
-    let report = |accounts: Ranked| Report {
+    let report = |accounts: Ranked| UsageReport {
         active_users: accounts.groups,
         totals: accounts.totals,
         models: with_others(models.iter().find(|models| models.period == accounts.period), accounts.totals),
         top_users: accounts.top,
-        ..Report::empty(kind, &accounts.period)
+        ..UsageReport::empty(kind, &accounts.period)
     };
     Ok(accounts.into_iter().map(report).collect())
 }
@@ -196,7 +196,7 @@ pub(super) fn fields_of_sums() -> Document {
 }
 
 /// Puts reports in the place of those before, by one command whatever their number.
-pub(super) async fn keep(database: &Database, reports: &[Report]) -> mongodb::error::Result<()> {
+pub(super) async fn keep(database: &Database, reports: &[UsageReport]) -> mongodb::error::Result<()> {
     let mut updates = Vec::new();
     for report in reports {
         let id = doc! {"_id": format!("{}/{}", report.kind, report.period)};
@@ -211,11 +211,11 @@ pub(super) async fn keep(database: &Database, reports: &[Report]) -> mongodb::er
 }
 
 /// A report; `None` when it was not made yet.
-pub async fn read_report(mongo: &Mongo, kind: &str, period: &str) -> Result<Option<Report>, mongo::Error> {
+pub async fn read_report(mongo: &Mongo, kind: &str, period: &str) -> Result<Option<UsageReport>, mongo::Error> {
     let id = format!("{kind}/{period}");
     let find =
-        async |database: Database| database.collection::<Report>("usage_reports").find_one(doc! {"_id": id}).await;
-    mongo.run(REQUEST_LIMIT, find).await
+        async |database: Database| database.collection::<UsageReport>("usage_reports").find_one(doc! {"_id": id}).await;
+    mongo.run(REQUEST_TIMEOUT, find).await
 }
 
 #[cfg(test)]

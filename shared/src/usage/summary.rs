@@ -13,7 +13,7 @@ use super::report::{Totals, UsageGroup, sums};
 use crate::{
     clock,
     http::Problem,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 const DEFAULT_DAYS: i64 = 30;
@@ -104,7 +104,7 @@ pub async fn summarise(
         let cursor = database.collection::<Document>("ai_usage").aggregate(pipeline).await?;
         cursor.with_type::<UsageGroup>().try_collect::<Vec<_>>().await
     };
-    let groups = mongo.run(REQUEST_LIMIT, read).await?;
+    let groups = mongo.run(REQUEST_TIMEOUT, read).await?;
     let totals = groups.iter().fold(Totals::default(), |sum, group| sum + group.totals);
     Ok(UsageSummary { from: clock::rfc3339(start), to: clock::rfc3339(end), totals, groups })
 }

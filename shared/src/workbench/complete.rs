@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{
-    Contract, RunView, Status,
+    Contract, RunStatus, RunView,
     run::{Outcome, StoredRun, collection, pending, stored},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     clock,
     events::AiUsage,
     http::{Problem, plain},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{UsageIntake, cost_micros},
 };
 
@@ -102,7 +102,7 @@ impl Workbench {
         now: Timestamp,
     ) -> Result<Completed, Problem> {
         let Some(run) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
-        let (was_pending, run) = (run.status == Status::Pending, completed(run, request, now)?);
+        let (was_pending, run) = (run.status == RunStatus::Pending, completed(run, request, now)?);
         if was_pending && let Some(ended) = self.end(&run).await? {
             self.report(account, &ended).await;
             return Ok(Completed::Done(Box::new(ended.into())));
@@ -131,7 +131,7 @@ impl Workbench {
             let runs = collection(&database);
             runs.find_one_and_update(still, doc! {"$set": changes}).return_document(ReturnDocument::After).await
         };
-        Ok(self.mongo.run(REQUEST_LIMIT, end).await?)
+        Ok(self.mongo.run(REQUEST_TIMEOUT, end).await?)
     }
 
     /// Hands the record of use on. The run is safe, and says that its record is due: what fails here, the
@@ -154,9 +154,9 @@ fn completed(run: StoredRun, request: CompleteRequest, now: Timestamp) -> Result
     let known = cost_micros(&run.model, sent, received, clock::from_bson(run.created_at));
     let cost = known.unwrap_or_else(|| by_contract(&run.tool_id, sent + received));
     let status = match request.status {
-        _ if cost > run.budget_micros.unsigned_abs() => Status::BudgetExceeded,
-        Ending::Success => Status::Success,
-        Ending::Error => Status::Error,
+        _ if cost > run.budget_micros.unsigned_abs() => RunStatus::BudgetExceeded,
+        Ending::Success => RunStatus::Success,
+        Ending::Error => RunStatus::Error,
     };
     let result = Outcome {
         completed_at: clock::to_bson(now),
@@ -196,7 +196,7 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         latency_ms: result.latency_ms?.unsigned_abs(),
         endpoint: Some(format!("workbench/{}", run.tool_id)),
         // A run over its budget may have failed besides.
-        success: run.status != Status::Error && result.ending != Some(Ending::Error),
+        success: run.status != RunStatus::Error && result.ending != Some(Ending::Error),
         error: result.error.clone(),
         session_id: None,
         occurred_at,
@@ -208,7 +208,7 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
 pub(super) async fn no_longer_due(mongo: &Mongo, ids: Vec<String>) -> Result<(), mongo::Error> {
     let these = doc! {"_id": {"$in": ids}};
     let unset = doc! {"$unset": {"usageDue": ""}};
-    mongo.run(REQUEST_LIMIT, async |database| collection(&database).update_many(these, unset).await).await.map(drop)
+    mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).update_many(these, unset).await).await.map(drop)
 }
 
 /// By the tool's price a token, for a model whose own is unknown: never for nothing.
@@ -245,7 +245,7 @@ mod tests {
             run_id: "the-run".into(),
             tool_id: "prompt-tester".into(),
             contract_version: 1,
-            status: Status::Pending,
+            status: RunStatus::Pending,
             prompt_hash: "0".repeat(64),
             provider: "p".into(),
             model: "unheard-of".into(),
@@ -270,10 +270,10 @@ mod tests {
     #[test]
     fn a_run_over_its_budget_that_failed_is_no_success() {
         for (ending, tokens, status, success) in [
-            ("success", 4_500, Status::Success, true),
-            ("error", 4_500, Status::Error, false),
-            ("success", 4_501, Status::BudgetExceeded, true),
-            ("error", 4_501, Status::BudgetExceeded, false),
+            ("success", 4_500, RunStatus::Success, true),
+            ("error", 4_500, RunStatus::Error, false),
+            ("success", 4_501, RunStatus::BudgetExceeded, true),
+            ("error", 4_501, RunStatus::BudgetExceeded, false),
         ] {
             let request = json!({"status": ending, "promptTokens": tokens, "completionTokens": 0, "latencyMs": 1});
             let request: CompleteRequest = serde_json::from_value(request).expect("a completion");

@@ -11,7 +11,7 @@ mod sweep;
 mod tools;
 
 pub use complete::{CompleteRequest, Completed, Workbench};
-pub use run::{RunFilter, RunPage, RunView, Status, find, list};
+pub use run::{RunFilter, RunPage, RunStatus, RunView, find, list};
 pub use start::{StartRequest, Started, start};
 pub use sweep::{PENDING_FOR, Swept, sweep};
 pub use tools::{CONTRACTS, Contract, TOOLS};

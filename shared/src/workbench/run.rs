@@ -11,14 +11,14 @@ use super::complete::Ending;
 use crate::{
     clock,
     http::{Cursor, Page, Problem},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RunStatus)]
-pub enum Status {
+pub enum RunStatus {
     /// Started.
     Pending,
     /// Done.
@@ -39,7 +39,7 @@ pub(super) struct StoredRun {
     pub(super) run_id: String,
     pub(super) tool_id: String,
     pub(super) contract_version: i32,
-    pub(super) status: Status,
+    pub(super) status: RunStatus,
     pub(super) prompt_hash: String,
     pub(super) provider: String,
     pub(super) model: String,
@@ -82,7 +82,7 @@ pub struct RunView {
     /// The version of the tool's contract.
     pub contract_version: i32,
     /// How it stands.
-    pub status: Status,
+    pub status: RunStatus,
     /// SHA-256 of the prompt, hex.
     pub prompt_hash: String,
     /// Who runs the model.
@@ -132,7 +132,7 @@ pub struct RunFilter {
     /// Of this tool.
     pub tool_id: Option<String>,
     /// `pending`, `success`, `error` or `budget_exceeded`.
-    pub status: Option<Status>,
+    pub status: Option<RunStatus>,
 }
 
 impl From<StoredRun> for RunView {
@@ -178,7 +178,7 @@ pub async fn find(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<R
 /// As [`find`], as stored.
 pub(super) async fn stored(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<StoredRun>, mongo::Error> {
     let mine = doc! {"userId": user_id, "runId": run_id};
-    mongo.run(REQUEST_LIMIT, async |database| collection(&database).find_one(mine).await).await
+    mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).find_one(mine).await).await
 }
 
 /// An account's runs without their output, the newest first, from `cursor` on.
@@ -204,7 +204,7 @@ pub async fn list(
         let runs = all.find(query).sort(doc! {"_id": -1}).limit(wanted).projection(doc! {"output": 0}).await?;
         runs.try_collect::<Vec<_>>().await
     };
-    let read = mongo.run(REQUEST_LIMIT, find).await?;
+    let read = mongo.run(REQUEST_TIMEOUT, find).await?;
     let (runs, next_cursor) = Page::cut(read, limit, |run| Cursor(String::new(), run.id.clone()));
     Ok(RunPage { runs: runs.into_iter().map(RunView::from).collect(), next_cursor })
 }

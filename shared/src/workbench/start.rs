@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Contract, RunView, Status, TOOLS,
+    Contract, RunStatus, RunView, TOOLS,
     run::{StoredRun, collection, stored},
     tools::runs_a_day,
 };
@@ -18,7 +18,7 @@ use crate::{
     clock,
     http::{Problem, plain},
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{Tier, cost_micros},
 };
 
@@ -131,7 +131,7 @@ impl StartRequest {
             },
             tool_id: self.tool_id,
             contract_version: contract.version,
-            status: Status::Pending,
+            status: RunStatus::Pending,
             prompt_hash: self.prompt_hash.to_ascii_lowercase(),
             provider: self.provider,
             model: self.model,
@@ -201,7 +201,7 @@ fn insert(
         };
         session.start_transaction().and_run2(work).await
     };
-    async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+    async move { mongo.run(REQUEST_TIMEOUT, insert).await }.boxed()
 }
 
 async fn spent(

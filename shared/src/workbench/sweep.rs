@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock,
     events::Event,
-    mongo::{Mongo, WORK_LIMIT},
+    mongo::{Mongo, WORK_TIMEOUT},
     queue::Queue,
 };
 
@@ -38,7 +38,7 @@ pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Timestamp) -> anyhow::Resul
     let end = doc! {"$set": {
         "status": "error", "error": "not completed within 15 minutes", "completedAt": clock::to_bson(at),
     }};
-    let ended = mongo.run(WORK_LIMIT, async |database| collection(&database).update_many(old, end).await).await?;
+    let ended = mongo.run(WORK_TIMEOUT, async |database| collection(&database).update_many(old, end).await).await?;
     let mut swept = Swept { runs_ended: ended.modified_count, usage_sent: 0 };
     loop {
         let due = async |database: Database| {
@@ -46,7 +46,7 @@ pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Timestamp) -> anyhow::Resul
             let due = all.find(doc! {"usageDue": true}).limit(ROUND).projection(doc! {"output": 0}).await?;
             due.try_collect::<Vec<StoredRun>>().await
         };
-        let runs = mongo.run(WORK_LIMIT, due).await?;
+        let runs = mongo.run(WORK_TIMEOUT, due).await?;
         if runs.is_empty() {
             return Ok(swept);
         }

@@ -11,13 +11,13 @@ use libfuzzer_sys::fuzz_target;
 use shared::{
     analytics::TrackRequest,
     clock,
-    content::{Kind, Library, backup, parse},
+    content::{Kind, Library, bundled, parse},
     events,
     http::JsonBody,
 };
 
 static PROMPTS: LazyLock<Library> = LazyLock::new(|| {
-    let items = parse(Kind::Prompts, backup::PROMPTS).expect("sound");
+    let items = parse(Kind::Prompts, bundled::PROMPTS).expect("sound");
     Library::new(&items).expect("sound")
 });
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     accounts::{App, Permission, Signed},
     affiliates::{self, AffiliateEntry, Kind, Links, Listing},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     clock,
     http::{JsonBody, Problem, Query, Reply},
     lambda,
@@ -29,7 +29,7 @@ pub struct RemoveQuery {
 /// What these routes need besides.
 pub struct Own {
     links: Links,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             links: Links::new(clients.mongo.clone(), clients.cache.clone()),
-            trail: Trail::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.mongo)?,
         })
     })?;
     let routes = Router::new().route("/api/admin/affiliate-links", get(list).post(save).delete(remove));
@@ -65,8 +65,8 @@ pub async fn save(
     let kept = affiliates::save(&app.mongo, &entry).await?;
     let id = kept["id"].as_str().unwrap_or_default();
     app.own.links.changed(id).await;
-    let fact = Fact::new(Action::AffiliateSaved).by(&user.account).on(entry.kind().name(), id);
-    app.own.trail.record(&user.client, fact).await?;
+    let event = AuditEvent::new(Action::AffiliateSaved).by(&user.account).on(entry.kind().name(), id);
+    app.own.audit_log.record(&user.client, event).await?;
     Ok(Reply::ok(&kept))
 }
 
@@ -84,7 +84,7 @@ pub async fn remove(
         return Err(Problem::not_found("There is no such entry."));
     }
     app.own.links.changed(&id).await;
-    let fact = Fact::new(Action::AffiliateRemoved).by(&user.account).on(kind.name(), &id);
-    app.own.trail.record(&user.client, fact).await?;
+    let event = AuditEvent::new(Action::AffiliateRemoved).by(&user.account).on(kind.name(), &id);
+    app.own.audit_log.record(&user.client, event).await?;
     Ok(Reply::no_content())
 }

@@ -4,7 +4,7 @@ use axum::{Router, extract::State, routing::post};
 use shared::{
     accounts::{App, Signed},
     api_keys::{ApiKeyView, ApiKeys, NewApiKey},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -14,14 +14,17 @@ use shared::{
 /// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?, trail: Trail::from_env(&clients.mongo)? })
+        Ok(Own {
+            keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
+            audit_log: AuditLog::from_env(&clients.mongo)?,
+        })
     })?;
     let routes = Router::new()
         .route("/api/api-keys/{keyId}/rotate", post(rotate))
@@ -43,8 +46,8 @@ pub async fn rotate(
     user.require_fresh_mfa()?;
     let key = app.own.keys.rotate(user.id(), &key_id).await?.ok_or_else(absent)?;
     app.own
-        .trail
-        .record(&user.client, Fact::new(Action::ApiKeyRotated).by(&user.account).on("api_key", &key_id))
+        .audit_log
+        .record(&user.client, AuditEvent::new(Action::ApiKeyRotated).by(&user.account).on("api_key", &key_id))
         .await?;
     Ok(Reply::ok(&key))
 }
@@ -59,8 +62,8 @@ pub async fn revoke(
 ) -> Result<Reply, Problem> {
     let key = app.own.keys.revoke(user.id(), &key_id).await?.ok_or_else(absent)?;
     app.own
-        .trail
-        .record(&user.client, Fact::new(Action::ApiKeyRevoked).by(&user.account).on("api_key", &key_id))
+        .audit_log
+        .record(&user.client, AuditEvent::new(Action::ApiKeyRevoked).by(&user.account).on("api_key", &key_id))
         .await?;
     Ok(Reply::ok(&key))
 }

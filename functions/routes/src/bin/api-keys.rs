@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::{
     accounts::{App, Signed},
     api_keys::{ACTIVE_LIMIT, ApiKeyPage, ApiKeys, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{JsonBody, Page, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -25,7 +25,7 @@ pub struct UsageList {
 pub struct Own {
     keys: ApiKeys,
     queue: Queue,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 impl AsRef<ApiKeys> for Own {
@@ -41,7 +41,7 @@ async fn main() -> Result<(), lambda::Error> {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             queue: Queue::events_from_env()?,
-            trail: Trail::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.mongo)?,
         })
     })?;
     let routes = Router::new().route("/api/api-keys", get(list).post(create)).route("/api/api-keys/usage", get(usage));
@@ -72,8 +72,8 @@ pub async fn create(
         || Problem::conflict("too_many_keys", format!("{ACTIVE_LIMIT} keys may be in use: revoke one first."));
     let key = app.own.keys.create(user.id(), request).await?.ok_or_else(too_many)?;
     app.own
-        .trail
-        .record(&user.client, Fact::new(Action::ApiKeyCreated).by(&user.account).on("api_key", &key.view.id))
+        .audit_log
+        .record(&user.client, AuditEvent::new(Action::ApiKeyCreated).by(&user.account).on("api_key", &key.view.id))
         .await?;
     Ok(Reply::created(&key))
 }

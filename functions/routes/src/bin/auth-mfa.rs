@@ -9,7 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::{
     accounts::{
-        App, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaStatus, Principal, SecondStep, SendRequest, Signed,
+        App, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, Principal, SendRequest, Signed,
         VerifyAnswer,
     },
     http::{ClientInfo, JsonBody, Problem, Reply},
@@ -32,7 +32,7 @@ pub struct DisableRequest {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, SecondStep::from_env)?;
+    let app = App::with(Lifetime::Environment, MfaFlow::from_env)?;
     let routes = Router::new()
         .route("/api/auth/mfa/status", get(status))
         .route("/api/auth/mfa/send-code", post(send_code))
@@ -45,7 +45,7 @@ async fn main() -> Result<(), lambda::Error> {
 /// Whether there is a second factor, and which.
 #[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = MfaStatus)))]
-pub async fn status(State(app): State<App<SecondStep>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+pub async fn status(State(app): State<App<MfaFlow>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&app.own.status(&user).await?))
 }
 
@@ -53,7 +53,7 @@ pub async fn status(State(app): State<App<SecondStep>>, user: Signed<rate_limits
 #[utoipa::path(post, path = "/api/auth/mfa/send-code", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
     responses((status = 202, body = CodeSent), (status = 409)))]
 pub async fn send_code(
-    State(app): State<App<SecondStep>>,
+    State(app): State<App<MfaFlow>>,
     Extension(caller): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<SendRequest>,
@@ -65,7 +65,7 @@ pub async fn send_code(
 #[utoipa::path(post, path = "/api/auth/mfa/verify", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
     responses((status = 200, body = VerifyAnswer)))]
 pub async fn verify(
-    State(app): State<App<SecondStep>>,
+    State(app): State<App<MfaFlow>>,
     Extension(caller): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<CodeRequest>,
@@ -77,7 +77,7 @@ pub async fn verify(
 #[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
     responses((status = 200, body = Enrolment), (status = 409)))]
 pub async fn enable(
-    State(app): State<App<SecondStep>>,
+    State(app): State<App<MfaFlow>>,
     user: Signed<rate_limits::ChangePassword>,
     JsonBody(request): JsonBody<EnrolRequest>,
 ) -> Result<Reply, Problem> {
@@ -88,7 +88,7 @@ pub async fn enable(
 #[utoipa::path(post, path = "/api/auth/mfa/disable", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
     responses((status = 204), (status = 409)))]
 pub async fn disable(
-    State(app): State<App<SecondStep>>,
+    State(app): State<App<MfaFlow>>,
     Extension(caller): Extension<ClientInfo>,
     principal: Principal,
     JsonBody(request): JsonBody<DisableRequest>,

@@ -5,8 +5,8 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::{
-    accounts::{App, Attempt, Email, NewPassword, PasswordResets, Sessions, Signed, Tokens, User},
-    audit::{Action, Fact, Trail},
+    accounts::{App, Email, NewPassword, PasswordAttempt, PasswordResets, Sessions, Signed, Tokens, User},
+    audit::{Action, AuditEvent, AuditLog},
     http::{ClientInfo, Counted, JsonBody, Limit, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -52,7 +52,7 @@ pub struct ChangeRequest {
     /// The present one.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
-    current_password: Attempt,
+    current_password: PasswordAttempt,
     /// The new one.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
@@ -63,7 +63,7 @@ pub struct ChangeRequest {
 pub struct Own {
     sessions: Sessions,
     resets: PasswordResets,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -73,7 +73,7 @@ async fn main() -> Result<(), lambda::Error> {
         Ok(Own {
             sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
             resets: PasswordResets::from_env(&clients.mongo)?,
-            trail: Trail::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.mongo)?,
         })
     })?;
     let routes = Router::new()
@@ -93,8 +93,8 @@ pub async fn forgot(
 ) -> Result<Reply, Problem> {
     rate_limits::ForgotAccount::POLICY.check(&app.cache, &client, &request.email.key()).await?;
     let user_id = app.own.resets.request(&app.users, &request.email).await?;
-    let fact = Fact::new(Action::PasswordResetRequested).on_user(user_id.as_deref());
-    app.own.trail.record(&client, fact).await?;
+    let event = AuditEvent::new(Action::PasswordResetRequested).on_user(user_id.as_deref());
+    app.own.audit_log.record(&client, event).await?;
     Ok(Reply::accepted(&Sent { sent: true }))
 }
 
@@ -107,13 +107,13 @@ pub async fn reset(
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
     let Some(user_id) = app.own.resets.redeem(&request.token).await? else {
-        app.own.trail.record(&client, Fact::new(Action::PasswordResetRefused)).await?;
+        app.own.audit_log.record(&client, AuditEvent::new(Action::PasswordResetRefused)).await?;
         return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
     };
     let Some(user) = app.users.set_password(&user_id, request.password.hash()).await? else {
         return Err(Problem::not_found("There is no such account any more."));
     };
-    settle(&app, &client, &user, Fact::new(Action::PasswordReset).on("user", &user_id)).await
+    settle(&app, &client, &user, AuditEvent::new(Action::PasswordReset).on("user", &user_id)).await
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
@@ -126,10 +126,10 @@ pub async fn change(
 ) -> Result<Reply, Problem> {
     user.require_fresh_mfa()?;
     let Some(changed) = replace(&app, user.id(), &request).await? else {
-        app.own.trail.record(&user.client, Fact::new(Action::PasswordChangeFailed).by(&user.account)).await?;
+        app.own.audit_log.record(&user.client, AuditEvent::new(Action::PasswordChangeFailed).by(&user.account)).await?;
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
     };
-    settle(&app, &user.client, &changed, Fact::new(Action::PasswordChanged).by(&user.account)).await
+    settle(&app, &user.client, &changed, AuditEvent::new(Action::PasswordChanged).by(&user.account)).await
 }
 
 /// The account with its new password; `None` when the present one is wrong, or another one by now.
@@ -142,9 +142,9 @@ async fn replace(app: &App<Own>, id: &str, request: &ChangeRequest) -> Result<Op
 }
 
 /// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.
-async fn settle(app: &App<Own>, client: &ClientInfo, user: &User, fact: Fact) -> Result<Reply, Problem> {
+async fn settle(app: &App<Own>, client: &ClientInfo, user: &User, event: AuditEvent) -> Result<Reply, Problem> {
     app.own.resets.changed(user).await;
     app.own.sessions.forget_all(&user.id).await;
-    app.own.trail.record(client, fact).await?;
+    app.own.audit_log.record(client, event).await?;
     Ok(Reply::no_content())
 }

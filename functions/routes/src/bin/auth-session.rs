@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
     accounts::{App, Profile, Refreshed, Reused, Sessions, Signed, SignedIn, Tokens, sign_in_again},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{Counted, JsonBody, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -32,7 +32,7 @@ pub struct RefreshRequest {
 /// What these routes need besides.
 pub struct Own {
     sessions: Sessions,
-    trail: Trail,
+    audit_log: AuditLog,
     outbox: Outbox,
 }
 
@@ -42,7 +42,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
             sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
-            trail: Trail::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.mongo)?,
             outbox: Outbox::from_env()?,
         })
     })?;
@@ -71,15 +71,18 @@ pub async fn refresh(
     match app.own.sessions.refresh(&app.users, &request.refresh_token, &client).await? {
         Refreshed::Done(signed_in) => Ok(Reply::ok(&signed_in)),
         Refreshed::Refused(user_id) => {
-            app.own.trail.record(&client, Fact::new(Action::RefreshRefused).on_user(user_id.as_deref())).await?;
+            app.own
+                .audit_log
+                .record(&client, AuditEvent::new(Action::RefreshRefused).on_user(user_id.as_deref()))
+                .await?;
             Err(sign_in_again())
         }
         Refreshed::Reused(Reused { user_id, family_id }) => {
-            let fact = Fact::new(Action::RefreshReused).on("user", &user_id).with("session", family_id);
-            app.own.trail.record(&client, fact).await?;
+            let event = AuditEvent::new(Action::RefreshReused).on("user", &user_id).with("session", family_id);
+            app.own.audit_log.record(&client, event).await?;
             // The session is over, whether its owner hears of it or not.
             if let Ok(Some(account)) = app.users.find(&user_id).await {
-                app.own.outbox.tell(&user_id, &account.email, Template::RefreshTokenReused).await;
+                app.own.outbox.notify(&user_id, &account.email, Template::RefreshTokenReused).await;
             }
             Err(sign_in_again())
         }
@@ -91,6 +94,6 @@ pub async fn refresh(
     responses((status = 204)))]
 pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     app.own.sessions.end(&app.users, user.id(), &user.session_id).await?;
-    app.own.trail.record(&user.client, Fact::new(Action::SignOut).by(&user.account)).await?;
+    app.own.audit_log.record(&user.client, AuditEvent::new(Action::SignOut).by(&user.account)).await?;
     Ok(Reply::no_content())
 }

@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::{
     accounts::{Account, Email, NewPassword, Profile, Users, display_name},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     cache::Cache,
     http::{Counted, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},
@@ -36,14 +36,14 @@ pub struct SignUpRequest {
 /// What the handler needs.
 pub struct Own {
     users: Users,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let own = Own { users: Users::new(mongo.clone(), cache.clone()), trail: Trail::from_env(&mongo)? };
+    let own = Own { users: Users::new(mongo.clone(), cache.clone()), audit_log: AuditLog::from_env(&mongo)? };
     let routes = Router::new().route("/api/auth/signup", post(sign_up));
     PublicApp::new(cache, own).serve(routes, mongo).await
 }
@@ -58,10 +58,10 @@ pub async fn sign_up(
 ) -> Result<Reply, Problem> {
     let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
     let Some(user) = user else {
-        app.trail.record(&client, Fact::new(Action::SignUpRefused)).await?;
+        app.audit_log.record(&client, AuditEvent::new(Action::SignUpRefused)).await?;
         return Err(Problem::conflict("email_taken", "There is an account with this address."));
     };
     let account = Account::from(user);
-    app.trail.record(&client, Fact::new(Action::SignUp).by(&account)).await?;
+    app.audit_log.record(&client, AuditEvent::new(Action::SignUp).by(&account)).await?;
     Ok(Reply::created(&Profile::from(&account)))
 }

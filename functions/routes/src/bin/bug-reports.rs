@@ -7,8 +7,8 @@ use axum::{
 };
 use shared::{
     accounts::{App, Signed},
-    audit::{Action, Fact, Trail},
-    bug_reports::{self, Created, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage, Triaged},
+    audit::{Action, AuditEvent, AuditLog},
+    bug_reports::{self, CreatedReport, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage, Triaged},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -17,13 +17,13 @@ use shared::{
 
 /// What these routes need besides.
 pub struct Own {
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
     let routes =
         Router::new().route("/api/bug-reports", get(list).post(create)).route("/api/bug-reports/{id}", patch(step));
     app.serve(routes).await
@@ -56,9 +56,9 @@ pub async fn create(
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
     match bug_reports::create(&app.mongo, &user.account, report).await? {
-        Created::Done(report) => Ok(Reply::created(&report)),
-        Created::Known(report) => Ok(Reply::ok(&report)),
-        Created::TooMany => {
+        CreatedReport::Done(report) => Ok(Reply::created(&report)),
+        CreatedReport::Known(report) => Ok(Reply::ok(&report)),
+        CreatedReport::TooMany => {
             let limit = format!("{} of your reports are open: give us time for them.", bug_reports::LIMIT);
             Err(Problem::conflict("too_many_reports", limit))
         }
@@ -83,7 +83,7 @@ pub async fn step(
         }
         Triaged::Absent => return Err(Problem::not_found("There is no such report.")),
     };
-    let fact = Fact::new(Action::BugReportTriaged).by(&user.account).on("bug_report", &report.id);
-    app.own.trail.record(&user.client, fact.with("status", serde_json::to_value(report.status)?)).await?;
+    let event = AuditEvent::new(Action::BugReportTriaged).by(&user.account).on("bug_report", &report.id);
+    app.own.audit_log.record(&user.client, event.with("status", serde_json::to_value(report.status)?)).await?;
     Ok(Reply::ok(&report))
 }

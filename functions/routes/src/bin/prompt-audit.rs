@@ -3,7 +3,7 @@
 use axum::{Router, extract::State, routing::get};
 use shared::{
     accounts::{App, Principal, Signed, not_allowed},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{Counted, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -16,13 +16,13 @@ use shared::{
 
 /// What these routes need besides.
 pub struct Own {
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
     let routes = Router::new().route("/api/prompts/{id}/audit", get(show).post(add));
     app.serve(routes).await
 }
@@ -57,8 +57,8 @@ pub async fn add(
         return Err(not_allowed());
     }
     let audit = audits::add(&app.mongo, &prompt, user.id(), audit).await?;
-    let fact = Fact::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
-    app.own.trail.record(&user.client, fact.with("version", audit["version"].clone())).await?;
+    let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
+    app.own.audit_log.record(&user.client, event.with("version", audit["version"].clone())).await?;
     Ok(Reply::created(&audit))
 }
 

@@ -3,20 +3,20 @@
 use axum::{Router, extract::State, response::IntoResponse, routing::post};
 use shared::{
     accounts::{App, Permission, Signed},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     content::{Content, ContentItem},
     http::{JsonBody, Problem},
     lambda,
     mongo::Lifetime,
-    prompts::{Created, Desk, Match, OWN_LIMIT, PromptFields},
+    prompts::{CreatedPrompt, Match, OWN_LIMIT, PromptEditor, PromptFields},
     rate_limits,
 };
 
 /// What these routes need besides.
 pub struct Own {
     content: Content,
-    desk: Desk,
-    trail: Trail,
+    editor: PromptEditor,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,8 +25,8 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             content: Content::published_prompts()?,
-            desk: Desk::new(clients.mongo.clone()),
-            trail: Trail::from_env(&clients.mongo)?,
+            editor: PromptEditor::new(clients.mongo.clone()),
+            audit_log: AuditLog::from_env(&clients.mongo)?,
         })
     })?;
     let routes = Router::new().route("/api/prompts", post(create));
@@ -48,14 +48,14 @@ pub async fn create(
     fields.check_new()?;
     fields.check_flags(&user, None)?;
     let library = app.own.content.current().await.library;
-    let prompt = match app.own.desk.create(&user.account, fields, &library).await? {
-        Created::Done(prompt) => prompt,
-        Created::Duplicate(matches) => return Err(duplicate(&matches)?),
-        Created::TooMany => return Err(too_many()),
+    let prompt = match app.own.editor.create(&user.account, fields, &library).await? {
+        CreatedPrompt::Done(prompt) => prompt,
+        CreatedPrompt::Duplicate(matches) => return Err(duplicate(&matches)?),
+        CreatedPrompt::TooMany => return Err(too_many()),
     };
     let action = if prompt.is_public() { Action::PromptPublished } else { Action::PromptCreated };
-    let fact = Fact::new(action).by(&user.account).on("prompt", prompt.id());
-    app.own.trail.record(&user.client, fact.with("revision", prompt.revision())).await?;
+    let event = AuditEvent::new(action).by(&user.account).on("prompt", prompt.id());
+    app.own.audit_log.record(&user.client, event.with("revision", prompt.revision())).await?;
     Ok(prompt.created_reply())
 }
 

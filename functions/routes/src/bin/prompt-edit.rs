@@ -3,26 +3,26 @@
 use axum::{Router, extract::State, routing::patch};
 use shared::{
     accounts::{App, Permission, Principal, Signed, not_allowed},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     content::ContentItem,
     http::{IfMatch, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
-    prompts::{self, Desk, Prompt, PromptFields},
+    prompts::{self, Prompt, PromptEditor, PromptFields},
     rate_limits,
 };
 
 /// What these routes need besides.
 pub struct Own {
-    desk: Desk,
-    trail: Trail,
+    editor: PromptEditor,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { desk: Desk::new(clients.mongo.clone()), trail: Trail::from_env(&clients.mongo)? })
+        Ok(Own { editor: PromptEditor::new(clients.mongo.clone()), audit_log: AuditLog::from_env(&clients.mongo)? })
     })?;
     let routes = Router::new().route("/api/prompts/{id}", patch(change).delete(remove));
     app.serve(routes).await
@@ -46,12 +46,12 @@ pub async fn change(
     let before = admit(&app, &user, &id, prompts::may_edit).await?;
     fields.check_flags(&user, Some(&before))?;
     let IfMatch(revision) = seen?;
-    let prompt = app.own.desk.change(&user, &before, revision, fields).await?;
+    let prompt = app.own.editor.change(&user, &before, revision, fields).await?;
     if prompt.revision() > before.revision() {
         let published = prompt.is_public() && !before.is_public();
         let action = if published { Action::PromptPublished } else { Action::PromptChanged };
-        let fact = Fact::new(action).by(&user.account).on("prompt", prompt.id());
-        app.own.trail.record(&user.client, fact.with("revision", prompt.revision())).await?;
+        let event = AuditEvent::new(action).by(&user.account).on("prompt", prompt.id());
+        app.own.audit_log.record(&user.client, event.with("revision", prompt.revision())).await?;
     }
     Ok(prompt.reply())
 }
@@ -65,11 +65,11 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     let prompt = admit(&app, &user, &id, prompts::may_remove).await?;
-    let fact = Fact::new(Action::PromptDeleted).by(&user.account).on("prompt", prompt.id());
-    if !app.own.desk.remove(&user, prompt).await? {
+    let event = AuditEvent::new(Action::PromptDeleted).by(&user.account).on("prompt", prompt.id());
+    if !app.own.editor.remove(&user, prompt).await? {
         return Err(absent());
     }
-    app.own.trail.record(&user.client, fact).await?;
+    app.own.audit_log.record(&user.client, event).await?;
     Ok(Reply::no_content())
 }
 

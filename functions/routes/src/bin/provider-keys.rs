@@ -9,7 +9,7 @@ use serde::Deserialize;
 use shared::{
     accounts::{App, Signed},
     api_keys::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -27,14 +27,14 @@ pub struct KeyQuery {
 /// What these routes need besides.
 pub struct Own {
     keys: ProviderKeys,
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { keys: ProviderKeys::from_env(&clients.mongo)?, trail: Trail::from_env(&clients.mongo)? })
+        Ok(Own { keys: ProviderKeys::from_env(&clients.mongo)?, audit_log: AuditLog::from_env(&clients.mongo)? })
     })?;
     let routes = Router::new()
         .route("/api/provider-keys", get(list).post(create))
@@ -99,7 +99,7 @@ pub async fn revoke(
 }
 
 async fn note(app: &App<Own>, user: &Signed<rate_limits::Keys>, action: Action, id: &str) -> Result<(), Problem> {
-    app.own.trail.record(&user.client, Fact::new(action).by(&user.account).on("provider_key", id)).await
+    app.own.audit_log.record(&user.client, AuditEvent::new(action).by(&user.account).on("provider_key", id)).await
 }
 
 fn absent() -> Problem {

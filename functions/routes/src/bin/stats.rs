@@ -7,7 +7,7 @@ use axum::{
 };
 use shared::{
     accounts::{App, Permission, Signed},
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -17,14 +17,14 @@ use shared::{
 
 /// What these routes need besides.
 pub struct Own {
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     // The database is needed once an hour: the client goes when its work is done.
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
     let routes = Router::new().route("/api/stats", get(show)).route("/api/stats/invalidate", post(invalidate));
     app.serve(routes).await
 }
@@ -41,7 +41,7 @@ pub async fn show(State(app): State<App<Own>>) -> Result<Reply, Problem> {
     responses((status = 204)))]
 pub async fn invalidate(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>) -> Result<Reply, Problem> {
     user.require(Permission::SystemMaintenance)?;
-    app.own.trail.record(&user.client, Fact::new(Action::StatsInvalidated).by(&user.account)).await?;
+    app.own.audit_log.record(&user.client, AuditEvent::new(Action::StatsInvalidated).by(&user.account)).await?;
     stats::invalidate(&app.cache).await;
     Ok(Reply::no_content())
 }

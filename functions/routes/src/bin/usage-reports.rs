@@ -9,7 +9,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    usage::{Report, page, read_report},
+    usage::{UsageReport, read_report, render},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The report of a day, `2026-11-22`, over all organisations: for super admins. With `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", tag = "administration", params(("date" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = Report)))]
+    responses((status = 200, body = UsageReport)))]
 pub async fn daily(
     State(app): State<App>,
     Extension(caller): Extension<ClientInfo>,
@@ -37,7 +37,7 @@ pub async fn daily(
 
 /// The report of a month, `2026-10`, over all organisations: for super admins. With `accept: text/html` as a page.
 #[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", tag = "administration", params(("month" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = Report)))]
+    responses((status = 200, body = UsageReport)))]
 pub async fn monthly(
     State(app): State<App>,
     Extension(caller): Extension<ClientInfo>,
@@ -65,5 +65,5 @@ async fn show(
     let report = read_report(&app.mongo, kind, period).await?;
     let report = report.ok_or_else(|| Problem::not_found("There is no report of that period (yet)."))?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Ok(if accepts.contains("text/html") { Reply::page(page::page(&report)) } else { Reply::ok(&report) })
+    Ok(if accepts.contains("text/html") { Reply::page(render::page(&report)) } else { Reply::ok(&report) })
 }

@@ -10,7 +10,7 @@ use shared::{
         App, Permission, Profile, Signed,
         admin::{self, Changed, UserChange, UserFilter, UserPage},
     },
-    audit::Trail,
+    audit::AuditLog,
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -19,13 +19,13 @@ use shared::{
 
 /// What these routes need besides.
 pub struct Own {
-    trail: Trail,
+    audit_log: AuditLog,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { trail: Trail::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
     let routes = Router::new().route("/api/admin/users", get(list)).route("/api/admin/users/{id}", patch(change));
     app.serve(routes).await
 }
@@ -54,7 +54,7 @@ pub async fn change(
 ) -> Result<Reply, Problem> {
     user.require(Permission::UsersManageRoles)?;
     user.require_fresh_mfa()?;
-    let outcome = admin::change(&app.mongo, &app.own.trail, &user.client, &user, &id, &request).await;
+    let outcome = admin::change(&app.mongo, &app.own.audit_log, &user.client, &user, &id, &request).await;
     // A failure may have changed it all the same: only the answer was lost.
     app.users.changed(&id).await;
     let account = match outcome? {

@@ -12,8 +12,8 @@ use jiff::{
 use mongodb::{Database, error::ErrorKind};
 use shared::{
     clock,
-    content::{Kind, backup, parse},
-    mongo::{DUPLICATE_KEY, Error, Mongo, WORK_LIMIT},
+    content::{Kind, bundled, parse},
+    mongo::{DUPLICATE_KEY, Error, Mongo, WORK_TIMEOUT},
     usage::{cost_micros, daily_reports, monthly_report},
 };
 
@@ -91,7 +91,7 @@ fn user(number: u32, start: Timestamp) -> Document {
 
 /// What was done with each starter prompt on each day.
 fn counts(start: Timestamp, days: u32) -> anyhow::Result<Vec<Document>> {
-    let prompts = parse(Kind::Prompts, backup::PROMPTS)?;
+    let prompts = parse(Kind::Prompts, bundled::PROMPTS)?;
     let ids: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.get("id")?.as_str()).collect();
     let mut random = fastrand::Rng::with_seed(8);
     let mut counts = Vec::new();
@@ -175,7 +175,7 @@ async fn insert_all(
 async fn insert(mongo: &Mongo, collection: &str, chunk: &[Document]) -> anyhow::Result<()> {
     let write =
         async |database: Database| database.collection::<Document>(collection).insert_many(chunk).ordered(false).await;
-    match mongo.run(WORK_LIMIT, write).await {
+    match mongo.run(WORK_TIMEOUT, write).await {
         Err(Error::Refused(error)) if is_there(&error) => Ok(()),
         outcome => Ok(outcome.map(drop)?),
     }

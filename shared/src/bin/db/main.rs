@@ -16,7 +16,7 @@ use shared::{
     content::{Kind, PublishedContent, Store, export, parse, render},
     keys::Seed,
     lambda,
-    mongo::{Lifetime, Mongo, WORK_LIMIT},
+    mongo::{Lifetime, Mongo, WORK_TIMEOUT},
     prompts::revisions,
     schema,
 };
@@ -49,7 +49,7 @@ enum Verb {
     },
     /// Fill some days with realistic use, to try reports on and to measure with.
     Fill(fill::Fill),
-    /// Check every entry of the audit trail against its code (`AUDIT_SEED`); fails when one was changed.
+    /// Check every entry of the audit log against its code (`AUDIT_SEED`); fails when one was changed.
     VerifyAudit,
     /// Publish the database's content to `CONTENT_URL` now.
     Publish {
@@ -137,7 +137,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
         }
         Verb::Export { to, to_backup } => {
             for kind in Kind::ALL {
-                let items = store.publishable(kind, WORK_LIMIT).await?;
+                let items = store.publishable(kind, WORK_TIMEOUT).await?;
                 anyhow::ensure!(!items.is_empty(), "the database holds no {}: nothing was written", kind.name());
                 let bytes = render(kind, &items, clock::now());
                 std::fs::write(to.join(kind.file_name()), &bytes)?;

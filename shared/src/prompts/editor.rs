@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Match, Prompt, PromptFields,
-    duplicates::Print,
+    duplicates::Fingerprint,
     may_remove, may_see,
     prompt::{collection, writable},
     revisions::{self, REVISIONS},
@@ -20,7 +20,7 @@ use crate::{
     content::{Item, Library},
     http::Problem,
     id,
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// Prompts that one account may make: M0 holds 512 MB for everybody. Those that were removed are kept, and count.
@@ -38,7 +38,7 @@ const ROUTES: [&str; 1] = ["collections"];
 
 /// What became of a new prompt.
 #[derive(Debug)]
-pub enum Created {
+pub enum CreatedPrompt {
     /// It is made.
     Done(Prompt),
     /// There are prompts like it.
@@ -48,11 +48,11 @@ pub enum Created {
 }
 
 /// Makes and changes prompts.
-pub struct Desk {
+pub struct PromptEditor {
     mongo: Mongo,
 }
 
-impl Desk {
+impl PromptEditor {
     /// Uses the environment's client.
     pub fn new(mongo: Mongo) -> Self {
         Self { mongo }
@@ -60,14 +60,19 @@ impl Desk {
 
     /// A new prompt of this author, unless what they see of published ones (`library`) or their own holds one
     /// like it. It is private unless its author may publish and says so.
-    pub async fn create(&self, author: &Account, fields: PromptFields, library: &Library) -> Result<Created, Problem> {
+    pub async fn create(
+        &self,
+        author: &Account,
+        fields: PromptFields,
+        library: &Library,
+    ) -> Result<CreatedPrompt, Problem> {
         let reason = fields.change_reason.clone();
         let mut prompt = new_prompt(author, fields.into_map()?);
-        let print = Print::of(&prompt.0);
+        let print = Fingerprint::of(&prompt.0);
         let seen = library.items().iter().filter(|item| item.access.is_open_to(Some(author.role)));
-        let matches = self.still_there(print.among(seen.map(Print::of_item))).await?;
+        let matches = self.still_there(print.among(seen.map(Fingerprint::of_item))).await?;
         if !matches.is_empty() {
-            return Ok(Created::Duplicate(told(matches)));
+            return Ok(CreatedPrompt::Duplicate(best(matches)));
         }
         revisions::check_day(&self.mongo, REVISIONS, &author.id, clock::now()).await?;
         let print = Arc::new(print);
@@ -89,7 +94,7 @@ impl Desk {
         let ids: Vec<&str> = matches.iter().map(|found| found.id.as_str()).collect();
         let removed = doc! {"_id": {"$in": ids}, "active": false};
         let find = async |database: Database| writable(&database).distinct("_id", removed).await;
-        let removed = self.mongo.run(REQUEST_LIMIT, find).await?;
+        let removed = self.mongo.run(REQUEST_TIMEOUT, find).await?;
         matches.retain(|found| !removed.iter().any(|id| id.as_str() == Some(&found.id)));
         Ok(matches)
     }
@@ -99,9 +104,9 @@ impl Desk {
         &self,
         author: &Account,
         prompt: &Prompt,
-        print: &Arc<Print>,
+        print: &Arc<Fingerprint>,
         reason: Option<&str>,
-    ) -> Result<Option<Created>, Problem> {
+    ) -> Result<Option<CreatedPrompt>, Problem> {
         let insertion = Insertion {
             author_id: author.id.clone(),
             print: Arc::clone(print),
@@ -110,9 +115,9 @@ impl Desk {
                 .map_err(Problem::internal)?,
         };
         match insertion.run(self.mongo.clone()).await {
-            Ok(Inserted::Done) => Ok(Some(Created::Done(prompt.clone()))),
-            Ok(Inserted::Duplicate(matches)) => Ok(Some(Created::Duplicate(matches))),
-            Ok(Inserted::TooMany) => Ok(Some(Created::TooMany)),
+            Ok(Inserted::Done) => Ok(Some(CreatedPrompt::Done(prompt.clone()))),
+            Ok(Inserted::Duplicate(matches)) => Ok(Some(CreatedPrompt::Duplicate(matches))),
+            Ok(Inserted::TooMany) => Ok(Some(CreatedPrompt::TooMany)),
             Err(error) if error.is_duplicate() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -204,7 +209,7 @@ impl Desk {
 /// A prompt on its way into the store.
 struct Insertion {
     author_id: String,
-    print: Arc<Print>,
+    print: Arc<Fingerprint>,
     stored: Document,
     revision: Document,
 }
@@ -230,9 +235,9 @@ impl Insertion {
                     return Ok(Inserted::TooMany);
                 }
                 let own = own.iter().filter(|prompt| prompt.flag("active", true));
-                let matches = self.print.among(own.map(|prompt| Print::of(&prompt.0)));
+                let matches = self.print.among(own.map(|prompt| Fingerprint::of(&prompt.0)));
                 if !matches.is_empty() {
-                    return Ok(Inserted::Duplicate(told(matches)));
+                    return Ok(Inserted::Duplicate(best(matches)));
                 }
                 writable(&database).insert_one(&self.stored).session(&mut *session).await?;
                 keep_revision(&database, &self.revision, session).await?;
@@ -240,7 +245,7 @@ impl Insertion {
             };
             session.start_transaction().and_run2(work).await
         };
-        async move { mongo.run(REQUEST_LIMIT, insert).await }.boxed()
+        async move { mongo.run(REQUEST_TIMEOUT, insert).await }.boxed()
     }
 }
 
@@ -274,7 +279,7 @@ impl Change {
             };
             session.start_transaction().and_run2(work).await
         };
-        async move { mongo.run(REQUEST_LIMIT, change).await }.boxed()
+        async move { mongo.run(REQUEST_TIMEOUT, change).await }.boxed()
     }
 }
 
@@ -374,7 +379,7 @@ fn slug_of_its_own(title: &str, id: &str) -> String {
     format!("{}-{}", slug(title), &id[24..])
 }
 
-fn told(mut matches: Vec<Match>) -> Vec<Match> {
+fn best(mut matches: Vec<Match>) -> Vec<Match> {
     matches.truncate(MATCHES_TOLD);
     matches
 }

@@ -56,7 +56,7 @@ end";
 
 /// A counter that ends `window` after its first count, with what it may come to.
 #[derive(Clone, Debug)]
-pub struct Limited {
+pub struct QuotaCounter {
     /// Its key.
     pub key: String,
     /// What it may come to.
@@ -67,7 +67,7 @@ pub struct Limited {
 
 /// What counts once: so much on each of `N` counters.
 #[derive(Clone, Debug)]
-pub struct Once<const N: usize> {
+pub struct CountedOnce<const N: usize> {
     /// Its key.
     pub key: String,
     /// What it adds to each counter.
@@ -79,8 +79,8 @@ impl Cache {
     /// when a counter would go over its limit. Tells of each whether it was counted now, or else which counter it was.
     pub async fn count_once<const N: usize>(
         &self,
-        counters: &[Limited; N],
-        things: &[Once<N>],
+        counters: &[QuotaCounter; N],
+        things: &[CountedOnce<N>],
         remembered: Duration,
     ) -> Result<Vec<bool>, usize> {
         let script = Script::new(COUNT);
@@ -97,7 +97,7 @@ impl Cache {
     }
 
     /// Takes back what [`Cache::count_once`] has just counted.
-    pub async fn uncount<const N: usize>(&self, counters: &[Limited; N], things: &[Once<N>]) {
+    pub async fn uncount<const N: usize>(&self, counters: &[QuotaCounter; N], things: &[CountedOnce<N>]) {
         let script = Script::new(UNCOUNT);
         let mut call = script.prepare_invoke();
         call.key(keys(counters, things)).arg(N).arg(amounts(things));
@@ -113,8 +113,8 @@ impl Cache {
 
     fn count_once_local<const N: usize>(
         &self,
-        counters: &[Limited; N],
-        things: &[Once<N>],
+        counters: &[QuotaCounter; N],
+        things: &[CountedOnce<N>],
         remembered: Duration,
     ) -> Result<Vec<bool>, usize> {
         let mut seen = HashSet::new();
@@ -124,8 +124,10 @@ impl Cache {
             things.iter().map(|thing| seen.insert(&thing.key) && !counted_before(&thing.key)).collect();
         let counted = || things.iter().zip(&new).filter(|(_, new)| **new).map(|(thing, _)| thing);
         let sums: [u64; N] = array::from_fn(|index| counted().map(|thing| thing.amounts[index]).sum());
-        let used = |counter: &Limited| self.local(&counter.key).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-        let goes_over = |(counter, sum): (&Limited, u64)| sum > 0 && used(counter).saturating_add(sum) > counter.limit;
+        let used =
+            |counter: &QuotaCounter| self.local(&counter.key).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+        let goes_over =
+            |(counter, sum): (&QuotaCounter, u64)| sum > 0 && used(counter).saturating_add(sum) > counter.limit;
         if let Some(index) = counters.iter().zip(sums).position(goes_over) {
             return Err(index);
         }
@@ -137,12 +139,12 @@ impl Cache {
     }
 }
 
-fn keys<'a, const N: usize>(counters: &'a [Limited; N], things: &'a [Once<N>]) -> Vec<&'a str> {
+fn keys<'a, const N: usize>(counters: &'a [QuotaCounter; N], things: &'a [CountedOnce<N>]) -> Vec<&'a str> {
     let things = things.iter().map(|thing| thing.key.as_str());
     counters.iter().map(|counter| counter.key.as_str()).chain(things).collect()
 }
 
-fn amounts<const N: usize>(things: &[Once<N>]) -> Vec<u64> {
+fn amounts<const N: usize>(things: &[CountedOnce<N>]) -> Vec<u64> {
     things.iter().flat_map(|thing| thing.amounts).collect()
 }
 
@@ -152,12 +154,12 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn counters() -> [Limited; 2] {
-        [("{u}:few", 3), ("{u}:many", 100)].map(|(key, limit)| Limited { key: key.into(), limit, window: MINUTE })
+    fn counters() -> [QuotaCounter; 2] {
+        [("{u}:few", 3), ("{u}:many", 100)].map(|(key, limit)| QuotaCounter { key: key.into(), limit, window: MINUTE })
     }
 
-    fn thing(key: &str, amount: u64) -> Once<2> {
-        Once { key: format!("{{u}}:{key}"), amounts: [1, amount] }
+    fn thing(key: &str, amount: u64) -> CountedOnce<2> {
+        CountedOnce { key: format!("{{u}}:{key}"), amounts: [1, amount] }
     }
 
     async fn used(cache: &Cache) -> [Option<String>; 2] {
@@ -167,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn a_thing_counts_once_and_what_goes_over_a_limit_leaves_no_trace() {
         let cache = Cache::in_process();
-        let count = async |things: &[Once<2>]| cache.count_once(&counters(), things, MINUTE).await;
+        let count = async |things: &[CountedOnce<2>]| cache.count_once(&counters(), things, MINUTE).await;
         assert_eq!(count(&[thing("a", 10), thing("b", 20), thing("a", 10)]).await, Ok(vec![true, true, false]));
         assert_eq!(count(&[thing("b", 20), thing("c", 71)]).await, Err(1), "101 of 100");
         assert_eq!(used(&cache).await, [Some("2".into()), Some("30".into())]);
@@ -179,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_taken_back_counts_when_it_comes_again() {
         let cache = Cache::in_process();
-        let count = async |things: &[Once<2>]| cache.count_once(&counters(), things, MINUTE).await;
+        let count = async |things: &[CountedOnce<2>]| cache.count_once(&counters(), things, MINUTE).await;
         let things = [thing("a", 10), thing("b", 20)];
         assert_eq!(count(&things).await, Ok(vec![true; 2]));
         for _ in 0..2 {

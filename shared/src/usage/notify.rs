@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alerts::{Metric, Period},
-    check::BATCH,
+    evaluate::BATCH,
     preferences::Preferences,
 };
 use crate::{
-    mongo::{self, Mongo, WORK_LIMIT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
 };
 
@@ -57,14 +57,15 @@ struct Owner {
 
 /// Tells what fired and was not told yet. What the queue has is noted before more is sent: whatever stops the run, the
 /// next one goes on from there.
-pub(super) async fn tell(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
-    let (firings, owners) = mongo.run(WORK_LIMIT, async |database| untold(&database).await).await?;
+pub(super) async fn notify(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usize> {
+    let (firings, owners) = mongo.run(WORK_TIMEOUT, async |database| untold(&database).await).await?;
     let mut by_alert = BTreeMap::<(&str, &str, i64), Vec<&Firing>>::new();
     for firing in &firings {
         by_alert.entry((&firing.alert_id, &firing.period_start, firing.threshold)).or_default().push(firing);
     }
-    let messages =
-        |firings: &[&Firing]| owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.told(firings));
+    let messages = |firings: &[&Firing]| {
+        owners.get(&firings[0].user_id).map_or_else(Vec::new, |owner| owner.notifications(firings))
+    };
     let messages = by_alert.into_values().map(|firings| (messages(&firings), firings));
     let (loud, silent): (Vec<_>, Vec<_>) = messages.partition(|(messages, _)| !messages.is_empty());
     note_told(mongo, &silent.into_iter().flat_map(|(_, firings)| firings).collect::<Vec<_>>()).await?;
@@ -101,7 +102,7 @@ async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Erro
             let firings = database.collection::<Firing>("usage_alert_firings");
             firings.update_many(doc! {"_id": {"$in": ids}}, doc! {"$set": {"told": true}}).await
         };
-        mongo.run(WORK_LIMIT, told).await?;
+        mongo.run(WORK_TIMEOUT, told).await?;
     }
     Ok(())
 }
@@ -109,7 +110,7 @@ async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Erro
 impl Owner {
     /// What the owner is told of the levels of one threshold that were reached together: the highest that they want to
     /// hear of.
-    fn told(&self, firings: &[&Firing]) -> Vec<Notification> {
+    fn notifications(&self, firings: &[&Firing]) -> Vec<Notification> {
         let preferences = self.notification_preferences.clone().unwrap_or_default();
         let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
         let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
@@ -202,7 +203,7 @@ mod tests {
             let preferences = serde_json::from_value(preferences).expect("preferences");
             let owner =
                 Owner { id: "u".into(), email: "a@b.example".into(), notification_preferences: Some(preferences) };
-            let told = owner.told(&firings.iter().collect::<Vec<_>>());
+            let told = owner.notifications(&firings.iter().collect::<Vec<_>>());
             told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
         };
         assert_eq!(told(json!({})), ["a/2026-11-21/100/100/email"]);

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alerts::{Alert, Metric, Period, collection},
+    notify::{Firing, notify},
     record::LATE_DAYS,
-    tell::{Firing, tell},
 };
 use crate::{
     clock,
-    mongo::{self, DUPLICATE_KEY, Mongo, WORK_LIMIT},
+    mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
     notifications::Outbox,
 };
 
@@ -36,7 +36,7 @@ const LEVELS: [u64; 4] = [50, 80, 90, 100];
 pub(super) const BATCH: u32 = 10_000;
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Checked {
+pub struct EvaluatedAlerts {
     /// Alerts that are on.
     pub alerts: usize,
     /// Levels reached for the first time.
@@ -73,14 +73,14 @@ struct Sums {
 
 /// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
 /// each 200 that are told.
-pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyhow::Result<Checked> {
-    let (alerts, usage) = mongo.run(WORK_LIMIT, async |database| read(&database, at).await).await?;
+pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyhow::Result<EvaluatedAlerts> {
+    let (alerts, usage) = mongo.run(WORK_TIMEOUT, async |database| read(&database, at).await).await?;
     let mut firings = due(&alerts, &usage, at);
-    let fired_before = mongo.run(WORK_LIMIT, async |database| fired(&database, &firings).await).await?;
+    let fired_before = mongo.run(WORK_TIMEOUT, async |database| fired(&database, &firings).await).await?;
     firings.retain(|firing| !fired_before.contains(&firing.id));
     let fired = if firings.is_empty() { 0 } else { insert(mongo, &firings).await? };
-    let told = tell(mongo, outbox).await?;
-    Ok(Checked { alerts: alerts.len(), fired, told })
+    let told = notify(mongo, outbox).await?;
+    Ok(EvaluatedAlerts { alerts: alerts.len(), fired, told })
 }
 
 /// The alerts that are on, and what their owners used since the first of the periods that are open.
@@ -154,7 +154,7 @@ async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error
     let work = async |database: Database| {
         database.collection::<Firing>("usage_alert_firings").insert_many(firings).ordered(false).await
     };
-    match mongo.run(WORK_LIMIT, work).await {
+    match mongo.run(WORK_TIMEOUT, work).await {
         Ok(done) => Ok(done.inserted_ids.len()),
         Err(mongo::Error::Refused(error)) => match error.kind.as_ref() {
             ErrorKind::InsertMany(many) if many.write_errors.iter().flatten().all(|e| e.code == DUPLICATE_KEY) => {

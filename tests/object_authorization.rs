@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::accounts::Role;
-use tests::people::{Person, Town};
+use tests::test_env::{Person, TestEnv};
 
-use crate::who_may_call::{Api, documented};
+use crate::route_authorization::{Api, documented};
 
 /// What the id in a route's path names.
 enum Named {
@@ -85,7 +85,7 @@ const TABLE: &[(&str, Named, &str)] = &[
 async fn make(api: &mut Api, thing: Thing, owner: &Person) -> String {
     let word = uuid::Uuid::now_v7().simple().to_string();
     let (route, body, id) = match thing {
-        Thing::Member => return api.town.person(Role::OrgMember, Some("ours")).await.id,
+        Thing::Member => return api.env.person(Role::OrgMember, Some("ours")).await.id,
         Thing::Prompt => ("POST /api/prompts", json!({"title": word, "content": format!("Say {word}.")}), "id"),
         Thing::KeptPrompt => {
             let original = Box::pin(make(api, Thing::Prompt, owner)).await;
@@ -131,9 +131,9 @@ async fn what_is_somebodys_is_served_to_whom_the_table_says_and_to_nobody_else()
         let Named::Owned(thing, statuses) = named else { continue };
         for ((who, role, organization), expected) in CALLERS.iter().zip(statuses) {
             // Somebody new each time, with a thing that nobody has touched yet.
-            let owner = api.town.person(Role::OrgAdmin, Some("ours")).await;
+            let owner = api.env.person(Role::OrgAdmin, Some("ours")).await;
             let id = make(&mut api, *thing, &owner).await;
-            let caller = api.town.person(*role, *organization).await;
+            let caller = api.env.person(*role, *organization).await;
             let answer = api.call_for(route, &id, body, Some(&caller.token)).await;
             assert_eq!(answer.status, *expected, "{route} by {who}: {}", answer.text);
             if *expected >= 400 {
@@ -148,9 +148,9 @@ async fn what_is_somebodys_is_served_to_whom_the_table_says_and_to_nobody_else()
 #[tokio::test]
 #[parallel(stack)]
 async fn lists_hold_what_is_ones_own() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let (ada, eve) =
-        (town.person(Role::OrgMember, Some("ours")).await, town.person(Role::SuperAdmin, Some("ours")).await);
+        (env.person(Role::OrgMember, Some("ours")).await, env.person(Role::SuperAdmin, Some("ours")).await);
     for (function, path, field, new) in [
         ("api-keys", "/api/api-keys", "keys", json!({"name": "k", "scopes": ["usage:read"]})),
         (
@@ -161,7 +161,7 @@ async fn lists_hold_what_is_ones_own() {
         ),
         ("usage-alerts", "/api/usage-alerts", "alerts", json!({"metric": "cost", "period": "daily", "threshold": 1})),
     ] {
-        let function = town.function(function).await;
+        let function = env.function(function).await;
         let made = function.post_as(&ada.token, path, &new).await;
         assert_eq!(made.status, 201, "{path}: {}", made.text);
         let (own, others) = (function.get_as(&ada.token, path).await, function.get_as(&eve.token, path).await);

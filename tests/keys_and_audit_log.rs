@@ -1,4 +1,4 @@
-//! Platform keys, provider keys, and the seal of the audit trail.
+//! Platform keys, provider keys, and the seal of the audit audit log.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ use shared::{
 use tests::{
     eventually,
     host::{Function, keep_secret, seed, told_once},
-    people::{PASSWORD, Person, Town, newcomer},
     stack::stack,
+    test_env::{PASSWORD, Person, TestEnv, newcomer},
 };
 
 const NEW: &str = r#"{"name":"ci","scopes":["usage:read"],"expiresInDays":30}"#;
@@ -45,34 +45,34 @@ async fn used(keys: &Function, made: &Value) -> u64 {
 }
 
 /// Moves an instant of the one key that there is into the past, as time would.
-async fn past(town: &Town, made: &Value, field: &str) {
+async fn past(env: &TestEnv, made: &Value, field: &str) {
     let past = clock::to_bson(clock::now() - SignedDuration::from_secs(1));
-    let keys = town.database.collection::<Document>("api_keys");
+    let keys = env.database.collection::<Document>("api_keys");
     let moved = keys.update_one(doc! {field: {"$gt": past}}, doc! {"$set": {field: past}}).await.unwrap();
     assert_eq!(moved.modified_count, 1, "{field}");
-    town.forget(made["prefix"].as_str().unwrap().trim_start_matches("pk_")).await;
+    env.forget(made["prefix"].as_str().unwrap().trim_start_matches("pk_")).await;
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_key_counts_until_it_is_revoked_and_its_secret_is_shown_once() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (keys, key) = (town.function("api-keys").await, town.function("api-key").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, key) = (env.function("api-keys").await, env.function("api-key").await);
     let first = make(&keys, &ada.token).await;
     assert_eq!(used(&keys, &first).await, 200);
     let listed = keys.get_as(&ada.token, "/api/api-keys").await;
     assert_eq!(listed.body["keys"][0]["last4"], first["last4"]);
-    let stored = town.database.collection::<Document>("api_keys").find_one(doc! {}).await.unwrap().unwrap().to_string();
+    let stored = env.database.collection::<Document>("api_keys").find_one(doc! {}).await.unwrap().unwrap().to_string();
     let secret = first["key"].as_str().unwrap().split('_').nth(2).unwrap();
     assert!(!stored.contains(secret), "the store has no secret");
 
     let second = rotate(&key, &ada, &first).await;
     for (what, made) in [("the new one", &second), ("the one before, for a day", &first)] {
-        assert_eq!(used(&town.function("api-keys").await, made).await, 200, "{what}");
+        assert_eq!(used(&env.function("api-keys").await, made).await, 200, "{what}");
     }
     let third = rotate(&key, &ada, &first).await;
-    assert_eq!(used(&town.function("api-keys").await, &first).await, 401, "two rotations ago");
+    assert_eq!(used(&env.function("api-keys").await, &first).await, 401, "two rotations ago");
 
     let path = format!("/api/api-keys/{}/revoke", first["id"].as_str().unwrap());
     for _ in 0..2 {
@@ -80,22 +80,22 @@ async fn a_key_counts_until_it_is_revoked_and_its_secret_is_shown_once() {
         assert_eq!((revoked.status, &revoked.body["status"]), (200, &json!("revoked")));
     }
     for (what, made) in [("the one before", &second), ("the last", &third)] {
-        assert_eq!(used(&town.function("api-keys").await, made).await, 401, "{what}");
+        assert_eq!(used(&env.function("api-keys").await, made).await, 401, "{what}");
     }
     assert_eq!(used(&keys, &third).await, 401, "nor where the key was known");
-    assert_eq!(town.audited("security.api_key.revoked").await, 2);
+    assert_eq!(env.audited("security.api_key.revoked").await, 2);
 }
 
 #[tokio::test]
 #[parallel(stack)]
 async fn a_key_ends_when_it_expires_and_is_not_rotated_any_more() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (keys, key) = (town.function("api-keys").await, town.function("api-key").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, key) = (env.function("api-keys").await, env.function("api-key").await);
     let made = make(&keys, &ada.token).await;
     assert_eq!(used(&keys, &made).await, 200);
-    past(&town, &made, "expiresAt").await;
-    assert_eq!(used(&town.function("api-keys").await, &made).await, 401);
+    past(&env, &made, "expiresAt").await;
+    assert_eq!(used(&env.function("api-keys").await, &made).await, 401);
     assert_eq!(used(&keys, &made).await, 401, "nor where the key was known");
     let listed = keys.get_as(&ada.token, "/api/api-keys").await;
     assert_eq!(listed.body["keys"][0]["status"], "expired", "{}", listed.text);
@@ -107,17 +107,17 @@ async fn a_key_ends_when_it_expires_and_is_not_rotated_any_more() {
 #[tokio::test]
 #[parallel(stack)]
 async fn the_secret_before_a_rotation_ends_with_its_day() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (keys, key) = (town.function("api-keys").await, town.function("api-key").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, key) = (env.function("api-keys").await, env.function("api-key").await);
     let first = make(&keys, &ada.token).await;
     let second = rotate(&key, &ada, &first).await;
     let until: jiff::Timestamp = second["previousValidUntil"].as_str().unwrap().parse().unwrap();
     let hours = until.duration_since(clock::now()).as_hours();
     assert!((23..=24).contains(&hours), "{until}");
     assert_eq!((used(&keys, &first).await, used(&keys, &second).await), (200, 200));
-    past(&town, &first, "previous.until").await;
-    for keys in [&town.function("api-keys").await, &keys] {
+    past(&env, &first, "previous.until").await;
+    for keys in [&env.function("api-keys").await, &keys] {
         assert_eq!((used(keys, &first).await, used(keys, &second).await), (401, 200));
     }
 }
@@ -125,23 +125,23 @@ async fn the_secret_before_a_rotation_ends_with_its_day() {
 #[tokio::test]
 #[parallel(stack)]
 async fn thirty_unknown_keys_a_minute_are_what_an_address_may_try() {
-    let town = Town::new().await;
-    let keys = town.function("api-keys").await;
+    let env = TestEnv::new().await;
+    let keys = env.function("api-keys").await;
     let mut unknown = Vec::new();
     for _ in 0..4 {
-        let owner = town.person(Role::User, None).await;
+        let owner = env.person(Role::User, None).await;
         for _ in 0..8 {
             unknown.push(make(&keys, &owner.token).await);
         }
     }
     // Whole keys, right in every letter, of which nobody knows.
-    town.database.collection::<Document>("api_keys").delete_many(doc! {}).await.unwrap();
-    let guessed = town.function("api-keys").await;
+    env.database.collection::<Document>("api_keys").delete_many(doc! {}).await.unwrap();
+    let guessed = env.function("api-keys").await;
     for (index, made) in unknown[..31].iter().enumerate() {
         let answer = guessed.get_as(made["key"].as_str().unwrap(), USAGE).await;
         assert_eq!(answer.status, if index < 30 { 401 } else { 429 }, "key {index}: {}", answer.text);
     }
-    assert_eq!(used(&town.function("api-keys").await, &unknown[31]).await, 401, "another address goes on");
+    assert_eq!(used(&env.function("api-keys").await, &unknown[31]).await, 401, "another address goes on");
 }
 
 /// Follows a list of keys from page to page; returns how many each page held, and that none came twice.
@@ -163,9 +163,9 @@ async fn pages(function: &Function, owner: &Person, path: &str) -> Vec<usize> {
 #[tokio::test]
 #[parallel(stack)]
 async fn keys_are_listed_in_pages() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (keys, vault) = (town.function("api-keys").await, town.function("provider-keys").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, vault) = (env.function("api-keys").await, env.function("provider-keys").await);
     for provider in ["groq", "openai", "groq", "groq"] {
         make(&keys, &ada.token).await;
         let kept = json!({"provider": provider, "name": "k", "apiKey": "0123456789abcdef"});
@@ -185,9 +185,9 @@ async fn keys_are_listed_in_pages() {
 #[tokio::test]
 #[parallel(stack)]
 async fn ten_keys_are_the_limit_even_when_made_at_once() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let functions = join_all((0..3).map(|_| town.function("api-keys"))).await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let functions = join_all((0..3).map(|_| env.function("api-keys"))).await;
     let body: Value = serde_json::from_str(NEW).unwrap();
     let mut made = 0;
     for _ in 0..5 {
@@ -196,7 +196,7 @@ async fn ten_keys_are_the_limit_even_when_made_at_once() {
         made += answers.iter().filter(|answer| answer.status == 201).count();
     }
     assert_eq!(made, 10);
-    assert_eq!(town.database.collection::<Document>("api_keys").count_documents(doc! {}).await.unwrap(), 10);
+    assert_eq!(env.database.collection::<Document>("api_keys").count_documents(doc! {}).await.unwrap(), 10);
 }
 
 #[tokio::test]
@@ -233,9 +233,9 @@ async fn a_keys_use_is_counted_through_the_queue() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_providers_secret_goes_in_and_never_comes_out() {
-    let town = Town::new().await;
-    let ada = town.person(Role::Free, None).await;
-    let vault = town.function("provider-keys").await;
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::Free, None).await;
+    let vault = env.function("provider-keys").await;
     let secret = "sk-provider-0123456789-last";
     keep_secret(secret);
     keep_secret("another-secret-text");
@@ -246,7 +246,7 @@ async fn a_providers_secret_goes_in_and_never_comes_out() {
     assert_eq!(listed.body["keys"].as_array().map(Vec::len), Some(1));
     let unknown = vault.get_as(&ada.token, "/api/provider-keys?provider=acme").await;
     assert_eq!((unknown.status, unknown.fields()), (422, vec!["provider"]));
-    let keys = town.database.collection::<Document>("provider_keys");
+    let keys = env.database.collection::<Document>("provider_keys");
     let stored = keys.find_one(doc! {}).await.unwrap().unwrap();
     assert!(!stored.to_string().contains("sk-provider"));
     let id = kept.body["id"].as_str().unwrap();
@@ -274,9 +274,9 @@ async fn a_providers_secret_goes_in_and_never_comes_out() {
 #[tokio::test]
 #[parallel(stack)]
 async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
-    let town = Town::new().await;
-    let ada = town.person(Role::User, None).await;
-    let (keys, vault) = (town.function("api-keys").await, town.function("provider-keys").await);
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, vault) = (env.function("api-keys").await, env.function("provider-keys").await);
     let made = make(&keys, &ada.token).await;
     let kept = json!({"provider": "groq", "name": "k", "apiKey": "0123456789abcdef"});
     let kept = vault.post_as(&ada.token, "/api/provider-keys", &kept).await;
@@ -286,7 +286,7 @@ async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
         ("api-key", format!("/api/api-keys/{made}/rotate"), json!({})),
         ("provider-keys", format!("/api/provider-keys/{kept}/rotate"), json!({"apiKey": "fedcba9876543210"})),
     ] {
-        let functions = join_all((0..2).map(|_| town.function(name))).await;
+        let functions = join_all((0..2).map(|_| env.function(name))).await;
         for _ in 0..5 {
             let rotations = functions.iter().map(|function| function.post_as(&ada.token, &path, &body));
             let answers = join_all(rotations).await;
@@ -304,34 +304,34 @@ async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn a_changed_entry_of_the_trail_is_found() {
-    let town = Town::new().await;
-    let root = town.person(Role::SuperAdmin, None).await;
-    let ada = town.newcomer().await;
-    let login = town.function("auth-login").await;
+async fn a_changed_entry_of_the_audit_log_is_found() {
+    let env = TestEnv::new().await;
+    let root = env.person(Role::SuperAdmin, None).await;
+    let ada = env.newcomer().await;
+    let login = env.function("auth-login").await;
     for password in [PASSWORD, "Wrong1234", "Wrong1234"] {
         login.post("/api/auth/login", &json!({"email": ada["email"], "password": password})).await;
     }
-    let trail = town.function("audit-logs").await;
-    let failed = trail.get_as(&root.token, "/api/admin/audit?category=auth&severity=warning&limit=1").await;
+    let audit_log = env.function("audit-logs").await;
+    let failed = audit_log.get_as(&root.token, "/api/admin/audit?category=auth&severity=warning&limit=1").await;
     assert_eq!(failed.body["entries"][0]["action"], "auth.login.failed", "{}", failed.text);
     let cursor = failed.body["nextCursor"].as_str().unwrap();
-    let next = trail
+    let next = audit_log
         .get_as(&root.token, &format!("/api/admin/audit?category=auth&severity=warning&limit=1&cursor={cursor}"))
         .await;
     assert_eq!((next.body["entries"].as_array().map(Vec::len), &next.body["nextCursor"]), (Some(1), &Value::Null));
     for bad in ["from=yesterday", "limit=0", "cursor=x"] {
-        let answer = trail.get_as(&root.token, &format!("/api/admin/audit?{bad}")).await;
+        let answer = audit_log.get_as(&root.token, &format!("/api/admin/audit?{bad}")).await;
         assert_eq!((answer.status, answer.fields()), (422, vec![bad.split('=').next().unwrap()]), "{}", answer.text);
     }
-    let none = trail.get_as(&root.token, "/api/admin/audit?to=2020-01-01T00:00:00Z").await;
+    let none = audit_log.get_as(&root.token, "/api/admin/audit?to=2020-01-01T00:00:00Z").await;
     assert_eq!(none.body["entries"], json!([]));
 
-    let mongo = Mongo::new(town.stack.settings(&town.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     let seed = seed("AUDIT_SEED");
     let checked = verify(&mongo, &seed).await.unwrap();
     assert_eq!((checked.intact, checked.changed.len()), (4, 0));
-    let entries = town.database.collection::<Document>("audit_logs");
+    let entries = env.database.collection::<Document>("audit_logs");
     let hidden = entries
         .find_one_and_update(doc! {"outcome": "failure"}, doc! {"$set": {"outcome": "success"}})
         .await

@@ -2,22 +2,22 @@
 //!
 //! Environment: `OPERATORS_EMAIL` (none when unset), `NOTIFICATIONS_QUEUE_URL`.
 
-use super::{Report, page};
+use super::{UsageReport, render};
 use crate::{
     accounts::Email,
     config,
     config::ConfigError,
     notifications::{Channel, Notification, Outbox, Template},
-    queue::NotAccepted,
+    queue::SendError,
 };
 
 /// The operators' address.
-pub struct Operators {
+pub struct ReportMailer {
     email: Option<Email>,
     outbox: Outbox,
 }
 
-impl Operators {
+impl ReportMailer {
     /// Reads the address.
     pub fn from_env() -> Result<Self, ConfigError> {
         let email = match config::optional("OPERATORS_EMAIL") {
@@ -30,16 +30,16 @@ impl Operators {
     }
 
     /// Mails a report; made again, the same one is not mailed again.
-    pub async fn tell(&self, report: &Report) -> Result<(), NotAccepted> {
+    pub async fn notify(&self, report: &UsageReport) -> Result<(), SendError> {
         let Some(email) = &self.email else { return Ok(()) };
         let notification = Notification {
             id: format!("report/{}/{}", report.kind, report.period),
             user_id: None,
             channel: Channel::Email { to: email.as_str().to_owned() },
             template: Template::Report {
-                title: page::title(report),
-                html: page::fragment(report),
-                text: page::plain(report),
+                title: render::title(report),
+                html: render::fragment(report),
+                text: render::plain(report),
             },
         };
         self.outbox.send(&[notification]).await

@@ -8,11 +8,14 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    Account, Clients, EnrolRequest, Enrolment, Mfa, MfaStatus, Principal, Sessions, SignedIn, Status, Tokens, User,
-    Users, guard::suspended, session::sign_in_again,
+    super::{
+        Account, AccountStatus, Clients, Principal, Sessions, SignedIn, Tokens, User, Users, guard::suspended,
+        session::sign_in_again,
+    },
+    EnrolRequest, Enrolment, Mfa, MfaStatus,
 };
 use crate::{
-    audit::{Action, Fact, Trail},
+    audit::{Action, AuditEvent, AuditLog},
     cache::Cache,
     clock,
     config::ConfigError,
@@ -83,23 +86,23 @@ pub struct SteppedUp {
     pub access_token: String,
 }
 
-/// Second factors, with their limits and their trail.
-pub struct SecondStep {
+/// Second factors, with their limits and their audit log.
+pub struct MfaFlow {
     users: Arc<Users>,
     sessions: Sessions,
     mfa: Mfa,
-    trail: Trail,
+    audit_log: AuditLog,
     cache: Cache,
 }
 
-impl SecondStep {
+impl MfaFlow {
     /// Reads the seeds and where notifications go.
     pub fn from_env(Clients { mongo, cache, users }: &Clients) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Arc::clone(users),
             sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
             mfa: Mfa::from_env(mongo, cache)?,
-            trail: Trail::from_env(mongo)?,
+            audit_log: AuditLog::from_env(mongo)?,
             cache: cache.clone(),
         })
     }
@@ -120,7 +123,7 @@ impl SecondStep {
         self.limit_sending(caller, &id).await?;
         let user = self.user_at(&id, version).await?;
         let expires_at = self.mfa.send(caller, &user).await?;
-        self.trail.record(caller, Fact::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
+        self.audit_log.record(caller, AuditEvent::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
         Ok(CodeSent { expires_at })
     }
 
@@ -153,9 +156,11 @@ impl SecondStep {
         };
         if action == Action::MfaEnabled {
             // It is on: the owner is told before anything else can fail.
-            self.mfa.tell(&user, Template::MfaEnabled).await;
+            self.mfa.notify(&user, Template::MfaEnabled).await;
         }
-        if let Err(problem) = self.trail.record(caller, Fact::new(action).by(&account).with("mfa", true)).await {
+        if let Err(problem) =
+            self.audit_log.record(caller, AuditEvent::new(action).by(&account).with("mfa", true)).await
+        {
             if action == Action::MfaEnabled {
                 self.take_back(&user).await;
             }
@@ -167,7 +172,7 @@ impl SecondStep {
     /// Turns off a factor whose recovery codes nobody is told, so that its owner can set it up anew.
     async fn take_back(&self, user: &User) {
         match self.mfa.disable(&self.users, user).await {
-            Ok(()) => self.mfa.tell(user, Template::MfaDisabled).await,
+            Ok(()) => self.mfa.notify(user, Template::MfaDisabled).await,
             Err(problem) => {
                 tracing::error!(user_id = user.id, ?problem, "a factor is on whose recovery codes nobody knows");
             }
@@ -199,12 +204,12 @@ impl SecondStep {
         self.limit_sending(caller, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if !request.password.matches(user.password_hash.as_deref()) {
-            self.trail.record(caller, Fact::new(Action::MfaFailed).by(&principal.account)).await?;
+            self.audit_log.record(caller, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(Problem::invalid_field("password", "is wrong"));
         }
-        let fact = Fact::new(Action::MfaBegun).by(&principal.account).with("method", json!(request.method));
+        let event = AuditEvent::new(Action::MfaBegun).by(&principal.account).with("method", json!(request.method));
         let enrolment = self.mfa.enrol(caller, &self.users, &user, request).await?;
-        self.trail.record(caller, fact).await?;
+        self.audit_log.record(caller, event).await?;
         Ok(enrolment)
     }
 
@@ -216,13 +221,13 @@ impl SecondStep {
             return Err(Problem::conflict("mfa_disabled", "There is no second factor to disable."));
         }
         if !self.mfa.check(&self.users, &user, code).await? {
-            self.trail.record(caller, Fact::new(Action::MfaFailed).by(&principal.account)).await?;
+            self.audit_log.record(caller, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(wrong_code());
         }
         self.mfa.disable(&self.users, &user).await?;
         // It is off: the owner is told before anything else can fail.
-        self.mfa.tell(&user, Template::MfaDisabled).await;
-        self.trail.record(caller, Fact::new(Action::MfaDisabled).by(&principal.account)).await
+        self.mfa.notify(&user, Template::MfaDisabled).await;
+        self.audit_log.record(caller, AuditEvent::new(Action::MfaDisabled).by(&principal.account)).await
     }
 
     /// The account behind a challenge, else the one that is signed in: its id and session version.
@@ -242,7 +247,7 @@ impl SecondStep {
         if user.session_version != version {
             return Err(sign_in_again());
         }
-        if user.status == Status::Suspended { Err(suspended()) } else { Ok(user) }
+        if user.status == AccountStatus::Suspended { Err(suspended()) } else { Ok(user) }
     }
 
     async fn user(&self, id: &str) -> Result<User, Problem> {

@@ -14,14 +14,14 @@ mod tests {
 
     #[test]
     fn every_primary_and_backup_is_valid() {
-        for (kind, primary, backup) in [
+        for (kind, primary, bundled) in [
             (Kind::Prompts, &include_bytes!("../../../public-data/prompts.json")[..], super::PROMPTS),
             (Kind::Patterns, &include_bytes!("../../../public-data/patterns.json")[..], super::PATTERNS),
             (Kind::Learning, &include_bytes!("../../../public-data/learning.json")[..], super::LEARNING),
         ] {
             let items = parse(kind, primary).unwrap_or_else(|error| panic!("{kind:?}: {error}"));
-            let backup = parse(kind, backup).unwrap_or_else(|error| panic!("{kind:?} backup: {error}"));
-            assert_eq!(items, backup, "{kind:?}: the backup must equal the primary at commit");
+            let bundled = parse(kind, bundled).unwrap_or_else(|error| panic!("{kind:?} backup: {error}"));
+            assert_eq!(items, bundled, "{kind:?}: the backup must equal the primary at commit");
             let least = match kind {
                 Kind::Prompts => 40,
                 Kind::Patterns => 18,

@@ -10,8 +10,8 @@ use serial_test::parallel;
 use shared::{accounts::Role, clock};
 use tests::{
     host::{Function, Outcome},
-    people::{Person, Town},
-    proxy::{Proxy, Way},
+    proxy::{NetworkFault, Proxy},
+    test_env::{Person, TestEnv},
 };
 
 use crate::faults::clock::Clock;
@@ -43,8 +43,8 @@ impl Sockets {
     fn meet(self, proxy: &Proxy) {
         match self {
             Self::Live => {}
-            Self::Ended => proxy.set(Way::Cut),
-            Self::Reset => proxy.set(Way::Reset),
+            Self::Ended => proxy.set(NetworkFault::Cut),
+            Self::Reset => proxy.set(NetworkFault::Reset),
             Self::Forgotten => proxy.forget(),
         }
     }
@@ -60,18 +60,18 @@ enum Who {
 }
 
 impl Who {
-    async fn start(self, town: &Town, clock: &Clock) -> (Function, Proxy) {
-        let redis = town.stack.redis_url.as_deref().unwrap_or_default();
+    async fn start(self, env: &TestEnv, clock: &Clock) -> (Function, Proxy) {
+        let redis = env.stack.redis_url.as_deref().unwrap_or_default();
         let upstream = match self {
             Self::Cached => redis.trim_start_matches("redis://").trim_end_matches('/').to_owned(),
-            _ => town.stack.mongodb_address(),
+            _ => env.stack.mongodb_address(),
         };
         let proxy = Proxy::to(upstream).await;
         let (uri, cache) = match self {
-            Self::Cached => (town.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/8", proxy.port)),
+            Self::Cached => (env.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/8", proxy.port)),
             _ => (format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port), String::new()),
         };
-        let mut variables = town.variables();
+        let mut variables = env.variables();
         variables.extend([("MONGODB_URI", uri.as_str()), ("REDIS_URL", cache.as_str())]);
         variables.extend(clock.variables());
         let name = if matches!(self, Self::Consumer) { "write-events" } else { "auth-session" };
@@ -110,27 +110,27 @@ struct Environment {
 }
 
 impl Environment {
-    async fn start(town: &Town, clock: &Clock, who: Who, fate: Sockets) -> Self {
-        let (function, proxy) = who.start(town, clock).await;
+    async fn start(env: &TestEnv, clock: &Clock, who: Who, fate: Sockets) -> Self {
+        let (function, proxy) = who.start(env, clock).await;
         let mut times = Vec::new();
         for _ in 0..WARM {
             // Somebody new each time: who is known already needs no server.
-            times.push(who.ask(&function, &town.person(Role::User, None).await).await);
+            times.push(who.ask(&function, &env.person(Role::User, None).await).await);
         }
         times.sort();
-        let person = town.person(Role::User, None).await;
+        let person = env.person(Role::User, None).await;
         Self { who, fate, function, proxy, warm: times[WARM / 2], person }
     }
 
     /// Right after a request, whatever else was started meanwhile.
-    async fn freeze(&self, town: &Town) {
-        self.who.ask(&self.function, &town.person(Role::User, None).await).await;
+    async fn freeze(&self, env: &TestEnv) {
+        self.who.ask(&self.function, &env.person(Role::User, None).await).await;
         self.function.freeze().await;
         self.fate.meet(&self.proxy);
     }
 
     /// What the first request takes.
-    async fn thaw(&self, town: &Town) -> Duration {
+    async fn thaw(&self, env: &TestEnv) -> Duration {
         let (who, fate, before) = (self.who, self.fate, self.proxy.total());
         self.function.thaw().await;
         let first = who.ask(&self.function, &self.person).await;
@@ -138,7 +138,7 @@ impl Environment {
             assert!(self.proxy.total() > before, "{who:?} {fate:?}: answered by sockets that cannot work");
         }
         if matches!(who, Who::Consumer) {
-            let clicks = town.database.collection::<Document>("affiliate_clicks");
+            let clicks = env.database.collection::<Document>("affiliate_clicks");
             let ours = doc! {"linkId": self.function.pid().to_string()};
             assert_eq!(clicks.count_documents(ours).await.unwrap(), WARM as u64 + 2, "each once");
         }
@@ -155,16 +155,16 @@ enum Goes {
 }
 
 async fn thaw_after(time: Duration, goes: Goes) {
-    let (town, clock, mut environments) = (Town::new().await, Clock::new(), Vec::new());
+    let (env, clock, mut environments) = (TestEnv::new().await, Clock::new(), Vec::new());
     for who in [Who::Route, Who::Consumer, Who::Cached] {
         for fate in FATES {
             for _ in 0..ENVIRONMENTS {
-                environments.push(Environment::start(&town, &clock, who, fate).await);
+                environments.push(Environment::start(&env, &clock, who, fate).await);
             }
         }
     }
     for environment in &environments {
-        environment.freeze(&town).await;
+        environment.freeze(&env).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     for environment in &environments {
@@ -182,7 +182,7 @@ async fn thaw_after(time: Duration, goes: Goes) {
     for same in environments.chunks(ENVIRONMENTS) {
         let mut times = Vec::new();
         for environment in same {
-            times.push((environment.warm, environment.thaw(&town).await));
+            times.push((environment.warm, environment.thaw(&env).await));
         }
         times.sort_by_key(|(warm, first)| first.saturating_sub(*warm));
         let (warm, first) = times[ENVIRONMENTS / 2];
@@ -196,7 +196,7 @@ async fn thaw_after(time: Duration, goes: Goes) {
     assert!(slow.is_empty(), "{slow:#?}");
 }
 
-/// So long that the client asks for a sign of life.
+/// So long that the client asks for a ping.
 #[tokio::test]
 #[parallel(stack)]
 async fn thaw_after_six_seconds_costs_a_question_at_most() {

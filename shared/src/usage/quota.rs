@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::record::Charge;
 use crate::{
-    cache::{Cache, Limited, Once},
+    cache::{Cache, CountedOnce, QuotaCounter},
     clock,
     http::Problem,
 };
@@ -113,8 +113,8 @@ pub struct UsageLimits {
 
 /// What was counted, in case that it has to go back.
 pub(super) struct Taken {
-    counters: [Limited; 4],
-    records: Vec<Once<4>>,
+    counters: [QuotaCounter; 4],
+    records: Vec<CountedOnce<4>>,
 }
 
 impl UsageLimits {
@@ -147,7 +147,7 @@ impl UsageLimits {
 
     /// Counts what has been used, whatever the limits.
     pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Timestamp) {
-        let unlimited = counters(user_id, tier, now).map(|counter| Limited { limit: u64::MAX, ..counter });
+        let unlimited = counters(user_id, tier, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
         // Without a limit nothing is refused.
         let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
     }
@@ -171,7 +171,7 @@ impl UsageLimits {
         }
     }
 
-    async fn used(&self, counter: &Limited) -> Allowance {
+    async fn used(&self, counter: &QuotaCounter) -> Allowance {
         let used = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
         Allowance { limit: counter.limit, used, left: counter.limit.saturating_sub(used) }
     }
@@ -179,9 +179,9 @@ impl UsageLimits {
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
 /// together where the cache is a cluster.
-fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [Limited; 4] {
+fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [QuotaCounter; 4] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
-    let counter = |period: &str, kind: &str, window, limit| Limited {
+    let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
         limit,
         window,
@@ -195,8 +195,8 @@ fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [Limited; 4] {
 }
 
 /// As the counters count it.
-fn record(user_id: &str, charge: &Charge) -> Once<4> {
-    Once {
+fn record(user_id: &str, charge: &Charge) -> CountedOnce<4> {
+    CountedOnce {
         key: format!("usage:{{{user_id}}}:record:{}", charge.id),
         amounts: [1, 1, charge.tokens, charge.cost_micros],
     }

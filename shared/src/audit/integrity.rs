@@ -1,4 +1,4 @@
-//! The code over an entry's content, and the check of a whole trail.
+//! The HMAC over an entry's content, and the check of a whole audit log.
 
 use bson::{RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::{
     events::AuditEntry,
     keys::{Mac, Seed},
-    mongo::{self, Mongo, WORK_LIMIT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
 };
 
 /// Entries read in one operation.
 const CHUNK: i64 = 2_000;
 
-/// What a check of the trail found.
+/// What a check of the audit log found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct VerifiedEntries {
     /// Entries that are as they were written.
     pub intact: u64,
     /// Ids of those that are not.
@@ -27,23 +27,23 @@ pub(super) fn mac(seed: &Seed) -> Mac {
     seed.mac("audit/content")
 }
 
-/// HMAC over the entry as JSON, its code left out. The fields' order is the type's.
+/// HMAC over the entry as JSON, its HMAC left out. The fields' order is the type's.
 pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
     let bare = AuditEntry { hash: String::new(), ..entry.clone() };
     mac.sign(&serde_json::to_string(&bare).unwrap_or_default())
 }
 
-/// Reads every entry and compares its code with its content, with `AUDIT_SEED` for `seed`.
-pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<Checked, mongo::Error> {
+/// Reads every entry and compares its HMAC with its content, with `AUDIT_SEED` for `seed`.
+pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<VerifiedEntries, mongo::Error> {
     let mac = mac(seed);
-    let (mut checked, mut last) = (Checked::default(), String::new());
+    let (mut checked, mut last) = (VerifiedEntries::default(), String::new());
     loop {
         let read = async |database: Database| {
             let entries = database.collection::<RawDocumentBuf>("audit_logs");
             let after = doc! {"_id": {"$gt": &last}};
             entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
         };
-        let entries = mongo.run(WORK_LIMIT, read).await?;
+        let entries = mongo.run(WORK_TIMEOUT, read).await?;
         for entry in &entries {
             let id = entry.get_str("_id").unwrap_or_default().to_owned();
             match self::entry(entry) {
@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_entry_read_back_has_its_code_and_a_changed_one_has_not() {
+    fn an_entry_read_back_has_its_hmac_and_a_changed_one_has_not() {
         let mac = mac(&Seed::from("a seed of thirty-two characters!"));
         let mut written: AuditEntry = serde_json::from_value(json!({
             "id": "1", "action": "a", "category": "auth", "severity": "info", "outcome": "success", "actorId": "u",

@@ -15,8 +15,8 @@ use shared::{
 use tests::{
     host::{Function, told_once},
     http_event::Answer,
-    people::{Person, Town, token, tokens},
     template::functions,
+    test_env::{Person, TestEnv, token, tokens},
 };
 
 use crate::permissions;
@@ -128,7 +128,7 @@ const TABLE: &[(&str, Rule, &str)] = &[
 
 /// The functions behind the routes, each started at its first call.
 pub(crate) struct Api {
-    pub(crate) town: Town,
+    pub(crate) env: TestEnv,
     binaries: BTreeMap<String, String>,
     running: BTreeMap<String, Function>,
 }
@@ -138,7 +138,7 @@ impl Api {
         let routes = functions().into_iter().flat_map(|function| {
             function.routes.into_iter().map(move |route| (route, function.binary.clone())).collect::<Vec<_>>()
         });
-        Self { town: Town::new().await, binaries: routes.collect(), running: BTreeMap::new() }
+        Self { env: TestEnv::new().await, binaries: routes.collect(), running: BTreeMap::new() }
     }
 
     /// The status of one call, for what nobody knows of.
@@ -151,7 +151,7 @@ impl Api {
     pub(crate) async fn call_for(&mut self, route: &str, id: &str, body: &str, bearer: Option<&str>) -> Answer {
         let binary = &self.binaries[route];
         if !self.running.contains_key(binary) {
-            self.running.insert(binary.clone(), self.town.function(binary).await);
+            self.running.insert(binary.clone(), self.env.function(binary).await);
         }
         let (method, path) = route.split_once(' ').unwrap();
         let path: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { id } else { part }).collect();
@@ -189,7 +189,7 @@ async fn every_role_is_let_in_where_the_table_says_so() {
     for (route, rule, body) in TABLE {
         for role in Role::ALL {
             // Somebody new each time: signing out, say, ends what comes after.
-            let person = api.town.person(role, Some("org")).await;
+            let person = api.env.person(role, Some("org")).await;
             let status = api.call(route, body, Some(&person.token)).await;
             let allowed = match rule {
                 Rule::With(permission) => permissions::has(role, *permission),
@@ -206,8 +206,8 @@ async fn every_role_is_let_in_where_the_table_says_so() {
 #[parallel(stack)]
 async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
     let mut api = Api::new().await;
-    let mut callers = bad_tokens(&api.town).await;
-    callers.extend(keys(&api.town).await);
+    let mut callers = bad_tokens(&api.env).await;
+    callers.extend(keys(&api.env).await);
     for (route, rule, body) in TABLE {
         let status = api.call(route, body, None).await;
         let open = matches!(rule, Rule::Public | Rule::Optional);
@@ -237,8 +237,8 @@ struct ClientInfo {
 }
 
 /// Tokens that do not count anywhere.
-async fn bad_tokens(town: &Town) -> Vec<ClientInfo> {
-    let person = town.person(Role::SuperAdmin, None).await;
+async fn bad_tokens(env: &TestEnv) -> Vec<ClientInfo> {
+    let person = env.person(Role::SuperAdmin, None).await;
     let claims = |id: &str, sid: &str| AccessClaims {
         sub: id.to_owned(),
         sid: sid.to_owned(),
@@ -258,15 +258,15 @@ async fn bad_tokens(town: &Town) -> Vec<ClientInfo> {
     let none = URL_SAFE_NO_PAD.encode(unsigned.to_string());
 
     let someone = async |update: Document| {
-        let someone = town.person(Role::SuperAdmin, None).await;
-        town.users().update_one(doc! {"_id": &someone.id}, doc! {"$set": update}).await.unwrap();
+        let someone = env.person(Role::SuperAdmin, None).await;
+        env.users().update_one(doc! {"_id": &someone.id}, doc! {"$set": update}).await.unwrap();
         someone
     };
     let changed = someone(doc! {"sessionVersion": 1}).await;
     let suspended = someone(doc! {"status": "suspended"}).await;
-    let gone = town.person(Role::SuperAdmin, None).await;
+    let gone = env.person(Role::SuperAdmin, None).await;
     let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::to_bson(clock::now())};
-    town.users().update_one(doc! {"_id": &gone.id}, doc! {"$set": {"endedSessions": [ended]}}).await.unwrap();
+    env.users().update_one(doc! {"_id": &gone.id}, doc! {"$set": {"endedSessions": [ended]}}).await.unwrap();
     let other_seed = Tokens::new(&Seed::from("a seed that is not ours, 32 or more"), None);
     let row = |what, bearer, status| ClientInfo { what, bearer, answered: [status; 3] };
     vec![
@@ -284,9 +284,9 @@ async fn bad_tokens(town: &Town) -> Vec<ClientInfo> {
 }
 
 /// Keys: two that count for their scope, and those that do not count.
-async fn keys(town: &Town) -> Vec<ClientInfo> {
-    let (person, suspended) = (town.person(Role::SuperAdmin, None).await, town.person(Role::User, None).await);
-    let (list, change) = (town.function("api-keys").await, town.function("api-key").await);
+async fn keys(env: &TestEnv) -> Vec<ClientInfo> {
+    let (person, suspended) = (env.person(Role::SuperAdmin, None).await, env.person(Role::User, None).await);
+    let (list, change) = (env.function("api-keys").await, env.function("api-key").await);
     let key = async |owner: &Person, scopes: &[&str]| {
         let body = json!({"name": "k", "scopes": scopes, "expiresInDays": 1});
         let made = list.post_as(&owner.token, "/api/api-keys", &body).await;
@@ -301,11 +301,11 @@ async fn keys(town: &Town) -> Vec<ClientInfo> {
     assert_eq!(change.post_as(&person.token, &path, &json!({})).await.status, 200);
     let (expired, id) = key(&person, &both).await;
     let past = doc! {"$set": {"expiresAt": clock::to_bson(clock::now() - SignedDuration::from_secs(1))}};
-    town.database.collection::<Document>("api_keys").update_one(doc! {"_id": id}, past).await.unwrap();
+    env.database.collection::<Document>("api_keys").update_one(doc! {"_id": id}, past).await.unwrap();
     let (orphaned, _) = key(&suspended, &both).await;
     let set = doc! {"$set": {"status": "suspended"}};
-    town.users().update_one(doc! {"_id": &suspended.id}, set).await.unwrap();
-    town.forget(&suspended.id).await;
+    env.users().update_one(doc! {"_id": &suspended.id}, set).await.unwrap();
+    env.forget(&suspended.id).await;
     let row = |what, bearer, answered| ClientInfo { what, bearer, answered };
     vec![
         row("a key that may read", reads.clone(), [401, 200, 403]),
@@ -321,13 +321,13 @@ async fn keys(town: &Town) -> Vec<ClientInfo> {
 #[tokio::test]
 #[parallel(stack)]
 async fn an_organisation_is_a_wall() {
-    let town = Town::new().await;
-    let boss = town.person(Role::OrgAdmin, Some("ours")).await;
+    let env = TestEnv::new().await;
+    let boss = env.person(Role::OrgAdmin, Some("ours")).await;
     let (mine, theirs) =
-        (town.person(Role::OrgMember, Some("ours")).await, town.person(Role::OrgMember, Some("theirs")).await);
+        (env.person(Role::OrgMember, Some("ours")).await, env.person(Role::OrgMember, Some("theirs")).await);
     let (peer, root) =
-        (town.person(Role::OrgAdmin, Some("ours")).await, town.person(Role::SuperAdmin, Some("ours")).await);
-    let admin = town.function("users-admin").await;
+        (env.person(Role::OrgAdmin, Some("ours")).await, env.person(Role::SuperAdmin, Some("ours")).await);
+    let admin = env.function("users-admin").await;
     let page = admin.get_as(&boss.token, "/api/admin/users?limit=100&organizationId=theirs").await;
     let seen: BTreeSet<&str> =
         page.body["users"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap()).collect();
@@ -352,7 +352,7 @@ async fn an_organisation_is_a_wall() {
 #[tokio::test]
 #[parallel(stack)]
 async fn premium_prompts_open_for_premium_roles() {
-    let town = Town::new().await;
+    let env = TestEnv::new().await;
     let page: Value = serde_json::from_str(
         &std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap(),
     )
@@ -362,10 +362,10 @@ async fn premium_prompts_open_for_premium_roles() {
         format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())
     };
     let (premium, signed_in) = (of("isPremium"), of("requiresAuth"));
-    let prompt = town.function("prompt").await;
+    let prompt = env.function("prompt").await;
     assert_eq!((prompt.get(&premium).await.status, prompt.get(&signed_in).await.status), (403, 401));
     for role in Role::ALL {
-        let person = town.person(role, None).await;
+        let person = env.person(role, None).await;
         let answer = prompt.get_as(&person.token, &premium).await;
         assert_eq!(answer.status == 200, !matches!(role, Role::User | Role::Free), "{role:?}: {}", answer.status);
         let answer = prompt.get_as(&person.token, &signed_in).await;

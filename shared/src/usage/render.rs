@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::prelude::*;
 
-use super::report::{Report, UsageGroup};
+use super::report::{UsageGroup, UsageReport};
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 260;
@@ -12,13 +12,13 @@ const BLUE_BAR: RGBColor = RGBColor(38, 99, 235);
 const BARS: usize = 8;
 
 /// The title of a report.
-pub fn title(report: &Report) -> String {
+pub fn title(report: &UsageReport) -> String {
     let kind = if report.kind == "monthly" { "Monthly" } else { "Daily" };
     format!("{kind} AI usage: {}", report.period)
 }
 
 /// A whole page.
-pub fn page(report: &Report) -> String {
+pub fn page(report: &UsageReport) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,12 +36,12 @@ pub fn page(report: &Report) -> String {
 
 /// The content of a mail, whose heading is the title. Without charts: many mail clients take the picture away and leave
 /// its labels. The tables hold the same figures, each with its bar.
-pub fn fragment(report: &Report) -> String {
+pub fn fragment(report: &UsageReport) -> String {
     body(report, Form::Mail).into_string()
 }
 
 /// The same in a few lines of text.
-pub fn plain(report: &Report) -> String {
+pub fn plain(report: &UsageReport) -> String {
     let totals = report.totals;
     format!(
         "{}\n\n{} accounts made {} requests ({} failed, {} of models without a price): {} tokens sent, {} received, {}.",
@@ -72,7 +72,7 @@ enum Form {
     Mail,
 }
 
-fn body(report: &Report, form: Form) -> Markup {
+fn body(report: &UsageReport, form: Form) -> Markup {
     let totals = report.totals;
     let figures = [
         ("accounts", report.active_users.to_string()),
@@ -211,8 +211,8 @@ mod tests {
         UsageGroup { name: name.into(), totals: Totals { requests: 2, cost_micros, ..Totals::default() } }
     }
 
-    fn report() -> Report {
-        Report {
+    fn report() -> UsageReport {
+        UsageReport {
             kind: "monthly".into(),
             period: "2026-10".into(),
             active_users: 3,

@@ -4,6 +4,8 @@
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 
+pub(super) mod flow;
+
 use bson::{DateTime, doc};
 use garde::Validate;
 use jiff::SignedDuration;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{Attempt, User, Users};
+use super::{PasswordAttempt, User, Users};
 use crate::{
     cache::Cache,
     clock,
@@ -21,7 +23,7 @@ use crate::{
     http::{ClientInfo, Limit, Problem},
     id,
     keys::{self, Cipher, Mac, Seed},
-    mongo::{self, Mongo, REQUEST_LIMIT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
     rate_limits,
 };
@@ -96,7 +98,7 @@ pub struct EnrolRequest {
     /// The account's password: an access token alone, which may be stolen, puts no factor on.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
-    pub password: Attempt,
+    pub password: PasswordAttempt,
 }
 
 /// How to go on with setting up.
@@ -254,8 +256,8 @@ impl Mfa {
     }
 
     /// Tells the account's owner that the factor is on, or off.
-    pub async fn tell(&self, user: &User, template: Template) {
-        self.outbox.tell(&user.id, &user.email, template).await;
+    pub async fn notify(&self, user: &User, template: Template) {
+        self.outbox.notify(&user.id, &user.email, template).await;
     }
 
     /// The state, as its owner sees it.
@@ -295,7 +297,7 @@ impl Mfa {
         // One document per person and purpose: a new code ends the one before.
         let key = doc! {"_id": key(&user.id, purpose)};
         let put = async |database| codes(&database).update_one(key, doc! {"$set": live}).upsert(true).await;
-        self.mongo.run(REQUEST_LIMIT, put).await?;
+        self.mongo.run(REQUEST_TIMEOUT, put).await?;
         let template = Template::MfaCode { code, minutes: CODE_MINUTES.unsigned_abs() };
         let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
         self.outbox.send(&[notification]).await?;
@@ -317,13 +319,13 @@ impl Mfa {
             let count = doc! {"$inc": {"attempts": 1}};
             codes(&database).find_one_and_update(live, count).return_document(ReturnDocument::After).await
         };
-        let Some(live) = self.mongo.run(REQUEST_LIMIT, attempt).await? else { return Ok(false) };
+        let Some(live) = self.mongo.run(REQUEST_TIMEOUT, attempt).await? else { return Ok(false) };
         if !self.mac.verify(&bound(user_id, purpose, channel, code), &live.code_hmac) {
             return Ok(false);
         }
         let used = doc! {"_id": live.id, "codeHmac": live.code_hmac};
         let remove = async |database| codes(&database).delete_one(used).await;
-        Ok(self.mongo.run(REQUEST_LIMIT, remove).await?.deleted_count == 1)
+        Ok(self.mongo.run(REQUEST_TIMEOUT, remove).await?.deleted_count == 1)
     }
 
     async fn use_totp(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {

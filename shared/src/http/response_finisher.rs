@@ -10,7 +10,7 @@ use super::{ClientInfo, Problem, Quota};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What must be remembered of a request until its answer is ready.
-pub(crate) struct Exchange {
+pub(crate) struct ResponseFinisher {
     caller: ClientInfo,
     method: Method,
     path: String,
@@ -18,7 +18,7 @@ pub(crate) struct Exchange {
     started: Instant,
 }
 
-impl Exchange {
+impl ResponseFinisher {
     pub(crate) fn new(parts: &Parts, caller: ClientInfo) -> Self {
         Self {
             caller,

@@ -15,7 +15,7 @@ use mongodb::{
 };
 
 #[derive(Default)]
-pub(super) struct Ledger(Mutex<Book>);
+pub(super) struct SocketCounter(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
@@ -34,17 +34,17 @@ pub(super) struct Change {
     pub(super) open: u64,
 }
 
-impl Ledger {
+impl SocketCounter {
     pub(super) fn pool_events(self: &Arc<Self>) -> EventHandler<CmapEvent> {
-        let ledger = Arc::clone(self);
+        let socket_counter = Arc::clone(self);
         EventHandler::callback(move |event| match event {
             CmapEvent::ConnectionCreated(_) => {
-                let mut book = ledger.book();
+                let mut book = socket_counter.book();
                 book.pooled += 1;
                 book.opened += 1;
             }
             CmapEvent::ConnectionClosed(_) => {
-                let mut book = ledger.book();
+                let mut book = socket_counter.book();
                 book.pooled = book.pooled.saturating_sub(1);
                 book.closed += 1;
             }
@@ -53,9 +53,9 @@ impl Ledger {
     }
 
     pub(super) fn monitor_events(self: &Arc<Self>) -> EventHandler<SdamEvent> {
-        let ledger = Arc::clone(self);
+        let socket_counter = Arc::clone(self);
         EventHandler::callback(move |event| {
-            let mut book = ledger.book();
+            let mut book = socket_counter.book();
             match event {
                 // The client's own events of opening tell which client a node belongs to; heartbeats do not.
                 SdamEvent::ServerOpening(event) => book.monitor_opened((event.topology_id, event.address)),
@@ -109,17 +109,17 @@ mod tests {
 
     #[test]
     fn a_client_counts_one_socket_per_node_until_it_is_closed() {
-        let ledger = Ledger::default();
+        let socket_counter = SocketCounter::default();
         let topology = bson::oid::ObjectId::new();
         let node = |port| (topology, ServerAddress::Tcp { host: "node".into(), port: Some(port) });
         for port in 1..=3 {
-            ledger.book().monitor_opened(node(port));
-            ledger.book().monitor_opened(node(port));
+            socket_counter.book().monitor_opened(node(port));
+            socket_counter.book().monitor_opened(node(port));
         }
-        assert_eq!(ledger.take_change(), Some(Change { opened: 3, closed: 0, open: 3 }));
-        assert_eq!(ledger.take_change(), None);
-        ledger.book().monitor_closed(&node(1));
-        ledger.book().topology_closed(topology);
-        assert_eq!(ledger.take_change(), Some(Change { opened: 0, closed: 3, open: 0 }));
+        assert_eq!(socket_counter.take_change(), Some(Change { opened: 3, closed: 0, open: 3 }));
+        assert_eq!(socket_counter.take_change(), None);
+        socket_counter.book().monitor_closed(&node(1));
+        socket_counter.book().topology_closed(topology);
+        assert_eq!(socket_counter.take_change(), Some(Change { opened: 0, closed: 3, open: 0 }));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 pub const PASSWORD: &str = "Secret123";
 
 /// A database with everything declared, and the settings of functions on it.
-pub struct Town {
+pub struct TestEnv {
     pub stack: Stack,
     pub database: Database,
     redis: String,
@@ -36,7 +36,7 @@ pub struct Person {
     pub token: String,
 }
 
-impl Town {
+impl TestEnv {
     /// With Redis, in a part of its own as far as keys hold ids of the test's own.
     pub async fn new() -> Self {
         let stack = stack();
@@ -47,7 +47,7 @@ impl Town {
         Self { stack, database, redis, uri }
     }
 
-    /// As [`Town::new`], with functions that use these instead.
+    /// As [`TestEnv::new`], with functions that use these instead.
     pub async fn with(redis: &str, uri: &str) -> Self {
         Self { redis: redis.to_owned(), uri: uri.to_owned(), ..Self::new().await }
     }
@@ -56,7 +56,7 @@ impl Town {
         self.function_with(name, &[]).await
     }
 
-    /// As [`Town::function`], with these variables instead of the same ones of the town's.
+    /// As [`TestEnv::function`], with these variables instead of the same ones of the env's.
     pub async fn function_with(&self, name: &str, more: &[(&str, &str)]) -> Function {
         let content = crate::content::starter_url();
         let mut variables = self.variables();
@@ -113,13 +113,13 @@ impl Town {
         self.database.collection("users")
     }
 
-    /// Entries of the audit trail with this action.
+    /// Entries of the audit log with this action.
     pub async fn audited(&self, action: &str) -> u64 {
         self.database.collection::<Document>("audit_logs").count_documents(doc! {"action": action}).await.unwrap()
     }
 
-    /// The whole audit trail, the oldest entry first.
-    pub async fn trail(&self) -> Vec<Document> {
+    /// The whole audit log, the oldest entry first.
+    pub async fn audit_log(&self) -> Vec<Document> {
         let entries = self.database.collection::<Document>("audit_logs");
         entries.find(doc! {}).sort(doc! {"_id": 1}).await.unwrap().try_collect().await.unwrap()
     }
