@@ -1,5 +1,5 @@
-//! Two layers, and no circle: the ground of `shared` knows nothing of the product, and no two subjects of the product
-//! need each other.
+//! Two layers, and no circle: the platform of `shared` knows nothing of the product, and no two modules of either need
+//! each other.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,20 +9,29 @@ use std::{
 
 use tests::template::root;
 
-const GROUND: [&str; 11] =
-    ["cache", "clock", "config", "connection", "http", "id", "keys", "lambda", "mongo", "queue", "telemetry"];
+/// Each module that a file declares as public, and those that it names.
+type Needs = BTreeMap<String, BTreeSet<String>>;
 
-/// Each module of `shared`, and those that it names.
-fn modules() -> BTreeMap<String, BTreeSet<String>> {
+/// The modules of the product, or of the platform, by what of `all` they name.
+fn modules(folder: &str, declared_in: &str, all: &[String]) -> Needs {
     let source = root().join("shared/src");
-    let library = fs::read_to_string(source.join("lib.rs")).unwrap();
-    let names: Vec<_> = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let needs = |name: &str| {
-        let code = [code_below(&source.join(name)), code_of(&source.join(format!("{name}.rs")))].concat();
-        let others = names.iter().filter(|other| **other != name && mentions(&code, other));
-        others.map(|other| (*other).to_owned()).collect()
+    let needs = |name: &String| {
+        let folder = source.join(folder);
+        let code = [code_below(&folder.join(name)), code_of(&folder.join(format!("{name}.rs")))].concat();
+        all.iter().filter(|other| *other != name && mentions(&code, other)).cloned().collect()
     };
-    names.iter().map(|name| ((*name).to_owned(), needs(name))).collect()
+    declared(declared_in).iter().map(|name| (name.clone(), needs(name))).collect()
+}
+
+fn declared(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("shared/src").join(file)).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    names.filter(|name| *name != "platform").map(str::to_owned).collect()
+}
+
+fn platform_and_product() -> (Needs, Needs) {
+    let all = [declared("platform/mod.rs"), declared("lib.rs")].concat();
+    (modules("platform", "platform/mod.rs", &all), modules("", "lib.rs", &all))
 }
 
 fn code_below(folder: &Path) -> String {
@@ -64,28 +73,40 @@ fn top_level(group: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-#[test]
-fn the_ground_knows_nothing_of_the_product() {
-    let modules = modules();
-    for name in GROUND {
-        let product: Vec<_> = modules[name].iter().filter(|other| !GROUND.contains(&other.as_str())).collect();
-        assert!(product.is_empty(), "{name} names {product:?}");
+/// Whoever needs nobody that is left goes, until nobody is left, or a circle.
+fn circle(mut left: Needs) -> BTreeSet<String> {
+    loop {
+        let names: BTreeSet<_> = left.keys().cloned().collect();
+        left.retain(|_, needs| needs.iter().any(|need| names.contains(need)));
+        if left.len() == names.len() {
+            return names;
+        }
     }
-    assert!(modules["accounts"].contains("mongo"), "what is named is found");
 }
 
 #[test]
-fn no_two_subjects_of_the_product_need_each_other() {
-    let mut left = modules();
-    left.retain(|name, _| !GROUND.contains(&name.as_str()));
-    // Whoever needs nobody that is left goes, until nobody is left, or a circle.
-    loop {
-        let names: BTreeSet<_> = left.keys().cloned().collect();
-        let before = left.len();
-        left.retain(|_, needs| needs.iter().any(|need| names.contains(need)));
-        if left.len() == before {
-            break;
-        }
+fn the_platform_knows_nothing_of_the_product() {
+    let (platform, product) = platform_and_product();
+    for (name, needs) in &platform {
+        let of_product: Vec<_> = needs.iter().filter(|need| product.contains_key(*need)).collect();
+        assert!(of_product.is_empty(), "{name} names {of_product:?}");
     }
-    assert!(left.is_empty(), "a circle among {:?}", left.keys());
+    assert!(product["accounts"].contains("mongo"), "what is named is found");
+}
+
+#[test]
+fn no_two_modules_need_each_other() {
+    let (platform, product) = platform_and_product();
+    assert_eq!(circle(platform), BTreeSet::new(), "a circle in the platform");
+    assert_eq!(circle(product), BTreeSet::new(), "a circle in the product");
+    let two = [("a", ["b"]), ("b", ["a"])].map(|(name, needs)| (name.to_owned(), needs.map(str::to_owned).into()));
+    assert_eq!(circle(two.into()).len(), 2, "a circle is found");
+}
+
+/// A binary's unit tests would be linked once more for each of the functions, and are not run: rules belong into `shared`.
+#[test]
+fn binaries_have_no_unit_tests() {
+    for folder in ["functions/routes/src", "functions/consumers/src", "functions/jobs/src"] {
+        assert!(!code_below(&root().join(folder)).contains("cfg(test)"), "{folder} has unit tests that nobody runs");
+    }
 }

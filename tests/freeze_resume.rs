@@ -125,14 +125,14 @@ impl Environment {
     /// Right after a request, whatever else was started meanwhile.
     async fn freeze(&self, env: &TestEnv) {
         self.who.ask(&self.function, &env.person(Role::User, None).await).await;
-        self.function.freeze().await;
+        self.function.freeze();
         self.fate.meet(&self.proxy);
     }
 
     /// What the first request takes.
     async fn thaw(&self, env: &TestEnv) -> Duration {
         let (who, fate, before) = (self.who, self.fate, self.proxy.total());
-        self.function.thaw().await;
+        self.function.thaw();
         let first = who.ask(&self.function, &self.person).await;
         if !matches!(fate, Sockets::Live) {
             assert!(self.proxy.total() > before, "{who:?} {fate:?}: answered by sockets that cannot work");

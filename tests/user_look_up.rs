@@ -88,7 +88,7 @@ async fn otherwise(warm: &Function, person: &Person, path: &str, before: u64) ->
             return (since.elapsed(), status);
         }
         assert!(since.elapsed() < Duration::from_secs(45), "{path} still answers {status}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(750)).await;
     }
 }
 

@@ -1,23 +1,8 @@
-//! What the functions share, in two layers.
+//! What the functions share, in two layers: the [`platform`] below, and the product beside it, a module per noun.
 //!
-//! The ground knows nothing of the product: [`config`], [`mongo`], [`cache`], [`queue`], [`http`],
-//! [`lambda`], [`connection`], [`telemetry`], [`keys`], [`clock`], [`id`]. The product has a module per noun: [`content`],
-//! [`prompts`], [`events`], [`accounts`], [`api_keys`], [`audit`], [`affiliates`], [`bug_reports`], [`notifications`], [`analytics`], [`usage`],
-//! [`workbench`], [`stats`], a table
-//! of [`rate_limits`], and [`schema`] for what the database must look like.
-//! The ground never imports the product.
+//! The platform never imports the product, and no two modules of the product need each other: tests keep it so.
 
-pub mod cache;
-pub mod clock;
-pub mod config;
-pub mod connection;
-pub mod http;
-pub mod id;
-pub mod keys;
-pub mod lambda;
-pub mod mongo;
-pub mod queue;
-pub mod telemetry;
+pub mod platform;
 
 pub mod accounts;
 pub mod affiliates;
@@ -35,3 +20,6 @@ pub mod schema;
 pub mod stats;
 pub mod usage;
 pub mod workbench;
+
+// By these names everywhere: a path need not tell the layer.
+pub use platform::{cache, clock, config, connection, http, id, keys, lambda, mongo, queue, telemetry};

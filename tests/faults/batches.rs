@@ -31,7 +31,7 @@ async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
     let kill = async {
         eventually("the first collection is written", 10, async || (stored(&env.database).await[0] > 0).then_some(()))
             .await;
-        killed.kill().await;
+        killed.kill();
     };
     tokio::select! {
         answer = killed.invoke(batch.clone()) => panic!("it was to be killed before: {answer:?}"),

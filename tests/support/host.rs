@@ -18,6 +18,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use shared::keys::Seed;
 use tokio::{
@@ -251,28 +252,30 @@ impl Function {
     /// As Lambda retires an environment: SIGTERM, and SIGKILL after half a second. Tells whether it
     /// ended by itself.
     pub async fn retire(mut self) -> bool {
-        self.signal("-TERM").await;
+        self.signal(Signal::TERM);
         let ended = timeout(Duration::from_millis(500), self.child.wait()).await.is_ok();
         self.child.kill().await.ok();
         ended
     }
 
     /// Ends it as a lost host does: at once, whatever it was doing.
-    pub async fn kill(&self) {
-        self.signal("-KILL").await;
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
     }
 
     /// Stands still, as between two invocations, until [`Function::thaw`].
-    pub async fn freeze(&self) {
-        self.signal("-STOP").await;
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
     }
 
-    pub async fn thaw(&self) {
-        self.signal("-CONT").await;
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
-    async fn signal(&self, signal: &str) {
-        Command::new("kill").args([signal, &self.pid().to_string()]).status().await.unwrap();
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().cast_signed()).unwrap();
+        // One that has ended by itself is not there any more.
+        kill_process(pid, signal).ok();
     }
 }
 

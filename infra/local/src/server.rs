@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::{
     deploy, folder,
@@ -82,7 +83,7 @@ pub fn spawn(
             bail!("{name} ended at once with {status}: see {}", path.display());
         }
         if started.elapsed() > PATIENCE {
-            signal(child.id(), "KILL");
+            signal(child.id(), Signal::KILL);
             bail!("{name} does not listen on port {port}: see {}", path.display());
         }
         sleep(Duration::from_millis(50));
@@ -109,7 +110,9 @@ pub fn start(name: &str) -> anyhow::Result<()> {
 /// Ends the `cargo local` that runs a stack, which ends the rest; and ends the rest itself if that is gone.
 pub fn stop_stack(state: &State) {
     if alive(state.pid) {
-        let _ = Command::new("kill").args(["-TERM", &state.pid.to_string()]).status();
+        if let Some(pid) = pid(state.pid) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
         let asked = Instant::now();
         while alive(state.pid) && asked.elapsed() < PATIENCE {
             sleep(Duration::from_millis(50));
@@ -122,20 +125,20 @@ pub fn stop_stack(state: &State) {
 
 /// Ends a server's whole group: asks, waits, and ends what is left.
 pub fn end(server: &Server) -> anyhow::Result<()> {
-    signal(server.pid, "TERM");
+    signal(server.pid, Signal::TERM);
     let asked = Instant::now();
     while listens(server.port) || alive(server.pid) {
         if asked.elapsed() > PATIENCE {
-            signal(server.pid, "KILL");
+            signal(server.pid, Signal::KILL);
             break;
         }
         if asked.elapsed() > Duration::from_secs(5) {
-            signal(server.pid, "KILL");
+            signal(server.pid, Signal::KILL);
         }
         sleep(Duration::from_millis(50));
     }
     // Children of its own (the emulator's functions) may have outlived their leader.
-    signal(server.pid, "KILL");
+    signal(server.pid, Signal::KILL);
     Ok(())
 }
 
@@ -144,13 +147,19 @@ pub struct Group(pub u32);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        signal(self.0, "KILL");
+        signal(self.0, Signal::KILL);
     }
 }
 
-fn signal(group: u32, signal: &str) {
-    let _ =
-        Command::new("kill").args([&format!("-{signal}"), "--", &format!("-{group}")]).stderr(Stdio::null()).status();
+/// Sends it to the whole group; one that has ended is left alone.
+fn signal(group: u32, signal: Signal) {
+    if let Some(group) = pid(group) {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(id).ok()?)
 }
 
 /// A process that ended but was not waited for is not alive.

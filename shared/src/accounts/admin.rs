@@ -49,17 +49,6 @@ pub struct UserPage {
     pub next_cursor: Option<String>,
 }
 
-/// What a change did.
-#[derive(Debug)]
-pub enum Changed {
-    /// It is done: the account after it.
-    Done(Box<Account>),
-    /// There is no such account in the caller's reach.
-    Absent,
-    /// The last super admin would be gone.
-    LastSuperAdmin,
-}
-
 /// Accounts that `principal` may see, from `cursor` on; 422 for a role that nobody can have.
 pub async fn list(
     mongo: &Mongo,
@@ -102,7 +91,7 @@ pub async fn change(
     principal: &Principal,
     user_id: &str,
     change: &UserChange,
-) -> Result<Changed, Problem> {
+) -> Result<Account, Problem> {
     if change.role.is_none() && change.status.is_none() {
         let absent = |field: &str| FieldError { field: field.into(), message: "or the other one must be there".into() };
         return Err(Problem::invalid(vec![absent("role"), absent("status")]));
@@ -121,10 +110,10 @@ pub async fn change(
             let work = async move |session: &mut mongodb::ClientSession| {
                 let users = collection(&database);
                 let Some(before) = users.find_one(filter.clone()).session(&mut *session).await? else {
-                    return Ok(PasswordAttempt::Absent);
+                    return Ok(ChangeAttempt::Absent);
                 };
                 if !role.manages(before.role) || new_role.is_some_and(|new| !role.manages(new)) {
-                    return Ok(PasswordAttempt::Forbidden);
+                    return Ok(ChangeAttempt::Forbidden);
                 }
                 let loses_power =
                     new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(AccountStatus::Suspended);
@@ -136,7 +125,7 @@ pub async fn change(
                     let others =
                         doc! {"role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": &before.id}};
                     if users.find_one(others).session(&mut *session).await?.is_none() {
-                        return Ok(PasswordAttempt::LastSuperAdmin);
+                        return Ok(ChangeAttempt::LastSuperAdmin);
                     }
                 }
                 let mut set = Document::new();
@@ -152,24 +141,26 @@ pub async fn change(
                 }
                 let by_id = doc! {"_id": &before.id};
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
-                let Some(after) = after.session(&mut *session).await? else { return Ok(PasswordAttempt::Absent) };
-                for event in facts(&principal, &before, &after) {
+                let Some(after) = after.session(&mut *session).await? else { return Ok(ChangeAttempt::Absent) };
+                for event in audit_events(&principal, &before, &after) {
                     audit_log.record_with(&mut *session, &database, &caller, event).await?;
                 }
-                Ok(PasswordAttempt::Done(Box::new(after)))
+                Ok(ChangeAttempt::Done(Box::new(after)))
             };
             session.start_transaction().and_run2(work).await
         })
         .await?;
     match attempt {
-        PasswordAttempt::Done(after) => Ok(Changed::Done(Box::new(Account::from(*after)))),
-        PasswordAttempt::Absent => Ok(Changed::Absent),
-        PasswordAttempt::LastSuperAdmin => Ok(Changed::LastSuperAdmin),
-        PasswordAttempt::Forbidden => Err(not_allowed()),
+        ChangeAttempt::Done(after) => Ok(Account::from(*after)),
+        ChangeAttempt::Absent => Err(Problem::not_found("There is no such account in your reach.")),
+        ChangeAttempt::LastSuperAdmin => {
+            Err(Problem::conflict("last_super_admin", "The last active super admin stays."))
+        }
+        ChangeAttempt::Forbidden => Err(not_allowed()),
     }
 }
 
-enum PasswordAttempt {
+enum ChangeAttempt {
     Done(Box<User>),
     Absent,
     Forbidden,
@@ -177,7 +168,7 @@ enum PasswordAttempt {
 }
 
 /// One for each thing that changed.
-fn facts(principal: &Principal, before: &User, after: &User) -> Vec<AuditEvent> {
+fn audit_events(principal: &Principal, before: &User, after: &User) -> Vec<AuditEvent> {
     let event = |action| AuditEvent::new(action).by(&principal.account).on("user", &after.id);
     let role = (before.role != after.role).then(|| {
         let roles = event(Action::UserRoleChanged).with("roleBefore", before.role.name());

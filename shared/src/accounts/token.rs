@@ -13,10 +13,14 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::Role;
-use crate::{clock, config::ConfigError, id, keys::Seed};
+use crate::{
+    clock,
+    config::ConfigError,
+    id,
+    keys::{Seed, sha256_bytes},
+};
 
 /// How long an access token counts, in seconds.
 pub(super) const ACCESS_S: i64 = 15 * 60;
@@ -160,7 +164,7 @@ impl SigningKey {
         let pkcs8 = pair.to_pkcs8v1().unwrap_or_else(|error| unreachable!("a key can be written: {error}"));
         let public = URL_SAFE_NO_PAD.encode(pair.public_key());
         Self {
-            id: URL_SAFE_NO_PAD.encode(&Sha256::digest(pair.public_key())[..8]),
+            id: URL_SAFE_NO_PAD.encode(&sha256_bytes(pair.public_key().as_ref()).as_ref()[..8]),
             decoding: DecodingKey::from_ed_components(&public)
                 .unwrap_or_else(|error| unreachable!("a public key is base64url: {error}")),
             public,

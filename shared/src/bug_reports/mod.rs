@@ -9,4 +9,4 @@ pub use report::{
     CreatedReport, ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView,
     create, list,
 };
-pub use triage::{TRIAGE, Triage, Triaged, triage};
+pub use triage::{TRIAGE, Triage, triage};

@@ -194,8 +194,6 @@ pub enum CreatedReport {
     Done(Box<ReportView>),
     /// It was before: this is it.
     Known(Box<ReportView>),
-    /// The account has [`LIMIT`] reports open.
-    TooMany,
 }
 
 /// Which reports.
@@ -233,7 +231,7 @@ impl From<BugReport> for ReportView {
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, mongo::Error> {
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, Problem> {
     let at = clock::now();
     let now = clock::to_bson(at);
     let report = BugReport {
@@ -256,11 +254,17 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
         "userId": &report.user_id, "pageUrl": &report.page_url, "description": &report.description,
         "createdAt": {"$gt": clock::to_bson(at - SAME_FOR)},
     };
-    insert(mongo.clone(), report, same).await
+    let too_many =
+        || Problem::conflict("too_many_reports", format!("{LIMIT} of your reports are open: give us time for them."));
+    insert(mongo.clone(), report, same).await?.ok_or_else(too_many)
 }
 
-/// Boxed: the driver's futures are large.
-fn insert(mongo: Mongo, report: BugReport, same: Document) -> BoxFuture<'static, Result<CreatedReport, mongo::Error>> {
+/// `None` when the account has [`LIMIT`] reports open. Boxed: the driver's futures are large.
+fn insert(
+    mongo: Mongo,
+    report: BugReport,
+    same: Document,
+) -> BoxFuture<'static, Result<Option<CreatedReport>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -270,14 +274,14 @@ fn insert(mongo: Mongo, report: BugReport, same: Document) -> BoxFuture<'static,
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(CreatedReport::Known(Box::new(before.into())));
+                return Ok(Some(CreatedReport::Known(Box::new(before.into()))));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
             if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
-                return Ok(CreatedReport::TooMany);
+                return Ok(None);
             }
             reports.insert_one(&report).session(&mut *session).await?;
-            Ok(CreatedReport::Done(Box::new(report.clone().into())))
+            Ok(Some(CreatedReport::Done(Box::new(report.clone().into()))))
         };
         session.start_transaction().and_run2(work).await
     };

@@ -33,19 +33,8 @@ pub struct Triage {
     note: Option<String>,
 }
 
-/// What became of a step.
-#[derive(Debug)]
-pub enum Triaged {
-    /// It is done.
-    Done(Box<ReportView>),
-    /// The report does not stand where such a step begins.
-    NotFromHere,
-    /// There is no such report in the caller's reach.
-    Absent,
-}
-
 /// Takes a report a step further. Of two at once, one finds it moved on.
-pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage) -> Result<Triaged, Problem> {
+pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage) -> Result<ReportView, Problem> {
     let mut known = reach(principal)?;
     known.insert("_id", id);
     let mut ready = known.clone();
@@ -60,11 +49,11 @@ pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage
         let exists = done.is_some() || reports.count_documents(known).await? > 0;
         Ok((done, exists))
     };
-    Ok(match mongo.run(REQUEST_TIMEOUT, change).await? {
-        (Some(report), _) => Triaged::Done(Box::new(report.into())),
-        (None, true) => Triaged::NotFromHere,
-        (None, false) => Triaged::Absent,
-    })
+    match mongo.run(REQUEST_TIMEOUT, change).await? {
+        (Some(report), _) => Ok(report.into()),
+        (None, true) => Err(Problem::conflict("not_from_here", "The report does not stand where such a step begins.")),
+        (None, false) => Err(Problem::not_found("There is no such report.")),
+    }
 }
 
 /// Where a report must stand to get there.

@@ -36,17 +36,6 @@ const SLUG_CHARS: usize = 80;
 /// What stands for a route of its own below `/api/prompts`, and so for no prompt.
 const ROUTES: [&str; 1] = ["collections"];
 
-/// What became of a new prompt.
-#[derive(Debug)]
-pub enum CreatedPrompt {
-    /// It is made.
-    Done(Prompt),
-    /// There are prompts like it.
-    Duplicate(Vec<Match>),
-    /// The account has [`OWN_LIMIT`] prompts.
-    TooMany,
-}
-
 /// Makes and changes prompts.
 pub struct PromptEditor {
     mongo: Mongo,
@@ -60,29 +49,24 @@ impl PromptEditor {
 
     /// A new prompt of this author, unless what they see of published ones (`library`) or their own holds one
     /// like it. It is private unless its author may publish and says so.
-    pub async fn create(
-        &self,
-        author: &Account,
-        fields: PromptFields,
-        library: &Library,
-    ) -> Result<CreatedPrompt, Problem> {
+    pub async fn create(&self, author: &Account, fields: PromptFields, library: &Library) -> Result<Prompt, Problem> {
         let reason = fields.change_reason.clone();
         let mut prompt = new_prompt(author, fields.into_map()?);
-        let print = Fingerprint::of(&prompt.0);
+        let fingerprint = Fingerprint::of(&prompt.0);
         let seen = library.items().iter().filter(|item| item.access.is_open_to(Some(author.role)));
-        let matches = self.still_there(print.among(seen.map(Fingerprint::of_item))).await?;
+        let matches = self.still_there(fingerprint.among(seen.map(Fingerprint::of_item))).await?;
         if !matches.is_empty() {
-            return Ok(CreatedPrompt::Duplicate(best(matches)));
+            return Err(duplicate(best(matches)));
         }
         revisions::check_day(&self.mongo, REVISIONS, &author.id, clock::now()).await?;
-        let print = Arc::new(print);
-        if let Some(created) = self.insert(author, &prompt, &print, reason.as_deref()).await? {
+        let fingerprint = Arc::new(fingerprint);
+        if let Some(created) = self.insert(author, &prompt, &fingerprint, reason.as_deref()).await? {
             return Ok(created);
         }
         // Another prompt has the slug.
         let slug = slug_of_its_own(prompt.text("title").unwrap_or_default(), prompt.id());
         prompt.0.insert("slug".into(), slug.into());
-        let created = self.insert(author, &prompt, &print, reason.as_deref()).await?;
+        let created = self.insert(author, &prompt, &fingerprint, reason.as_deref()).await?;
         created.ok_or_else(|| Problem::internal("a random slug was taken"))
     }
 
@@ -104,20 +88,20 @@ impl PromptEditor {
         &self,
         author: &Account,
         prompt: &Prompt,
-        print: &Arc<Fingerprint>,
+        fingerprint: &Arc<Fingerprint>,
         reason: Option<&str>,
-    ) -> Result<Option<CreatedPrompt>, Problem> {
+    ) -> Result<Option<Prompt>, Problem> {
         let insertion = Insertion {
             author_id: author.id.clone(),
-            print: Arc::clone(print),
+            fingerprint: Arc::clone(fingerprint),
             stored: stored(prompt).map_err(Problem::internal)?,
             revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())
                 .map_err(Problem::internal)?,
         };
         match insertion.run(self.mongo.clone()).await {
-            Ok(Inserted::Done) => Ok(Some(CreatedPrompt::Done(prompt.clone()))),
-            Ok(Inserted::Duplicate(matches)) => Ok(Some(CreatedPrompt::Duplicate(matches))),
-            Ok(Inserted::TooMany) => Ok(Some(CreatedPrompt::TooMany)),
+            Ok(Inserted::Done) => Ok(Some(prompt.clone())),
+            Ok(Inserted::Duplicate(matches)) => Err(duplicate(matches)),
+            Ok(Inserted::TooMany) => Err(too_many()),
             Err(error) if error.is_duplicate() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -209,7 +193,7 @@ impl PromptEditor {
 /// A prompt on its way into the store.
 struct Insertion {
     author_id: String,
-    print: Arc<Fingerprint>,
+    fingerprint: Arc<Fingerprint>,
     stored: Document,
     revision: Document,
 }
@@ -235,7 +219,7 @@ impl Insertion {
                     return Ok(Inserted::TooMany);
                 }
                 let own = own.iter().filter(|prompt| prompt.flag("active", true));
-                let matches = self.print.among(own.map(|prompt| Fingerprint::of(&prompt.0)));
+                let matches = self.fingerprint.among(own.map(|prompt| Fingerprint::of(&prompt.0)));
                 if !matches.is_empty() {
                     return Ok(Inserted::Duplicate(best(matches)));
                 }
@@ -377,6 +361,18 @@ fn slug(title: &str) -> String {
 /// A slug that no other prompt has: with the random end of the prompt's id.
 fn slug_of_its_own(title: &str, id: &str) -> String {
     format!("{}-{}", slug(title), &id[24..])
+}
+
+fn duplicate(matches: Vec<Match>) -> Problem {
+    let problem = Problem::conflict("duplicate", "There is a prompt like it: change that one, or this one's title.");
+    match serde_json::to_value(matches) {
+        Ok(matches) => problem.with("matches", matches),
+        Err(error) => error.into(),
+    }
+}
+
+fn too_many() -> Problem {
+    Problem::conflict("too_many_prompts", format!("{OWN_LIMIT} prompts are the limit, removed ones included."))
 }
 
 fn best(mut matches: Vec<Match>) -> Vec<Match> {

@@ -14,7 +14,7 @@ pub mod revisions;
 mod rights;
 
 pub use duplicates::{Match, MatchKind};
-pub use editor::{CreatedPrompt, OWN_LIMIT, PromptEditor};
+pub use editor::{OWN_LIMIT, PromptEditor};
 pub use fields::{Parameter, PromptFields, RecommendedModel};
 pub use prompt::Prompt;
 pub use reader::{asks_database, editors_copy};

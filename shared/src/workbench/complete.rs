@@ -7,18 +7,18 @@ use jiff::Timestamp;
 use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView,
-    run::{Outcome, StoredRun, collection, pending, stored},
+    run::{Outcome, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
     accounts::Account,
     clock,
     events::AiUsage,
     http::{Problem, plain},
+    keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{UsageIntake, cost_micros},
 };
@@ -69,17 +69,6 @@ pub(super) enum Ending {
     Error,
 }
 
-/// What became of a completion.
-#[derive(Debug)]
-pub enum Completed {
-    /// The run ended with it, now or when it came before.
-    Done(Box<RunView>),
-    /// The run had ended in another way, and stays as it is.
-    Finished,
-    /// The account has no such run.
-    Absent,
-}
-
 /// Where runs end.
 pub struct Workbench {
     mongo: Mongo,
@@ -100,23 +89,23 @@ impl Workbench {
         run_id: &str,
         request: CompleteRequest,
         now: Timestamp,
-    ) -> Result<Completed, Problem> {
-        let Some(run) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
+    ) -> Result<RunView, Problem> {
+        let run = stored(&self.mongo, &account.id, run_id).await?.ok_or_else(absent)?;
         let (was_pending, run) = (run.status == RunStatus::Pending, completed(run, request, now)?);
         if was_pending && let Some(ended) = self.end(&run).await? {
             self.report(account, &ended).await;
-            return Ok(Completed::Done(Box::new(ended.into())));
+            return Ok(ended.into());
         }
-        let Some(before) = stored(&self.mongo, &account.id, run_id).await? else { return Ok(Completed::Absent) };
+        let before = stored(&self.mongo, &account.id, run_id).await?.ok_or_else(absent)?;
         match completion(&before) {
-            Some(hash) if Some(hash) == completion(&run) => Ok(Completed::Done(Box::new(before.into()))),
-            Some(_) => Ok(Completed::Finished),
+            Some(hash) if Some(hash) == completion(&run) => Ok(before.into()),
+            Some(_) => Err(finished()),
             // Swept up for being late: it stays so, but its provider is paid all the same.
             None => {
                 if let Some(usage) = usage(&run) {
                     self.usage.record(account, usage).await?;
                 }
-                Ok(Completed::Finished)
+                Err(finished())
             }
         }
     }
@@ -221,7 +210,7 @@ fn signed(number: u64) -> i64 {
 }
 
 fn hash(request: &CompleteRequest) -> Result<String, Problem> {
-    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(serde_json::to_vec(request)?)))
+    Ok(URL_SAFE_NO_PAD.encode(keys::sha256_bytes(&serde_json::to_vec(request)?)))
 }
 
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
@@ -231,6 +220,10 @@ fn small(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
         return Err(garde::Error::new(format!("must be {MAX_METADATA_BYTES} bytes of JSON at most")));
     }
     Ok(())
+}
+
+fn finished() -> Problem {
+    Problem::conflict("run_finished", "This run has ended, and stays as it is.")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod start;
 mod sweep;
 mod tools;
 
-pub use complete::{CompleteRequest, Completed, Workbench};
+pub use complete::{CompleteRequest, Workbench};
 pub use run::{RunFilter, RunPage, RunStatus, RunView, find, list};
 pub use start::{StartRequest, Started, start};
 pub use sweep::{PENDING_FOR, Swept, sweep};

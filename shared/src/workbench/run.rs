@@ -170,15 +170,19 @@ impl From<StoredRun> for RunView {
     }
 }
 
-/// A run of this account; `None` for another's too.
-pub async fn find(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<RunView>, mongo::Error> {
-    Ok(stored(mongo, user_id, run_id).await?.map(RunView::from))
+/// A run of this account; 404 for another's too.
+pub async fn find(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<RunView, Problem> {
+    Ok(stored(mongo, user_id, run_id).await?.ok_or_else(absent)?.into())
 }
 
-/// As [`find`], as stored.
+/// As [`find`], as stored; `None` where there is none.
 pub(super) async fn stored(mongo: &Mongo, user_id: &str, run_id: &str) -> Result<Option<StoredRun>, mongo::Error> {
     let mine = doc! {"userId": user_id, "runId": run_id};
     mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).find_one(mine).await).await
+}
+
+pub(super) fn absent() -> Problem {
+    Problem::not_found("You have no such run.")
 }
 
 /// An account's runs without their output, the newest first, from `cursor` on.

@@ -4,7 +4,7 @@ use shared::{
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
     notifications::Outbox,
-    usage::check_alerts,
+    usage::alerts::check_alerts,
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,7 +4,7 @@
 use shared::{
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
-    usage::{ReportMailer, daily_reports},
+    usage::reports::{ReportMailer, daily_reports},
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,7 +4,7 @@
 use shared::{
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
-    usage::{ReportMailer, monthly_report},
+    usage::reports::{ReportMailer, monthly_report},
 };
 
 #[tokio::main(flavor = "current_thread")]

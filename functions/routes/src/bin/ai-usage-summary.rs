@@ -8,7 +8,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    usage::{SummaryFilter, UsageSummary, summarise},
+    usage::reports::{SummaryFilter, UsageSummary, summarise},
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -8,7 +8,7 @@ use axum::{
 use shared::{
     accounts::{App, Signed},
     audit::{Action, AuditEvent, AuditLog},
-    bug_reports::{self, CreatedReport, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage, Triaged},
+    bug_reports::{self, CreatedReport, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -58,10 +58,6 @@ pub async fn create(
     match bug_reports::create(&app.mongo, &user.account, report).await? {
         CreatedReport::Done(report) => Ok(Reply::created(&report)),
         CreatedReport::Known(report) => Ok(Reply::ok(&report)),
-        CreatedReport::TooMany => {
-            let limit = format!("{} of your reports are open: give us time for them.", bug_reports::LIMIT);
-            Err(Problem::conflict("too_many_reports", limit))
-        }
     }
 }
 
@@ -76,13 +72,7 @@ pub async fn step(
     JsonBody(step): JsonBody<Triage>,
 ) -> Result<Reply, Problem> {
     user.require(TRIAGE)?;
-    let report = match bug_reports::triage(&app.mongo, &user, &id, step).await? {
-        Triaged::Done(report) => report,
-        Triaged::NotFromHere => {
-            return Err(Problem::conflict("not_from_here", "The report does not stand where such a step begins."));
-        }
-        Triaged::Absent => return Err(Problem::not_found("There is no such report.")),
-    };
+    let report = bug_reports::triage(&app.mongo, &user, &id, step).await?;
     let event = AuditEvent::new(Action::BugReportTriaged).by(&user.account).on("bug_report", &report.id);
     app.own.audit_log.record(&user.client, event.with("status", serde_json::to_value(report.status)?)).await?;
     Ok(Reply::ok(&report))

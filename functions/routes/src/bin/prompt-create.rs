@@ -8,7 +8,7 @@ use shared::{
     http::{JsonBody, Problem},
     lambda,
     mongo::Lifetime,
-    prompts::{CreatedPrompt, Match, OWN_LIMIT, PromptEditor, PromptFields},
+    prompts::{PromptEditor, PromptFields},
     rate_limits,
 };
 
@@ -48,22 +48,9 @@ pub async fn create(
     fields.check_new()?;
     fields.check_flags(&user, None)?;
     let library = app.own.content.current().await.library;
-    let prompt = match app.own.editor.create(&user.account, fields, &library).await? {
-        CreatedPrompt::Done(prompt) => prompt,
-        CreatedPrompt::Duplicate(matches) => return Err(duplicate(&matches)?),
-        CreatedPrompt::TooMany => return Err(too_many()),
-    };
+    let prompt = app.own.editor.create(&user.account, fields, &library).await?;
     let action = if prompt.is_public() { Action::PromptPublished } else { Action::PromptCreated };
     let event = AuditEvent::new(action).by(&user.account).on("prompt", prompt.id());
     app.own.audit_log.record(&user.client, event.with("revision", prompt.revision())).await?;
     Ok(prompt.created_reply())
-}
-
-fn duplicate(matches: &[Match]) -> Result<Problem, Problem> {
-    let problem = Problem::conflict("duplicate", "There is a prompt like it: change that one, or this one's title.");
-    Ok(problem.with("matches", serde_json::to_value(matches)?))
-}
-
-fn too_many() -> Problem {
-    Problem::conflict("too_many_prompts", format!("{OWN_LIMIT} prompts are the limit, removed ones included."))
 }

@@ -9,7 +9,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    usage::{UsageReport, read_report, render},
+    usage::reports::{UsageReport, read_report, render},
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -7,7 +7,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    usage::preferences::{self, Preferences},
+    usage::alerts::preferences::{self, Preferences},
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -8,7 +8,7 @@ use axum::{
 use shared::{
     accounts::{
         App, Permission, Profile, Signed,
-        admin::{self, Changed, UserChange, UserFilter, UserPage},
+        admin::{self, UserChange, UserFilter, UserPage},
     },
     audit::AuditLog,
     http::{JsonBody, Page, Path, Problem, Query, Reply},
@@ -57,12 +57,5 @@ pub async fn change(
     let outcome = admin::change(&app.mongo, &app.own.audit_log, &user.client, &user, &id, &request).await;
     // A failure may have changed it all the same: only the answer was lost.
     app.users.changed(&id).await;
-    let account = match outcome? {
-        Changed::Done(account) => account,
-        Changed::Absent => return Err(Problem::not_found("There is no such account in your reach.")),
-        Changed::LastSuperAdmin => {
-            return Err(Problem::conflict("last_super_admin", "The last active super admin stays."));
-        }
-    };
-    Ok(Reply::ok(&Profile::from(&*account)))
+    Ok(Reply::ok(&Profile::from(&outcome?)))
 }

@@ -13,7 +13,7 @@ use shared::{
     mongo::Lifetime,
     rate_limits,
     usage::UsageIntake,
-    workbench::{self, CompleteRequest, Completed, RunView, Workbench},
+    workbench::{self, CompleteRequest, RunView, Workbench},
 };
 
 /// What these routes need besides.
@@ -41,7 +41,7 @@ pub async fn show(
     user: Signed<rate_limits::Account>,
     Path(run_id): Path<String>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&workbench::find(&app.mongo, user.id(), &run_id).await?.ok_or_else(absent)?))
+    Ok(Reply::ok(&workbench::find(&app.mongo, user.id(), &run_id).await?))
 }
 
 /// Ends a run. It then never changes; the same completion again gets the same answer.
@@ -54,13 +54,5 @@ pub async fn complete(
     Path(run_id): Path<String>,
     JsonBody(request): JsonBody<CompleteRequest>,
 ) -> Result<Reply, Problem> {
-    match app.own.workbench.complete(&user.account, &run_id, request, clock::now()).await? {
-        Completed::Done(run) => Ok(Reply::ok(&run)),
-        Completed::Finished => Err(Problem::conflict("run_finished", "This run has ended, and stays as it is.")),
-        Completed::Absent => Err(absent()),
-    }
-}
-
-fn absent() -> Problem {
-    Problem::not_found("You have no such run.")
+    Ok(Reply::ok(&app.own.workbench.complete(&user.account, &run_id, request, clock::now()).await?))
 }

@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use mongodb::Database;
 use serde::Serialize;
 
-use super::{
-    record::LATE_DAYS,
-    report::{UsageGroup, UsageReport, add_up, fields_of_sums, keep, sums, sums_of_sums},
-};
+use super::{super::intake::LATE_DAYS, UsageGroup, UsageReport, add_up, fields_of_sums, keep, sums, sums_of_sums};
 use crate::{
     clock,
     mongo::{Error, Mongo},

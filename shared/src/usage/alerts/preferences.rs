@@ -6,7 +6,7 @@ use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::alerts::Metric;
+use super::Metric;
 use crate::{
     accounts::e164,
     http::Problem,

@@ -6,8 +6,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use mongodb::Database;
 
 use super::{
+    UsageGroup, UsageReport, add_up,
     daily::{PASS_TIMEOUT, open_days, recompute},
-    report::{UsageGroup, UsageReport, add_up, keep, sums_of_sums},
+    keep, sums_of_sums,
 };
 use crate::{
     analytics::counts,

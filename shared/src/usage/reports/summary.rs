@@ -9,7 +9,7 @@ use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::report::{Totals, UsageGroup, sums};
+use super::{Totals, UsageGroup, sums};
 use crate::{
     clock,
     http::Problem,

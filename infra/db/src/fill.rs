@@ -14,7 +14,10 @@ use shared::{
     clock,
     content::{Kind, bundled, parse},
     mongo::{DUPLICATE_KEY, Error, Mongo, WORK_TIMEOUT},
-    usage::{cost_micros, daily_reports, monthly_report},
+    usage::{
+        cost_micros,
+        reports::{daily_reports, monthly_report},
+    },
 };
 
 const CHUNK: usize = 5_000;

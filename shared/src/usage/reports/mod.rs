@@ -1,5 +1,18 @@
 //! What a report holds, and how usage is added up: in one way, for days, months and summaries.
 
+mod daily;
+mod mailer;
+mod monthly;
+pub mod render;
+mod summary;
+
+pub use self::{
+    daily::{DailyRun, daily_reports},
+    mailer::ReportMailer,
+    monthly::monthly_report,
+    summary::{GroupBy, SummaryFilter, UsageSummary, summarise},
+};
+
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;

@@ -5,7 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{cost_micros, price::dearest_micros, quota::Tier};
+use super::{
+    cost_micros,
+    price::dearest_micros,
+    quota::{Charge, Tier},
+};
 use crate::{
     api_keys::KeyPrincipal,
     events::{AiUsage, ApiKeyUsage, Event},
@@ -14,7 +18,7 @@ use crate::{
 };
 
 /// Records may come this late: days stay open for as long.
-pub(super) const LATE_DAYS: i64 = 7;
+pub(in crate::usage) const LATE_DAYS: i64 = 7;
 /// A client's clock may be this far ahead.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// More tokens than any model takes.
@@ -90,14 +94,6 @@ pub struct AcceptedUsage {
     pub accepted: usize,
     /// Their ids, in order.
     pub ids: Vec<String>,
-}
-
-/// What a record counts against the plan: once under its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Charge {
-    pub(super) id: String,
-    pub(super) tokens: u64,
-    pub(super) cost_micros: u64,
 }
 
 /// Records that may go into the queue.

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::prelude::*;
 
-use super::report::{UsageGroup, UsageReport};
+use super::{UsageGroup, UsageReport};
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 260;
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::{
         analytics::counts::{Counts, TopPrompt},
-        usage::Totals,
+        usage::reports::Totals,
     };
 
     fn group(name: &str, cost_micros: u64) -> UsageGroup {

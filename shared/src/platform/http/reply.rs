@@ -7,9 +7,9 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::Problem;
+use crate::keys::sha256_bytes;
 
 /// Public content: a minute in every cache, then revalidated by its ETag; a cache may serve it for
 /// a day while it does so.
@@ -46,7 +46,7 @@ impl Reply {
     pub fn public(body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => {
-                let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&bytes)[..12]));
+                let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256_bytes(&bytes).as_ref()[..12]));
                 let mut reply = Self::bytes(StatusCode::OK, bytes);
                 let headers = reply.0.headers_mut();
                 headers.insert(header::CACHE_CONTROL, PUBLIC);

@@ -122,7 +122,12 @@ pub fn random_text() -> String {
 
 /// SHA-256 of `text`, in hexadecimal. 256 random bits need no salt and no slow hash; a password does.
 pub fn sha256(text: &str) -> String {
-    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+    hex(sha256_bytes(text.as_bytes()).as_ref())
+}
+
+/// The SHA-256 of `bytes`, 32 bytes.
+pub fn sha256_bytes(bytes: &[u8]) -> digest::Digest {
+    digest::digest(&digest::SHA256, bytes)
 }
 
 /// `bytes` in hexadecimal, lower case.

@@ -2,10 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::{
+mod price;
+mod quota;
+mod record;
+
+pub(super) use self::record::LATE_DAYS;
+pub use self::{
+    price::cost_micros,
     quota::{LimitsView, Tier, UsageLimits},
-    record::{AcceptedUsage, Charge, UsageRequest},
+    record::{AcceptedUsage, UsageRequest},
 };
+
+use self::quota::Charge;
 use crate::{
     accounts::Account,
     api_keys::KeyPrincipal,

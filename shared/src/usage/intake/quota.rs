@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::record::Charge;
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
     clock,
@@ -109,6 +108,14 @@ pub struct Allowance {
 /// Counts what accounts use.
 pub struct UsageLimits {
     cache: Cache,
+}
+
+/// What a record counts against the plan: once under its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) id: String,
+    pub(super) tokens: u64,
+    pub(super) cost_micros: u64,
 }
 
 /// What was counted, in case that it has to go back.

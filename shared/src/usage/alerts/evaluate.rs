@@ -20,9 +20,11 @@ use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alerts::{Alert, Metric, Period, collection},
-    notify::{Firing, notify},
-    record::LATE_DAYS,
+    super::intake::LATE_DAYS,
+    Metric, Period,
+    firing::{BATCH, Firing},
+    notify::notify,
+    rule::{Alert, collection},
 };
 use crate::{
     clock,
@@ -32,8 +34,7 @@ use crate::{
 
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
-/// Documents in a batch of a cursor, and ids in a command.
-pub(super) const BATCH: u32 = 10_000;
+
 /// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EvaluatedAlerts {

@@ -1,0 +1,13 @@
+//! What a function stands on, whatever the product: it knows nothing of it.
+
+pub mod cache;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod http;
+pub mod id;
+pub mod keys;
+pub mod lambda;
+pub mod mongo;
+pub mod queue;
+pub mod telemetry;
