@@ -97,13 +97,20 @@ fn local_template() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// GNU's linker leaves the unwinding tables of unused functions out, which LLVM's keeps: a sixth of a small function's
+/// zip. LLVM's is the default on this target alone.
+const RELEASE_FLAGS: Option<&str> =
+    if cfg!(target_arch = "x86_64") { Some("-Clink-self-contained=-linker -Clink-arg=-fuse-ld=bfd") } else { None };
+
 /// Builds every function as for AWS, but for this machine, into `target/bench`.
 pub fn build_release() -> anyhow::Result<()> {
     step("building the functions for release", || {
         let packages = ["--package", "routes", "--package", "consumers", "--package", "jobs"];
         // One build, so that the function that all are compared with is made of the same parts.
         let targets = ["--bins", "--example", "minimal"];
-        openly(Command::new("cargo").args(["build", "--release"]).args(packages).args(targets).current_dir(root()))
+        let mut command = Command::new("cargo");
+        command.args(["build", "--release"]).args(packages).args(targets).current_dir(root());
+        openly(command.envs(RELEASE_FLAGS.map(|flags| ("RUSTFLAGS", flags))))
     })?;
     step("packing them", || helper(None, &["pack", "release", "target/bench"]).map(drop))
 }
