@@ -59,6 +59,8 @@ impl Origin {
 /// Content as of now.
 #[derive(Clone)]
 pub struct Snapshot {
+    /// Which kind they are.
+    pub kind: Kind,
     /// The items.
     pub library: Arc<Library>,
     /// Where they came from.
@@ -102,11 +104,6 @@ impl Content {
         Self::from_env(Kind::Prompts, None, bundled::PROMPTS)
     }
 
-    /// Which kind it is.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// What to serve now. Never fails, never empty.
     pub async fn current(&self) -> Snapshot {
         let mut state = self.state.lock().await;
@@ -115,7 +112,7 @@ impl Content {
             state.checked = Some(SystemTime::now());
         }
         if let Some(published) = &state.published {
-            return Snapshot { library: Arc::clone(&published.library), origin: Origin::Json };
+            return Snapshot { kind: self.kind, library: Arc::clone(&published.library), origin: Origin::Json };
         }
         match &state.fallback {
             Some((snapshot, at)) if !is_past(*at, keep(snapshot.origin)) => snapshot.clone(),
@@ -154,7 +151,7 @@ impl Content {
             None => Err("this function has no database".into()),
         };
         let snapshot = match from_database {
-            Ok(library) => Snapshot { library, origin: Origin::Mongodb },
+            Ok(library) => Snapshot { kind: self.kind, library, origin: Origin::Mongodb },
             Err(reason) => {
                 tracing::warn!(content = self.kind.name(), reason, "the database cannot stand in");
                 kept.cloned().unwrap_or_else(|| self.stand_in())
@@ -173,7 +170,7 @@ impl Content {
     fn stand_in(&self) -> Snapshot {
         // A unit test reads every backup, so this cannot fail.
         let library = self.read(self.bundled).unwrap_or_else(|error| unreachable!("the backup is broken: {error}"));
-        Snapshot { library, origin: Origin::Bundled }
+        Snapshot { kind: self.kind, library, origin: Origin::Bundled }
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Arc<Library>, String> {
@@ -249,7 +246,7 @@ mod tests {
         }
 
         async fn served(&self) -> (bool, Origin) {
-            let Snapshot { library, origin } = self.content.current().await;
+            let Snapshot { library, origin, .. } = self.content.current().await;
             (library.find("new").is_some(), origin)
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{
 };
 
 use super::file;
-use crate::accounts::Role;
+use crate::{accounts::Role, http::etag};
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
@@ -73,6 +73,8 @@ pub struct Item {
     pub summary: Box<RawValue>,
     /// As alone.
     pub detail: Box<RawValue>,
+    /// The ETag of `detail`.
+    pub(super) etag: String,
 }
 
 impl Item {
@@ -90,6 +92,7 @@ impl Item {
         detail.retain(|field, _| !INTERNAL.contains(&field.as_str()));
         let mut summary = detail.clone();
         summary.retain(|field, _| !DETAIL_ONLY.contains(&field.as_str()));
+        let detail = to_raw_value(&detail)?;
         let searched =
             ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
         Ok(Self {
@@ -110,7 +113,8 @@ impl Item {
             text: searched.chain(tags.iter().map(String::as_str)).collect::<Vec<_>>().join("\n").to_lowercase(),
             tags,
             summary: to_raw_value(&summary)?,
-            detail: to_raw_value(&detail)?,
+            etag: etag(detail.get().as_bytes()),
+            detail,
         })
     }
 }

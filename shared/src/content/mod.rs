@@ -20,7 +20,6 @@ pub use file::{Invalid, parse, render};
 pub(crate) use item::access;
 pub use item::{Access, Item};
 pub use library::{Filter, Library, Listing, Order, Sort};
-pub use route::{content_reply, open_item, open_public_item};
 pub use source::{PublishedContent, SourceError};
 pub use store::Store;
 

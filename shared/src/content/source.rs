@@ -8,13 +8,13 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{Client, config::Builder, error::DisplayErrorContext, operation::get_object::GetObjectError};
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Kind;
-use crate::{config, config::ConfigError};
+use crate::{aws, config, config::ConfigError};
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct PublishedContent(Place);
 
 enum Place {
     Folder(PathBuf),
-    Bucket { bucket: String, prefix: String, client: OnceCell<Client> },
+    Bucket { bucket: String, prefix: String },
 }
 
 impl PublishedContent {
@@ -62,7 +62,6 @@ impl PublishedContent {
             "s3" => Some(Self(Place::Bucket {
                 bucket: url.host_str()?.to_owned(),
                 prefix: url.path().trim_matches('/').to_owned(),
-                client: OnceCell::new(),
             })),
             _ => None,
         }
@@ -73,9 +72,8 @@ impl PublishedContent {
     pub(super) async fn fetch(&self, kind: Kind, tag: Option<&str>, limit: Duration) -> Result<Fetched, SourceError> {
         match &self.0 {
             Place::Folder(folder) => fetch_from_folder(&folder.join(kind.file_name()), tag),
-            Place::Bucket { bucket, prefix, client } => {
-                let client = client.get_or_init(connect).await;
-                fetch_from_bucket(client, bucket, &key(prefix, kind), tag, limit).await
+            Place::Bucket { bucket, prefix } => {
+                fetch_from_bucket(client().await, bucket, &key(prefix, kind), tag, limit).await
             }
         }
     }
@@ -91,8 +89,8 @@ impl PublishedContent {
             Place::Folder(folder) => {
                 publish_to_folder(folder, kind, &bytes).map_err(|error| SourceError::Unreachable(error.to_string()))
             }
-            Place::Bucket { bucket, prefix, client } => {
-                let put = client.get_or_init(connect).await.put_object().bucket(bucket).key(key(prefix, kind));
+            Place::Bucket { bucket, prefix } => {
+                let put = client().await.put_object().bucket(bucket).key(key(prefix, kind));
                 let put = put.content_type("application/json").body(bytes.into());
                 put.customize()
                     .config_override(within(PATIENT_TIMEOUT))
@@ -114,16 +112,20 @@ fn within(limit: Duration) -> Builder {
     Builder::new().timeout_config(TimeoutConfig::builder().operation_timeout(limit).build())
 }
 
-async fn connect() -> Client {
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_millis(800)).build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(2))
-        .load()
-        .await;
-    // Emulators know buckets by path; AWS takes both.
-    let path_style = config.endpoint_url().is_some();
-    Client::from_conf(Builder::from(&config).force_path_style(path_style).build())
+/// The environment's client.
+async fn client() -> &'static Client {
+    static CLIENT: OnceCell<Client> = OnceCell::const_new();
+    let connect = async || {
+        let config = aws::config().await;
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_millis(800)).build();
+        let builder = Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            // Emulators know buckets by path; AWS takes both.
+            .force_path_style(config.endpoint_url().is_some());
+        Client::from_conf(builder.build())
+    };
+    CLIENT.get_or_init(connect).await
 }
 
 async fn fetch_from_bucket(

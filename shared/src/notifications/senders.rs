@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{Body, Content, Destination, EmailContent, Message},
@@ -14,7 +14,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
 
 use super::{Channel, Notification, Template};
-use crate::config;
+use crate::{aws, config};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one message, repetitions included. There is no shorter limit for an attempt: a provider that
@@ -32,7 +32,6 @@ pub(super) struct Refusal {
 /// The providers' clients, each made at the first message that needs it.
 pub struct Senders {
     from: Option<String>,
-    config: OnceCell<SdkConfig>,
     email: OnceCell<aws_sdk_sesv2::Client>,
     sms: OnceCell<aws_sdk_sns::Client>,
 }
@@ -40,12 +39,7 @@ pub struct Senders {
 impl Senders {
     /// Reads the settings; opens nothing.
     pub fn from_env() -> Self {
-        Self {
-            from: config::optional("SENDER_EMAIL"),
-            config: OnceCell::new(),
-            email: OnceCell::new(),
-            sms: OnceCell::new(),
-        }
+        Self { from: config::optional("SENDER_EMAIL"), email: OnceCell::new(), sms: OnceCell::new() }
     }
 
     /// Returns when the provider has accepted the message.
@@ -61,7 +55,7 @@ impl Senders {
             return Err(Refusal { reason: "SENDER_EMAIL is not set".into(), permanent: true });
         };
         let content = email(template).map_err(|error| Refusal { reason: error.to_string(), permanent: true })?;
-        let client = self.email.get_or_init(async || aws_sdk_sesv2::Client::new(self.config().await)).await;
+        let client = self.email.get_or_init(email_client).await;
         let destination = Destination::builder().to_addresses(to).build();
         let sent = client.send_email().from_email_address(from).destination(destination).content(content).send().await;
         sent.map(drop).map_err(|error| {
@@ -76,7 +70,7 @@ impl Senders {
         // As opposed to promotional: sent without delay, and first when there is much to send.
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
         let transactional = transactional.map_err(|error| Refusal { reason: error.to_string(), permanent: true })?;
-        let client = self.sms.get_or_init(async || aws_sdk_sns::Client::new(self.config().await)).await;
+        let client = self.sms.get_or_init(sms_client).await;
         let publish = client.publish().phone_number(to).message(template.sms());
         let sent = publish.message_attributes("AWS.SNS.SMS.SMSType", transactional).send().await;
         sent.map(drop).map_err(|error| {
@@ -88,15 +82,21 @@ impl Senders {
             refusal(&error, refused)
         })
     }
+}
 
-    async fn config(&self) -> &SdkConfig {
-        let load = async || {
-            let timeouts =
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(SEND_TIMEOUT).build();
-            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
-        };
-        self.config.get_or_init(load).await
-    }
+/// The limits of one message.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(SEND_TIMEOUT).build()
+}
+
+async fn email_client() -> aws_sdk_sesv2::Client {
+    let config = aws_sdk_sesv2::config::Builder::from(aws::config().await).timeout_config(timeouts());
+    aws_sdk_sesv2::Client::from_conf(config.build())
+}
+
+async fn sms_client() -> aws_sdk_sns::Client {
+    let config = aws_sdk_sns::config::Builder::from(aws::config().await).timeout_config(timeouts());
+    aws_sdk_sns::Client::from_conf(config.build())
 }
 
 fn email(template: &Template) -> Result<EmailContent, BuildError> {

@@ -1,5 +1,6 @@
 //! What a function stands on, whatever the product: it knows nothing of it.
 
+pub mod aws;
 pub mod cache;
 pub mod clock;
 pub mod config;

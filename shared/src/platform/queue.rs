@@ -9,15 +9,17 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_sqs::{Client, operation::send_message_batch::SendMessageBatchError, types::SendMessageBatchRequestEntry};
+use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sqs::{
+    Client, config::Builder, operation::send_message_batch::SendMessageBatchError, types::SendMessageBatchRequestEntry,
+};
 use serde::Serialize;
 use tokio::{
     sync::OnceCell,
     time::{sleep, timeout},
 };
 
-use crate::{config, config::ConfigError, http::Problem};
+use crate::{aws, config, config::ConfigError, http::Problem};
 
 /// SQS takes 1 MiB for a message and for a call; the margin holds the call's own fields.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024 - 4096;
@@ -50,20 +52,19 @@ impl From<SendError> for Problem {
 /// A queue. Making one costs nothing; the SDK's client is built at the first send.
 pub struct Queue {
     url: String,
-    client: OnceCell<Client>,
 }
 
 impl Queue {
     /// The queue of usage, analytics and other events that can wait.
     pub fn events_from_env() -> Result<Self, ConfigError> {
         let url = config::required("EVENTS_QUEUE_URL", "the URL of the SQS queue for events")?;
-        Ok(Self { url, client: OnceCell::new() })
+        Ok(Self { url })
     }
 
     /// The queue of messages to people.
     pub fn notifications_from_env() -> Result<Self, ConfigError> {
         let url = config::required("NOTIFICATIONS_QUEUE_URL", "the URL of the SQS queue for notifications")?;
-        Ok(Self { url, client: OnceCell::new() })
+        Ok(Self { url })
     }
 
     /// Returns when SQS has accepted every record; as many share a message as it holds.
@@ -80,7 +81,7 @@ impl Queue {
     /// Whether SQS answers for this queue. A call without a message is refused, and changes nothing; the permission
     /// to send is all that it takes.
     pub async fn ping(&self) -> Result<(), SendError> {
-        let client = self.client.get_or_init(connect).await;
+        let client = client().await;
         match client.send_message_batch().queue_url(&self.url).set_entries(Some(Vec::new())).send().await {
             Err(error) if !error.as_service_error().is_some_and(SendMessageBatchError::is_empty_batch_request) => {
                 let reason = aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
@@ -92,7 +93,7 @@ impl Queue {
 
     async fn send_messages(&self, messages: Vec<String>) -> Result<(), SendError> {
         let total = messages.len();
-        let client = self.client.get_or_init(connect).await;
+        let client = client().await;
         let send = async {
             for call in calls(messages) {
                 self.send_call(client, call).await?;
@@ -131,18 +132,21 @@ impl Queue {
     }
 }
 
-async fn connect() -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .operation_timeout(CALL_TIMEOUT)
-        .operation_attempt_timeout(Duration::from_millis(1200))
-        .connect_timeout(Duration::from_millis(800))
-        .build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(2))
-        .load()
-        .await;
-    Client::new(&config)
+/// The environment's client: all its queues share it.
+async fn client() -> &'static Client {
+    static CLIENT: OnceCell<Client> = OnceCell::const_new();
+    let connect = async || {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(CALL_TIMEOUT)
+            .operation_attempt_timeout(Duration::from_millis(1200))
+            .connect_timeout(Duration::from_millis(800))
+            .build();
+        let config = Builder::from(aws::config().await)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(2));
+        Client::from_conf(config.build())
+    };
+    CLIENT.get_or_init(connect).await
 }
 
 fn entries(messages: &[String]) -> Vec<SendMessageBatchRequestEntry> {

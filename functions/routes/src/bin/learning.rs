@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, ResourcePage, Sort, content_reply, open_public_item},
+    content::{Content, ContentItem, Filter, ResourcePage, Sort},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -39,7 +39,7 @@ pub async fn list(
     page: Page,
 ) -> Result<Reply, Problem> {
     let filter = Filter { category: query.category, level: query.level, featured: query.featured, ..Filter::default() };
-    content_reply(&content, &filter, Sort::Newest, &page).await
+    content.current().await.list(&filter, Sort::Newest, &page)
 }
 
 /// A learning resource.
@@ -48,5 +48,5 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/learning/{slug}", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
     responses((status = 200, body = ContentItem)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
-    open_public_item(&content, &slug).await
+    content.current().await.public_item(&slug)
 }

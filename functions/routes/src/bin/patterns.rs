@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, PatternPage, Sort, content_reply, open_public_item},
+    content::{Content, ContentItem, Filter, PatternPage, Sort},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -38,7 +38,7 @@ pub async fn list(
     page: Page,
 ) -> Result<Reply, Problem> {
     let filter = Filter { category: query.category, level: query.level, ..Filter::default() };
-    content_reply(&content, &filter, Sort::Newest, &page).await
+    content.current().await.list(&filter, Sort::Newest, &page)
 }
 
 /// A pattern.
@@ -47,5 +47,5 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/patterns/{id}", tag = "content", params(("id" = String, Path, description = "Id")),
     responses((status = 200, body = ContentItem)))]
 pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
-    open_public_item(&content, &id).await
+    content.current().await.public_item(&id)
 }

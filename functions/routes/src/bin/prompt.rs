@@ -4,7 +4,7 @@ use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
     accounts::{App, Principal},
-    content::{Access, Content, ContentItem, Library, open_item},
+    content::{Access, Content, ContentItem, Library},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -30,15 +30,16 @@ pub async fn show(
     principal: Result<Option<Principal>, Problem>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
-    let library = app.own.current().await.library;
-    let principal = known_or_anybody(principal, &library, &id)?;
-    if let Some(editor) = principal.as_ref().filter(|principal| prompts::asks_database(&library, principal, &id)) {
+    let content = app.own.current().await;
+    let library = &content.library;
+    let principal = known_or_anybody(principal, library, &id)?;
+    if let Some(editor) = principal.as_ref().filter(|principal| prompts::asks_database(library, principal, &id)) {
         rate_limits::Account::POLICY.check(&app.cache, &caller, editor.id()).await?;
-        if let Some(prompt) = prompts::editors_copy(&app.mongo, &library, editor, &id).await? {
+        if let Some(prompt) = prompts::editors_copy(&app.mongo, library, editor, &id).await? {
             return Ok(prompt.reply());
         }
     }
-    let reply = open_item(&app.own, &id, principal.map(|principal| principal.role())).await?;
+    let reply = content.item(&id, principal.map(|principal| principal.role()))?;
     // Kept by caches, and not the answer that the prompt's editors get.
     Ok(reply.with(header::VARY, HeaderValue::from_static("authorization")))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    content::{Content, Filter, Order, PromptPage, content_reply},
+    content::{Content, Filter, Order, PromptPage},
     http::{Page, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -27,5 +27,5 @@ pub async fn list(
     Query(order): Query<Order>,
     page: Page,
 ) -> Result<Reply, Problem> {
-    content_reply(&content, &filter, order.sort, &page).await
+    content.current().await.list(&filter, order.sort, &page)
 }

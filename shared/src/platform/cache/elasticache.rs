@@ -7,14 +7,14 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
     sign::v4,
 };
-use tokio::sync::OnceCell;
 use url::Url;
+
+use crate::aws;
 
 const TOKEN_LIFE: Duration = Duration::from_mins(15);
 
@@ -22,12 +22,11 @@ pub(super) struct ElastiCache {
     name: String,
     user: String,
     endpoint: String,
-    config: OnceCell<SdkConfig>,
 }
 
 impl ElastiCache {
     pub(super) fn new(name: &str, user: String, endpoint: String) -> Self {
-        Self { name: name.to_lowercase(), user, endpoint, config: OnceCell::new() }
+        Self { name: name.to_lowercase(), user, endpoint }
     }
 
     pub(super) fn user(&self) -> &str {
@@ -41,14 +40,10 @@ impl ElastiCache {
 
     /// A password for now.
     pub(super) async fn token(&self) -> anyhow::Result<String> {
-        let config = self.config().await;
+        let config = aws::config().await;
         let provider = config.credentials_provider().context("no AWS credentials")?;
         let region = config.region().context("no AWS region")?.to_string();
         sign_token(&self.name, &self.user, &region, provider.provide_credentials().await?, SystemTime::now())
-    }
-
-    async fn config(&self) -> &SdkConfig {
-        self.config.get_or_init(async || aws_config::load_defaults(BehaviorVersion::latest()).await).await
     }
 }
 

@@ -26,7 +26,7 @@ pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
 pub use rate_limit::{Policy, Quota};
-pub use reply::Reply;
+pub use reply::{Reply, etag};
 pub use text::plain;
 
 /// Where a request comes from, put into it by the entry.

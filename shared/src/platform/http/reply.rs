@@ -7,6 +7,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::Problem;
 use crate::keys::sha256_bytes;
@@ -15,6 +16,11 @@ use crate::keys::sha256_bytes;
 /// a day while it does so.
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The ETag of a body: a part of its SHA-256, in quotes.
+pub fn etag(body: &[u8]) -> String {
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256_bytes(body).as_ref()[..12]))
+}
 
 /// A JSON answer.
 pub struct Reply(Response);
@@ -46,17 +52,26 @@ impl Reply {
     pub fn public(body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => {
-                let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256_bytes(&bytes).as_ref()[..12]));
-                let mut reply = Self::bytes(StatusCode::OK, bytes);
-                let headers = reply.0.headers_mut();
-                headers.insert(header::CACHE_CONTROL, PUBLIC);
-                if let Ok(tag) = HeaderValue::from_str(&tag) {
-                    headers.insert(header::ETAG, tag);
-                }
-                reply
+                let tag = etag(&bytes);
+                Self::public_bytes(bytes, &tag)
             }
             Err(error) => Self(Problem::internal(error).into()),
         }
+    }
+
+    /// As [`Reply::public`], of a body whose ETag is known: the [`etag`] of its bytes.
+    pub fn public_with_tag(body: &RawValue, tag: &str) -> Self {
+        Self::public_bytes(body.get().as_bytes().to_vec(), tag)
+    }
+
+    fn public_bytes(bytes: Vec<u8>, tag: &str) -> Self {
+        let mut reply = Self::bytes(StatusCode::OK, bytes);
+        let headers = reply.0.headers_mut();
+        headers.insert(header::CACHE_CONTROL, PUBLIC);
+        if let Ok(tag) = HeaderValue::from_str(tag) {
+            headers.insert(header::ETAG, tag);
+        }
+        reply
     }
 
     /// 200 with a page that nobody may keep. It runs no script and fetches nothing: nor could one that got in.
