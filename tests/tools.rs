@@ -137,3 +137,21 @@ fn the_database_tool_names_what_is_missing_or_wrong() {
     let malformed = error_of("db", &["check"], &[("MONGODB_URI", "postgres://user:hunter2@host")]);
     assert!(malformed.contains("MONGODB_URI") && !malformed.contains("hunter2"), "{malformed}");
 }
+
+#[test]
+fn a_build_that_is_ended_from_outside_is_no_riddle() {
+    let (folder, tools) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Everything is installed, and cargo does not get far.
+    let markers = local::folder("installed");
+    fs::create_dir_all(folder.path().join("installed")).unwrap();
+    for marker in fs::read_dir(markers).unwrap() {
+        let marker = marker.unwrap();
+        fs::copy(marker.path(), folder.path().join("installed").join(marker.file_name())).unwrap();
+    }
+    let cargo = tools.path().join("cargo");
+    fs::write(&cargo, "#!/bin/sh\nkill -TERM $$\n").unwrap();
+    fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let ended = local_in(folder.path(), &["up"], &[("PATH", &path)]);
+    assert_eq!(ended, "interrupted: what is built so far is kept");
+}

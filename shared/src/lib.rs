@@ -22,4 +22,4 @@ pub mod usage;
 pub mod workbench;
 
 // By these names everywhere: a path need not tell the layer.
-pub use platform::{aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, telemetry};
+pub use platform::{aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, storable, telemetry};

@@ -11,4 +11,5 @@ pub mod keys;
 pub mod lambda;
 pub mod mongo;
 pub mod queue;
+pub mod storable;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldError, Problem};
-use crate::mongo;
+use crate::storable::unstorable;
 
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -49,7 +49,7 @@ fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Resu
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed("The body is not UTF-8 text."))?;
     // The whole must be JSON, and such as the store can hold, before any field of it is judged.
     let whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-    if let Some((field, rule)) = mongo::unstorable(&whole) {
+    if let Some((field, rule)) = unstorable(&whole) {
         return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
     }
     let mut json = serde_json::Deserializer::from_str(text);
