@@ -31,6 +31,9 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 /// A caller waits for SQS at most this long, calls and retries included.
 const SEND_TIMEOUT: Duration = Duration::from_secs(4);
+/// The longest pause before the SDK's own retry. Its default, a second, would show in how long a request for a link takes
+/// whether there is an account.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// A call takes at most this long, the SDK's own retry included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -143,7 +146,7 @@ async fn client() -> &'static Client {
             .build();
         let config = Builder::from(aws::config().await)
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(2));
+            .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(RETRY_AFTER));
         Client::from_conf(config.build())
     };
     CLIENT.get_or_init(connect).await
