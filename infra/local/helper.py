@@ -1,7 +1,7 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
   pack PROFILE FOLDER         target/PROFILE/<bin> -> FOLDER/<bin>/bootstrap(.zip)
-  prepare MONGODB_URI SENDER  the bucket and the secret that a deploy needs, the address that e-mails come from
+  prepare MONGODB_URI SENDER  the bucket with the zips and the secret that a deploy needs, the address that e-mails come from
   finish STACK                routes, CORS and caps, which the emulator leaves out of a template
   api-id STACK
   invoke STACK FUNCTION EVENT
@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -52,7 +53,13 @@ def pack_one(binary, folder):
 
 
 def prepare(mongodb_uri, sender):
-    boto3.client("s3").create_bucket(Bucket="sam-local")
+    s3 = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
+    s3.create_bucket(Bucket="sam-local")
+    # SAM would upload them one after another, which takes more than half the time of a start.
+    archives = sorted(Path(".local/functions").glob("*/bootstrap.zip"))
+    upload = lambda path: s3.put_object(Bucket="sam-local", Key=f"promptlib/{path.parent.name}/{path.name}", Body=path.read_bytes())
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(upload, archives))
     boto3.client("sesv2").create_email_identity(EmailIdentity=sender)
     secrets = boto3.client("secretsmanager")
     value = json.dumps({"uri": mongodb_uri})

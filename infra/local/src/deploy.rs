@@ -89,11 +89,11 @@ pub fn replace(state: &State, function: &str) -> anyhow::Result<()> {
     step("deploying it", || helper(Some(state), &["replace", STACK, function]).map(drop))
 }
 
-/// The template with the zips of this machine's build. Those that the template itself names are of a build for AWS: a
-/// deploy there must never find others in their place.
+/// The template with the zips of this machine's build, where they were uploaded to. Those that the template itself names
+/// are of a build for AWS: a deploy there must never find others in their place.
 fn local_template() -> anyhow::Result<()> {
     let template = fs::read_to_string(root().join("infra/template.yaml"))?;
-    fs::write(folder("template.yaml"), template.replace("../target/lambda/", "functions/"))?;
+    fs::write(folder("template.yaml"), template.replace("../target/lambda/", "s3://sam-local/promptlib/"))?;
     Ok(())
 }
 
@@ -183,7 +183,7 @@ fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
 
 /// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
 fn deploy(state: &mut State) -> anyhow::Result<()> {
-    helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
+    step("uploading the functions", || helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL]).map(drop))?;
     local_template()?;
     let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
     let overrides = [
