@@ -1,14 +1,13 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
   pack PROFILE FOLDER         target/PROFILE/<bin> -> FOLDER/<bin>/bootstrap(.zip)
-  prepare MONGODB_URI SENDER  the bucket with the zips and the secret that a deploy needs, the address that e-mails come from
-  finish STACK                routes, CORS and caps, which the emulator leaves out of a template
-  api-id STACK
+  upload                      the zips, into the bucket that the deployed template names
+  prepare MONGODB_URI SENDER  the secret that a deploy needs, the address that e-mails come from
+  finish STACK                routes, CORS and caps, which the emulator leaves out of a template; tells what it made
   invoke STACK FUNCTION EVENT
   replace STACK FUNCTION      its code, by what `pack` made last
   logs STACK FUNCTION
   settings STACK              the names of each function's variables
-  variables STACK             every variable of every function, a line each
 """
 import hashlib
 import json
@@ -52,14 +51,19 @@ def pack_one(binary, folder):
     os.utime(archive, (built, built))
 
 
-def prepare(mongodb_uri, sender):
+def upload():
+    """SAM would do it one after another, which takes more than half the time of a start."""
     s3 = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
     s3.create_bucket(Bucket="sam-local")
-    # SAM would upload them one after another, which takes more than half the time of a start.
-    archives = sorted(Path(".local/functions").glob("*/bootstrap.zip"))
-    upload = lambda path: s3.put_object(Bucket="sam-local", Key=f"promptlib/{path.parent.name}/{path.name}", Body=path.read_bytes())
+
+    def put(path):
+        s3.put_object(Bucket="sam-local", Key=f"promptlib/{path.parent.name}/{path.name}", Body=path.read_bytes())
+
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(upload, archives))
+        list(threads.map(put, sorted(Path(".local/functions").glob("*/bootstrap.zip"))))
+
+
+def prepare(mongodb_uri, sender):
     boto3.client("sesv2").create_email_identity(EmailIdentity=sender)
     secrets = boto3.client("secretsmanager")
     value = json.dumps({"uri": mongodb_uri})
@@ -120,7 +124,8 @@ def finish(name):
             functions.put_function_concurrency(FunctionName=physical, ReservedConcurrentExecutions=int(cap))
     for api_id, properties in stack.resources("AWS::ApiGatewayV2::Api"):
         set_routes(stack, api_id, properties["Body"])
-    print(json.dumps(stack.outputs))
+    (api_id, _), = stack.resources("AWS::ApiGatewayV2::Api")
+    print(json.dumps({"outputs": stack.outputs, "apiId": api_id, "variables": variables(name)}))
 
 
 def set_routes(stack, api_id, document):
@@ -150,10 +155,6 @@ def set_routes(stack, api_id, document):
             api.create_route(ApiId=api_id, RouteKey=key, Target=target)
     for key in have.keys() - wanted.keys():
         api.delete_route(ApiId=api_id, RouteId=have[key]["RouteId"])
-
-
-def api_id(name):
-    print(next(Stack(name).resources("AWS::ApiGatewayV2::Api"))[0])
 
 
 def functions_of(name):
@@ -222,15 +223,16 @@ def settings(name):
 
 
 def variables(name):
+    """Every variable of every function, a line each."""
     every = {key: value for its in variables_by_function(name).values() for key, value in its.items() if value}
     # The emulator's seeds have every sign there is, and such a file has no way to write some: others of their kind.
     plain = {key: value if re.fullmatch(r"[\w:/.@-]+", value) else hashlib.sha256(value.encode()).hexdigest() for key, value in every.items()}
-    print("\n".join(f"{key}={value}" for key, value in sorted(plain.items())))
+    return "".join(f"{key}={value}\n" for key, value in sorted(plain.items()))
 
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    verbs = [pack, prepare, finish, api_id, invoke, replace, logs, settings, variables]
+    verbs = [pack, upload, prepare, finish, invoke, replace, logs, settings]
     try:
         {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)
     except (BotoCoreError, ClientError) as error:

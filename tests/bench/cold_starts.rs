@@ -18,7 +18,7 @@ use tests::{
 use super::{Bench, millis};
 
 /// One of each kind, and one that does nothing.
-const FUNCTIONS: [&str; 5] = ["minimal", "prompts", "analytics-track", "auth-session", "write-events"];
+const FUNCTIONS: [&str; 4] = ["minimal", "prompts", "auth-session", "write-events"];
 const MEMORY_MB: u64 = 256;
 const ROUNDS: usize = 15;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, process::Command, thread};
 
 use anyhow::{Context, anyhow, ensure};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::{
     compile::{self, Build},
@@ -12,7 +12,7 @@ use crate::{
     root,
     server::{AWS_PORT, MONGODB_PORT, REDIS_PORT, end, free_port, spawn},
     state::State,
-    step::{openly, quietly, step},
+    step::{beside, openly, quietly, step},
 };
 
 /// As in `samconfig.toml`.
@@ -72,7 +72,15 @@ fn pack() -> anyhow::Result<()> {
 
 /// Starts the servers and deploys what was built; what was started is in the state even when a later step fails.
 pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
-    start_servers(state)?;
+    start_emulator(state)?;
+    let emulator = state.clone();
+    thread::scope(|scope| {
+        let upload = || beside("uploading the functions", || helper(Some(&emulator), &["upload"]));
+        let uploaded = scope.spawn(upload);
+        start_databases(state)?;
+        helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
+        uploaded.join().map_err(|_| anyhow!("uploading the functions failed"))?
+    })?;
     deploy(state)?;
     state.save()?;
     if seed { fill(state) } else { apply(state) }
@@ -115,7 +123,23 @@ pub fn build_release() -> anyhow::Result<()> {
     step("packing them", || helper(None, &["pack", "release", "target/bench"]).map(drop))
 }
 
-fn start_servers(state: &mut State) -> anyhow::Result<()> {
+fn start_emulator(state: &mut State) -> anyhow::Result<()> {
+    let port = free_port(AWS_PORT)?;
+    state.aws_endpoint_url = format!("http://127.0.0.1:{port}");
+    let command = vec![
+        folder("ministack/bin/python").display().to_string(),
+        root().join("infra/local/run_ministack.py").display().to_string(),
+    ];
+    let mut variables = aws_variables(state);
+    let scratch = folder("tmp");
+    fs::create_dir_all(&scratch)?;
+    variables.insert("TMPDIR".into(), scratch.display().to_string());
+    variables.insert("GATEWAY_PORT".into(), port.to_string());
+    variables.insert("BIND_HOST".into(), "127.0.0.1".into());
+    step("starting the emulator of AWS", || start(state, "aws", command, variables, port))
+}
+
+fn start_databases(state: &mut State) -> anyhow::Result<()> {
     if let Ok(uri) = std::env::var("MONGODB_URI") {
         state.mongodb_uri = uri;
     } else {
@@ -143,19 +167,7 @@ fn start_servers(state: &mut State) -> anyhow::Result<()> {
         step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
         state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
     }
-    let port = free_port(AWS_PORT)?;
-    state.aws_endpoint_url = format!("http://127.0.0.1:{port}");
-    let command = vec![
-        folder("ministack/bin/python").display().to_string(),
-        root().join("infra/local/run_ministack.py").display().to_string(),
-    ];
-    let mut variables = aws_variables(state);
-    let scratch = folder("tmp");
-    fs::create_dir_all(&scratch)?;
-    variables.insert("TMPDIR".into(), scratch.display().to_string());
-    variables.insert("GATEWAY_PORT".into(), port.to_string());
-    variables.insert("BIND_HOST".into(), "127.0.0.1".into());
-    step("starting the emulator of AWS", || start(state, "aws", command, variables, port))
+    Ok(())
 }
 
 fn start(
@@ -183,7 +195,6 @@ fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
 
 /// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
 fn deploy(state: &mut State) -> anyhow::Result<()> {
-    step("uploading the functions", || helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL]).map(drop))?;
     local_template()?;
     let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
     let overrides = [
@@ -211,36 +222,36 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
                 .envs(aws_variables(state)),
         )
     })?;
-    let outputs = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
-    let outputs: Value = serde_json::from_str(&outputs).context("the stack's outputs cannot be read")?;
-    let output = |name: &str| {
-        outputs[name].as_str().map(str::to_owned).with_context(|| format!("the stack has no output {name}"))
-    };
+    let made = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
+    let made: Made = serde_json::from_str(&made).context("what the stack consists of cannot be read")?;
+    let output =
+        |name: &str| made.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
     state.stack_name = STACK.into();
     state.content_url = format!("s3://{}/content", output("ContentBucketName")?);
     state.events_queue_url = output("EventsQueueUrl")?;
     state.events_dlq_url = output("EventsDlqUrl")?;
     state.notifications_queue_url = output("NotificationsQueueUrl")?;
     state.notifications_dlq_url = output("NotificationsDlqUrl")?;
-    write_watch_env(state)
+    state.upstream_url = format!("{}/_aws/execute-api/{}/$default", state.aws_endpoint_url, made.api_id);
+    // For `cargo lambda watch`, which runs all functions with the same variables.
+    let aws = aws_variables(state).into_iter().map(|(name, value)| format!("{name}={value}\n"));
+    fs::write(folder("watch.env"), aws.collect::<String>() + &made.variables)?;
+    Ok(())
 }
 
-/// Every variable of every function, for `cargo lambda watch`, which runs them all with the same.
-fn write_watch_env(state: &State) -> anyhow::Result<()> {
-    let aws = aws_variables(state).into_iter().map(|(name, value)| format!("{name}={value}\n"));
-    fs::write(folder("watch.env"), aws.collect::<String>() + &helper(Some(state), &["variables", STACK])?)?;
-    Ok(())
+/// What the helper tells of a deployed stack.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    outputs: BTreeMap<String, String>,
+    api_id: String,
+    /// Every variable of every function, a line each.
+    variables: String,
 }
 
 /// What each function gets: the names of its variables.
 pub fn settings(state: &State) -> anyhow::Result<String> {
     helper(Some(state), &["settings", STACK])
-}
-
-/// The API's address at the emulator.
-pub fn api_upstream(state: &State) -> anyhow::Result<String> {
-    let id = helper(Some(state), &["api-id", STACK])?;
-    Ok(format!("{}/_aws/execute-api/{}/$default", state.aws_endpoint_url, id.trim()))
 }
 
 fn apply(state: &State) -> anyhow::Result<()> {

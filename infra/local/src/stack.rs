@@ -19,9 +19,9 @@ pub async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Re
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
     let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
-    let outcome = match started.and_then(|()| deploy::api_upstream(&state)) {
-        Ok(upstream) => {
-            let proxy = tokio::spawn(proxy::serve(port, upstream));
+    let outcome = match started {
+        Ok(()) => {
+            let proxy = tokio::spawn(proxy::serve(port, state.upstream_url.clone()));
             let outcome = tokio::select! {
                 outcome = work(&state) => outcome.map(|()| true),
                 _ = interrupt.recv() => Ok(false),

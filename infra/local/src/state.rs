@@ -15,6 +15,8 @@ pub struct State {
     pub pid: u32,
     /// The API, on a port that stays.
     pub api_url: String,
+    /// The API at the emulator, where it moves with each deploy.
+    pub upstream_url: String,
     /// MongoDB.
     pub mongodb_uri: String,
     /// Valkey or Redis, if there is one.
