@@ -1,4 +1,4 @@
-//! No function grows unnoticed: a coarse net. The budgets are the release build's, which takes half an hour to build;
+//! No function grows unnoticed: a coarse net. The budgets are of the release build, which the tests do not make;
 //! `cargo local bench functions` holds every function to its own, and fails above it. What the tests run is 3.2 to 4.3
 //! times as large, so a function may be as much as 40 % above its budget before it is caught here.
 //!
