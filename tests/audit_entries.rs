@@ -260,7 +260,7 @@ fn six_digits(word: &str) -> Option<&str> {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn the_trail_tells_who_did_what_to_whom_and_how_it_ended() {
+async fn the_audit_log_tells_who_did_what_to_whom_and_how_it_ended() {
     let env = TestEnv::new().await;
     let (ada, root) = (env.newcomer().await, env.person(Role::SuperAdmin, None).await);
     let stored = env.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();

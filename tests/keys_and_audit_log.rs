@@ -1,4 +1,4 @@
-//! Platform keys, provider keys, and the seal of the audit audit log.
+//! Platform keys, provider keys, and the seal of the audit log.
 
 use std::collections::BTreeSet;
 

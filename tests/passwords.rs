@@ -56,7 +56,7 @@ async fn a_changed_password_ends_every_session() {
     env.mailed(&ada, "Your password was changed").await;
 }
 
-/// From now on the store refuses every entry of the audit audit log.
+/// From now on the store refuses every entry of the audit log.
 pub(crate) async fn refuse_entries(env: &TestEnv) {
     let never = doc! {"collMod": "audit_logs", "validator": {"never": true}};
     env.database.run_command(never).await.unwrap();

@@ -136,7 +136,7 @@ async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn the_trail_tells_what_became_of_a_prompt() {
+async fn the_audit_log_tells_what_became_of_a_prompt() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("org")).await;
     let editor = PromptEditor::new(&env, &[NO_QUEUE]).await;

@@ -29,7 +29,7 @@ const MADE: usize = 200;
 const AT_ONCE: usize = 25;
 
 /// Something that is kept, and how often it comes on a day of 1,000 people: each looks at 20 prompts, uses a model 5
-/// times by a key of theirs, and does 2 things worth an entry in the audit audit log; some do more.
+/// times by a key of theirs, and does 2 things worth an entry in the audit log; some do more.
 struct Kept {
     what: &'static str,
     collection: &'static str,

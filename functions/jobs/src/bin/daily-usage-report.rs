@@ -1,5 +1,5 @@
 //! At 01:00: usage per account and day, for the days that may still change, and their reports; the one of the day before
-//! by mail to the mailer.
+//! by mail to the operators.
 
 use shared::{
     lambda::{self, JobRequest},

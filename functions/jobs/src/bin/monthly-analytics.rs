@@ -1,5 +1,5 @@
 //! At 02:00 on the first eight days: a report of the month before, anew while records of its last days may come; the
-//! first one by mail to the mailer.
+//! first one by mail to the operators.
 
 use shared::{
     lambda::{self, JobRequest},

@@ -1,4 +1,4 @@
-//! `GET /api/admin/audit`: the audit audit log, the newest first.
+//! `GET /api/admin/audit`: the audit log, the newest first.
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
