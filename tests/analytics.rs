@@ -72,15 +72,6 @@ async fn a_category_that_is_no_text_leaves_the_figures_whole() {
     assert_eq!((answer.status, &answer.body["prompts"]), (200, &expected), "{}", answer.text);
 }
 
-/// A part of Redis of the test's own, empty.
-async fn own_redis(number: u8) -> Option<String> {
-    let url = format!("{}/{number}", stack().redis_url.as_ref()?.trim_end_matches('/'));
-    let client = redis::Client::open(url.as_str()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
-    Some(url)
-}
-
 async fn prompts(function: &Function) -> (Value, Value, Value) {
     let answer = function.get("/api/stats").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -90,7 +81,7 @@ async fn prompts(function: &Function) -> (Value, Value, Value) {
 #[tokio::test]
 #[parallel(stack)]
 async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_whatever_their_age() {
-    let Some(redis) = own_redis(10).await else { return };
+    let Some(redis) = stack().own_redis().await else { return };
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
     let env = TestEnv::with(&redis, &uri).await;

@@ -61,14 +61,13 @@ enum Who {
 
 impl Who {
     async fn start(self, env: &TestEnv, clock: &Clock) -> (Function, Proxy) {
-        let redis = env.stack.redis_url.as_deref().unwrap_or_default();
         let upstream = match self {
-            Self::Cached => redis.trim_start_matches("redis://").trim_end_matches('/').to_owned(),
+            Self::Cached => env.stack.redis_address(),
             _ => env.stack.mongodb_address(),
         };
         let proxy = Proxy::to(upstream).await;
         let (uri, cache) = match self {
-            Self::Cached => (env.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/8", proxy.port)),
+            Self::Cached => (env.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/", proxy.port)),
             _ => (format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port), String::new()),
         };
         let mut variables = env.variables();

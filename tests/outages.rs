@@ -92,10 +92,7 @@ async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
 #[parallel(stack)]
 async fn stale_stats_say_so() {
     let stack = stack();
-    let Some(redis) = &stack.redis_url else { return };
-    let prefix = redis.trim_end_matches('/');
-    // A Redis database of the test's own.
-    let redis = format!("{prefix}/7");
+    let Some(redis) = stack.own_redis().await else { return };
     let (function, proxy) = stats(&stack, &redis).await;
     assert_eq!(function.get("/api/stats").await.status, 200);
     let counted = &function.metric("CacheMiss")[0];
@@ -115,8 +112,7 @@ async fn stale_stats_say_so() {
 #[parallel(stack)]
 async fn a_hundred_who_miss_at_once_cost_one_computation() {
     let stack = stack();
-    let Some(redis) = &stack.redis_url else { return };
-    let redis = format!("{}/8", redis.trim_end_matches('/'));
+    let Some(redis) = stack.own_redis().await else { return };
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
     let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
     let database = stack.scratch().await;

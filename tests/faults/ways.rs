@@ -126,11 +126,11 @@ async fn on_the_way_to_mongodb() {
 #[parallel(stack)]
 async fn on_the_way_to_valkey() {
     let (env, faults) = (TestEnv::new().await, faults());
-    let Some(redis) = env.stack.redis_url.clone() else { return };
-    let address = redis.trim_start_matches("redis://").trim_end_matches('/');
+    let Some(redis) = env.stack.own_redis().await else { return };
+    let address = env.stack.redis_address();
     let lines = faults.iter().map(async |fault| {
-        let proxy = Proxy::to(address.to_owned()).await;
-        let url = format!("redis://127.0.0.1:{}/9", proxy.port);
+        let proxy = Proxy::to(address.clone()).await;
+        let url = redis.replace(&address, &format!("127.0.0.1:{}", proxy.port));
         let mut variables = env.variables();
         variables.push(("REDIS_URL", url.as_str()));
         let route = Function::start("user-preferences", &variables).await;

@@ -1,6 +1,10 @@
 //! The stack that `cargo local` brought up, and its servers seen from the outside.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{
     Client as Sqs,
@@ -34,6 +38,12 @@ impl Stack {
     pub fn mongodb_address(&self) -> String {
         let rest = self.mongodb_uri.split("://").nth(1).unwrap();
         rest.split('/').next().unwrap().to_owned()
+    }
+
+    /// `host:port` of Redis; empty without it.
+    pub fn redis_address(&self) -> String {
+        let url = self.redis_url.as_deref().unwrap_or_default();
+        url.trim_start_matches("redis://").trim_end_matches('/').to_owned()
     }
 
     /// The bundle's own database.
@@ -83,9 +93,16 @@ impl Stack {
     /// Ends every window of the rate limits: a test is one address, and sends what many would.
     pub async fn forget_rates(&self) {
         let Some(url) = &self.redis_url else { return };
-        let client = redis::Client::open(url.as_str()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
+        flush(url).await;
+    }
+
+    /// One of Redis' numbered databases for the caller alone, empty; number 0 is the stack's. `None` without Redis.
+    pub async fn own_redis(&self) -> Option<String> {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let url = format!("{}/{number}", self.redis_url.as_ref()?.trim_end_matches('/'));
+        flush(&url).await;
+        Some(url)
     }
 
     /// Messages waiting in a queue, those in flight included.
@@ -163,4 +180,10 @@ async fn connections_of(database: &Database, what: &str) -> i64 {
     let status = database.run_command(doc! {"serverStatus": 1}).await.unwrap();
     let number = status.get_document("connections").unwrap().get(what).unwrap();
     number.as_i64().or(number.as_i32().map(i64::from)).unwrap()
+}
+
+async fn flush(redis_url: &str) {
+    let client = redis::Client::open(redis_url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
 }

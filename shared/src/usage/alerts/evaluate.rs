@@ -23,7 +23,7 @@ use super::{
     super::intake::LATE_DAYS,
     Metric, Period,
     firing::{BATCH, Firing},
-    notify::notify,
+    notify::{mark_unwanted, notify},
     rule::{Alert, collection},
 };
 use crate::{
@@ -79,6 +79,7 @@ pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyh
     let mut firings = due(&alerts, &usage, at);
     let fired_before = mongo.run(WORK_TIMEOUT, async |database| fired(&database, &firings).await).await?;
     firings.retain(|firing| !fired_before.contains(&firing.id));
+    mark_unwanted(mongo, &mut firings).await?;
     let fired = if firings.is_empty() { 0 } else { insert(mongo, &firings).await? };
     let told = notify(mongo, outbox).await?;
     Ok(EvaluatedAlerts { alerts: alerts.len(), fired, told })

@@ -57,19 +57,34 @@ pub(super) async fn notify(mongo: &Mongo, outbox: &Outbox) -> anyhow::Result<usi
     Ok(told)
 }
 
+/// Marks what its owner does not want to hear of as told, before it is stored: most levels are so, and are not to be
+/// written twice.
+pub(super) async fn mark_unwanted(mongo: &Mongo, firings: &mut [Firing]) -> Result<(), mongo::Error> {
+    let owners = mongo.run(WORK_TIMEOUT, async |database| owners(&database, firings).await).await?;
+    for firing in firings {
+        firing.told = owners.get(&firing.user_id).is_none_or(|owner| owner.notifications(&[&*firing]).is_empty());
+    }
+    Ok(())
+}
+
 /// What fired and was not told, and whom it concerns.
 async fn untold(database: &Database) -> mongodb::error::Result<(Vec<Firing>, HashMap<String, Owner>)> {
     let firings = database.collection::<Firing>("usage_alert_firings");
     let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
+    let owners = owners(database, &firings).await?;
+    Ok((firings, owners))
+}
+
+/// Whom these concern, by id; who is gone is left out.
+async fn owners(database: &Database, firings: &[Firing]) -> mongodb::error::Result<HashMap<String, Owner>> {
     let users: BTreeSet<&str> = firings.iter().map(|firing| firing.user_id.as_str()).collect();
     if users.is_empty() {
-        return Ok((firings, HashMap::new()));
+        return Ok(HashMap::new());
     }
     let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
     let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "notificationPreferences": 1});
     let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
-    let owners = owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await?;
-    Ok((firings, owners))
+    owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await
 }
 
 async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Error> {
