@@ -1,69 +1,25 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
-  pack PROFILE FOLDER         target/PROFILE/<bin> -> FOLDER/<bin>/bootstrap(.zip)
-  upload                      the zips, into the bucket that the deployed template names
   prepare MONGODB_URI SENDER  the secret that a deploy needs, the address that e-mails come from
   finish STACK                routes, CORS and caps, which the emulator leaves out of a template; tells what it made
   invoke STACK FUNCTION EVENT
-  replace STACK FUNCTION      its code, by what `pack` made last
+  replace STACK FUNCTION      its code, by what was packed last
   logs STACK FUNCTION
   settings STACK              the names of each function's variables
 """
 import hashlib
 import json
-import os
 import re
-import shutil
 import sys
-import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 
-def pack(profile, target):
-    """A zip per function, as `cargo lambda build --output-format zip` makes it. Unchanged binaries keep theirs."""
-    built = Path("target") / profile
-    binaries = [built / source.stem for source in sorted(Path("functions").glob("*/src/bin/*.rs"))]
-    # What the benchmark compares the functions with.
-    binaries += filter(Path.exists, [built / "examples" / "minimal"])
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda binary: pack_one(binary, Path(target) / binary.name), binaries))
-
-
-def pack_one(binary, folder):
-    archive = folder / "bootstrap.zip"
-    built = binary.stat().st_mtime
-    # The zip carries its binary's time, so that one that `cargo lambda` left there is not taken for ours.
-    if archive.exists() and archive.stat().st_mtime == built:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(binary, folder / "bootstrap")
-    with zipfile.ZipFile(archive, "w") as out:
-        # A fixed date: the same binary makes the same zip, and is not deployed again.
-        entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
-        entry.external_attr = 0o755 << 16
-        level = 1 if "debug" in binary.parts else 6
-        out.writestr(entry, binary.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=level)
-    os.utime(archive, (built, built))
-
-
-def upload():
-    """SAM would do it one after another, which takes more than half the time of a start."""
-    s3 = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
-    s3.create_bucket(Bucket="sam-local")
-
-    def put(path):
-        s3.put_object(Bucket="sam-local", Key=f"promptlib/{path.parent.name}/{path.name}", Body=path.read_bytes())
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(put, sorted(Path(".local/functions").glob("*/bootstrap.zip"))))
-
-
 def prepare(mongodb_uri, sender):
+    # What sam uploads the template to.
+    boto3.client("s3").create_bucket(Bucket="sam-local")
     boto3.client("sesv2").create_email_identity(EmailIdentity=sender)
     secrets = boto3.client("secretsmanager")
     value = json.dumps({"uri": mongodb_uri})
@@ -232,7 +188,7 @@ def variables(name):
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    verbs = [pack, upload, prepare, finish, invoke, replace, logs, settings]
+    verbs = [prepare, finish, invoke, replace, logs, settings]
     try:
         {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)
     except (BotoCoreError, ClientError) as error:

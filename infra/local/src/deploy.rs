@@ -20,7 +20,8 @@ const STACK: &str = "promptlib";
 /// Where e-mails come from; the emulator takes it for verified once it is told of it.
 pub const SENDER_EMAIL: &str = "promptlib@example.com";
 
-/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools.
+/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools. For testing,
+/// the template is checked meanwhile.
 pub fn prepare(what: For) -> anyhow::Result<()> {
     fs::create_dir_all(folder("data"))?;
     install::debian(what)?;
@@ -30,7 +31,10 @@ pub fn prepare(what: For) -> anyhow::Result<()> {
     let mut builds = vec![Build::new("functions", build_command(what)?)];
     builds.extend(server);
     thread::scope(|scope| {
-        let tools = scope.spawn(|| install::python_tools(what));
+        let tools = scope.spawn(|| {
+            install::python_tools(what)?;
+            if what == For::Testing { check_template() } else { Ok(()) }
+        });
         compile::side_by_side(builds)?;
         tools.join().map_err(|_| anyhow!("installing the Python tools failed"))?
     })?;
@@ -38,6 +42,17 @@ pub fn prepare(what: For) -> anyhow::Result<()> {
         install::mongodb_was_built()?;
     }
     pack()
+}
+
+/// By the linter of `CloudFormation` and by SAM's own.
+fn check_template() -> anyhow::Result<()> {
+    let template = "infra/template.yaml";
+    beside("checking the template", || {
+        openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;
+        let mut sam = Command::new(folder("sam/bin/sam"));
+        sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template]);
+        quietly(sam.env("SAM_CLI_TELEMETRY", "0").current_dir(root())).map(drop)
+    })
 }
 
 /// Every function for this machine, and `cargo db`. Plain cargo: `cargo lambda` names a target, which keeps a second
@@ -67,20 +82,14 @@ pub fn functions() -> anyhow::Result<Vec<String>> {
 }
 
 fn pack() -> anyhow::Result<()> {
-    step("packing the functions", || helper(None, &["pack", "debug", ".local/functions"]).map(drop))
+    step("packing the functions", || python("pack.py", None, &["debug", ".local/functions"]).map(drop))
 }
 
 /// Starts the servers and deploys what was built; what was started is in the state even when a later step fails.
 pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
     start_emulator(state)?;
-    let emulator = state.clone();
-    thread::scope(|scope| {
-        let upload = || beside("uploading the functions", || helper(Some(&emulator), &["upload"]));
-        let uploaded = scope.spawn(upload);
-        start_databases(state)?;
-        helper(Some(state), &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
-        uploaded.join().map_err(|_| anyhow!("uploading the functions failed"))?
-    })?;
+    start_databases(state)?;
+    helper(state, &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
     deploy(state)?;
     state.save()?;
     if seed { fill(state) } else { apply(state) }
@@ -94,11 +103,11 @@ pub fn replace(state: &State, function: &str) -> anyhow::Result<()> {
     command.args(["build", "--quiet", "--bin", function]).current_dir(root());
     step(&format!("building {function}"), || openly(&mut command))?;
     pack()?;
-    step("deploying it", || helper(Some(state), &["replace", STACK, function]).map(drop))
+    step("deploying it", || helper(state, &["replace", STACK, function]).map(drop))
 }
 
-/// The template with the zips of this machine's build, where they were uploaded to. Those that the template itself names
-/// are of a build for AWS: a deploy there must never find others in their place.
+/// The template with the zips of this machine's build, at addresses that the emulator reads from `.local/functions`.
+/// Those that the template itself names are of a build for AWS: a deploy there must never find others in their place.
 fn local_template() -> anyhow::Result<()> {
     let template = fs::read_to_string(root().join("infra/template.yaml"))?;
     fs::write(folder("template.yaml"), template.replace("../target/lambda/", "s3://sam-local/promptlib/"))?;
@@ -120,7 +129,7 @@ pub fn build_release() -> anyhow::Result<()> {
         command.args(["build", "--release"]).args(packages).args(targets).current_dir(root());
         openly(command.envs(RELEASE_FLAGS.map(|flags| ("RUSTFLAGS", flags))))
     })?;
-    step("packing them", || helper(None, &["pack", "release", "target/bench"]).map(drop))
+    step("packing them", || python("pack.py", None, &["release", "target/bench"]).map(drop))
 }
 
 fn start_emulator(state: &mut State) -> anyhow::Result<()> {
@@ -222,7 +231,7 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
                 .envs(aws_variables(state)),
         )
     })?;
-    let made = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
+    let made = step("setting what the emulator leaves out", || helper(state, &["finish", STACK]))?;
     let made: Made = serde_json::from_str(&made).context("what the stack consists of cannot be read")?;
     let output =
         |name: &str| made.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
@@ -251,7 +260,7 @@ struct Made {
 
 /// What each function gets: the names of its variables.
 pub fn settings(state: &State) -> anyhow::Result<String> {
-    helper(Some(state), &["settings", STACK])
+    helper(state, &["settings", STACK])
 }
 
 fn apply(state: &State) -> anyhow::Result<()> {
@@ -277,12 +286,12 @@ fn db(state: &State, verb: &str) -> anyhow::Result<()> {
 
 /// Calls a function of the stack; returns its answer, or what the function says of its failure.
 pub fn invoke(state: &State, function: &str, event: &str) -> anyhow::Result<String> {
-    helper(Some(state), &["invoke", STACK, function, event])
+    helper(state, &["invoke", STACK, function, event])
 }
 
 /// A function's log lines.
 pub fn logs(state: &State, function: &str) -> anyhow::Result<String> {
-    helper(Some(state), &["logs", STACK, function])
+    helper(state, &["logs", STACK, function])
 }
 
 /// Stops everything that was started.
@@ -298,9 +307,13 @@ pub fn down(state: &State) {
     let _ = fs::remove_file(folder("state.json"));
 }
 
-fn helper(state: Option<&State>, arguments: &[&str]) -> anyhow::Result<String> {
+fn helper(state: &State, arguments: &[&str]) -> anyhow::Result<String> {
+    python("helper.py", Some(state), arguments)
+}
+
+fn python(script: &str, state: Option<&State>, arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = Command::new(folder("ministack/bin/python"));
-    command.arg(root().join("infra/local/helper.py")).args(arguments).current_dir(root());
+    command.arg(root().join("infra/local").join(script)).args(arguments).current_dir(root());
     if let Some(state) = state {
         command.envs(aws_variables(state));
     }

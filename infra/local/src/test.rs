@@ -7,11 +7,10 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread,
     time::Instant,
 };
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, ensure};
 use tokio::task::block_in_place;
 
 use crate::{
@@ -61,8 +60,7 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     phases.step("unit tests", || cargo(&["test", "--quiet", "--lib"]))?;
     let building = Instant::now();
     deploy::prepare(For::Testing)?;
-    phases.add("building the functions and the end-to-end tests", building.elapsed());
-    phases.step("checking the template", check_template)?;
+    phases.add("building the functions and the end-to-end tests, checking the template", building.elapsed());
     let state = Sources::now()?;
     let mut arguments = options.arguments.clone();
     if options.quick {
@@ -98,21 +96,6 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
         state.keep()?;
     }
     Ok(())
-}
-
-/// By the linter of `CloudFormation` and by SAM's own, side by side.
-fn check_template() -> anyhow::Result<()> {
-    let template = "infra/template.yaml";
-    let mut lint = Command::new(folder("sam/bin/cfn-lint"));
-    lint.arg(template).current_dir(root());
-    let mut sam = Command::new(folder("sam/bin/sam"));
-    sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template]);
-    sam.env("SAM_CLI_TELEMETRY", "0").current_dir(root());
-    thread::scope(|scope| {
-        let linted = scope.spawn(move || openly(&mut lint));
-        quietly(&mut sam)?;
-        linted.join().map_err(|_| anyhow!("cfn-lint could not be run"))?
-    })
 }
 
 /// The targets of libFuzzer, instrumented; nothing else is built anew for them (see `tests/fuzz/coverage.sh`).
