@@ -105,7 +105,8 @@ def set_routes(stack, api_id, document):
             if uri not in integrations:
                 made = api.create_integration(ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=uri, PayloadFormatVersion="2.0")
                 integrations[uri] = made["IntegrationId"]
-            wanted[f"{method.upper()} {path}"] = f"integrations/{integrations[uri]}"
+            method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            wanted[f"{method} {path}"] = f"integrations/{integrations[uri]}"
     for key, target in wanted.items():
         if key not in have:
             api.create_route(ApiId=api_id, RouteKey=key, Target=target)

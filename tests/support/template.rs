@@ -77,7 +77,9 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
 fn route(event: &Value) -> Option<String> {
     (event["Type"] == "HttpApi").then(|| {
         let properties = &event["Properties"];
-        format!("{} {}", properties["Method"].as_str().unwrap().to_uppercase(), properties["Path"].as_str().unwrap())
+        let (method, path) = (properties["Method"].as_str().unwrap(), properties["Path"].as_str().unwrap());
+        // What is read is deployed with every method, for HEAD's sake.
+        format!("{} {path}", if method == "ANY" { "GET" } else { method })
     })
 }
 

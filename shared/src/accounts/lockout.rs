@@ -71,7 +71,7 @@ fn account_key(email: &Email) -> String {
 }
 
 fn address_key(caller: &ClientInfo) -> String {
-    format!("lockout:address:{}", caller.source_ip)
+    format!("lockout:address:{}", caller.network())
 }
 
 #[cfg(test)]

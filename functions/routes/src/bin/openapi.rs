@@ -154,6 +154,7 @@ async fn main() -> Result<(), lambda::Error> {
     let router = Router::new()
         .route(DOCUMENT, get(document))
         .route("/api/docs", get(async || Redirect::temporary("/api/docs/index.html")))
+        .route("/api/docs/", get(async || Redirect::temporary("/api/docs/index.html")))
         .route("/api/docs/{*file}", get(page));
     lambda::http(router, ()).await
 }

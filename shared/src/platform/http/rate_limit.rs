@@ -35,7 +35,7 @@ struct Left {
 }
 
 impl Policy {
-    /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header);
+    /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header; see [`ClientInfo::network`]);
     /// 429 when the window is used up. The answer carries what is left.
     pub async fn check(&self, cache: &Cache, caller: &ClientInfo, principal: &str) -> Result<(), Problem> {
         let left = self.count(cache, caller, principal).await?;
@@ -43,19 +43,19 @@ impl Policy {
         Ok(())
     }
 
-    /// As [`Policy::check`], by the caller's address.
+    /// As [`Policy::check`], by the caller's network.
     pub async fn check_address(&self, cache: &Cache, caller: &ClientInfo) -> Result<(), Problem> {
-        self.check(cache, caller, &caller.source_ip).await
+        self.check(cache, caller, &caller.network()).await
     }
 
     /// As [`Policy::check_address`], for a limit before the route's own: the answer tells of it only when it refuses.
     pub async fn admit_address(&self, cache: &Cache, caller: &ClientInfo) -> Result<(), Problem> {
-        self.count(cache, caller, &caller.source_ip).await.map(drop)
+        self.count(cache, caller, &caller.network()).await.map(drop)
     }
 
     /// The request was not one of those that the policy is about after all.
     pub async fn give_back_address(&self, cache: &Cache, caller: &ClientInfo) {
-        cache.subtract(&self.key(&caller.source_ip), 1).await;
+        cache.subtract(&self.key(&caller.network()), 1).await;
     }
 
     async fn count(&self, cache: &Cache, caller: &ClientInfo, principal: &str) -> Result<Left, Problem> {

@@ -183,8 +183,12 @@ mod tests {
             ("content-length", "-1"),
             ("", ""),
         ] {
-            let request = request(|event| event["headers"] = json!({name: value, "x-other": "is kept"})).expect("a request");
-            assert_eq!((request.uri().path(), request.headers()["x-other"].as_bytes()), ("/api/prompts", &b"is kept"[..]));
+            let request =
+                request(|event| event["headers"] = json!({name: value, "x-other": "is kept"})).expect("a request");
+            assert_eq!(
+                (request.uri().path(), request.headers()["x-other"].as_bytes()),
+                ("/api/prompts", &b"is kept"[..])
+            );
             assert!(!request.headers().contains_key("b"));
         }
         let request = request(|event| event["cookies"] = json!(["a=1", "b=2"])).expect("a request");

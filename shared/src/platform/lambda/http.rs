@@ -83,7 +83,8 @@ async fn handle(router: Router, request: Request<Bytes>, client: ClientInfo) -> 
 /// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
 /// client's claim.
 fn client(context: &RequestContext, request_id: String) -> ClientInfo {
-    let user_agent = context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect();
+    let user_agent =
+        context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect();
     ClientInfo {
         request_id: context.request_id.clone().unwrap_or(request_id),
         source_ip: context.http.source_ip.clone().unwrap_or_default(),
