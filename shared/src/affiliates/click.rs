@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bson::doc;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, LinkStatus, Target};
 use crate::{
     cache::{Cache, Lookup},
+    clock::Moment,
     config::ConfigError,
     events::{AffiliateClick, Event},
     http::Problem,
@@ -74,7 +74,7 @@ impl ClickCounter {
     }
 
     /// Counts a click; an error means that it is not counted, and the link not to be followed.
-    pub async fn count(&self, link_id: &str, now: Timestamp) -> Result<(), Problem> {
+    pub async fn count(&self, link_id: &str, now: Moment) -> Result<(), Problem> {
         let click = AffiliateClick { id: id::new(), link_id: link_id.to_owned(), occurred_at: now };
         Ok(self.0.send(&[Event::AffiliateClick(click)]).await?)
     }

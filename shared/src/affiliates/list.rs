@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Kind;
 use crate::{
-    clock,
+    clock::{self, Moment},
     http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
@@ -54,7 +54,7 @@ struct Row {
 }
 
 /// Everything, as of `now`: three reads, however many links there are.
-pub async fn list(mongo: &Mongo, now: Timestamp) -> Result<Listing, Problem> {
+pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
     let read = async |database: Database| {
         let links = all(&database, Kind::Link, "tool").await?;
         let outreach = all(&database, Kind::Outreach, "company").await?;
@@ -80,8 +80,8 @@ fn json(entries: &[RawDocumentBuf]) -> Result<Vec<Map<String, Value>>, Problem> 
     entries.iter().map(|entry| mongo::to_json(entry)).collect::<anyhow::Result<_>>().map_err(Problem::internal)
 }
 
-fn count(now: Timestamp) -> Vec<Document> {
-    let since = |at: Timestamp| doc! {"$sum": {"$cond": [{"$gte": ["$occurredAt", clock::to_bson(at)]}, 1, 0]}};
+fn count(now: Moment) -> Vec<Document> {
+    let since = |at: Moment| doc! {"$sum": {"$cond": [{"$gte": ["$occurredAt", at]}, 1, 0]}};
     let days = |days: i64| since(now - SignedDuration::from_hours(24 * days));
     vec![doc! {"$group": {
         "_id": "$linkId", "total": {"$sum": 1}, "today": since(clock::start_of_day(now, 0)),

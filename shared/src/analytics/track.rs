@@ -1,12 +1,13 @@
 //! What a front end reports, checked and turned into events.
 
 use garde::Validate;
-use jiff::{Timestamp, ToSpan};
+use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
+    clock::Moment,
     content::{Access, Library},
     events::{AnalyticsAction, AnalyticsEvent, Event},
     http::{FieldError, Problem},
@@ -56,7 +57,7 @@ pub struct TrackedEvent {
     /// When it happened, RFC 3339; at most 7 days ago and 5 minutes ahead. Now when absent.
     #[garde(skip)]
     #[schema(value_type = Option<String>, format = "date-time")]
-    occurred_at: Option<Timestamp>,
+    occurred_at: Option<Moment>,
 }
 
 /// Which events are now safe.
@@ -70,7 +71,7 @@ pub struct Accepted {
 
 impl TrackRequest {
     /// The events as they go through the queue, or every field at fault.
-    pub fn into_events(self, library: &Library, now: Timestamp) -> Result<Vec<Event>, Problem> {
+    pub fn into_events(self, library: &Library, now: Moment) -> Result<Vec<Event>, Problem> {
         let (mut events, mut errors) = (Vec::new(), Vec::new());
         for (index, tracked) in self.events.into_iter().enumerate() {
             match tracked.into_event(library, now) {
@@ -83,7 +84,7 @@ impl TrackRequest {
 }
 
 impl TrackedEvent {
-    fn into_event(self, library: &Library, now: Timestamp) -> Result<AnalyticsEvent, (&'static str, String)> {
+    fn into_event(self, library: &Library, now: Moment) -> Result<AnalyticsEvent, (&'static str, String)> {
         let id = match self.id {
             None => id::new(),
             Some(text) => id::parse(&text).ok_or_else(|| ("id", "must be a UUID".to_owned()))?,
@@ -111,7 +112,7 @@ impl TrackedEvent {
 }
 
 /// A view of a prompt, now.
-pub fn view_event(library: &Library, id_or_slug: &str, now: Timestamp) -> Result<Event, Problem> {
+pub fn view_event(library: &Library, id_or_slug: &str, now: Moment) -> Result<Event, Problem> {
     let prompt_id = known_prompt(library, id_or_slug).ok_or_else(|| Problem::not_found("There is no such prompt."))?;
     Ok(Event::Analytics(AnalyticsEvent {
         id: id::new(),

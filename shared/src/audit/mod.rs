@@ -34,9 +34,6 @@ use crate::{
     queue::Queue,
 };
 
-/// Fields of an entry that are dates in the store.
-const DATES: [&str; 2] = ["at", "expiresAt"];
-
 /// Somebody who does something that is worth an entry.
 pub trait Actor {
     /// Their id: never an address.
@@ -122,7 +119,7 @@ impl AuditLog {
     pub async fn record(&self, caller: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
         let must_be_stored = event.action.must_be_stored();
         let entry = self.entry(caller, event);
-        let document = document(&entry).map_err(Problem::internal)?;
+        let document = mongo::to_document(&entry).map_err(Problem::internal)?;
         if must_be_stored {
             match self.store(document).await {
                 // It may be in the store without our knowing: the consumer then finds it there.
@@ -159,8 +156,7 @@ impl AuditLog {
         caller: &ClientInfo,
         event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let document = document(&self.entry(caller, event));
-        let document = document.map_err(|error| mongodb::error::Error::custom(error.to_string()))?;
+        let document = mongo::to_document(&self.entry(caller, event))?;
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
@@ -188,14 +184,6 @@ impl AuditLog {
         entry.hash = integrity::hash(&self.mac, &entry);
         entry
     }
-}
-
-/// As it is stored.
-fn document(entry: &AuditEntry) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(entry, &DATES)?;
-    document.remove("id");
-    document.insert("_id", &entry.id);
-    Ok(document)
 }
 
 fn entries(database: &Database) -> Collection<Document> {

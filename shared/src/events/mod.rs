@@ -5,10 +5,11 @@
 
 mod write;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use crate::{clock::Moment, mongo};
 
 pub use write::{Written, read, write_batch};
 
@@ -55,13 +56,13 @@ pub struct AnalyticsEvent {
     /// What was done.
     pub event: AnalyticsAction,
     /// What the front end added, at most 2 KiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "mongo::free_form", skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// The front end's session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// When it happened.
-    pub occurred_at: Timestamp,
+    pub occurred_at: Moment,
 }
 
 /// `ai_usage`.
@@ -101,9 +102,9 @@ pub struct AiUsage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// When it happened.
-    pub occurred_at: Timestamp,
+    pub occurred_at: Moment,
     /// When we were told.
-    pub received_at: Timestamp,
+    pub received_at: Moment,
 }
 
 /// `api_key_usage`.
@@ -122,7 +123,7 @@ pub struct ApiKeyUsage {
     /// `success`, `error` or `rate_limited`.
     pub status: String,
     /// When it happened.
-    pub occurred_at: Timestamp,
+    pub occurred_at: Moment,
 }
 
 /// `audit_logs`.
@@ -158,12 +159,12 @@ pub struct AuditEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Anything else.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "mongo::free_form", skip_serializing_if = "Option::is_none")]
     pub details: Option<Map<String, Value>>,
     /// When.
-    pub at: Timestamp,
+    pub at: Moment,
     /// When the entry may go.
-    pub expires_at: Timestamp,
+    pub expires_at: Moment,
     /// Code of all of the above: who changes the entry cannot make a new one.
     pub hash: String,
 }
@@ -177,7 +178,7 @@ pub struct AffiliateClick {
     /// Which link.
     pub link_id: String,
     /// When.
-    pub occurred_at: Timestamp,
+    pub occurred_at: Moment,
 }
 
 impl Event {

@@ -21,8 +21,6 @@ use crate::{
 const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
 /// The longest that one of its bulk inserts takes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
-/// Fields that are dates in the store.
-const DATES: [&str; 4] = ["occurredAt", "receivedAt", "at", "expiresAt"];
 
 /// What a batch came to.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -104,10 +102,8 @@ pub fn read(body: &str) -> anyhow::Result<Vec<(&'static str, Document)>> {
 }
 
 fn document(event: &Event) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(event, &DATES)?;
+    let mut document = mongo::to_document(event)?;
     document.remove("kind");
-    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an event has no id"))?;
-    document.insert("_id", id);
     Ok(document)
 }
 

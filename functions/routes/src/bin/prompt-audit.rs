@@ -9,7 +9,7 @@ use shared::{
     mongo::Lifetime,
     prompts::{
         self, CURATE, Prompt,
-        audits::{self, LastAudit, NewAudit},
+        audits::{self, Audit, LastAudit, NewAudit},
     },
     rate_limits,
 };
@@ -43,7 +43,7 @@ pub async fn show(
 
 /// Keeps an audit under the prompt's next version number.
 #[utoipa::path(post, path = "/api/prompts/{id}/audit", tag = "content", params(("id" = String, Path, description = "Id or slug")), request_body = NewAudit, security(("bearer" = [])),
-    responses((status = 201, description = "The audit, with its `version`", body = Object)))]
+    responses((status = 201, body = Audit)))]
 pub async fn add(
     State(app): State<App<Own>>,
     user: Signed<rate_limits::Edits>,
@@ -58,7 +58,7 @@ pub async fn add(
     }
     let audit = audits::add(&app.mongo, &prompt, user.id(), audit).await?;
     let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
-    app.own.audit_log.record(&user.client, event.with("version", audit["version"].clone())).await?;
+    app.own.audit_log.record(&user.client, event.with("version", audit.version)).await?;
     Ok(Reply::created(&audit))
 }
 

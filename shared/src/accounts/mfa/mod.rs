@@ -6,7 +6,7 @@
 
 pub(super) mod flow;
 
-use bson::{DateTime, doc};
+use bson::doc;
 use garde::Validate;
 use jiff::SignedDuration;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::{PasswordAttempt, User, Users};
 use crate::{
     cache::Cache,
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Limit, Problem},
     id,
@@ -112,9 +112,9 @@ pub struct Enrolment {
     /// For `totp`: what the app scans or the person types.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otpauth_url: Option<String>,
-    /// For `sms` and `email`: until when the code that was sent counts, RFC 3339.
+    /// For `sms` and `email`: until when the code that was sent counts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<String>,
+    pub expires_at: Option<Moment>,
 }
 
 /// Whether there is a second factor.
@@ -141,7 +141,7 @@ struct LiveCode {
     id: String,
     code_hmac: String,
     attempts: i32,
-    expires_at: DateTime,
+    expires_at: Moment,
 }
 
 /// Second factors.
@@ -200,7 +200,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<String, Problem> {
+    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<Moment, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -287,12 +287,12 @@ impl Mfa {
         }
     }
 
-    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<String, Problem> {
+    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<Moment, Problem> {
         let code = six_digits();
         let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
         let live = doc! {
             "codeHmac": self.mac.sign(&bound(&user.id, purpose, &channel, &code)), "attempts": 0,
-            "expiresAt": clock::to_bson(expires), "userId": &user.id, "purpose": purpose.name(),
+            "expiresAt": expires, "userId": &user.id, "purpose": purpose.name(),
         };
         // One document per person and purpose: a new code ends the one before.
         let key = doc! {"_id": key(&user.id, purpose)};
@@ -301,7 +301,7 @@ impl Mfa {
         let template = Template::MfaCode { code, minutes: CODE_MINUTES.unsigned_abs() };
         let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
         self.outbox.send(&[notification]).await?;
-        Ok(clock::rfc3339(expires))
+        Ok(expires)
     }
 
     /// Counts the attempt first, then compares; of two callers with the right code, the one who removes
@@ -313,7 +313,7 @@ impl Mfa {
         channel: &Channel,
         code: &str,
     ) -> Result<bool, mongo::Error> {
-        let now = clock::to_bson(clock::now());
+        let now = clock::now();
         let live = doc! {"_id": key(user_id, purpose), "attempts": {"$lt": ATTEMPTS}, "expiresAt": {"$gt": now}};
         let attempt = async |database: Database| {
             let count = doc! {"$inc": {"attempts": 1}};

@@ -1,7 +1,5 @@
 //! The way of records into the queue.
 
-use jiff::Timestamp;
-
 mod price;
 mod quota;
 mod record;
@@ -18,6 +16,7 @@ use crate::{
     accounts::Account,
     api_keys::KeyPrincipal,
     cache::Cache,
+    clock::Moment,
     config::ConfigError,
     events::{AiUsage, Event},
     http::Problem,
@@ -41,7 +40,7 @@ impl UsageIntake {
         &self,
         caller: &KeyPrincipal,
         request: UsageRequest,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<AcceptedUsage, Problem> {
         let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
         let usage = request.into_usage(caller, tier, now)?;
@@ -63,7 +62,7 @@ impl UsageIntake {
     }
 
     /// What is left of an account's plan.
-    pub async fn limits(&self, account: &Account, now: Timestamp) -> LimitsView {
+    pub async fn limits(&self, account: &Account, now: Moment) -> LimitsView {
         self.limits.view(&account.id, &account.plan, now).await
     }
 }

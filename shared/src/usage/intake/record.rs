@@ -1,7 +1,7 @@
 //! Records of use as a client sends them.
 
 use garde::Validate;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api_keys::KeyPrincipal,
+    clock::Moment,
     events::{AiUsage, ApiKeyUsage, Event},
     http::Problem,
     id,
@@ -84,7 +85,7 @@ pub struct UsageRecord {
     /// When it happened; now when absent. At most 7 days ago, at most 5 minutes ahead.
     #[garde(skip)]
     #[schema(value_type = Option<String>, format = "date-time")]
-    occurred_at: Option<Timestamp>,
+    occurred_at: Option<Moment>,
 }
 
 /// What was accepted.
@@ -108,7 +109,7 @@ pub struct Usage {
 
 impl UsageRequest {
     /// The records as events of this caller, priced; 422 for one that is out of time or beyond the tier.
-    pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Timestamp) -> Result<Usage, Problem> {
+    pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Moment) -> Result<Usage, Problem> {
         let (mut events, mut ids, mut charges) = (Vec::new(), Vec::new(), Vec::new());
         let user_id = &caller.account.id;
         for (index, record) in self.records.into_iter().enumerate() {
