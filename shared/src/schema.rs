@@ -350,8 +350,16 @@ pub fn list() -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A document that its collection is to forget has a date to forget it by: of a text, the index knows no age.
+    pub(crate) fn assert_expires(collection: &str, document: &Document) {
+        let declared = COLLECTIONS.iter().find(|declared| declared.name == collection).expect("declared");
+        let expiry = declared.indexes.iter().find(|index| matches!(index.rule, Rule::ExpireAfterDays(_)));
+        let (field, _) = expiry.expect("an expiry").keys[0];
+        assert!(document.get_datetime(field).is_ok(), "{collection}.{field}: {:?}", document.get(field));
+    }
 
     #[test]
     fn every_collection_and_index_is_declared_once() {

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::Kind;
+use super::{AffiliateClick, Kind};
 use crate::{
     clock::{self, Moment},
     http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// There are as many as an administrator has written by hand.
@@ -58,7 +59,7 @@ pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
     let read = async |database: Database| {
         let links = all(&database, Kind::Link, "tool").await?;
         let outreach = all(&database, Kind::Outreach, "company").await?;
-        let clicks = database.collection::<Document>("affiliate_clicks").aggregate(count(now)).await?;
+        let clicks = database.collection::<Document>(AffiliateClick::COLLECTION).aggregate(count(now)).await?;
         Ok((links, outreach, clicks.with_type::<Row>().try_collect::<Vec<_>>().await?))
     };
     let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;

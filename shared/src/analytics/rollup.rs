@@ -8,10 +8,11 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde::Serialize;
 
-use super::track::OLDEST_DAYS;
+use super::{AnalyticsEvent, track::OLDEST_DAYS};
 use crate::{
     clock::{self, Moment},
     mongo::{Error, Mongo, WORK_TIMEOUT},
+    queue::QueuedEvent,
     schema,
 };
 
@@ -36,7 +37,7 @@ pub async fn roll_up(mongo: &Mongo, at: Moment) -> Result<RollUp, Error> {
     let Range { start, end } = open_days(at, clock::now());
     if start < end {
         let counts = count_days(start, end);
-        mongo.run(WORK_TIMEOUT, async |database| drain(&database, "analytics_events", counts).await).await?;
+        mongo.run(WORK_TIMEOUT, async |database| drain(&database, AnalyticsEvent::COLLECTION, counts).await).await?;
     }
     mongo.run(WORK_TIMEOUT, async |database| drain(&database, "prompt_daily", set_views()).await).await?;
     Ok(RollUp { from: clock::day(start), until: clock::day(end) })

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    changed_meanwhile,
+    ApiKeyUsage, changed_meanwhile,
     token::{self, Token},
 };
 use crate::{
@@ -29,12 +29,11 @@ use crate::{
     cache::{Cache, Lookup},
     clock::{self, Moment},
     config::ConfigError,
-    events::{ApiKeyUsage, Event},
     http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, QueuedEvent, SendError},
     rate_limits,
 };
 
@@ -334,7 +333,7 @@ impl ApiKeys {
                 }},
                 doc! {"$sort": {"_id": -1}},
             ];
-            let usage = database.collection::<Document>("api_key_usage").aggregate(pipeline).await?;
+            let usage = database.collection::<Document>(ApiKeyUsage::COLLECTION).aggregate(pipeline).await?;
             usage.with_type::<KeyUsage>().try_collect::<Vec<_>>().await
         };
         self.mongo.run(REQUEST_TIMEOUT, keys).await
@@ -407,7 +406,7 @@ async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<
         status: status.into(),
         occurred_at: clock::now(),
     };
-    queue.send(&[Event::ApiKeyUsage(usage)]).await
+    queue.send(&[Queued(usage)]).await
 }
 
 fn last4(token: &Token) -> String {

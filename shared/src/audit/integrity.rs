@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use mongodb::Database;
 use serde_json::Value;
 
+use super::AuditEntry;
 use crate::{
-    events::AuditEntry,
     keys::{Mac, Seed},
     mongo::{self, Mongo, WORK_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// Entries read in one operation.
@@ -44,7 +45,7 @@ pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<VerifiedEntries, mongo
     let (mut checked, mut last) = (VerifiedEntries::default(), String::new());
     loop {
         let read = async |database: Database| {
-            let entries = database.collection::<RawDocumentBuf>("audit_logs");
+            let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
             let after = doc! {"_id": {"$gt": &last}};
             entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
         };

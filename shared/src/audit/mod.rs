@@ -9,6 +9,7 @@
 //! audit log needs no secret that opens anything. `EVENTS_QUEUE_URL`.
 
 mod action;
+mod entry;
 mod integrity;
 mod read;
 
@@ -20,18 +21,18 @@ use mongodb::{ClientSession, Collection, Database};
 use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
+pub use entry::AuditEntry;
 pub use integrity::{VerifiedEntries, verify};
 pub use read::{AuditFilter, AuditPage, list};
 
 use crate::{
     clock,
     config::ConfigError,
-    events::{AuditEntry, Event},
     http::{ClientInfo, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::Queue,
+    queue::{Queue, Queued, QueuedEvent},
 };
 
 /// Somebody who does something that is worth an entry.
@@ -125,12 +126,12 @@ impl AuditLog {
                 // It may be in the store without our knowing: the consumer then finds it there.
                 Err(error @ mongo::Error::Unavailable(_)) => {
                     tracing::warn!(%error, "an audit entry goes through the queue");
-                    Ok(self.queue.send(&[Event::Audit(entry)]).await?)
+                    Ok(self.queue.send(&[Queued(entry)]).await?)
                 }
                 outcome => Ok(outcome?),
             }
         } else {
-            match self.queue.send(&[Event::Audit(entry)]).await {
+            match self.queue.send(&[Queued(entry)]).await {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     tracing::warn!(%error, "an audit entry goes straight into the store");
@@ -187,5 +188,5 @@ impl AuditLog {
 }
 
 fn entries(database: &Database) -> Collection<Document> {
-    database.collection("audit_logs")
+    database.collection(AuditEntry::COLLECTION)
 }

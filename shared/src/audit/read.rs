@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use super::AuditEntry;
 use crate::{
     clock::Moment,
     http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// Which entries.
@@ -50,7 +52,7 @@ pub struct AuditPage {
 pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: Page) -> Result<AuditPage, Problem> {
     let query = query(filter, cursor);
     let find = async |database: Database| {
-        let entries = database.collection::<RawDocumentBuf>("audit_logs");
+        let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
         let page = entries.find(query).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
         page.await?.try_collect::<Vec<_>>().await
     };

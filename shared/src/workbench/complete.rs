@@ -15,11 +15,10 @@ use super::{
 use crate::{
     accounts::Account,
     clock::Moment,
-    events::AiUsage,
     http::{Problem, plain},
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    usage::{UsageIntake, cost_micros},
+    usage::{AiUsage, UsageIntake, cost_micros},
 };
 
 /// What a front end may add to a run, bytes of JSON.

@@ -12,9 +12,8 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    events::Event,
     mongo::{Mongo, WORK_TIMEOUT},
-    queue::Queue,
+    queue::{Queue, Queued},
 };
 
 /// How long a run may be pending: longer than any model takes to answer.
@@ -50,7 +49,7 @@ pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Moment) -> anyhow::Result<S
         if runs.is_empty() {
             return Ok(swept);
         }
-        let events: Vec<Event> = runs.iter().filter_map(usage).map(Event::AiUsage).collect();
+        let events: Vec<_> = runs.iter().filter_map(usage).map(Queued).collect();
         queue.send(&events).await?;
         swept.usage_sent += events.len();
         no_longer_due(mongo, runs.into_iter().map(|run| run.id).collect()).await?;

@@ -18,9 +18,9 @@ use crate::{
     cache::Cache,
     clock::Moment,
     config::ConfigError,
-    events::{AiUsage, Event},
     http::Problem,
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, SendError},
+    usage::AiUsage,
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
@@ -58,7 +58,7 @@ impl UsageIntake {
         let tokens = usage.prompt_tokens + usage.completion_tokens;
         let charge = Charge { id: usage.id.clone(), tokens, cost_micros: usage.cost_micros };
         self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;
-        self.queue.send(&[Event::AiUsage(usage)]).await
+        self.queue.send(&[Queued(usage)]).await
     }
 
     /// What is left of an account's plan.

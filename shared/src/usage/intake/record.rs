@@ -11,11 +11,12 @@ use super::{
     quota::{Charge, Tier},
 };
 use crate::{
-    api_keys::KeyPrincipal,
+    api_keys::{ApiKeyUsage, KeyPrincipal},
     clock::Moment,
-    events::{AiUsage, ApiKeyUsage, Event},
     http::Problem,
     id,
+    queue::Queued,
+    usage::AiUsage,
 };
 
 /// Records may come this late: days stay open for as long.
@@ -97,11 +98,21 @@ pub struct AcceptedUsage {
     pub ids: Vec<String>,
 }
 
+/// What goes into the queue of a record.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum UsageEvent {
+    /// That a model was used.
+    Model(Queued<AiUsage>),
+    /// That a key was.
+    Key(Queued<ApiKeyUsage>),
+}
+
 /// Records that may go into the queue.
 #[derive(Debug)]
 pub struct Usage {
     /// What goes.
-    pub events: Vec<Event>,
+    pub events: Vec<UsageEvent>,
     /// What is answered.
     pub answer: AcceptedUsage,
     pub(super) charges: Vec<Charge>,
@@ -138,16 +149,16 @@ impl UsageRequest {
                 cost_micros: cost.unwrap_or_else(|| dearest_micros(record.prompt_tokens, record.completion_tokens)),
             });
             if let Some(key_id) = caller.key_id() {
-                events.push(Event::ApiKeyUsage(ApiKeyUsage {
+                events.push(UsageEvent::Key(Queued(ApiKeyUsage {
                     id: stored_id.clone(),
                     user_id: user_id.clone(),
                     key_id: key_id.to_owned(),
                     provider: Some(record.provider.clone()),
                     status: if record.success { "success" } else { "error" }.into(),
                     occurred_at,
-                }));
+                })));
             }
-            events.push(Event::AiUsage(AiUsage {
+            events.push(UsageEvent::Model(Queued(AiUsage {
                 id: stored_id,
                 user_id: user_id.clone(),
                 key_id: caller.key_id().map(str::to_owned),
@@ -164,7 +175,7 @@ impl UsageRequest {
                 session_id: record.session_id,
                 occurred_at,
                 received_at: now,
-            }));
+            })));
             ids.push(id);
         }
         Ok(Usage { events, answer: AcceptedUsage { accepted: ids.len(), ids }, charges })
