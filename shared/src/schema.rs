@@ -354,7 +354,8 @@ pub(crate) mod tests {
     use super::*;
 
     /// A document that its collection is to forget has a date to forget it by: of a text, the index knows no age.
-    pub(crate) fn assert_expires(collection: &str, document: &Document) {
+    pub(crate) fn assert_expires(collection: &str, document: &impl serde::Serialize) {
+        let document = crate::mongo::to_document(document).expect("a document");
         let declared = COLLECTIONS.iter().find(|declared| declared.name == collection).expect("declared");
         let expiry = declared.indexes.iter().find(|index| matches!(index.rule, Rule::ExpireAfterDays(_)));
         let (field, _) = expiry.expect("an expiry").keys[0];

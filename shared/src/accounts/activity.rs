@@ -49,10 +49,21 @@ pub struct Activity {
     pub first: bool,
 }
 
+/// `user_activity`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActiveDay<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    user_id: &'a str,
+    day: &'a str,
+    at: Moment,
+}
+
 /// Notes that the account was here today; a second time changes nothing.
 pub async fn record(mongo: &Mongo, user_id: &str, at: Moment) -> Result<Activity, mongo::Error> {
     let day = clock::day(at);
-    let entry = doc! {"_id": format!("{user_id}/{day}"), "userId": user_id, "day": &day, "at": at};
+    let entry = ActiveDay { id: format!("{user_id}/{day}"), user_id, day: &day, at };
     let insert = async |database: Database| database.collection("user_activity").insert_one(entry).await;
     match mongo.run(REQUEST_TIMEOUT, insert).await {
         Ok(_) => Ok(Activity { day, first: true }),
@@ -130,5 +141,13 @@ mod tests {
         assert_eq!(streaks(&days(&["2028-03-01", "2028-02-29"]), at), (2, 2), "today is not over");
         assert_eq!(streaks(&days(&["2028-02-29", "2028-02-28", "2028-02-26"]), at), (0, 2), "a day was missed");
         assert_eq!(streaks(&[], at), (0, 0));
+    }
+
+    #[test]
+    fn a_day_of_activity_expires() {
+        crate::schema::tests::assert_expires(
+            "user_activity",
+            &ActiveDay { id: "1".into(), user_id: "u", day: "2026-01-01", at: clock::now() },
+        );
     }
 }

@@ -107,3 +107,15 @@ impl PasswordResets {
 fn collection(database: &Database) -> Collection<Reset> {
     database.collection("password_resets")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_expires() {
+        let (id, token_hash, user_id) = ("1".to_owned(), "h".to_owned(), "u".to_owned());
+        let reset = Reset { id, token_hash, user_id, expires_at: clock::now() };
+        crate::schema::tests::assert_expires("password_resets", &reset);
+    }
+}

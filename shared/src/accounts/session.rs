@@ -315,4 +315,9 @@ mod tests {
             assert!(!session.is_of(&account(&change)), "{change}");
         }
     }
+
+    #[test]
+    fn a_session_expires() {
+        crate::schema::tests::assert_expires("sessions", &session(&json!({})));
+    }
 }

@@ -63,7 +63,7 @@ fn stored(mut record: Map<String, Value>) -> anyhow::Result<(&'static str, Docum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema;
+    use crate::{queue::Queued, schema};
     use serde_json::json;
 
     /// A record of each kind, with all its fields.
@@ -104,6 +104,19 @@ mod tests {
                     "{field}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_event_of_any_kind_is_sent_as_it_is_read() {
+        fn sent<T: QueuedEvent>(mut record: Value) -> String {
+            record.as_object_mut().expect("an object").shift_remove("kind");
+            serde_json::to_string(&Queued(serde_json::from_value::<T>(record).expect("an event"))).expect("JSON")
+        }
+        let sent =
+            [sent::<AnalyticsEvent>, sent::<AiUsage>, sent::<ApiKeyUsage>, sent::<AuditEntry>, sent::<AffiliateClick>];
+        for (record, sent) in records().into_iter().zip(sent) {
+            assert_eq!(sent(record.clone()), record.to_string());
         }
     }
 

@@ -273,4 +273,9 @@ mod tests {
             assert_eq!(usage.id, "ada/1");
         }
     }
+
+    #[test]
+    fn a_run_expires() {
+        crate::schema::tests::assert_expires("workbench_runs", &pending_run());
+    }
 }

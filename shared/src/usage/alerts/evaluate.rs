@@ -29,6 +29,8 @@ use crate::{
     clock::{self, Moment},
     mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
     notifications::Outbox,
+    queue::QueuedEvent,
+    usage::AiUsage,
 };
 
 /// Percent of the threshold at which is told.
@@ -106,7 +108,7 @@ async fn read(database: &Database, at: Moment) -> mongodb::error::Result<(Vec<Al
             "cost": {"$sum": "$costMicros"},
         }},
     ];
-    let rows = database.collection::<Document>("ai_usage").aggregate(pipeline).batch_size(BATCH).await?;
+    let rows = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).batch_size(BATCH).await?;
     let rows = rows.with_type().try_collect().await?;
     Ok((alerts, rows))
 }

@@ -182,4 +182,9 @@ mod tests {
             assert!(text.starts_with(expected), "{text}");
         }
     }
+
+    #[test]
+    fn a_firing_expires() {
+        crate::schema::tests::assert_expires("usage_alert_firings", &firing(Metric::Cost, Period::Daily, 50));
+    }
 }

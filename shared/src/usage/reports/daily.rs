@@ -10,7 +10,9 @@ use super::{super::intake::LATE_DAYS, UsageGroup, UsageReport, add_up, fields_of
 use crate::{
     clock::{self, Moment},
     mongo::{Error, Mongo},
+    queue::QueuedEvent,
     schema,
+    usage::AiUsage,
 };
 
 /// One pass over the open days' records: 80,000 of them took 1.5 s on two cores.
@@ -86,7 +88,7 @@ pub(super) async fn recompute(database: &Database, days: Range<Moment>) -> mongo
         }},
         doc! {"$merge": {"into": "usage_daily", "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert"}},
     ];
-    database.collection::<Document>("ai_usage").aggregate(pipeline).await.map(drop)
+    database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).await.map(drop)
 }
 
 /// The reports of the days that can still change before the day of `at`, as far as they have usage.

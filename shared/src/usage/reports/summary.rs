@@ -14,6 +14,8 @@ use crate::{
     clock::Moment,
     http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
+    usage::AiUsage,
 };
 
 const DEFAULT_DAYS: i64 = 30;
@@ -102,7 +104,7 @@ pub async fn summarise(
     let pipeline =
         [doc! {"$match": {"userId": user_id, "occurredAt": range}}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
     let read = async |database: Database| {
-        let cursor = database.collection::<Document>("ai_usage").aggregate(pipeline).await?;
+        let cursor = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).await?;
         cursor.with_type::<UsageGroup>().try_collect::<Vec<_>>().await
     };
     let groups = mongo.run(REQUEST_TIMEOUT, read).await?;
