@@ -46,7 +46,7 @@ async fn used(keys: &Function, made: &Value) -> u64 {
 
 /// Moves an instant of the one key that there is into the past, as time would.
 async fn past(env: &TestEnv, made: &Value, field: &str) {
-    let past = clock::to_bson(clock::now() - SignedDuration::from_secs(1));
+    let past = clock::now() - SignedDuration::from_secs(1);
     let keys = env.database.collection::<Document>("api_keys");
     let moved = keys.update_one(doc! {field: {"$gt": past}}, doc! {"$set": {field: past}}).await.unwrap();
     assert_eq!(moved.modified_count, 1, "{field}");

@@ -137,16 +137,6 @@ pub fn start_of_day(at: Moment, days_before: i64) -> Moment {
     Timestamp::from_second(seconds).map_or(at, Moment::from)
 }
 
-/// As the tests and tools hand it to the driver.
-pub fn to_bson(at: impl Into<Moment>) -> DateTime {
-    at.into().into()
-}
-
-/// As text.
-pub fn rfc3339(at: impl Into<Moment>) -> String {
-    at.into().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
