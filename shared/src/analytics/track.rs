@@ -57,7 +57,6 @@ pub struct TrackedEvent {
     session_id: Option<String>,
     /// When it happened, RFC 3339; at most 7 days ago and 5 minutes ahead. Now when absent.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "date-time")]
     occurred_at: Option<Moment>,
 }
 

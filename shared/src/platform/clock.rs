@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 /// A UTC day has no daylight saving and, in Unix time, no leap second.
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// An instant, to the millisecond: as exact as the store keeps it; finer digits are dropped.
-///
-/// `2026-01-31T09:00:00.000Z` in JSON (the API, the queues, the cache), a date in BSON: serde's format decides, so no
-/// field can be stored as text by mistake.
-///
-/// In a struct that is read from the store, it must not stand in a part that is flattened: what serde puts aside for
-/// such a part calls itself human-readable, and a date is then refused.
+/// An instant in UTC, to the millisecond: `2026-01-31T09:00:00.000Z`.
+//
+// Text where people read (JSON: the API, the queues, the cache) and a date in BSON: the format decides, so that no field
+// is stored as text by mistake. The store keeps no finer digits either.
+//
+// In a struct that is read from the store it must not stand in a part that is flattened: what serde puts aside for such
+// a part calls itself human-readable, and the date is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = "date-time")]
 pub struct Moment(Timestamp);

@@ -76,7 +76,7 @@ pub struct NewAudit {
 }
 
 /// `prompt_audits`: an audit that is kept.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Audit {
     /// What it found.

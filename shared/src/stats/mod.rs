@@ -45,7 +45,6 @@ pub struct Stats {
     /// Accounts.
     pub users: Total,
     /// When this was computed.
-    #[schema(value_type = String, format = "date-time")]
     pub last_updated: Moment,
 }
 

@@ -9,7 +9,7 @@ use shared::{
     mongo::Lifetime,
     prompts::{
         self, CURATE, Prompt,
-        audits::{self, Audit, LastAudit, NewAudit},
+        audits::{self, LastAudit, NewAudit},
     },
     rate_limits,
 };
@@ -43,7 +43,7 @@ pub async fn show(
 
 /// Keeps an audit under the prompt's next version number.
 #[utoipa::path(post, path = "/api/prompts/{id}/audit", tag = "content", params(("id" = String, Path, description = "Id or slug")), request_body = NewAudit, security(("bearer" = [])),
-    responses((status = 201, body = Audit)))]
+    responses((status = 201, description = "The audit, with its `version`", body = Object)))]
 pub async fn add(
     State(app): State<App<Own>>,
     user: Signed<rate_limits::Edits>,

@@ -85,7 +85,6 @@ pub struct UsageRecord {
     session_id: Option<String>,
     /// When it happened; now when absent. At most 7 days ago, at most 5 minutes ahead.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "date-time")]
     occurred_at: Option<Moment>,
 }
 
