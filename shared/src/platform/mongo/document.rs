@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn every_value_comes_back_as_it_went() {
         let value = json!({
-            "id": "a", "updatedAt": "2026-01-02T03:04:05.678Z", "role": null,
+            "id": "a", "updatedAt": "2026-01-02T03:04:05.678Z", "role": null, "": 1, "a.b": "\0", "least": i64::MIN,
             "example": {"before": "x", "$date": 1}, "oid": {"$oid": "x"}, "views": 3, "rating": 4.5, "whole": 1.0,
             "big": 9_007_199_254_740_993_i64, "extended": [{"$date": 1}, {"$numberLong": "1"}, {"$oid": "x"}], "tags": ["&", "\"q\"", [null, {"deep": true}]],
         });
