@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{accounts::Role, clock};
@@ -115,9 +115,9 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     let outreach = functions[0].post_as(&root.token, URL, &talk).await;
     assert_eq!(outreach.status, 200, "{}", outreach.text);
 
-    let now = Timestamp::now();
+    let now = clock::now();
     let click = |hours: i64| {
-        let at = clock::to_bson(now - SignedDuration::from_hours(hours));
+        let at = now - SignedDuration::from_hours(hours);
         doc! {"_id": uuid::Uuid::now_v7().to_string(), "linkId": &kept[0], "occurredAt": at}
     };
     let clicks = [click(0), click(0), click(6 * 24), click(29 * 24), click(31 * 24)];

@@ -182,7 +182,7 @@ async fn long_revisions_come_in_pages_that_an_answer_holds() {
     let long = (2..=80_i64).map(|revision| {
         doc! {
             "_id": revision.to_string(), "promptId": prompt["id"].as_str(), "revision": revision, "changes": [],
-            "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::to_bson(clock::now()),
+            "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::now(),
         }
     });
     env.database.collection::<Document>("prompt_revisions").insert_many(long).await.unwrap();

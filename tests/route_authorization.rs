@@ -265,7 +265,7 @@ async fn bad_tokens(env: &TestEnv) -> Vec<ClientInfo> {
     let changed = someone(doc! {"sessionVersion": 1}).await;
     let suspended = someone(doc! {"status": "suspended"}).await;
     let gone = env.person(Role::SuperAdmin, None).await;
-    let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::to_bson(clock::now())};
+    let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::now()};
     env.users().update_one(doc! {"_id": &gone.id}, doc! {"$set": {"endedSessions": [ended]}}).await.unwrap();
     let other_seed = Tokens::new(&Seed::from("a seed that is not ours, 32 or more"), None);
     let row = |what, bearer, status| ClientInfo { what, bearer, answered: [status; 3] };
@@ -300,7 +300,7 @@ async fn keys(env: &TestEnv) -> Vec<ClientInfo> {
     let path = format!("/api/api-keys/{id}/revoke");
     assert_eq!(change.post_as(&person.token, &path, &json!({})).await.status, 200);
     let (expired, id) = key(&person, &both).await;
-    let past = doc! {"$set": {"expiresAt": clock::to_bson(clock::now() - SignedDuration::from_secs(1))}};
+    let past = doc! {"$set": {"expiresAt": clock::now() - SignedDuration::from_secs(1)}};
     env.database.collection::<Document>("api_keys").update_one(doc! {"_id": id}, past).await.unwrap();
     let (orphaned, _) = key(&suspended, &both).await;
     let set = doc! {"$set": {"status": "suspended"}};

@@ -1,6 +1,6 @@
 //! Sessions: refreshed, ended, and ended for good.
 
-use bson::{Bson, DateTime, Document, doc};
+use bson::{Bson, Document, doc};
 use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
 use serial_test::parallel;
@@ -31,8 +31,8 @@ fn sessions(env: &TestEnv) -> mongodb::Collection<Document> {
     env.database.collection("sessions")
 }
 
-fn ago(minutes: i64) -> DateTime {
-    clock::to_bson(clock::now() - jiff::SignedDuration::from_mins(minutes))
+fn ago(minutes: i64) -> clock::Moment {
+    clock::now() - jiff::SignedDuration::from_mins(minutes)
 }
 
 /// As twenty minutes later: no access token of a session that ended lives, and no account need remember it.

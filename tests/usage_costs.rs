@@ -233,14 +233,14 @@ async fn alerts(env: &TestEnv, accounts: u32, threshold: i64) {
     let users = (0..accounts).map(|n| {
         doc! {
             "_id": format!("u{n:04}"), "email": format!("u{n:04}@{}.example.com", env.database.name()), "role": "user",
-            "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::to_bson(clock::now()),
+            "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::now(),
         }
     });
     env.users().insert_many(users).await.unwrap();
     let alerts = (0..accounts * 10).map(|n| {
         doc! {
             "_id": format!("a{n:05}"), "userId": format!("u{:04}", n / 10), "metric": "requests", "period": "monthly",
-            "threshold": threshold, "active": true, "createdAt": clock::to_bson(clock::now()),
+            "threshold": threshold, "active": true, "createdAt": clock::now(),
         }
     });
     env.database.collection("usage_alerts").insert_many(alerts).await.unwrap();

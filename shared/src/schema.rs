@@ -13,14 +13,13 @@ use std::{
 use anyhow::Context;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::{
     Database, IndexModel,
     options::{CreateCollectionOptions, IndexOptions},
 };
 
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{Error, Mongo, WORK_TIMEOUT},
 };
 
@@ -224,7 +223,7 @@ const fn in_days(days: u64) -> Duration {
 
 /// The first day that is whole for certain in a collection whose documents go after `kept_days`: what is computed
 /// of an earlier one may lack what went already.
-pub fn whole_since(kept_days: u64, now: Timestamp) -> Timestamp {
+pub fn whole_since(kept_days: u64, now: Moment) -> Moment {
     clock::start_of_day(now, i64::try_from(kept_days).unwrap_or(i64::MAX) - 2)
 }
 
@@ -351,8 +350,17 @@ pub fn list() -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A document that its collection is to forget has a date to forget it by: of a text, the index knows no age.
+    pub(crate) fn assert_expires(collection: &str, document: &impl serde::Serialize) {
+        let document = crate::mongo::to_document(document).expect("a document");
+        let declared = COLLECTIONS.iter().find(|declared| declared.name == collection).expect("declared");
+        let expiry = declared.indexes.iter().find(|index| matches!(index.rule, Rule::ExpireAfterDays(_)));
+        let (field, _) = expiry.expect("an expiry").keys[0];
+        assert!(document.get_datetime(field).is_ok(), "{collection}.{field}: {:?}", document.get(field));
+    }
 
     #[test]
     fn every_collection_and_index_is_declared_once() {
@@ -366,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_day_is_whole_until_its_first_document_may_go() {
-        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let at = |text: &str| text.parse::<Moment>().expect("valid");
         // What happened at midnight on the 26th goes at midnight on the 6th, when the sweeper comes.
         for (now, since) in [
             ("2026-12-05T00:00:00Z", "2026-11-27T00:00:00Z"),

@@ -172,7 +172,7 @@ pub fn account(role: Role, organization: Option<&str>) -> (Person, Document) {
     let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
     let user = doc! {
         "_id": &id, "email": &email, "name": "Somebody", "role": role.name(), "plan": "free",
-        "organizationId": organization, "status": "active", "createdAt": clock::to_bson(clock::now()),
+        "organizationId": organization, "status": "active", "createdAt": clock::now(),
     };
     let token = token(&id, role, 0);
     (Person { id, email, token }, user)

@@ -3,8 +3,8 @@
 //! A refresh token is kept as a hash, and replaced at each use. One that comes a second time was
 //! stolen, or its replacement was: the whole family ends.
 
-use bson::{DateTime, Document, doc};
-use jiff::{SignedDuration, Timestamp};
+use bson::{Document, doc};
+use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::{
     token::{ACCESS_S, AccessClaims, Tokens},
 };
 use crate::{
-    clock,
+    clock::{self, Moment},
     http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -35,7 +35,7 @@ struct Session {
     user_id: String,
     family_id: String,
     /// When the family began. Sessions stored without it count from their own beginning.
-    family_since: Option<DateTime>,
+    family_since: Option<Moment>,
     refresh_hash: String,
     #[serde(rename = "sessionVersion")]
     version: i64,
@@ -43,10 +43,10 @@ struct Session {
     mfa_at: Option<i64>,
     user_agent: String,
     ip: String,
-    created_at: DateTime,
-    expires_at: DateTime,
+    created_at: Moment,
+    expires_at: Moment,
     /// When it was exchanged for the next one.
-    used_at: Option<DateTime>,
+    used_at: Option<Moment>,
 }
 
 /// What a sign-in gives.
@@ -61,8 +61,8 @@ pub struct SignedIn {
     pub expires_in: i64,
     /// Good for one use at `/api/auth/refresh`.
     pub refresh_token: String,
-    /// RFC 3339.
-    pub refresh_expires_at: String,
+    /// Until when it is.
+    pub refresh_expires_at: Moment,
     /// Who signed in.
     pub user: Profile,
 }
@@ -115,14 +115,14 @@ impl Sessions {
             id: id::new(),
             user_id: account.id.clone(),
             family_id: id::new(),
-            family_since: Some(clock::to_bson(now)),
+            family_since: Some(now),
             refresh_hash: keys::sha256(token.expose_secret()),
             version: account.session_version,
             mfa_at,
             user_agent: caller.user_agent.clone(),
             ip: caller.source_ip.clone(),
-            created_at: clock::to_bson(now),
-            expires_at: clock::to_bson(expiry(now, now)),
+            created_at: now,
+            expires_at: expiry(now, now),
             used_at: None,
         };
         self.insert(&session).await?;
@@ -138,9 +138,9 @@ impl Sessions {
         caller: &ClientInfo,
     ) -> Result<Refreshed, mongo::Error> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
-        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
+        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": now}};
         let use_it = async |database: Database| {
-            let mark = doc! {"$set": {"usedAt": clock::to_bson(now)}};
+            let mark = doc! {"$set": {"usedAt": now}};
             collection(&database).find_one_and_update(unused, mark).await
         };
         let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
@@ -205,11 +205,11 @@ impl Sessions {
     fn signed_in(&self, account: &Account, session: &Session, token: &SecretString) -> SignedIn {
         let claims = claims(account, session.family_id.clone(), session.mfa_at);
         SignedIn {
-            access_token: self.tokens.access(claims, clock::from_bson(session.created_at)),
+            access_token: self.tokens.access(claims, session.created_at),
             token_type: "Bearer",
             expires_in: ACCESS_S,
             refresh_token: token.expose_secret().to_owned(),
-            refresh_expires_at: clock::rfc3339(clock::from_bson(session.expires_at)),
+            refresh_expires_at: session.expires_at,
             user: Profile::from(account),
         }
     }
@@ -224,7 +224,7 @@ impl Sessions {
 
 impl Session {
     /// The family's next use.
-    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Timestamp) -> Self {
+    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Moment) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
             id: id::new(),
@@ -232,8 +232,8 @@ impl Session {
             refresh_hash: keys::sha256(token.expose_secret()),
             user_agent: caller.user_agent.clone(),
             ip: caller.source_ip.clone(),
-            created_at: clock::to_bson(now),
-            expires_at: clock::to_bson(expiry(clock::from_bson(since), now)),
+            created_at: now,
+            expires_at: expiry(since, now),
             used_at: None,
             ..self
         }
@@ -249,7 +249,7 @@ impl Session {
 }
 
 /// When a token that is made now ends, in a session since `since`.
-fn expiry(since: Timestamp, now: Timestamp) -> Timestamp {
+fn expiry(since: Moment, now: Moment) -> Moment {
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     (now + days(REFRESH_DAYS)).min(since + days(SESSION_DAYS))
 }
@@ -280,7 +280,7 @@ mod tests {
     fn session(more: &Value) -> Session {
         let mut session = json!({
             "_id": "1", "userId": "u", "familyId": "f", "refreshHash": "h", "sessionVersion": 3, "userAgent": "", "ip": "",
-            "createdAt": {"$date": "2026-01-01T00:00:00Z"}, "expiresAt": {"$date": "2026-01-31T00:00:00Z"},
+            "createdAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-31T00:00:00Z",
         });
         session.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         serde_json::from_value(session).expect("a session")
@@ -297,13 +297,13 @@ mod tests {
 
     #[test]
     fn however_much_it_is_used_a_session_ends_90_days_after_its_sign_in() {
-        let day = |text: &str| -> Timestamp { format!("{text}T00:00:00Z").parse().expect("an instant") };
+        let day = |text: &str| -> Moment { format!("{text}T00:00:00Z").parse().expect("an instant") };
         let next = |session: Session, at| session.successor(&new_token(), &ClientInfo::default(), day(at));
         let (second, third) = (next(session(&json!({})), "2026-01-20"), next(session(&json!({})), "2026-01-30"));
-        assert_eq!(clock::from_bson(second.expires_at), day("2026-02-19"), "30 days unused");
+        assert_eq!(second.expires_at, day("2026-02-19"), "30 days unused");
         assert_eq!(second.family_since, third.family_since, "without it, from its own beginning");
-        let last = next(session(&json!({"familySince": {"$date": "2025-11-01T00:00:00Z"}})), "2026-01-29");
-        assert_eq!(clock::from_bson(last.expires_at), day("2026-01-30"));
+        let last = next(session(&json!({"familySince": "2025-11-01T00:00:00Z"})), "2026-01-29");
+        assert_eq!(last.expires_at, day("2026-01-30"));
         assert!(last.is_of(&account(&json!({}))) && !next(last, "2026-01-30").is_of(&account(&json!({}))));
     }
 
@@ -314,5 +314,10 @@ mod tests {
         for change in [json!({"sessionVersion": 4}), json!({"endedSessions": ["f"]}), json!({"status": "suspended"})] {
             assert!(!session.is_of(&account(&change)), "{change}");
         }
+    }
+
+    #[test]
+    fn a_session_expires() {
+        crate::schema::tests::assert_expires("sessions", &session(&json!({})));
     }
 }

@@ -1,11 +1,10 @@
 //! Accounts as stored, and the part of them that every request needs.
 
-use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{MfaRecord, Role, token::ACCESS_S};
-use crate::{audit::Actor, clock, http::plain};
+use crate::{audit::Actor, clock, clock::Moment, http::plain};
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -53,9 +52,9 @@ pub struct User {
     #[serde(default)]
     pub mfa: MfaRecord,
     /// When it was made.
-    pub created_at: DateTime,
+    pub created_at: Moment,
     /// Last sign-in.
-    pub last_login_at: Option<DateTime>,
+    pub last_login_at: Option<Moment>,
 }
 
 /// A session that ended.
@@ -64,7 +63,7 @@ pub struct EndedSession {
     /// Its id.
     pub id: String,
     /// When.
-    pub at: DateTime,
+    pub at: Moment,
 }
 
 /// What every request needs of an account, as the cache keeps it: no hash, no code, no number.
@@ -109,11 +108,11 @@ impl From<User> for Account {
     fn from(user: User) -> Self {
         // An access token lives this long at most: after that its session need not be remembered.
         let since = clock::now().as_millisecond() - (ACCESS_S + 60) * 1000;
-        let ended = user.ended_sessions.into_iter().filter(|session| session.at.timestamp_millis() > since);
+        let ended = user.ended_sessions.into_iter().filter(|session| session.at.as_millisecond() > since);
         Self {
             ended_sessions: ended.map(|session| session.id).collect(),
             mfa_enabled: user.mfa.method.is_some(),
-            created_at_ms: user.created_at.timestamp_millis(),
+            created_at_ms: user.created_at.as_millisecond(),
             id: user.id,
             email: user.email,
             name: user.name,
@@ -146,8 +145,8 @@ pub struct Profile {
     pub status: AccountStatus,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
-    /// RFC 3339.
-    pub created_at: String,
+    /// When it was made.
+    pub created_at: Moment,
 }
 
 impl From<&Account> for Profile {
@@ -161,7 +160,7 @@ impl From<&Account> for Profile {
             organization_id: account.organization_id.clone(),
             status: account.status,
             mfa_enabled: account.mfa_enabled,
-            created_at: clock::rfc3339(clock::from_bson(DateTime::from_millis(account.created_at_ms))),
+            created_at: Moment::from_millisecond(account.created_at_ms),
         }
     }
 }

@@ -186,8 +186,8 @@ impl AffiliateEntry {
 
     fn fields(&self) -> bson::error::Result<Document> {
         match self {
-            Self::Link(link) => bson::serialize_to_document(link),
-            Self::Outreach(outreach) => bson::serialize_to_document(outreach),
+            Self::Link(link) => mongo::to_document(link),
+            Self::Outreach(outreach) => mongo::to_document(outreach),
         }
     }
 }
@@ -196,7 +196,7 @@ impl AffiliateEntry {
 pub async fn save(mongo: &Mongo, entry: &AffiliateEntry) -> Result<Map<String, Value>, Problem> {
     let (kind, mut fields) = (entry.kind(), entry.fields().map_err(Problem::internal)?);
     let key = doc! {kind.key(): fields.get(kind.key())};
-    let now = clock::to_bson(clock::now());
+    let now = clock::now();
     fields.insert("updatedAt", now);
     let update = doc! {"$set": fields, "$setOnInsert": {"_id": id::new(), "createdAt": now}};
     let write = async || {

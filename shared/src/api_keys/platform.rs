@@ -8,18 +8,18 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
-use bson::{DateTime, Document, doc};
+use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use http::request::Parts;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::{Collection, Database, options::ReturnDocument};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    changed_meanwhile,
+    ApiKeyUsage, changed_meanwhile,
     token::{self, Token},
 };
 use crate::{
@@ -27,14 +27,13 @@ use crate::{
         Account, AccountStatus, App, Users, bearer, display_name, insert_within_quota, sign_in_again, suspended,
     },
     cache::{Cache, Lookup},
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
-    events::{ApiKeyUsage, Event},
     http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, QueuedEvent, SendError},
     rate_limits,
 };
 
@@ -90,12 +89,12 @@ pub struct ApiKeyView {
     pub scopes: Vec<Scope>,
     /// `active`, `expired` or `revoked`.
     pub status: &'static str,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub expires_at: Option<String>,
-    /// Until when the secret before the last rotation counts, RFC 3339.
-    pub previous_valid_until: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ends, if ever.
+    pub expires_at: Option<Moment>,
+    /// Until when the secret before the last rotation counts.
+    pub previous_valid_until: Option<Moment>,
 }
 
 /// A page of an account's keys.
@@ -130,10 +129,8 @@ pub struct KeyUsage {
     pub calls: u64,
     /// Of these, refused or failed.
     pub failed: u64,
-    /// The last call, RFC 3339.
-    #[serde(deserialize_with = "text_of_date")]
-    #[schema(value_type = String)]
-    pub last_used_at: String,
+    /// The last call.
+    pub last_used_at: Moment,
 }
 
 /// `api_keys`.
@@ -149,8 +146,8 @@ struct ApiKey {
     last4: String,
     scopes: Vec<Scope>,
     revoked: bool,
-    created_at: DateTime,
-    expires_at: Option<DateTime>,
+    created_at: Moment,
+    expires_at: Option<Moment>,
     previous: Option<PreviousSecret>,
 }
 
@@ -158,7 +155,7 @@ struct ApiKey {
 #[serde(rename_all = "camelCase")]
 struct PreviousSecret {
     hmac: String,
-    until: DateTime,
+    until: Moment,
 }
 
 /// A caller with a token of theirs, or with a key in their name.
@@ -276,8 +273,8 @@ impl ApiKeys {
             name: request.name,
             scopes,
             revoked: false,
-            created_at: clock::to_bson(now),
-            expires_at: request.expires_in_days.map(lifetime).map(clock::to_bson),
+            created_at: now,
+            expires_at: request.expires_in_days.map(lifetime),
             previous: None,
         };
         let view = view(&key, now);
@@ -298,7 +295,7 @@ impl ApiKeys {
             return Err(Problem::conflict("key_expired", "This key has expired: make another one."));
         }
         let (text, token) = token::mint(Some(&key.public_id));
-        let until = clock::to_bson(clock::now() + OVERLAP);
+        let until = clock::now() + OVERLAP;
         let set = doc! {"$set": {
             "secretHmac": self.mac.sign(token.secret.expose_secret()), "last4": last4(&token),
             "previous": {"hmac": &key.secret_hmac, "until": until},
@@ -324,7 +321,7 @@ impl ApiKeys {
 
     /// How an account's keys were used in the last 30 days.
     pub async fn usage(&self, user_id: &str) -> Result<Vec<KeyUsage>, mongo::Error> {
-        let since = clock::to_bson(clock::start_of_day(clock::now(), USAGE_DAYS));
+        let since = clock::start_of_day(clock::now(), USAGE_DAYS);
         let keys = async |database: Database| {
             let mine = collection(&database).find(doc! {"userId": user_id}).await?;
             let ids: Vec<String> = mine.map_ok(|key| key.id).try_collect().await?;
@@ -336,7 +333,7 @@ impl ApiKeys {
                 }},
                 doc! {"$sort": {"_id": -1}},
             ];
-            let usage = database.collection::<Document>("api_key_usage").aggregate(pipeline).await?;
+            let usage = database.collection::<Document>(ApiKeyUsage::COLLECTION).aggregate(pipeline).await?;
             usage.with_type::<KeyUsage>().try_collect::<Vec<_>>().await
         };
         self.mongo.run(REQUEST_TIMEOUT, keys).await
@@ -382,7 +379,7 @@ impl ApiKeys {
 
     fn is_secret(&self, key: &ApiKey, token: &Token) -> bool {
         let secret = token.secret.expose_secret();
-        let previous = key.previous.as_ref().filter(|previous| clock::from_bson(previous.until) > clock::now());
+        let previous = key.previous.as_ref().filter(|previous| previous.until > clock::now());
         self.mac.verify(secret, &key.secret_hmac)
             || previous.is_some_and(|previous| self.mac.verify(secret, &previous.hmac))
     }
@@ -409,7 +406,7 @@ async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<
         status: status.into(),
         occurred_at: clock::now(),
     };
-    queue.send(&[Event::ApiKeyUsage(usage)]).await
+    queue.send(&[Queued(usage)]).await
 }
 
 fn last4(token: &Token) -> String {
@@ -417,16 +414,15 @@ fn last4(token: &Token) -> String {
     secret[secret.len() - 4..].to_owned()
 }
 
-fn status(key: &ApiKey, now: Timestamp) -> &'static str {
+fn status(key: &ApiKey, now: Moment) -> &'static str {
     match key.expires_at {
         _ if key.revoked => "revoked",
-        Some(at) if clock::from_bson(at) <= now => "expired",
+        Some(at) if at <= now => "expired",
         _ => "active",
     }
 }
 
-fn view(key: &ApiKey, now: Timestamp) -> ApiKeyView {
-    let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+fn view(key: &ApiKey, now: Moment) -> ApiKeyView {
     ApiKeyView {
         id: key.id.clone(),
         name: key.name.clone(),
@@ -434,14 +430,10 @@ fn view(key: &ApiKey, now: Timestamp) -> ApiKeyView {
         last4: key.last4.clone(),
         scopes: key.scopes.clone(),
         status: status(key, now),
-        created_at: text(key.created_at),
-        expires_at: key.expires_at.map(text),
-        previous_valid_until: key.previous.as_ref().map(|previous| text(previous.until)),
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        previous_valid_until: key.previous.as_ref().map(|previous| previous.until),
     }
-}
-
-fn text_of_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    DateTime::deserialize(deserializer).map(|at| clock::rfc3339(clock::from_bson(at)))
 }
 
 fn collection(database: &Database) -> Collection<ApiKey> {

@@ -1,6 +1,6 @@
 //! A report as it comes, as stored, and as it is shown.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::PageUrl;
 use crate::{
     accounts::{Account, Principal, Role},
-    clock,
+    clock::{self, Moment},
     http::{Cursor, Page, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -117,19 +117,9 @@ pub(super) struct BugReport {
     element_size: Option<ElementSize>,
     user_agent: Option<String>,
     pub(super) status: ReportStatus,
-    history: Vec<Step>,
-    created_at: DateTime,
-    updated_at: DateTime,
-}
-
-/// A step of a report, as stored.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Step {
-    pub(super) status: ReportStatus,
-    pub(super) by: String,
-    pub(super) note: Option<String>,
-    pub(super) at: DateTime,
+    history: Vec<HistoryEntry>,
+    created_at: Moment,
+    updated_at: Moment,
 }
 
 /// A report.
@@ -158,14 +148,14 @@ pub struct ReportView {
     pub status: ReportStatus,
     /// How it came there, the first step first.
     pub history: Vec<HistoryEntry>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub updated_at: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
 }
 
 /// A step of a report.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct HistoryEntry {
     /// To which state.
     pub status: ReportStatus,
@@ -173,8 +163,8 @@ pub struct HistoryEntry {
     pub by: String,
     /// What they noted.
     pub note: Option<String>,
-    /// RFC 3339.
-    pub at: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// A page of reports.
@@ -210,8 +200,6 @@ pub struct ReportFilter {
 
 impl From<BugReport> for ReportView {
     fn from(report: BugReport) -> Self {
-        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
-        let entry = |step: Step| HistoryEntry { status: step.status, by: step.by, note: step.note, at: text(step.at) };
         Self {
             id: report.id,
             user_id: report.user_id,
@@ -223,17 +211,16 @@ impl From<BugReport> for ReportView {
             element_size: report.element_size,
             user_agent: report.user_agent,
             status: report.status,
-            history: report.history.into_iter().map(entry).collect(),
-            created_at: text(report.created_at),
-            updated_at: text(report.updated_at),
+            history: report.history,
+            created_at: report.created_at,
+            updated_at: report.updated_at,
         }
     }
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
 pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, Problem> {
-    let at = clock::now();
-    let now = clock::to_bson(at);
+    let now = clock::now();
     let report = BugReport {
         id: id::new(),
         user_id: account.id.clone(),
@@ -246,13 +233,13 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
         element_size: new.element_size,
         user_agent: new.user_agent,
         status: ReportStatus::New,
-        history: vec![Step { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
+        history: vec![HistoryEntry { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
         created_at: now,
         updated_at: now,
     };
     let same = doc! {
         "userId": &report.user_id, "pageUrl": &report.page_url, "description": &report.description,
-        "createdAt": {"$gt": clock::to_bson(at - SAME_FOR)},
+        "createdAt": {"$gt": now - SAME_FOR},
     };
     let too_many =
         || Problem::conflict("too_many_reports", format!("{LIMIT} of your reports are open: give us time for them."));

@@ -1,6 +1,5 @@
 //! From the database to published JSON.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -8,7 +7,7 @@ use super::{
     Kind, PublishedContent, SourceError, Store, bundled, file,
     source::{Fetched, PATIENT_TIMEOUT},
 };
-use crate::mongo::WORK_TIMEOUT;
+use crate::{clock::Moment, mongo::WORK_TIMEOUT};
 
 /// A result smaller than this share of what is published (in percent) looks like a loss.
 const LEAST_SHARE: usize = 80;
@@ -41,7 +40,7 @@ pub async fn export(
     kind: Kind,
     store: &Store,
     target: &PublishedContent,
-    at: Timestamp,
+    at: Moment,
     allow_shrink: bool,
 ) -> anyhow::Result<Outcome> {
     let items = store.publishable(kind, WORK_TIMEOUT).await?;

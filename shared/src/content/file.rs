@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Kind;
-use crate::clock;
+use crate::clock::Moment;
 
 /// Why a file counts as gone.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -78,10 +77,10 @@ pub(super) fn slug(item: &Map<String, Value>) -> Option<&str> {
 }
 
 /// A file of these items, with its totals counted.
-pub fn render(kind: Kind, items: &[Map<String, Value>], generated_at: Timestamp) -> Vec<u8> {
+pub fn render(kind: Kind, items: &[Map<String, Value>], generated_at: Moment) -> Vec<u8> {
     let mut file = Map::new();
     file.insert("version".into(), json!("1.0"));
-    file.insert("generatedAt".into(), json!(clock::rfc3339(generated_at)));
+    file.insert("generatedAt".into(), json!(generated_at));
     file.insert(kind.total_field().into(), json!(items.len()));
     file.insert(kind.list_field().into(), json!(items));
     file.insert("totals".into(), totals(kind, items));
@@ -145,7 +144,7 @@ mod tests {
         let items =
             json!([{"id": "a", "role": null, "category": "x & \"y\"", "example": {"before": 1}, "isPublic": true}]);
         let items = parse(Kind::Prompts, &file(&items, 1)).expect("valid");
-        let rendered = render(Kind::Prompts, &items, Timestamp::UNIX_EPOCH);
+        let rendered = render(Kind::Prompts, &items, Moment::default());
         assert_eq!(parse(Kind::Prompts, &rendered).expect("valid"), items);
         let file: Value = serde_json::from_slice(&rendered).expect("JSON");
         assert_eq!(

@@ -22,6 +22,7 @@ pub use item::{Access, Item};
 pub use library::{Filter, Library, Listing, Order, Sort};
 pub use source::{PublishedContent, SourceError};
 pub use store::Store;
+pub(crate) use store::to_document;
 
 /// The three kinds of content, each a collection and a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

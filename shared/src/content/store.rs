@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Content, DatabaseFallback, Kind, bundled};
 use crate::{
-    clock,
+    clock::Moment,
     config::ConfigError,
     mongo::{self, Mongo, WORK_TIMEOUT},
 };
@@ -18,7 +18,7 @@ use crate::{
 const FALLBACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements in one `update` command.
 const IMPORT_CHUNK: usize = 500;
-/// Top-level fields that are dates in the store.
+/// Fields of an item that are dates in the store: content is free in form, so that no type says it.
 const DATES: [&str; 5] = ["createdAt", "updatedAt", "publishedAt", "lastRevisedAt", "deletedAt"];
 
 /// The day under which an imported item's views so far are kept, so that views can always be
@@ -54,7 +54,8 @@ impl Store {
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
     /// is kept. The views that a new prompt comes with are kept as its count of before.
     pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
-        let documents = items.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+        let documents = items.iter().map(to_document).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::ensure!(documents.iter().all(|document| document.contains_key("_id")), "an item has no id");
         if kind == Kind::Prompts {
             // First: whoever finds the prompt counted, finds these views counted.
             self.import_views(items).await?;
@@ -117,19 +118,19 @@ impl Content {
     }
 }
 
-fn document(item: &Map<String, Value>) -> anyhow::Result<Document> {
-    let dates: Vec<&str> = DATES.into_iter().filter(|field| is_exact_date(item.get(*field))).collect();
-    let mut document = mongo::to_document(item, &dates)?;
-    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an item has no id"))?;
-    document.insert("_id", id);
+/// An item, or some fields of one, as stored.
+///
+/// Only a text that will come back letter by letter becomes a date: another precision or another zone would be lost on
+/// the way through the store.
+pub(crate) fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document> {
+    let mut document = mongo::from_json(item)?;
+    for field in DATES {
+        let text = document.get_str(field).unwrap_or_default();
+        if let Some(at) = text.parse::<Moment>().ok().filter(|at| at.to_string() == text) {
+            document.insert(field, at);
+        }
+    }
     Ok(document)
-}
-
-/// Only a text that will come back letter by letter may become a date: another precision or another
-/// zone would be lost on the way through the store.
-fn is_exact_date(value: Option<&Value>) -> bool {
-    let Some(text) = value.and_then(Value::as_str) else { return false };
-    text.parse().is_ok_and(|at| clock::rfc3339(at) == text)
 }
 
 struct Fallback {

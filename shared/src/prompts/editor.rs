@@ -17,7 +17,7 @@ use super::{
 use crate::{
     accounts::{Account, Principal, not_allowed},
     clock,
-    content::{Item, Library},
+    content::{self, Item, Library},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -27,8 +27,6 @@ use crate::{
 pub const OWN_LIMIT: usize = 500;
 /// Duplicates that are told of.
 const MATCHES_TOLD: usize = 10;
-/// Top-level fields that are dates in the store.
-const DATES: [&str; 4] = ["createdAt", "updatedAt", "lastRevisedAt", "deletedAt"];
 /// How often a deletion is tried while others change the prompt.
 const REMOVE_ATTEMPTS: u32 = 5;
 /// Characters of a title that its slug keeps.
@@ -94,7 +92,7 @@ impl PromptEditor {
         let insertion = Insertion {
             author_id: author.id.clone(),
             fingerprint: Arc::clone(fingerprint),
-            stored: stored(prompt).map_err(Problem::internal)?,
+            stored: content::to_document(&prompt.0).map_err(Problem::internal)?,
             revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())
                 .map_err(Problem::internal)?,
         };
@@ -144,7 +142,7 @@ impl PromptEditor {
             let mut after = before.clone();
             after.0.insert("active".into(), false.into());
             after.0.insert("deletedBy".into(), editor.id().into());
-            after.0.insert("deletedAt".into(), clock::rfc3339(clock::now()).into());
+            after.0.insert("deletedAt".into(), json!(clock::now()));
             if self.replace(editor, &before, &mut after, None).await? {
                 return Ok(true);
             }
@@ -171,8 +169,8 @@ impl PromptEditor {
         let stamps = [
             ("currentRevision", json!(before.revision() + 1)),
             ("lastRevisedBy", json!(editor.id())),
-            ("lastRevisedAt", json!(clock::rfc3339(now))),
-            ("updatedAt", json!(clock::rfc3339(now))),
+            ("lastRevisedAt", json!(now)),
+            ("updatedAt", json!(now)),
         ];
         after.0.extend(stamps.map(|(field, value)| (field.to_owned(), value)));
         let change = Change {
@@ -316,22 +314,15 @@ fn update(before: &Prompt, after: &Prompt) -> anyhow::Result<Document> {
     let set: Map<String, Value> = changed.map(|(field, value)| (field.clone(), value.clone())).collect();
     let unset: Document =
         before.0.keys().filter(|field| !after.0.contains_key(*field)).map(|field| (field.clone(), "".into())).collect();
-    let mut update = doc! {"$set": mongo::to_document(&set, &DATES)?};
+    let mut update = doc! {"$set": content::to_document(&set)?};
     if !unset.is_empty() {
         update.insert("$unset", unset);
     }
     Ok(update)
 }
 
-fn stored(prompt: &Prompt) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(prompt, &DATES)?;
-    document.remove("id");
-    document.insert("_id", prompt.id());
-    Ok(document)
-}
-
 fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
-    let now = clock::rfc3339(clock::now());
+    let now = clock::now();
     let title = fields.get("title").and_then(Value::as_str).unwrap_or_default();
     let (id, short) = (id::new(), slug(title));
     // Were the short slug a private prompt's, whoever is refused it would know of the title.

@@ -1,6 +1,6 @@
 //! A run as stored, and as its owner sees it.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::complete::Ending;
 use crate::{
-    clock,
+    clock::Moment,
     http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
@@ -45,7 +45,9 @@ pub(super) struct StoredRun {
     pub(super) model: String,
     pub(super) budget_micros: i64,
     pub(super) estimate_micros: i64,
-    pub(super) created_at: DateTime,
+    pub(super) created_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completed_at: Option<Moment>,
     #[serde(flatten)]
     pub(super) result: Option<Outcome>,
     /// There while its usage is not known to be in the queue.
@@ -57,7 +59,6 @@ pub(super) struct StoredRun {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Outcome {
-    pub(super) completed_at: DateTime,
     pub(super) completion_hash: Option<String>,
     pub(super) ending: Option<Ending>,
     pub(super) cost_micros: Option<i64>,
@@ -108,10 +109,10 @@ pub struct RunView {
     /// What the front end added.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub completed_at: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ended.
+    pub completed_at: Option<Moment>,
 }
 
 /// A page of runs.
@@ -137,9 +138,7 @@ pub struct RunFilter {
 
 impl From<StoredRun> for RunView {
     fn from(run: StoredRun) -> Self {
-        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
         let result = run.result;
-        let completed_at = result.as_ref().map(|result| text(result.completed_at));
         let number = |field: fn(&Outcome) -> Option<i64>| result.as_ref().and_then(field);
         let (cost_micros, latency_ms) = (number(|result| result.cost_micros), number(|result| result.latency_ms));
         let (prompt_tokens, completion_tokens) =
@@ -164,8 +163,8 @@ impl From<StoredRun> for RunView {
             output,
             error,
             metadata,
-            created_at: text(run.created_at),
-            completed_at,
+            created_at: run.created_at,
+            completed_at: run.completed_at,
         }
     }
 }

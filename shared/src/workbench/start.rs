@@ -3,7 +3,6 @@
 use bson::{Document, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
-use jiff::Timestamp;
 use mongodb::{ClientSession, Database};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    clock,
+    clock::{self, Moment},
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -77,12 +76,7 @@ pub enum Started {
 ///
 /// 422 for a tool without a budget, 403 for an estimate beyond it, 429 beyond the day's quota, 409 for an id
 /// that stands for another prompt.
-pub async fn start(
-    mongo: &Mongo,
-    account: &Account,
-    request: StartRequest,
-    now: Timestamp,
-) -> Result<Started, Problem> {
+pub async fn start(mongo: &Mongo, account: &Account, request: StartRequest, now: Moment) -> Result<Started, Problem> {
     // What was started is there, whatever the tool and its budget have become.
     if let Some(run_id) = &request.run_id
         && let Some(before) = stored(mongo, &account.id, run_id).await?
@@ -115,7 +109,7 @@ fn contract(tool: &str) -> Result<&'static Contract, Problem> {
 }
 
 impl StartRequest {
-    fn into_run(self, contract: &Contract, account: &Account, now: Timestamp) -> Result<StoredRun, Problem> {
+    fn into_run(self, contract: &Contract, account: &Account, now: Moment) -> Result<StoredRun, Problem> {
         let tokens = self.prompt_tokens + self.max_completion_tokens;
         let known = cost_micros(&self.model, self.prompt_tokens, self.max_completion_tokens, now);
         let estimate = known.unwrap_or(tokens * contract.micros_per_token);
@@ -137,7 +131,8 @@ impl StartRequest {
             model: self.model,
             budget_micros: i64::try_from(contract.budget_micros).unwrap_or(i64::MAX),
             estimate_micros: i64::try_from(estimate).unwrap_or(i64::MAX),
-            created_at: clock::to_bson(now),
+            created_at: now,
+            completed_at: None,
             result: None,
             usage_due: None,
         })
@@ -182,7 +177,7 @@ fn insert(
     mongo: Mongo,
     run: StoredRun,
     quota: Quota,
-    now: Timestamp,
+    now: Moment,
 ) -> BoxFuture<'static, Result<Option<Quota>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
@@ -207,10 +202,10 @@ fn insert(
 async fn spent(
     database: &Database,
     user_id: &str,
-    now: Timestamp,
+    now: Moment,
     session: &mut ClientSession,
 ) -> mongodb::error::Result<Spent> {
-    let today = clock::to_bson(clock::start_of_day(now, 0));
+    let today = clock::start_of_day(now, 0);
     let pipeline = [
         doc! {"$match": {"userId": user_id, "createdAt": {"$gte": today}}},
         doc! {"$group": {
@@ -224,7 +219,7 @@ async fn spent(
     Ok(spent.unwrap_or_default())
 }
 
-fn quota_reached(quota: Quota, now: Timestamp) -> Problem {
+fn quota_reached(quota: Quota, now: Moment) -> Problem {
     let until = clock::start_of_day(now, -1).as_second() - now.as_second();
     let Quota { runs, micros } = quota;
     let detail = format!(

@@ -2,7 +2,7 @@
 
 use bson::doc;
 use futures_util::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::Database;
 use serde::Serialize;
 
@@ -11,10 +11,9 @@ use super::{
     run::{StoredRun, collection, pending},
 };
 use crate::{
-    clock,
-    events::Event,
+    clock::Moment,
     mongo::{Mongo, WORK_TIMEOUT},
-    queue::Queue,
+    queue::{Queue, Queued},
 };
 
 /// How long a run may be pending: longer than any model takes to answer.
@@ -33,10 +32,10 @@ pub struct Swept {
 }
 
 /// Ends what has been pending too long as of `at`, and sends the records that are due. Twice is once.
-pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Timestamp) -> anyhow::Result<Swept> {
-    let old = pending(doc! {"createdAt": {"$lte": clock::to_bson(at - PENDING_FOR)}});
+pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Moment) -> anyhow::Result<Swept> {
+    let old = pending(doc! {"createdAt": {"$lte": at - PENDING_FOR}});
     let end = doc! {"$set": {
-        "status": "error", "error": "not completed within 15 minutes", "completedAt": clock::to_bson(at),
+        "status": "error", "error": "not completed within 15 minutes", "completedAt": at,
     }};
     let ended = mongo.run(WORK_TIMEOUT, async |database| collection(&database).update_many(old, end).await).await?;
     let mut swept = Swept { runs_ended: ended.modified_count, usage_sent: 0 };
@@ -50,7 +49,7 @@ pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Timestamp) -> anyhow::Resul
         if runs.is_empty() {
             return Ok(swept);
         }
-        let events: Vec<Event> = runs.iter().filter_map(usage).map(Event::AiUsage).collect();
+        let events: Vec<_> = runs.iter().filter_map(usage).map(Queued).collect();
         queue.send(&events).await?;
         swept.usage_sent += events.len();
         no_longer_due(mongo, runs.into_iter().map(|run| run.id).collect()).await?;

@@ -58,7 +58,7 @@ pub async fn add(
     }
     let audit = audits::add(&app.mongo, &prompt, user.id(), audit).await?;
     let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
-    app.own.audit_log.record(&user.client, event.with("version", audit["version"].clone())).await?;
+    app.own.audit_log.record(&user.client, event.with("version", audit.version)).await?;
     Ok(Reply::created(&audit))
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     cache::Cache,
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Limit, Problem},
     notifications::Template,
@@ -52,8 +52,8 @@ pub struct CodeRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeSent {
-    /// Until when it counts, RFC 3339.
-    pub expires_at: String,
+    /// Until when it counts.
+    pub expires_at: Moment,
 }
 
 /// What a right code gives.

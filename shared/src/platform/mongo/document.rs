@@ -1,44 +1,71 @@
-//! Values in and out of the store: JSON shapes outside, BSON dates inside.
+//! Values in and out of the store. What has a type is stored by that, as serde says; what a client says in free form is
+//! stored as the JSON that it is.
+//!
+//! A document has its id as `_id`, and as `id` in JSON.
 
-use anyhow::{anyhow, bail};
-use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument};
-use jiff::Timestamp;
-use serde::Serialize;
+use anyhow::bail;
+use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
+use serde::{Serialize, Serializer, ser::Error};
 use serde_json::{Map, Value};
 
-use crate::{clock, storable::unstorable};
+use crate::{clock::Moment, storable::unstorable};
 
-/// `value`, which is an object in JSON, as a document whose top-level fields named in `dates`, where they are
-/// instants, are BSON dates; digits below the millisecond are dropped.
+/// A typed value as a document. Where a field is a [`Moment`], the document has a date.
 ///
-/// Not by the library's serialiser: it refuses whole numbers above 2⁶³, and takes an object with a key like
-/// `$date` for extended JSON.
-pub fn to_document(value: &impl Serialize, dates: &[&str]) -> anyhow::Result<Document> {
-    let value = serde_json::to_value(value)?;
-    if let Some((path, why)) = unstorable(&value) {
-        bail!("{path} {why}");
-    }
-    let Bson::Document(mut document) = bson(value) else { return Err(anyhow!("only an object is a document")) };
-    for field in dates {
-        if let Ok(at) = document.get_str(field).unwrap_or_default().parse::<Timestamp>() {
-            document.insert(*field, Bson::DateTime(clock::to_bson(at)));
-        }
-    }
-    Ok(document)
+/// As the driver writes it, which is not what `bson::serialize_to_document` does: that takes itself for human-readable,
+/// and would make texts of the dates.
+pub fn to_document(value: &impl Serialize) -> bson::error::Result<Document> {
+    let raw = RawDocumentBuf::from_bytes(bson::serialize_to_vec(value)?)?;
+    Ok(with_id(Document::try_from(raw)?))
 }
 
-/// Whole numbers above 2⁶³ become the nearest floating-point number.
-fn bson(value: Value) -> Bson {
+/// An object of free form, such as an item of the content, as a document. No text becomes a date.
+///
+/// Not by the library's serialiser: it refuses whole numbers above 2⁶³. Here they become the nearest floating-point
+/// number.
+pub fn from_json(object: &Map<String, Value>) -> anyhow::Result<Document> {
+    match checked(&Value::Object(object.clone()))? {
+        Bson::Document(document) => Ok(with_id(document)),
+        other => bail!("{other} is no object"),
+    }
+}
+
+/// To serialise a field of free form: as the JSON that it is, in JSON; as [`from_json`] does, in a document.
+pub fn free_form<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        return value.serialize(serializer);
+    }
+    let value = serde_json::to_value(value).map_err(S::Error::custom)?;
+    checked(&value).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+fn with_id(mut document: Document) -> Document {
+    if let Some(id) = document.remove("id") {
+        document.insert("_id", id);
+    }
+    document
+}
+
+fn checked(value: &Value) -> anyhow::Result<Bson> {
+    match unstorable(value) {
+        Some((path, why)) => bail!("{path} {why}"),
+        None => Ok(bson(value)),
+    }
+}
+
+fn bson(value: &Value) -> Bson {
     match value {
         Value::Null => Bson::Null,
-        Value::Bool(flag) => flag.into(),
+        Value::Bool(flag) => Bson::Boolean(*flag),
         Value::Number(number) => match number.as_i64() {
             Some(whole) => whole.into(),
             None => number.as_f64().map_or(Bson::Null, Bson::Double),
         },
         Value::String(text) => text.into(),
-        Value::Array(items) => items.into_iter().map(bson).collect::<Vec<_>>().into(),
-        Value::Object(fields) => fields.into_iter().map(|(key, field)| (key, bson(field))).collect::<Document>().into(),
+        Value::Array(items) => items.iter().map(bson).collect::<Vec<_>>().into(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, field)| (key.clone(), bson(field))).collect::<Document>().into()
+        }
     }
 }
 
@@ -64,7 +91,7 @@ fn json(value: RawBsonRef<'_>) -> anyhow::Result<Value> {
         RawBsonRef::Int64(number) => number.into(),
         RawBsonRef::Double(number) => number.into(),
         RawBsonRef::String(text) => text.into(),
-        RawBsonRef::DateTime(at) => clock::rfc3339(clock::from_bson(at)).into(),
+        RawBsonRef::DateTime(at) => Moment::from(at).to_string().into(),
         RawBsonRef::Array(items) => array(items)?,
         RawBsonRef::Document(document) => {
             let fields = document.iter().map(|element| {
@@ -84,35 +111,61 @@ fn array(items: &RawArray) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bson::RawDocumentBuf;
+    use bson::doc;
     use serde_json::json;
+
+    #[derive(Serialize)]
+    struct Typed {
+        id: String,
+        at: Moment,
+        #[serde(serialize_with = "free_form")]
+        free: Option<Value>,
+        count: u64,
+    }
+
+    fn typed(free: Value) -> Typed {
+        Typed { id: "a".into(), at: Moment::default(), free: Some(free), count: 1 }
+    }
+
+    fn raw(document: &Document) -> RawDocumentBuf {
+        RawDocumentBuf::try_from(document).expect("raw")
+    }
 
     #[test]
     fn every_value_comes_back_as_it_went() {
         let value = json!({
-            "id": "a", "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02", "role": null,
+            "id": "a", "updatedAt": "2026-01-02T03:04:05.678Z", "role": null, "": 1, "a.b": "\0", "least": i64::MIN,
             "example": {"before": "x", "$date": 1}, "oid": {"$oid": "x"}, "views": 3, "rating": 4.5, "whole": 1.0,
             "big": 9_007_199_254_740_993_i64, "extended": [{"$date": 1}, {"$numberLong": "1"}, {"$oid": "x"}], "tags": ["&", "\"q\"", [null, {"deep": true}]],
         });
-        let document = to_document(&value, &["createdAt", "updatedAt"]).expect("document");
-        assert!(matches!(document.get("createdAt"), Some(Bson::DateTime(_))));
-        assert!(matches!(document.get("updatedAt"), Some(Bson::String(_))), "not an instant");
-        let raw = RawDocumentBuf::try_from(&document).expect("raw");
-        assert_eq!(Value::Object(to_json(&raw).expect("JSON")), value);
+        let document = from_json(value.as_object().expect("an object")).expect("a document");
+        assert_eq!(document.get_str("_id").ok(), Some("a"));
+        assert_eq!(Value::Object(to_json(&raw(&document)).expect("JSON")), value);
+        let document = to_document(&typed(value.clone())).expect("a document");
+        assert_eq!(to_json(&raw(&document)).expect("JSON")["free"], value);
     }
 
     #[test]
-    fn a_whole_number_that_bson_lacks_becomes_the_nearest_and_what_it_cannot_hold_is_refused() {
-        let document = to_document(&json!({"most": u64::MAX}), &[]).expect("document");
-        assert!(matches!(document.get("most"), Some(Bson::Double(_))));
-        assert!(to_document(&json!({"a": [{"b\u{0}": 1}]}), &[]).is_err());
+    fn a_typed_document_has_its_id_and_dates() {
+        let document = to_document(&typed(json!({"at": "1970-01-01T00:00:00.000Z"}))).expect("a document");
+        let free = doc! {"at": "1970-01-01T00:00:00.000Z"};
+        assert_eq!(document, doc! {"at": Moment::default(), "free": free, "count": 1_i64, "_id": "a"});
+        let json = serde_json::to_value(typed(json!({"$date": u64::MAX}))).expect("JSON");
+        assert_eq!(json, json!({"id": "a", "at": Moment::default(), "free": {"$date": u64::MAX}, "count": 1}));
     }
 
     #[test]
-    fn an_instant_of_any_precision_is_a_date() {
-        for text in ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456789Z", "2026-01-02T04:04:05.1+01:00"] {
-            let document = to_document(&json!({"at": text}), &["at"]).expect("document");
-            assert!(matches!(document.get("at"), Some(Bson::DateTime(_))), "{text}");
-        }
+    fn a_whole_number_that_bson_lacks_becomes_the_nearest_where_it_is_free_and_is_refused_where_it_is_typed() {
+        let document = to_document(&typed(json!(u64::MAX))).expect("a document");
+        assert!(matches!(document.get("free"), Some(Bson::Double(_))));
+        assert!(to_document(&Typed { count: u64::MAX, ..typed(json!(1)) }).is_err());
+    }
+
+    #[test]
+    fn what_a_document_cannot_hold_is_refused() {
+        let value = json!({"a": [{"b\u{0}": 1}]});
+        assert!(to_document(&typed(value.clone())).is_err());
+        assert!(from_json(value.as_object().expect("an object")).is_err());
+        assert!(from_json(json!({"b\u{0}": 1}).as_object().expect("an object")).is_err());
     }
 }

@@ -127,6 +127,7 @@ mod tests {
         super::{Metric, Period},
         *,
     };
+    use crate::clock::Moment;
 
     fn firing(metric: Metric, period: Period, level: i64) -> Firing {
         Firing {
@@ -141,7 +142,7 @@ mod tests {
             level,
             used: 100,
             threshold: 100,
-            at: bson::DateTime::MIN,
+            at: Moment::default(),
             told: false,
         }
     }
@@ -180,5 +181,10 @@ mod tests {
             let text = firing.template().text();
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_firing_expires() {
+        crate::schema::tests::assert_expires("usage_alert_firings", &firing(Metric::Cost, Period::Daily, 50));
     }
 }

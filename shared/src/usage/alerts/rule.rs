@@ -1,6 +1,6 @@
 //! Alerts: thresholds of usage that their owner wants to hear of.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     accounts::insert_within_quota,
-    clock,
+    clock::{self, Moment},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -97,9 +97,9 @@ pub(super) struct Alert {
     pub(super) key_id: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) active: bool,
-    pub(super) created_at: DateTime,
+    pub(super) created_at: Moment,
     /// When it was last changed: periods that ended before that are not told by the new rule.
-    pub(super) changed_at: Option<DateTime>,
+    pub(super) changed_at: Option<Moment>,
 }
 
 /// An alert as its owner sees it.
@@ -120,8 +120,8 @@ pub struct AlertView {
     pub provider: Option<String>,
     /// On or off.
     pub active: bool,
-    /// RFC 3339.
-    pub created_at: String,
+    /// When it was made.
+    pub created_at: Moment,
 }
 
 impl From<&Alert> for AlertView {
@@ -134,7 +134,7 @@ impl From<&Alert> for AlertView {
             key_id: alert.key_id.clone(),
             provider: alert.provider.clone(),
             active: alert.active,
-            created_at: clock::rfc3339(clock::from_bson(alert.created_at)),
+            created_at: alert.created_at,
         }
     }
 }
@@ -158,7 +158,7 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         key_id: new.key_id,
         provider: new.provider,
         active: true,
-        created_at: clock::to_bson(clock::now()),
+        created_at: clock::now(),
         changed_at: None,
     };
     let (view, mine) = (AlertView::from(&alert), doc! {"userId": user_id});
@@ -187,7 +187,7 @@ pub async fn change(
         if set.is_empty() {
             return Ok((alerts.find_one(mine).await?, false));
         }
-        set.insert("changedAt", clock::to_bson(clock::now()));
+        set.insert("changedAt", clock::now());
         let mut fitting = mine.clone();
         if no_percentage {
             fitting.insert("metric", doc! {"$ne": "errorRate"});

@@ -1,7 +1,5 @@
 //! The way of records into the queue.
 
-use jiff::Timestamp;
-
 mod price;
 mod quota;
 mod record;
@@ -18,10 +16,11 @@ use crate::{
     accounts::Account,
     api_keys::KeyPrincipal,
     cache::Cache,
+    clock::Moment,
     config::ConfigError,
-    events::{AiUsage, Event},
     http::Problem,
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, SendError},
+    usage::AiUsage,
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
@@ -41,7 +40,7 @@ impl UsageIntake {
         &self,
         caller: &KeyPrincipal,
         request: UsageRequest,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<AcceptedUsage, Problem> {
         let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
         let usage = request.into_usage(caller, tier, now)?;
@@ -59,11 +58,11 @@ impl UsageIntake {
         let tokens = usage.prompt_tokens + usage.completion_tokens;
         let charge = Charge { id: usage.id.clone(), tokens, cost_micros: usage.cost_micros };
         self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;
-        self.queue.send(&[Event::AiUsage(usage)]).await
+        self.queue.send(&[Queued(usage)]).await
     }
 
     /// What is left of an account's plan.
-    pub async fn limits(&self, account: &Account, now: Timestamp) -> LimitsView {
+    pub async fn limits(&self, account: &Account, now: Moment) -> LimitsView {
         self.limits.view(&account.id, &account.plan, now).await
     }
 }

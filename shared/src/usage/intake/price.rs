@@ -1,6 +1,6 @@
 //! What tokens cost, in micro-dollars, by model and date.
 
-use jiff::Timestamp;
+use crate::clock::Moment;
 
 /// Prices of a model from a date on.
 struct Price {
@@ -42,7 +42,7 @@ impl Price {
 
 /// What this use cost, rounded half up to the micro-dollar; `None` for a model without a price then: it
 /// is counted and flagged, never free in silence.
-pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: Timestamp) -> Option<u64> {
+pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: Moment) -> Option<u64> {
     let day = crate::clock::day(at);
     let known = PRICES.iter().filter(|price| price.model == model && price.since <= day.as_str());
     Some(known.max_by_key(|price| price.since)?.of(prompt_tokens, completion_tokens))
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_exact_to_the_micro_dollar_and_an_unknown_model_has_none() {
-        let at: Timestamp = "2026-11-01T00:00:00Z".parse().expect("valid");
+        let at: Moment = "2026-11-01T00:00:00Z".parse().expect("valid");
         assert_eq!(cost_micros("gpt-4o", 1000, 1000, at), Some(12_500));
         assert_eq!(cost_micros("gpt-4o-mini", 1, 0, at), Some(0), "0.15 of a micro-dollar");
         assert_eq!(cost_micros("gpt-4o-mini", 1, 1, at), Some(1), "0.75 rounds up");

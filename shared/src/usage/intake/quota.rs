@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
-    clock,
+    clock::{self, Moment},
     http::Problem,
 };
 
@@ -136,7 +135,7 @@ impl UsageLimits {
         user_id: &str,
         tier: &Tier,
         charges: &[Charge],
-        now: Timestamp,
+        now: Moment,
     ) -> Result<Taken, Problem> {
         let counters = counters(user_id, tier, now);
         let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
@@ -153,7 +152,7 @@ impl UsageLimits {
     }
 
     /// Counts what has been used, whatever the limits.
-    pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Timestamp) {
+    pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Moment) {
         let unlimited = counters(user_id, tier, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
         // Without a limit nothing is refused.
         let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
@@ -165,7 +164,7 @@ impl UsageLimits {
     }
 
     /// What is left.
-    pub async fn view(&self, user_id: &str, plan: &str, now: Timestamp) -> LimitsView {
+    pub async fn view(&self, user_id: &str, plan: &str, now: Moment) -> LimitsView {
         let tier = Tier::of(plan);
         let [hour, day, tokens, cost] = counters(user_id, tier, now);
         LimitsView {
@@ -186,7 +185,7 @@ impl UsageLimits {
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
 /// together where the cache is a cluster.
-fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [QuotaCounter; 4] {
+fn counters(user_id: &str, tier: &Tier, now: Moment) -> [QuotaCounter; 4] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
     let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
@@ -210,7 +209,7 @@ fn record(user_id: &str, charge: &Charge) -> CountedOnce<4> {
 }
 
 /// Until the hour, for the first counter, or the day is over; rounded up.
-fn seconds_left(counter: usize, now: Timestamp) -> u64 {
+fn seconds_left(counter: usize, now: Moment) -> u64 {
     let period = if counter == 0 { HOUR_MS } else { 24 * HOUR_MS };
     let left = period - now.as_millisecond().rem_euclid(period);
     left.unsigned_abs().div_ceil(1000)
@@ -221,7 +220,7 @@ mod tests {
     use super::*;
     use axum::response::IntoResponse;
 
-    fn at(text: &str) -> Timestamp {
+    fn at(text: &str) -> Moment {
         text.parse().expect("valid")
     }
 

@@ -1,7 +1,7 @@
 //! Records of use as a client sends them.
 
 use garde::Validate;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,10 +11,12 @@ use super::{
     quota::{Charge, Tier},
 };
 use crate::{
-    api_keys::KeyPrincipal,
-    events::{AiUsage, ApiKeyUsage, Event},
+    api_keys::{ApiKeyUsage, KeyPrincipal},
+    clock::Moment,
     http::Problem,
     id,
+    queue::Queued,
+    usage::AiUsage,
 };
 
 /// Records may come this late: days stay open for as long.
@@ -83,8 +85,7 @@ pub struct UsageRecord {
     session_id: Option<String>,
     /// When it happened; now when absent. At most 7 days ago, at most 5 minutes ahead.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "date-time")]
-    occurred_at: Option<Timestamp>,
+    occurred_at: Option<Moment>,
 }
 
 /// What was accepted.
@@ -96,11 +97,21 @@ pub struct AcceptedUsage {
     pub ids: Vec<String>,
 }
 
+/// What goes into the queue of a record.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum UsageEvent {
+    /// That a model was used.
+    Model(Queued<AiUsage>),
+    /// That a key was.
+    Key(Queued<ApiKeyUsage>),
+}
+
 /// Records that may go into the queue.
 #[derive(Debug)]
 pub struct Usage {
     /// What goes.
-    pub events: Vec<Event>,
+    pub events: Vec<UsageEvent>,
     /// What is answered.
     pub answer: AcceptedUsage,
     pub(super) charges: Vec<Charge>,
@@ -108,7 +119,7 @@ pub struct Usage {
 
 impl UsageRequest {
     /// The records as events of this caller, priced; 422 for one that is out of time or beyond the tier.
-    pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Timestamp) -> Result<Usage, Problem> {
+    pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Moment) -> Result<Usage, Problem> {
         let (mut events, mut ids, mut charges) = (Vec::new(), Vec::new(), Vec::new());
         let user_id = &caller.account.id;
         for (index, record) in self.records.into_iter().enumerate() {
@@ -137,16 +148,16 @@ impl UsageRequest {
                 cost_micros: cost.unwrap_or_else(|| dearest_micros(record.prompt_tokens, record.completion_tokens)),
             });
             if let Some(key_id) = caller.key_id() {
-                events.push(Event::ApiKeyUsage(ApiKeyUsage {
+                events.push(UsageEvent::Key(Queued(ApiKeyUsage {
                     id: stored_id.clone(),
                     user_id: user_id.clone(),
                     key_id: key_id.to_owned(),
                     provider: Some(record.provider.clone()),
                     status: if record.success { "success" } else { "error" }.into(),
                     occurred_at,
-                }));
+                })));
             }
-            events.push(Event::AiUsage(AiUsage {
+            events.push(UsageEvent::Model(Queued(AiUsage {
                 id: stored_id,
                 user_id: user_id.clone(),
                 key_id: caller.key_id().map(str::to_owned),
@@ -163,7 +174,7 @@ impl UsageRequest {
                 session_id: record.session_id,
                 occurred_at,
                 received_at: now,
-            }));
+            })));
             ids.push(id);
         }
         Ok(Usage { events, answer: AcceptedUsage { accepted: ids.len(), ids }, charges })
