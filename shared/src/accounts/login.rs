@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use super::{
     Account, AccountStatus, Email, Lockout, Method, PasswordAttempt, Sessions, SignedIn, Tokens, User, Users,
-    guard::suspended,
     lockout::Admission,
     token::{CHALLENGE_S, ChallengeClaims},
+    user::suspended,
 };
 use crate::{
     audit::{Action, AuditEvent, AuditLog},

@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 
 use super::{
     Account, AccountStatus, Principal, Profile, Users,
-    token::{ACCESS_S, AccessClaims, Tokens},
+    token::{AccessClaims, Tokens},
+    user::ACCESS_S,
 };
 use crate::{
     clock,
-    http::{ClientInfo, Problem},
+    http::ClientInfo,
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
@@ -265,11 +266,6 @@ fn claims(account: &Account, sid: String, mfa: Option<i64>) -> AccessClaims {
 
 fn collection(database: &Database) -> Collection<Session> {
     database.collection("sessions")
-}
-
-/// 401: whatever was wrong with a token, the caller signs in again.
-pub fn sign_in_again() -> Problem {
-    Problem::unauthorized("The token is invalid or expired: sign in again.")
 }
 
 #[cfg(test)]

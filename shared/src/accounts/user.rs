@@ -4,8 +4,15 @@ use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MfaRecord, Role, token::ACCESS_S};
-use crate::{audit::Actor, clock, http::plain};
+use super::{MfaRecord, Role};
+use crate::{
+    audit::Actor,
+    clock,
+    http::{Problem, plain},
+};
+
+/// How long an access token counts, in seconds: so long an account remembers a session that ended.
+pub(super) const ACCESS_S: i64 = 15 * 60;
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -164,6 +171,11 @@ impl From<&Account> for Profile {
             created_at: clock::rfc3339(clock::from_bson(DateTime::from_millis(account.created_at_ms))),
         }
     }
+}
+
+/// 403 for an account that is suspended.
+pub fn suspended() -> Problem {
+    Problem::forbidden("account_suspended", "This account is suspended: ask an administrator.")
 }
 
 fn free() -> String {

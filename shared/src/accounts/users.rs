@@ -6,7 +6,7 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{Account, AccountStatus, Email, Role, User, token::ACCESS_S};
+use super::{Account, AccountStatus, Email, MfaRecord, Role, User, user::ACCESS_S};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
@@ -65,7 +65,7 @@ impl Users {
             status: AccountStatus::Active,
             session_version: 0,
             ended_sessions: Vec::new(),
-            mfa: super::MfaRecord::default(),
+            mfa: MfaRecord::default(),
             created_at: clock::to_bson(clock::now()),
             last_login_at: None,
         };

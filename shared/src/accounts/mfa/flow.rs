@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::{
     super::{
-        Account, AccountStatus, Clients, Principal, Sessions, SignedIn, Tokens, User, Users, guard::suspended,
-        session::sign_in_again,
+        Account, AccountStatus, Clients, Principal, Sessions, SignedIn, Tokens, User, Users, token::sign_in_again,
+        user::suspended,
     },
     EnrolRequest, Enrolment, Mfa, MfaStatus,
 };

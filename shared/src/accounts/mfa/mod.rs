@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{PasswordAttempt, User, Users};
+use super::{Method, MfaRecord, PasswordAttempt, User, Users, mfa_record::PendingFactor};
 use crate::{
     cache::Cache,
     clock,
@@ -34,18 +34,6 @@ const RECOVERY_CODES: usize = 10;
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
 
-/// How a second factor is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-    /// An authenticator app (RFC 6238).
-    Totp,
-    /// A code by SMS.
-    Sms,
-    /// A code to the account's own address.
-    Email,
-}
-
 /// What a code is for: one sent for one purpose does not serve another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -53,35 +41,6 @@ enum Purpose {
     SignIn,
     /// To prove a factor that is pending.
     Enrol,
-}
-
-/// The second factor in `users`.
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MfaRecord {
-    /// The factor that is on.
-    pub method: Option<Method>,
-    /// Where its codes go, E.164.
-    pub phone: Option<String>,
-    /// The app's secret, sealed.
-    pub totp: Option<String>,
-    /// The last time step whose code was used.
-    #[serde(default)]
-    pub totp_step: i64,
-    /// HMACs of the recovery codes that are left.
-    #[serde(default)]
-    pub recovery: Vec<String>,
-    /// The factor that is not proven yet.
-    pub pending: Option<PendingFactor>,
-}
-
-/// A factor that is not proven yet.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PendingFactor {
-    method: Method,
-    phone: Option<String>,
-    totp: Option<String>,
 }
 
 /// Which factor to set up.
