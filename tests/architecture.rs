@@ -91,7 +91,7 @@ fn the_platform_knows_nothing_of_the_product() {
         let of_product: Vec<_> = needs.iter().filter(|need| product.contains_key(*need)).collect();
         assert!(of_product.is_empty(), "{name} names {of_product:?}");
     }
-    assert!(product["accounts"].contains("mongo"), "what is named is found");
+    assert!(product["users"].contains("mongo"), "what is named is found");
 }
 
 #[test]

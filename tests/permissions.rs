@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::accounts::{Permission, Permission as P, Role};
+use shared::roles::{Permission, Permission as P, Role};
 
 /// Who has what, as the specification lists it: a resource, and what may be done with it.
 const MATRIX: [(Role, &str); 8] = [

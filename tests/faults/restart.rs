@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bson::doc;
 use serial_test::serial;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{eventually, host::Function, test_env::TestEnv};
 use tokio::task::spawn_blocking;
 

@@ -3,7 +3,7 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 
 use crate::{
     host::Outcome,

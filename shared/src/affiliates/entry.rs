@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use super::Target;
 use crate::{
-    accounts::Email,
     clock,
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::Email,
 };
 
 /// A link or a talk to keep: there is one for each tool, or company; again, it is replaced.

@@ -23,9 +23,7 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    accounts::{
-        Account, AccountStatus, App, Users, bearer, display_name, insert_within_quota, sign_in_again, suspended,
-    },
+    auth::{App, bearer, sign_in_again},
     cache::{Cache, Lookup},
     clock,
     config::ConfigError,
@@ -36,6 +34,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, SendError},
     rate_limits,
+    users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
 
 /// Keys that one account may have in use.

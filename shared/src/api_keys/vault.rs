@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::changed_meanwhile;
 use crate::{
-    accounts::{display_name, insert_within_quota},
     clock,
     config::ConfigError,
     http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{display_name, insert_within_quota},
 };
 
 /// Provider keys that one account may have in use.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header};
 
-use super::{
-    AccountStatus, Principal, Users,
-    token::{Tokens, sign_in_again},
-    user::suspended,
+use super::{Principal, Tokens, sign_in_again};
+use crate::{
+    config::ConfigError,
+    http::Problem,
+    users::{AccountStatus, Users, suspended},
 };
-use crate::{config::ConfigError, http::Problem};
 
 /// Tells who is calling, from the token they bring.
 pub struct Guard {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Email;
 use crate::{
     cache::Cache,
     http::{ClientInfo, Problem},
+    users::Email,
 };
 
 /// Failures that lock, and for how long after the first of them.

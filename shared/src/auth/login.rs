@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, AccountStatus, Email, Lockout, Method, PasswordAttempt, Sessions, SignedIn, Tokens, User, Users,
+    Lockout, PasswordAttempt, Sessions, SignedIn, Tokens,
     lockout::Admission,
-    token::{CHALLENGE_S, ChallengeClaims},
-    user::suspended,
+    tokens::{CHALLENGE_S, ChallengeClaims},
 };
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
@@ -17,6 +16,7 @@ use crate::{
     config::ConfigError,
     http::{ClientInfo, Problem},
     mongo::Mongo,
+    users::{Account, AccountStatus, Email, Method, User, Users, suspended},
 };
 
 /// An address and a password.

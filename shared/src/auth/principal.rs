@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Account, Permission, Role, role::not_allowed};
-use crate::{clock, http::Problem};
+use crate::{
+    clock,
+    http::Problem,
+    roles::{Permission, Role, not_allowed},
+    users::Account,
+};
 
 /// A second factor counts as fresh this long, in seconds, where a route asks for one.
 const MFA_FRESH_S: i64 = 15 * 60;

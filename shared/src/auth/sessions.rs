@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, AccountStatus, Principal, Profile, Users,
-    token::{AccessClaims, Tokens},
-    user::ACCESS_S,
+    Principal,
+    tokens::{AccessClaims, Tokens},
 };
 use crate::{
     clock,
     http::ClientInfo,
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{ACCESS_S, Account, AccountStatus, Profile, Users},
 };
 
 /// How long a session lasts without being used.

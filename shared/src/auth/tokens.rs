@@ -14,13 +14,14 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Role, user::ACCESS_S};
 use crate::{
     clock,
     config::ConfigError,
     http::Problem,
     id,
     keys::{Seed, sha256_bytes},
+    roles::Role,
+    users::ACCESS_S,
 };
 
 /// How long a sign-in may wait for its second factor, in seconds.

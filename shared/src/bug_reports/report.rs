@@ -10,11 +10,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::PageUrl;
 use crate::{
-    accounts::{Account, Principal, Role},
+    auth::Principal,
     clock,
     http::{Cursor, Page, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Role,
+    users::Account,
 };
 
 /// Reports that one account may have open: M0 holds 512 MB for everybody.

@@ -6,7 +6,7 @@ use serde_json::{
 };
 
 use super::file;
-use crate::{accounts::Role, http::etag};
+use crate::{http::etag, roles::Role};
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];

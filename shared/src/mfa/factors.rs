@@ -1,10 +1,4 @@
-//! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
-//!
-//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
-//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
-//! the address or number alone that it was sent to.
-
-pub(super) mod flow;
+//! Setting a factor up, sending its codes, and checking them.
 
 use bson::{DateTime, doc};
 use garde::Validate;
@@ -15,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{Method, MfaRecord, PasswordAttempt, User, Users, mfa_record::PendingFactor};
 use crate::{
+    auth::PasswordAttempt,
     cache::Cache,
     clock,
     config::ConfigError,
@@ -26,6 +20,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
     rate_limits,
+    users::{Method, MfaRecord, PendingFactor, User, Users},
 };
 
 const CODE_MINUTES: i64 = 10;

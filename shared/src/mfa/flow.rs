@@ -7,21 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{
-    super::{
-        Account, AccountStatus, Clients, Principal, Sessions, SignedIn, Tokens, User, Users, token::sign_in_again,
-        user::suspended,
-    },
-    EnrolRequest, Enrolment, Mfa, MfaStatus,
-};
+use super::{EnrolRequest, Enrolment, Mfa, MfaStatus};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
+    auth::{Clients, Principal, Sessions, SignedIn, Tokens, sign_in_again},
     cache::Cache,
     clock,
     config::ConfigError,
     http::{ClientInfo, Limit, Problem},
     notifications::Template,
     rate_limits,
+    users::{Account, AccountStatus, User, Users, suspended},
 };
 
 /// Whose code to send.

@@ -7,11 +7,12 @@ use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Account, AccountStatus, Email, Profile, Role, User, role::not_allowed, users::collection};
+use super::{Account, AccountStatus, Email, Profile, User, store::collection};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     http::{ClientInfo, Cursor, FieldError, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::{Role, not_allowed},
 };
 
 /// Which accounts to list.

@@ -39,7 +39,7 @@ pub struct MfaRecord {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingFactor {
-    pub(super) method: Method,
-    pub(super) phone: Option<String>,
-    pub(super) totp: Option<String>,
+    pub method: Method,
+    pub phone: Option<String>,
+    pub totp: Option<String>,
 }

@@ -6,11 +6,12 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{Account, AccountStatus, Email, MfaRecord, Role, User, user::ACCESS_S};
+use super::{ACCESS_S, Account, AccountStatus, Email, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Role,
 };
 
 /// Accounts. Every change goes through here, so that no cached copy survives it.

@@ -4,15 +4,16 @@ use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MfaRecord, Role};
+use super::MfaRecord;
 use crate::{
     audit::Actor,
     clock,
     http::{Problem, plain},
+    roles::Role,
 };
 
 /// How long an access token counts, in seconds: so long an account remembers a session that ended.
-pub(super) const ACCESS_S: i64 = 15 * 60;
+pub const ACCESS_S: i64 = 15 * 60;
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]

@@ -14,13 +14,13 @@ use super::{
     run::{Outcome, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
-    accounts::Account,
     clock,
     events::AiUsage,
     http::{Problem, plain},
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{UsageIntake, cost_micros},
+    users::Account,
 };
 
 /// What a front end may add to a run, bytes of JSON.

@@ -14,12 +14,12 @@ use super::{
     tools::runs_a_day,
 };
 use crate::{
-    accounts::Account,
     clock,
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{Tier, cost_micros},
+    users::Account,
 };
 
 /// What an account's runs of a UTC day may fill before it starts no more: they are kept for 400 days, and M0 holds 512 MB

@@ -8,12 +8,10 @@ use axum::{
 use garde::Validate;
 use serde::Deserialize;
 use shared::{
-    accounts::{
-        App, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, Principal, SendRequest, Signed,
-        VerifyAnswer,
-    },
+    auth::{App, Principal, Signed},
     http::{ClientInfo, JsonBody, Problem, Reply},
     lambda,
+    mfa::{CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, SendRequest, VerifyAnswer},
     mongo::Lifetime,
     rate_limits,
 };

@@ -9,13 +9,14 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
-    accounts::{App, Profile, Refreshed, Reused, Sessions, Signed, SignedIn, Tokens, sign_in_again},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Refreshed, Reused, Sessions, Signed, SignedIn, Tokens, sign_in_again},
     http::{Counted, JsonBody, Problem, Reply},
     lambda,
     mongo::Lifetime,
     notifications::{Outbox, Template},
     rate_limits,
+    users::Profile,
 };
 use utoipa::ToSchema;
 

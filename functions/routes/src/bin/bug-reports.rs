@@ -6,8 +6,8 @@ use axum::{
     routing::{get, patch},
 };
 use shared::{
-    accounts::{App, Signed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     bug_reports::{self, CreatedReport, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,

@@ -3,7 +3,7 @@
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
-    accounts::{App, Principal},
+    auth::{App, Principal},
     content::{Access, Content, ContentItem, Library},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,

@@ -4,11 +4,12 @@
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderMap, header};
 use shared::{
-    accounts::{App, Permission, Principal, Role, not_allowed},
+    auth::{App, Principal},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::{Permission, Role, not_allowed},
     usage::reports::{UsageReport, read_report, render},
 };
 

@@ -7,15 +7,13 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, header};
 use shared::{
-    accounts::{
-        App, Signed,
-        activity::{self, Activity, UserStats},
-    },
+    auth::{App, Signed},
     clock,
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    users::activity::{self, Activity, UserStats},
 };
 
 /// RFC 9745: since when the old name is deprecated (2026-11-01).

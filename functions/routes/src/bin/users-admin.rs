@@ -6,15 +6,17 @@ use axum::{
     routing::{get, patch},
 };
 use shared::{
-    accounts::{
-        App, Permission, Profile, Signed,
-        admin::{self, UserChange, UserFilter, UserPage},
-    },
     audit::AuditLog,
+    auth::{App, Signed},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
+    users::{
+        Profile,
+        admin::{self, UserChange, UserFilter, UserPage},
+    },
 };
 
 /// What these routes need besides.

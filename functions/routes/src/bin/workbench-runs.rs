@@ -7,12 +7,13 @@ use axum::{
     routing::get,
 };
 use shared::{
-    accounts::{App, Permission, Signed},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Page, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
     workbench::{self, RunFilter, RunPage, RunView, StartRequest, Started},
 };
 

@@ -15,13 +15,13 @@ pub use self::{
 
 use self::quota::Charge;
 use crate::{
-    accounts::Account,
     api_keys::KeyPrincipal,
     cache::Cache,
     config::ConfigError,
     events::{AiUsage, Event},
     http::Problem,
     queue::{Queue, SendError},
+    users::Account,
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
