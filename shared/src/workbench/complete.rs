@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView,
-    run::{Outcome, StoredRun, absent, collection, pending, stored},
+    run::{Ending, Outcome, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
     clock,
@@ -59,14 +59,6 @@ pub struct CompleteRequest {
     #[garde(custom(small))]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-}
-
-/// How the provider's part of it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Ending {
-    Success,
-    Error,
 }
 
 /// Where runs end.

@@ -5,34 +5,11 @@
 //!
 //! Of several policies of a request, its answer tells of the one that refused it, else of the first.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use super::{
+    ClientInfo, Policy, Problem,
+    quota::{Left, seconds},
 };
-
-use super::{ClientInfo, Problem};
-use crate::cache::{Cache, Count};
-
-/// A limit on a family of routes.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Names the counter.
-    pub name: &'static str,
-    /// Requests that one caller has in a window.
-    pub requests: u64,
-    /// Length of the window.
-    pub window: Duration,
-}
-
-/// What is left of a policy after a request, as its answer tells.
-#[derive(Debug)]
-pub struct Quota(Mutex<Left>);
-
-#[derive(Clone, Copy, Debug)]
-struct Left {
-    policy: Policy,
-    count: Count,
-}
+use crate::cache::Cache;
 
 impl Policy {
     /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header);
@@ -73,36 +50,11 @@ impl Policy {
     }
 }
 
-impl From<Left> for Quota {
-    fn from(left: Left) -> Self {
-        Self(Mutex::new(left))
-    }
-}
-
-impl Quota {
-    fn left(&self) -> MutexGuard<'_, Left> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The header fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
-    pub(super) fn fields(&self) -> [(&'static str, String); 2] {
-        let Left { policy: Policy { name, requests, window }, count } = *self.left();
-        let left = requests.saturating_sub(count.used);
-        [
-            ("ratelimit-policy", format!("\"{name}\";q={requests};w={}", window.as_secs())),
-            ("ratelimit", format!("\"{name}\";r={left};t={}", seconds(count.resets_in))),
-        ]
-    }
-}
-
-/// Rounded up: a caller who waits that long is let in.
-fn seconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Quota;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn the_window_is_counted_per_principal_and_told() {
