@@ -14,6 +14,7 @@ pub mod content;
 pub mod events;
 pub mod mfa;
 pub mod notifications;
+pub mod plans;
 pub mod prompts;
 pub mod rate_limits;
 pub mod ready;

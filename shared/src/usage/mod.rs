@@ -7,4 +7,4 @@ pub mod alerts;
 mod intake;
 pub mod reports;
 
-pub use intake::{AcceptedUsage, LimitsView, Tier, UsageIntake, UsageLimits, UsageRequest, cost_micros};
+pub use intake::{AcceptedUsage, LimitsView, UsageIntake, UsageLimits, UsageRequest, cost_micros};

@@ -11,6 +11,7 @@ use crate::{
     cache::{Cache, Lookup},
     clock, id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    plans::Plan,
     roles::Role,
 };
 
@@ -61,7 +62,7 @@ impl Users {
             name: name.to_owned(),
             password_hash: Some(password_hash),
             role: Role::User,
-            plan: "free".into(),
+            plan: Plan::default(),
             organization_id: None,
             status: AccountStatus::Active,
             session_version: 0,

@@ -9,6 +9,7 @@ use crate::{
     audit::Actor,
     clock,
     http::{Problem, plain},
+    plans::Plan,
     roles::Role,
 };
 
@@ -44,8 +45,8 @@ pub struct User {
     /// Role.
     pub role: Role,
     /// Plan.
-    #[serde(default = "free")]
-    pub plan: String,
+    #[serde(default)]
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
@@ -88,7 +89,7 @@ pub struct Account {
     /// Role.
     pub role: Role,
     /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
@@ -147,7 +148,7 @@ pub struct Profile {
     /// Role.
     pub role: Role,
     /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
@@ -165,7 +166,7 @@ impl From<&Account> for Profile {
             email: account.email.clone(),
             name: account.name.clone(),
             role: account.role,
-            plan: account.plan.clone(),
+            plan: account.plan,
             organization_id: account.organization_id.clone(),
             status: account.status,
             mfa_enabled: account.mfa_enabled,
@@ -177,10 +178,6 @@ impl From<&Account> for Profile {
 /// 403 for an account that is suspended.
 pub fn suspended() -> Problem {
     Problem::forbidden("account_suspended", "This account is suspended: ask an administrator.")
-}
-
-fn free() -> String {
-    "free".into()
 }
 
 /// A rule for [`garde`]: a name by which people tell an account, or a key, from others.

@@ -11,14 +11,14 @@ use utoipa::ToSchema;
 use super::{
     Contract, RunStatus, RunView, TOOLS,
     run::{StoredRun, collection, stored},
-    tools::runs_a_day,
 };
 use crate::{
     clock,
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    usage::{Tier, cost_micros},
+    plans::Allowed,
+    usage::cost_micros,
     users::Account,
 };
 
@@ -91,7 +91,7 @@ pub async fn start(
     }
     let contract = contract(&request.tool_id)?;
     let run = request.into_run(contract, account, now)?;
-    let quota = Quota { runs: runs_a_day(&account.plan), micros: Tier::of(&account.plan).micros_per_day };
+    let quota = account.plan.allows();
     match insert(mongo.clone(), run.clone(), quota, now).await {
         Ok(None) => return Ok(Started::New(run.into())),
         Ok(Some(_)) => {}
@@ -162,13 +162,6 @@ fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Started
     Err(Problem::conflict("run_id_taken", "This run id stands for another prompt: choose a new one."))
 }
 
-/// What an account may start a UTC day.
-#[derive(Clone, Copy)]
-struct Quota {
-    runs: u64,
-    micros: u64,
-}
-
 /// A day's runs. One that is pending, or was never completed, counts with its estimate.
 #[derive(Default, Deserialize)]
 struct Spent {
@@ -181,9 +174,9 @@ struct Spent {
 fn insert(
     mongo: Mongo,
     run: StoredRun,
-    quota: Quota,
+    quota: Allowed,
     now: Timestamp,
-) -> BoxFuture<'static, Result<Option<Quota>, mongo::Error>> {
+) -> BoxFuture<'static, Result<Option<Allowed>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -192,8 +185,8 @@ fn insert(
             let touch = doc! {"$inc": {"workbenchStarts": 1}};
             users.update_one(doc! {"_id": &run.user_id}, touch).session(&mut *session).await?;
             let spent = spent(&database, &run.user_id, now, session).await?;
-            let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros;
-            if spent.runs >= quota.runs || dear || spent.bytes >= BYTES_A_DAY {
+            let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros_per_day;
+            if spent.runs >= quota.runs_per_day || dear || spent.bytes >= BYTES_A_DAY {
                 return Ok(Some(quota));
             }
             collection(&database).insert_one(&run).session(&mut *session).await?;
@@ -224,9 +217,9 @@ async fn spent(
     Ok(spent.unwrap_or_default())
 }
 
-fn quota_reached(quota: Quota, now: Timestamp) -> Problem {
+fn quota_reached(quota: Allowed, now: Timestamp) -> Problem {
     let until = clock::start_of_day(now, -1).as_second() - now.as_second();
-    let Quota { runs, micros } = quota;
+    let Allowed { runs_per_day: runs, micros_per_day: micros, .. } = quota;
     let detail = format!(
         "Your plan has {runs} runs and {micros} micro-dollars a UTC day, and none starts once they fill {BYTES_A_DAY} bytes"
     );

@@ -56,19 +56,11 @@ pub const TOOLS: [&str; 24] = [
     "build-buy-decision",
 ];
 
-/// Runs that each plan has a UTC day; an unknown plan has the fewest.
-const RUNS_A_DAY: [(&str, u64); 4] = [("free", 20), ("basic", 100), ("pro", 500), ("enterprise", 2_000)];
-
 impl Contract {
     /// The contract of a tool, if it has one.
     pub fn of(tool: &str) -> Option<&'static Self> {
         CONTRACTS.iter().find(|contract| contract.tool == tool)
     }
-}
-
-/// Runs that a plan has a UTC day.
-pub(super) fn runs_a_day(plan: &str) -> u64 {
-    RUNS_A_DAY.iter().find(|(name, _)| *name == plan).unwrap_or(&RUNS_A_DAY[0]).1
 }
 
 #[cfg(test)]
