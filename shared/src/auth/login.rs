@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{
     Lockout, PasswordAttempt, Sessions, SignedIn, Tokens,
-    lockout::Admission,
     tokens::{CHALLENGE_S, ChallengeClaims},
 };
 use crate::{
@@ -80,12 +79,12 @@ impl Login {
     /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
     pub async fn attempt(&self, caller: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
         let LoginRequest { email, password } = request;
-        if let Admission::Locked { first, problem } = self.lockout.attempt(email, caller).await {
-            if first {
+        if let Err(locked) = self.lockout.attempt(email, caller).await {
+            if locked.first {
                 let user = self.users.by_email(email).await?;
                 self.note(caller, Action::SignInLocked, user.as_ref()).await?;
             }
-            return Err(problem);
+            return Err(locked.into());
         }
         let user = match self.users.by_email(email).await {
             Ok(user) => user,

@@ -22,6 +22,6 @@ pub use login::{Login, LoginAnswer, LoginRequest};
 pub use password::{NewPassword, PasswordAttempt};
 pub use principal::Principal;
 pub use reset::PasswordResets;
-pub use sessions::{Refreshed, Reused, Sessions, SignedIn};
+pub use sessions::{RefreshError, Sessions, SignedIn};
 pub use signed::Signed;
 pub use tokens::{AccessClaims, Tokens, sign_in_again};

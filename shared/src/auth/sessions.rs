@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::{
     Principal,
-    tokens::{AccessClaims, Tokens},
+    tokens::{AccessClaims, Tokens, sign_in_again},
 };
 use crate::{
     clock,
-    http::ClientInfo,
+    http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     users::{ACCESS_S, Account, AccountStatus, Profile, Users},
@@ -68,23 +68,32 @@ pub struct SignedIn {
     pub user: Profile,
 }
 
-/// A refresh token that was used before.
+/// Why a refresh token gives no new tokens.
 #[derive(Debug)]
-pub struct Reused {
-    /// Whose.
-    pub user_id: String,
-    /// The session that ended for it.
-    pub family_id: String,
-}
-
-/// What became of a refresh.
-pub enum Refreshed {
-    /// New tokens.
-    Done(Box<SignedIn>),
+pub enum RefreshError {
     /// Unknown, expired, or of a session that ended: whose it was, where that is known.
     Refused(Option<String>),
-    /// Used before: the session is over.
-    Reused(Reused),
+    /// Used before: the session ended for it.
+    Reused {
+        user_id: String,
+        family_id: String,
+    },
+    Store(mongo::Error),
+}
+
+impl From<mongo::Error> for RefreshError {
+    fn from(error: mongo::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(_) | RefreshError::Reused { .. } => sign_in_again(),
+            RefreshError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// The collection `sessions`, and the tokens that come of it.
@@ -137,7 +146,7 @@ impl Sessions {
         users: &Users,
         token: &SecretString,
         caller: &ClientInfo,
-    ) -> Result<Refreshed, mongo::Error> {
+    ) -> Result<SignedIn, RefreshError> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
         let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
         let use_it = async |database: Database| {
@@ -145,7 +154,7 @@ impl Sessions {
             collection(&database).find_one_and_update(unused, mark).await
         };
         let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
-            return self.refuse(users, &hash).await;
+            return Err(self.refusal(users, &hash).await?);
         };
         let token = new_token();
         let session = used.successor(&token, caller, now);
@@ -155,9 +164,9 @@ impl Sessions {
         let account = users.stored(&session.user_id).await?.map(Account::from).filter(|account| session.is_of(account));
         let Some(account) = account else {
             self.delete(doc! {"familyId": &session.family_id}).await?;
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Err(RefreshError::Refused(Some(session.user_id)));
         };
-        Ok(Refreshed::Done(Box::new(self.signed_in(&account, &session, &token))))
+        Ok(self.signed_in(&account, &session, &token))
     }
 
     /// A new access token of the same session, with the time of the second factor shown just now.
@@ -186,14 +195,16 @@ impl Sessions {
         }
     }
 
-    async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {
+    async fn refusal(&self, users: &Users, hash: &str) -> Result<RefreshError, mongo::Error> {
         let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
-        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else { return Ok(Refreshed::Refused(None)) };
+        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else {
+            return Ok(RefreshError::Refused(None));
+        };
         if session.used_at.is_none() {
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Ok(RefreshError::Refused(Some(session.user_id)));
         }
         self.end(users, &session.user_id, &session.family_id).await?;
-        Ok(Refreshed::Reused(Reused { user_id: session.user_id, family_id: session.family_id }))
+        Ok(RefreshError::Reused { user_id: session.user_id, family_id: session.family_id })
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {

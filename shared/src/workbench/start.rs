@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock,
-    http::{Problem, plain},
+    http::{Created, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
@@ -64,15 +64,6 @@ pub struct StartRequest {
     max_completion_tokens: u64,
 }
 
-/// What became of a start.
-#[derive(Debug)]
-pub enum Started {
-    /// It is a new run.
-    New(RunView),
-    /// The run was started before: this is it.
-    Replayed(RunView),
-}
-
 /// Starts a run of `account` as of `now`.
 ///
 /// 422 for a tool without a budget, 403 for an estimate beyond it, 429 beyond the day's quota, 409 for an id
@@ -82,7 +73,7 @@ pub async fn start(
     account: &Account,
     request: StartRequest,
     now: Timestamp,
-) -> Result<Started, Problem> {
+) -> Result<Created<RunView>, Problem> {
     // What was started is there, whatever the tool and its budget have become.
     if let Some(run_id) = &request.run_id
         && let Some(before) = stored(mongo, &account.id, run_id).await?
@@ -93,8 +84,8 @@ pub async fn start(
     let run = request.into_run(contract, account, now)?;
     let quota = account.plan.allows();
     match insert(mongo.clone(), run.clone(), quota, now).await {
-        Ok(None) => return Ok(Started::New(run.into())),
-        Ok(Some(_)) => {}
+        Ok(true) => return Ok(Created::New(run.into())),
+        Ok(false) => {}
         Err(error) if error.is_duplicate() => {}
         Err(error) => return Err(error.into()),
     }
@@ -155,9 +146,9 @@ fn over_budget(contract: &Contract, tokens: u64, estimate: u64) -> Problem {
 }
 
 /// The run under this id, if it is the same; 409 if the id stands for another prompt or tool.
-fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Started, Problem> {
+fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Created<RunView>, Problem> {
     if before.prompt_hash.eq_ignore_ascii_case(prompt_hash) && before.tool_id == tool_id {
-        return Ok(Started::Replayed(before.into()));
+        return Ok(Created::Known(before.into()));
     }
     Err(Problem::conflict("run_id_taken", "This run id stands for another prompt: choose a new one."))
 }
@@ -170,13 +161,13 @@ struct Spent {
     bytes: u64,
 }
 
-/// The quota, if the run does not fit into it. Boxed: the driver's futures are large.
+/// Keeps the run; false when it does not fit into the quota. Boxed: the driver's futures are large.
 fn insert(
     mongo: Mongo,
     run: StoredRun,
     quota: Allowed,
     now: Timestamp,
-) -> BoxFuture<'static, Result<Option<Allowed>, mongo::Error>> {
+) -> BoxFuture<'static, Result<bool, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -187,10 +178,10 @@ fn insert(
             let spent = spent(&database, &run.user_id, now, session).await?;
             let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros_per_day;
             if spent.runs >= quota.runs_per_day || dear || spent.bytes >= BYTES_A_DAY {
-                return Ok(Some(quota));
+                return Ok(false);
             }
             collection(&database).insert_one(&run).session(&mut *session).await?;
-            Ok(None)
+            Ok(true)
         };
         session.start_transaction().and_run2(work).await
     };

@@ -1,11 +1,6 @@
 //! `POST`, `GET /api/workbench/runs`: runs of the tools that cost money.
 
-use axum::{
-    Router,
-    extract::State,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use shared::{
     auth::{App, Signed},
     clock,
@@ -14,7 +9,7 @@ use shared::{
     mongo::Lifetime,
     rate_limits,
     roles::Permission,
-    workbench::{self, RunFilter, RunPage, RunView, StartRequest, Started},
+    workbench::{self, RunFilter, RunPage, RunView, StartRequest},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -35,12 +30,9 @@ pub async fn start(
     State(app): State<App>,
     user: Signed<rate_limits::Runs>,
     JsonBody(request): JsonBody<StartRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Reply, Problem> {
     user.require(Permission::WorkbenchBasic)?;
-    Ok(match workbench::start(&app.mongo, &user.account, request, clock::now()).await? {
-        Started::New(run) => Reply::created(&run).into_response(),
-        Started::Replayed(run) => Reply::ok(&run).into_response(),
-    })
+    Ok(workbench::start(&app.mongo, &user.account, request, clock::now()).await?.into())
 }
 
 /// The caller's runs without their output, the newest first.

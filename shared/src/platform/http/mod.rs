@@ -25,5 +25,5 @@ pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
 pub use quota::{Policy, Quota};
-pub use reply::{Reply, etag};
+pub use reply::{Created, Reply, etag};
 pub use text::plain;
