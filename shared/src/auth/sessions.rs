@@ -117,7 +117,7 @@ impl Sessions {
     pub async fn open(
         &self,
         account: &Account,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
         let (token, now) = (new_token(), clock::now());
@@ -129,8 +129,8 @@ impl Sessions {
             refresh_hash: keys::sha256(token.expose_secret()),
             version: account.session_version,
             mfa_at,
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
             created_at: clock::to_bson(now),
             expires_at: clock::to_bson(expiry(now, now)),
             used_at: None,
@@ -145,7 +145,7 @@ impl Sessions {
         &self,
         users: &Users,
         token: &SecretString,
-        caller: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<SignedIn, RefreshError> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
         let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
@@ -157,7 +157,7 @@ impl Sessions {
             return Err(self.refusal(users, &hash).await?);
         };
         let token = new_token();
-        let session = used.successor(&token, caller, now);
+        let session = used.successor(&token, client, now);
         self.insert(&session).await?;
         // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
         // the new row.
@@ -236,14 +236,14 @@ impl Sessions {
 
 impl Session {
     /// The family's next use.
-    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Timestamp) -> Self {
+    fn successor(self, token: &SecretString, client: &ClientInfo, now: Timestamp) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
             id: id::new(),
             family_since: Some(since),
             refresh_hash: keys::sha256(token.expose_secret()),
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
             created_at: clock::to_bson(now),
             expires_at: clock::to_bson(expiry(clock::from_bson(since), now)),
             used_at: None,

@@ -123,7 +123,7 @@ impl Mfa {
     /// Begins to set a factor up; 409 while one is on. The caller has checked the password.
     pub async fn enrol(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         users: &Users,
         user: &User,
         request: EnrolRequest,
@@ -141,7 +141,7 @@ impl Mfa {
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let channel = channel(method, pending.phone.as_deref(), &user.email);
         if let Some(channel) = &channel {
-            self.limit(caller, channel).await?;
+            self.limit(client, channel).await?;
         }
         let record = bson::serialize_to_bson(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
@@ -154,7 +154,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<String, Problem> {
+    pub async fn send(&self, client: &ClientInfo, user: &User) -> Result<String, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -163,7 +163,7 @@ impl Mfa {
         };
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
-        self.limit(caller, &channel).await?;
+        self.limit(client, &channel).await?;
         self.send_to(user, purpose, channel).await
     }
 
@@ -232,10 +232,10 @@ impl Mfa {
     }
 
     /// Text messages cost money, and whoever is paid for those to a number would have them sent.
-    async fn limit(&self, caller: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
+    async fn limit(&self, client: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
         match channel {
             Channel::Sms { to } => {
-                rate_limits::MfaSendNumber::POLICY.check(&self.cache, caller, &keys::sha256(to)).await
+                rate_limits::MfaSendNumber::POLICY.check(&self.cache, client, &keys::sha256(to)).await
             }
             Channel::Email { .. } => Ok(()),
         }

@@ -88,7 +88,7 @@ pub async fn list(
 pub async fn change(
     mongo: &Mongo,
     audit_log: &AuditLog,
-    caller: &ClientInfo,
+    client: &ClientInfo,
     admin: &Account,
     user_id: &str,
     change: &UserChange,
@@ -104,7 +104,7 @@ pub async fn change(
     filter.insert("_id", user_id);
     let (role, UserChange { role: new_role, status: new_status }) = (admin.role, change);
     let (new_role, new_status) = (*new_role, *new_status);
-    let (audit_log, caller, admin) = (audit_log.clone(), caller.clone(), admin.clone());
+    let (audit_log, client, admin) = (audit_log.clone(), client.clone(), admin.clone());
     let attempt = mongo
         .run(REQUEST_TIMEOUT, async move |database: Database| {
             let mut session = database.client().start_session().await?;
@@ -144,7 +144,7 @@ pub async fn change(
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
                 let Some(after) = after.session(&mut *session).await? else { return Ok(ChangeAttempt::Absent) };
                 for event in audit_events(&admin, &before, &after) {
-                    audit_log.record_with(&mut *session, &database, &caller, event).await?;
+                    audit_log.record_with(&mut *session, &database, &client, event).await?;
                 }
                 Ok(ChangeAttempt::Done(Box::new(after)))
             };

@@ -11,7 +11,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What must be remembered of a request until its answer is ready.
 pub(crate) struct ResponseFinisher {
-    caller: ClientInfo,
+    client: ClientInfo,
     method: Method,
     path: String,
     if_none_match: Option<HeaderValue>,
@@ -19,9 +19,9 @@ pub(crate) struct ResponseFinisher {
 }
 
 impl ResponseFinisher {
-    pub(crate) fn new(parts: &Parts, caller: ClientInfo) -> Self {
+    pub(crate) fn new(parts: &Parts, client: ClientInfo) -> Self {
         Self {
-            caller,
+            client,
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
@@ -39,10 +39,10 @@ impl ResponseFinisher {
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&self.caller.request_id) {
+        if let Ok(id) = HeaderValue::from_str(&self.client.request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        for (name, value) in self.caller.quota.get().into_iter().flat_map(Quota::fields) {
+        for (name, value) in self.client.quota.get().into_iter().flat_map(Quota::fields) {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
             }
@@ -62,7 +62,7 @@ impl ResponseFinisher {
         if let Some(reason) = problem.log() {
             tracing::error!(reason, "request failed");
         }
-        let body = serde_json::to_vec(&problem.document(&self.caller.request_id)).unwrap_or_default();
+        let body = serde_json::to_vec(&problem.document(&self.client.request_id)).unwrap_or_default();
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);

@@ -42,11 +42,11 @@ async fn serve_requests(router: Router, connection: SharedConnection) -> Result<
     let service = service_fn(move |request: Request| {
         let (router, connection) = (router.clone(), Arc::clone(&connection));
         let (parts, body) = request.into_parts();
-        let caller = caller(&parts);
-        let span = invocation_span(&caller.request_id);
+        let client = client(&parts);
+        let span = invocation_span(&client.request_id);
         let work = async move {
             count_cold_start();
-            let answer = answer(router, parts, body, caller).await;
+            let answer = answer(router, parts, body, client).await;
             connection.after_invocation().await;
             Ok::<_, Infallible>(answer)
         };
@@ -84,10 +84,10 @@ async fn answer(
     router: Router,
     mut parts: Parts,
     body: lambda_http::Body,
-    caller: ClientInfo,
+    client: ClientInfo,
 ) -> Response<lambda_http::Body> {
-    parts.extensions.insert(caller.clone());
-    let finisher = response_finisher::ResponseFinisher::new(&parts, caller);
+    parts.extensions.insert(client.clone());
+    let finisher = response_finisher::ResponseFinisher::new(&parts, client);
     let request = http::Request::from_parts(parts, Body::from(bytes(body)));
     let response = match unwound(router.oneshot(request)).await {
         Ok(Ok(response)) => response,
@@ -119,7 +119,7 @@ fn lambda_body(bytes: &[u8]) -> lambda_http::Body {
 
 /// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
 /// client's claim.
-fn caller(parts: &Parts) -> ClientInfo {
+fn client(parts: &Parts) -> ClientInfo {
     let request_id =
         parts.extensions.lambda_context_ref().map_or_else(crate::id::new, |context| context.request_id.clone());
     let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.request_context_ref() else {
