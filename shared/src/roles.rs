@@ -33,7 +33,6 @@ pub enum Role {
 
 /// What a role may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Permission {
     UsersRead,
     UsersWrite,

@@ -22,7 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A port: the variable that may name another, and what it is without.
 pub type Port = (&'static str, u16);
 
-/// The API.
 pub const API_PORT: Port = ("LOCAL_API_PORT", 3000);
 /// MongoDB; its own default is left to a server of somebody's.
 pub const MONGODB_PORT: Port = ("LOCAL_MONGODB_PORT", 27117);

@@ -30,11 +30,9 @@ pub struct State {
     pub stack_name: String,
     /// The published content.
     pub content_url: String,
-    /// The events queue.
     pub events_queue_url: String,
     /// Its dead-letter queue.
     pub events_dlq_url: String,
-    /// The notifications queue.
     pub notifications_queue_url: String,
     /// Its dead-letter queue.
     pub notifications_dlq_url: String,

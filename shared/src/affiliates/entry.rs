@@ -108,7 +108,6 @@ pub struct OutreachFields {
 /// How much a talk matters.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Priority {
     High,
     Medium,
@@ -118,7 +117,6 @@ pub enum Priority {
 /// How a talk stands.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum OutreachStatus {
     Pending,
     Contacted,

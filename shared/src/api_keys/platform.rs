@@ -163,7 +163,6 @@ struct PreviousSecret {
 /// A caller with a token of theirs, or with a key in their name.
 #[derive(Clone, Debug)]
 pub struct KeyPrincipal {
-    /// Whose.
     pub account: Arc<Account>,
     key: Option<UsedKey>,
 }

@@ -28,7 +28,6 @@ const ACTIVE_LIMIT: u64 = 50;
 /// Whose models a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Provider {
     OpenAi,
     Anthropic,

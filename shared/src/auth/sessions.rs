@@ -178,7 +178,6 @@ impl Sessions {
         Ok(self.tokens.access(claims(&principal.account, family.clone(), Some(now.as_second())), now))
     }
 
-    /// Ends one session.
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
         // The live row first, so that half of this ends the session too; the used ones last, since they tell a reuse.
         // The account is told in between: a refresh that puts its row too late for the last deletion reads it there.

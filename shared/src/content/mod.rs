@@ -26,7 +26,6 @@ pub use store::Store;
 /// The three kinds of content, each a collection and a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Prompts.
     Prompts,
     /// Prompt patterns.
     Patterns,
@@ -35,7 +34,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Prompts, Self::Patterns, Self::Learning];
 
     /// The kind's name: `prompts`, `patterns`, `learning`.
@@ -56,7 +54,6 @@ impl Kind {
         }
     }
 
-    /// Its collection.
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Prompts => "prompts",

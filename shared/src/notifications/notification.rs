@@ -41,7 +41,6 @@ pub enum Channel {
 pub enum Template {
     /// The second step of a sign-in.
     MfaCode {
-        /// The code.
         code: String,
         /// How long it is valid.
         minutes: u64,
@@ -71,12 +70,10 @@ pub enum Template {
         level_percent: u64,
         /// Used so far.
         used: String,
-        /// The limit.
         limit: String,
     },
     /// A prepared report.
     Report {
-        /// Its title.
         title: String,
         /// Its content as HTML, goes into the body as it is: whoever makes it escapes its values.
         html: String,

@@ -32,7 +32,6 @@ pub enum AccountStatus {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Id.
     #[serde(rename = "_id")]
     pub id: String,
     /// Lower-case address.
@@ -42,14 +41,11 @@ pub struct User {
     /// Argon2id, or bcrypt for those imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// Role.
     pub role: Role,
-    /// Plan.
     #[serde(default)]
     pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     #[serde(default)]
     pub status: AccountStatus,
     /// Counts up when all sessions end at once.
@@ -67,12 +63,9 @@ pub struct User {
     pub last_login_at: Option<DateTime>,
 }
 
-/// A session that ended.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndedSession {
-    /// Its id.
     pub id: String,
-    /// When.
     pub at: DateTime,
 }
 
@@ -80,21 +73,15 @@ pub struct EndedSession {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Id.
     pub id: String,
     /// Address, for the person's own eyes.
     pub email: String,
-    /// Name.
     pub name: String,
-    /// Role.
     pub role: Role,
-    /// Plan.
     pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     pub status: AccountStatus,
-    /// Session version.
     pub session_version: i64,
     /// Ids of sessions that ended.
     pub ended_sessions: Vec<String>,

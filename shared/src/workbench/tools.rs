@@ -3,7 +3,6 @@
 /// What a run of a tool may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contract {
-    /// The tool.
     pub tool: &'static str,
     /// Micro-dollars that a run may cost.
     pub budget_micros: u64,
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_contracts_are_the_specifications() {
+    fn the_contracts_are_what_they_were() {
         let contracts = CONTRACTS.map(|contract| {
             let Contract { tool, budget_micros, max_tokens, micros_per_token, version } = contract;
             (tool, budget_micros, max_tokens, micros_per_token, version)
