@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{eventually, test_env::TestEnv, wiretap::Wiretap};
 
 const URL: &str = "/api/admin/affiliate-links";

@@ -3,7 +3,7 @@
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     content::items,
     host::{Function, Outcome},
@@ -32,12 +32,12 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
     days.push(day("2028-02-29", id, doc! {"execute": 6, "share": 2, "favorite": 3}));
     days.push(day("imported", id, doc! {"view": 40}));
     env.database.collection("prompt_daily").insert_many(days).await.unwrap();
-    let route = env.function("analytics-stats").await;
+    let route = env.function("analytics-counts").await;
 
-    let stats = json!({"views": 47, "copies": 1, "executions": 11, "favorites": 3, "shares": 2});
+    let counts = json!({"views": 47, "copies": 1, "executions": 11, "favorites": 3, "shares": 2});
     for wanted in [id, slug] {
         let answer = route.get(&format!("/api/analytics/track?promptId={wanted}")).await;
-        assert_eq!((answer.status, &answer.body), (200, &json!({"stats": stats})), "{wanted}: {}", answer.text);
+        assert_eq!((answer.status, &answer.body), (200, &json!({"stats": counts})), "{wanted}: {}", answer.text);
     }
     assert_eq!(wiretap.take().values().sum::<u64>(), 1, "the second time from memory, by whichever name");
     let top = route.get("/api/analytics/track").await;

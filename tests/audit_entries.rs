@@ -7,10 +7,10 @@ use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     audit::verify,
     events::read,
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     eventually,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, bug_reports::LIMIT, clock};
+use shared::{bug_reports::LIMIT, clock, roles::Role};
 use tests::test_env::TestEnv;
 
 use crate::bad_input::odd_ids;

@@ -1,4 +1,4 @@
-//! A file of the audit's size and shape, odd values included, goes in and comes out whole.
+//! A file of the library's size and shape, odd values included, goes in and comes out whole.
 
 use serde_json::{Value, json};
 use serial_test::parallel;

@@ -178,13 +178,13 @@ async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
     let requests = thousand_events(&prompt_id(&stack).await, &run);
     stack.forget_rates().await;
     post(&stack, &requests[..10]).await;
-    local::server::stop("mongodb").unwrap();
+    local::stack::stop_server("mongodb").unwrap();
     post(&stack, &requests[10..]).await;
     for path in ["/api/prompts", "/api/patterns", "/api/learning", "/api/health", "/api/openapi.json"] {
         let answer = reqwest::get(format!("{}{path}", stack.api_url)).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
-    local::server::start("mongodb").unwrap();
+    local::stack::start_server("mongodb").unwrap();
     let database = stack.database().await;
     eventually("MongoDB is back", 30, async || database.run_command(doc! {"ping": 1}).await.ok()).await;
     all_stored(&database, &run).await;

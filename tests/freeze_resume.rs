@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     host::{Function, Outcome},
     proxy::{NetworkFault, Proxy},

@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     audit::verify,
     clock,
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     eventually,

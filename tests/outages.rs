@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,

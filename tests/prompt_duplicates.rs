@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{test_env::TestEnv, wiretap::Wiretap};
 

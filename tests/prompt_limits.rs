@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     clock,
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
     prompts::{OWN_LIMIT, collections},
+    roles::Role,
 };
 use tests::{content::starter_prompt, test_env::TestEnv, wiretap::Wiretap};
 

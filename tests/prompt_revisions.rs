@@ -5,11 +5,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     clock,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
     prompts::revisions::{follow, keep_imported},
+    roles::Role,
 };
 use tests::test_env::TestEnv;
 

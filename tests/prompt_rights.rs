@@ -3,7 +3,7 @@
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     content::starter_prompt,
     host::Function,

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     host::Function,

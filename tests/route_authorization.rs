@@ -8,9 +8,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::{AccessClaims, Permission, Role, Tokens},
+    auth::{AccessClaims, Tokens},
     clock,
     keys::Seed,
+    roles::{Permission, Role},
 };
 use tests::{
     host::{Function, told_once},

@@ -108,7 +108,7 @@ async fn signing_out_is_in_force_elsewhere_within_seconds() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
     let (phone, laptop) = (env.sign_in(&ada).await, env.sign_in(&ada).await);
-    let (here, there) = (env.function("auth-session").await, env.function("user-stats").await);
+    let (here, there) = (env.function("auth-session").await, env.function("user-activity").await);
     let access = phone["accessToken"].as_str().unwrap();
     assert_eq!(here.post_as(access, "/api/auth/logout", &json!({})).await.status, 204);
     assert_eq!(there.get_as(access, "/api/user/stats").await.status, 401, "not even once elsewhere");

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     eventually,
     host::{Function, told_once},

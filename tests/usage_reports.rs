@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     own_queue::OwnQueue,
     test_env::TestEnv,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock, usage::cost_micros, workbench::CONTRACTS};
+use shared::{clock, roles::Role, usage::cost_micros, workbench::CONTRACTS};
 use tests::{
     eventually,
     host::{Function, Outcome},

@@ -26,13 +26,11 @@ use crate::{
 /// A collection and its indexes.
 #[derive(Debug)]
 pub struct Collection {
-    /// Its name.
     pub name: &'static str,
     /// Its indexes besides `_id`.
     pub indexes: &'static [Index],
 }
 
-/// An index.
 #[derive(Debug)]
 pub struct Index {
     /// Fields, ascending (1) or descending (-1).

@@ -7,7 +7,7 @@ use plotters::{
     coord::combinators::IntoLogRange,
     style::{BLACK, BLUE, CYAN, GREEN, MAGENTA, RED, RGBColor},
 };
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     requests::people,
     simulation::{Counts, RETRIES, Throttle, simulate},

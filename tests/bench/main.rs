@@ -3,7 +3,7 @@
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod arrivals;
 mod chart;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     figures::{direct_uri, percentile},
     host::Function,

@@ -7,7 +7,7 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     host::Function,
     stack::stack,

@@ -1,10 +1,10 @@
-//! Content files for tests: the audit's shape and size, with the odd values that real files hold.
+//! Content files for tests: the shape and size of the library's, with the odd values that real files hold.
 
 use serde_json::{Value, json};
 
 use crate::template::root;
 
-/// 296 items, some 800 KB, as the application of the audit has them.
+/// 296 items, some 800 KB, as the application before this one had them.
 pub fn audit_sized_prompts() -> Value {
     let items: Vec<Value> = (0..296).map(prompt).collect();
     json!({"version": "1.0", "generatedAt": "2026-01-01T00:00:00.000Z", "totalPrompts": items.len(), "prompts": items, "totals": {"odd": true}})

@@ -1,7 +1,7 @@
 //! What the tests stand on: the running stack, a host for single functions, a proxy that fails on
 //! request.
 
-#![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
 
 pub mod callers;
 pub mod content;

@@ -5,9 +5,10 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use shared::{
-    accounts::{AccessClaims, Role, Tokens},
+    auth::{AccessClaims, Tokens},
     clock,
     mongo::{Lifetime, Mongo},
+    roles::Role,
     schema,
 };
 

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
-    accounts::{Email, admin},
     audit, clock,
     connection::Connection,
     content::{Kind, PublishedContent, Store, export, parse, render},
@@ -19,6 +18,7 @@ use shared::{
     mongo::{Lifetime, Mongo, WORK_TIMEOUT},
     prompts::revisions,
     schema,
+    users::{Email, admin},
 };
 
 #[derive(Parser)]

@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use super::Target;
 use crate::{
-    accounts::Email,
     clock,
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::Email,
 };
 
 /// A link or a talk to keep: there is one for each tool, or company; again, it is replaced.
@@ -108,7 +108,6 @@ pub struct OutreachFields {
 /// How much a talk matters.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Priority {
     High,
     Medium,
@@ -118,7 +117,6 @@ pub enum Priority {
 /// How a talk stands.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum OutreachStatus {
     Pending,
     Contacted,

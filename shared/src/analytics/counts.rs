@@ -38,8 +38,8 @@ pub struct Counts {
 #[serde(rename_all = "camelCase")]
 pub struct PromptCounts {
     /// Of the prompt that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stats: Option<Counts>,
+    #[serde(rename = "stats", skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The ten that were run most, when none was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_prompts: Option<Vec<TopPrompt>>,
@@ -73,8 +73,8 @@ async fn compute(mongo: &Mongo, prompt_id: Option<&str>) -> Result<PromptCounts,
     let filter = prompt_id.map_or_else(Document::new, |id| doc! {"promptId": id});
     let mut prompts = mongo.run(REQUEST_TIMEOUT, async |database| top(&database, filter, TOP).await).await?;
     Ok(match prompt_id {
-        Some(_) => PromptCounts { stats: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
-        None => PromptCounts { stats: None, top_prompts: Some(prompts) },
+        Some(_) => PromptCounts { counts: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
+        None => PromptCounts { counts: None, top_prompts: Some(prompts) },
     })
 }
 

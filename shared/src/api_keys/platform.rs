@@ -23,9 +23,7 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    accounts::{
-        Account, AccountStatus, App, Users, bearer, display_name, insert_within_quota, sign_in_again, suspended,
-    },
+    auth::{App, bearer, sign_in_again},
     cache::{Cache, Lookup},
     clock::{self, Moment},
     config::ConfigError,
@@ -35,6 +33,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent, SendError},
     rate_limits,
+    users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
 
 /// Keys that one account may have in use.
@@ -161,7 +160,6 @@ struct PreviousSecret {
 /// A caller with a token of theirs, or with a key in their name.
 #[derive(Clone, Debug)]
 pub struct KeyPrincipal {
-    /// Whose.
     pub account: Arc<Account>,
     key: Option<UsedKey>,
 }
@@ -352,17 +350,17 @@ impl ApiKeys {
         }
     }
 
-    async fn authenticate(&self, caller: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
+    async fn authenticate(&self, client: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
         let no = || Problem::unauthorized("The key is invalid or expired.");
         let token = token::parse(text).ok_or_else(no)?;
         let load = async || {
-            rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, caller).await?;
+            rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, client).await?;
             let by_id = doc! {"publicId": &token.public_id};
             let find = async |database| collection(&database).find_one(by_id).await;
             let key = self.mongo.run(REQUEST_TIMEOUT, find).await?;
             // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
             if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
-                rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, caller).await;
+                rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, client).await;
             }
             Ok::<_, Problem>(key)
         };

@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::changed_meanwhile;
 use crate::{
-    accounts::{display_name, insert_within_quota},
     clock::{self, Moment},
     config::ConfigError,
     http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{display_name, insert_within_quota},
 };
 
 /// Provider keys that one account may have in use.
@@ -28,7 +28,6 @@ const ACTIVE_LIMIT: u64 = 50;
 /// Whose models a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Provider {
     OpenAi,
     Anthropic,

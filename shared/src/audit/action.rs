@@ -2,7 +2,6 @@
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Action {
     SignUp,
     SignUpRefused,
@@ -47,7 +46,6 @@ pub enum Action {
 
 /// A family of actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Category {
     Auth,
     Security,
@@ -57,7 +55,6 @@ pub enum Category {
 
 /// How grave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Severity {
     Info,
     Warning,

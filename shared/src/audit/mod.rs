@@ -117,9 +117,9 @@ impl AuditLog {
 
     /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
-    pub async fn record(&self, caller: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
+    pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
         let must_be_stored = event.action.must_be_stored();
-        let entry = self.entry(caller, event);
+        let entry = self.entry(client, event);
         let document = mongo::to_document(&entry).map_err(Problem::internal)?;
         if must_be_stored {
             match self.store(document).await {
@@ -154,14 +154,14 @@ impl AuditLog {
         &self,
         session: &mut ClientSession,
         database: &Database,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let document = mongo::to_document(&self.entry(caller, event))?;
+        let document = mongo::to_document(&self.entry(client, event))?;
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
-    fn entry(&self, caller: &ClientInfo, event: AuditEvent) -> AuditEntry {
+    fn entry(&self, client: &ClientInfo, event: AuditEvent) -> AuditEntry {
         let at = clock::now();
         let (actor_id, actor_role) = event.actor.unzip();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -174,9 +174,9 @@ impl AuditLog {
             actor_id,
             actor_role,
             resource: event.resource,
-            ip: text(&caller.source_ip),
-            user_agent: text(&caller.user_agent),
-            request_id: text(&caller.request_id),
+            ip: text(&client.source_ip),
+            user_agent: text(&client.user_agent),
+            request_id: text(&client.request_id),
             details: (!event.details.is_empty()).then_some(event.details),
             at,
             expires_at: at + SignedDuration::from_hours(24 * event.action.retention_days()),

@@ -10,11 +10,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::PageUrl;
 use crate::{
-    accounts::{Account, Principal, Role},
+    auth::Principal,
     clock::{self, Moment},
-    http::{Cursor, Page, Problem, plain},
+    http::{Created, Cursor, Page, Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Role,
+    users::Account,
 };
 
 /// Reports that one account may have open: M0 holds 512 MB for everybody.
@@ -177,15 +179,6 @@ pub struct ReportPage {
     pub next_cursor: Option<String>,
 }
 
-/// What became of a new report.
-#[derive(Debug)]
-pub enum CreatedReport {
-    /// It is kept.
-    Done(Box<ReportView>),
-    /// It was before: this is it.
-    Known(Box<ReportView>),
-}
-
 /// Which reports.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -219,8 +212,9 @@ impl From<BugReport> for ReportView {
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, Problem> {
-    let now = clock::now();
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Created<ReportView>, Problem> {
+    let at = clock::now();
+    let now = at;
     let report = BugReport {
         id: id::new(),
         user_id: account.id.clone(),
@@ -251,7 +245,7 @@ fn insert(
     mongo: Mongo,
     report: BugReport,
     same: Document,
-) -> BoxFuture<'static, Result<Option<CreatedReport>, mongo::Error>> {
+) -> BoxFuture<'static, Result<Option<Created<ReportView>>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -261,14 +255,14 @@ fn insert(
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(Some(CreatedReport::Known(Box::new(before.into()))));
+                return Ok(Some(Created::Known(before.into())));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
             if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
                 return Ok(None);
             }
             reports.insert_one(&report).session(&mut *session).await?;
-            Ok(Some(CreatedReport::Done(Box::new(report.clone().into()))))
+            Ok(Some(Created::New(report.clone().into())))
         };
         session.start_transaction().and_run2(work).await
     };

@@ -11,10 +11,11 @@ use super::{
     report::{HistoryEntry, collection, reach},
 };
 use crate::{
-    accounts::{Permission, Principal},
+    auth::Principal,
     clock,
     http::{Problem, plain},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Permission,
 };
 
 /// Who runs an organisation looks at its members' reports: `org_admin` and `super_admin` have this permission.

@@ -6,7 +6,7 @@ use serde_json::{
 };
 
 use super::file;
-use crate::{accounts::Role, http::etag};
+use crate::{http::etag, roles::Role};
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
@@ -42,7 +42,6 @@ impl Access {
 /// An item as served.
 #[derive(Debug)]
 pub struct Item {
-    /// Its id.
     pub id: String,
     /// Its slug, if it has one.
     pub slug: Option<String>,
@@ -56,11 +55,9 @@ pub struct Item {
     pub author_id: Option<String>,
     /// The organisation that it belongs to, if any.
     pub organization_id: Option<String>,
-    /// Its category.
     pub category: Option<String>,
     /// Whom it is for.
     pub role: Option<String>,
-    /// Its pattern.
     pub pattern: Option<String>,
     pub(super) level: Option<String>,
     pub(super) tags: Vec<String>,

@@ -27,7 +27,6 @@ pub(crate) use store::to_document;
 /// The three kinds of content, each a collection and a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Prompts.
     Prompts,
     /// Prompt patterns.
     Patterns,
@@ -36,7 +35,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Prompts, Self::Patterns, Self::Learning];
 
     /// The kind's name: `prompts`, `patterns`, `learning`.
@@ -57,7 +55,6 @@ impl Kind {
         }
     }
 
-    /// Its collection.
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Prompts => "prompts",

@@ -102,12 +102,10 @@ impl Store {
 
 /// Published, else from the database, else bundled; a constructor a kind, so that a function links its own backup alone.
 impl Content {
-    /// Prompts.
     pub fn prompts(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Prompts, Some(Fallback::of(mongo, Kind::Prompts)), bundled::PROMPTS)
     }
 
-    /// Patterns.
     pub fn patterns(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), bundled::PATTERNS)
     }

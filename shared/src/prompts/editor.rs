@@ -15,12 +15,14 @@ use super::{
     revisions::{self, REVISIONS},
 };
 use crate::{
-    accounts::{Account, Principal, not_allowed},
+    auth::Principal,
     clock,
     content::{self, Item, Library},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::not_allowed,
+    users::Account,
 };
 
 /// Prompts that one account may make: M0 holds 512 MB for everybody. Those that were removed are kept, and count.
@@ -374,7 +376,7 @@ fn best(mut matches: Vec<Match>) -> Vec<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts::Role, prompts::rights::tests::principal};
+    use crate::{prompts::rights::tests::principal, roles::Role};
 
     #[test]
     fn a_slug_is_made_of_plain_letters() {

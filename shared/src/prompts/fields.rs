@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use super::{CURATE, Prompt};
 use crate::{
-    accounts::{Permission, Principal},
+    auth::Principal,
     http::{Problem, plain},
+    roles::Permission,
 };
 
 /// A prompt to make, or what to change of one: absent fields stay as they are. Null removes what a prompt can be
@@ -299,7 +300,7 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts::Role, prompts::rights::tests::principal};
+    use crate::{prompts::rights::tests::principal, roles::Role};
     use serde_json::json;
 
     #[test]

@@ -35,7 +35,6 @@ impl Prompt {
         Ok(prompts.into_iter().max_by_key(|prompt| prompt.id() == id_or_slug))
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         self.text("id").unwrap_or_default()
     }

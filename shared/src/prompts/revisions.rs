@@ -23,7 +23,6 @@ const MAX_VALUE_CHARS: usize = 500;
 /// What is kept of an account for ever: a collection, and its fields that say who put a document in, and when.
 pub(super) type Kept = [&'static str; 3];
 
-/// Revisions.
 pub(super) const REVISIONS: Kept = ["prompt_revisions", "changedBy", "createdAt"];
 
 /// What an account may put into such a collection in a UTC day: about 50 revisions of the longest prompt, hundreds of

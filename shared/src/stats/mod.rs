@@ -21,7 +21,7 @@ const KEY: &str = "site:stats:v1";
 /// before, and must not undo it.
 const INVALIDATED: &str = "site:stats:v1:invalidated";
 const LOCK: &str = "site:stats:v1:lock";
-/// How long statistics count as fresh (the audit's figure).
+/// How long statistics count as fresh: computed 24 times a day, however often they are asked for.
 pub const FRESH_FOR: Duration = Duration::from_hours(1);
 /// How long they are kept for the time when the database is away.
 const KEEP_FOR: Duration = Duration::from_hours(168);

@@ -9,4 +9,4 @@ mod intake;
 pub mod reports;
 
 pub use ai_usage::AiUsage;
-pub use intake::{AcceptedUsage, LimitsView, Tier, UsageIntake, UsageLimits, UsageRequest, cost_micros};
+pub use intake::{AcceptedUsage, LimitsView, UsageIntake, UsageLimits, UsageRequest, cost_micros};

@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView,
-    run::{Outcome, StoredRun, absent, collection, pending, stored},
+    run::{Ending, Outcome, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
-    accounts::Account,
     clock::Moment,
     http::{Problem, plain},
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::{AiUsage, UsageIntake, cost_micros},
+    users::Account,
 };
 
 /// What a front end may add to a run, bytes of JSON.
@@ -57,14 +57,6 @@ pub struct CompleteRequest {
     #[garde(custom(small))]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-}
-
-/// How the provider's part of it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Ending {
-    Success,
-    Error,
 }
 
 /// Where runs end.

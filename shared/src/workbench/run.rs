@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::complete::Ending;
 use crate::{
     clock::Moment,
     http::{Cursor, Page, Problem},
@@ -53,6 +52,14 @@ pub(super) struct StoredRun {
     /// There while its usage is not known to be in the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage_due: Option<bool>,
+}
+
+/// How the provider's part of it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Ending {
+    Success,
+    Error,
 }
 
 /// What a run came to.

@@ -3,14 +3,15 @@
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    accounts::{App, Permission, Signed},
     affiliates::{self, AffiliateEntry, Kind, Links, Listing},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
 };
 use utoipa::IntoParams;
 

@@ -7,8 +7,8 @@ use axum::{
 };
 use http::StatusCode;
 use shared::{
-    accounts::{App, Signed},
     api_keys::{ApiKeys, Scope, SignedOrKey},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Problem, Reply},
     lambda,

@@ -2,9 +2,9 @@
 
 use axum::{Router, extract::State, routing::post};
 use shared::{
-    accounts::{App, Signed},
     api_keys::{ApiKeyView, ApiKeys, NewApiKey},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{Path, Problem, Reply},
     lambda,
     mongo::Lifetime,

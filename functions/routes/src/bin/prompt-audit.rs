@@ -2,8 +2,8 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Principal, Signed, not_allowed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Principal, Signed},
     http::{Counted, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -12,6 +12,7 @@ use shared::{
         audits::{self, LastAudit, NewAudit},
     },
     rate_limits,
+    roles::not_allowed,
 };
 
 /// What these routes need besides.

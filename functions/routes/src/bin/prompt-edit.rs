@@ -2,14 +2,15 @@
 
 use axum::{Router, extract::State, routing::patch};
 use shared::{
-    accounts::{App, Permission, Principal, Signed, not_allowed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Principal, Signed},
     content::ContentItem,
     http::{IfMatch, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     prompts::{self, Prompt, PromptEditor, PromptFields},
     rate_limits,
+    roles::{Permission, not_allowed},
 };
 
 /// What these routes need besides.

@@ -6,12 +6,13 @@ use axum::{
     routing::{get, post},
 };
 use shared::{
-    accounts::{App, Permission, Signed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
     stats::{self, ServedStats},
 };
 

@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post},
 };
 use shared::{
-    accounts::{App, Signed},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Path, Problem, Reply},
     lambda,

@@ -31,7 +31,7 @@ use socket_counter::SocketCounter;
 
 /// Above this wall-clock gap since its last use a client is pinged before it is
 /// used again. Lambda freezes the process between invocations, when no timer runs, so the wall
-/// clock is what tells. 5 s is the idle time of the audit.
+/// clock is what tells. Requests in quick succession pay for no ping.
 const PING_AFTER: Duration = Duration::from_secs(5);
 /// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
 /// 60 s is MongoDB's own advice for Lambda.

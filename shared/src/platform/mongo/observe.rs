@@ -40,7 +40,6 @@ pub struct Observation {
 pub struct Size {
     /// Its name.
     pub collection: &'static str,
-    /// Documents.
     pub documents: u64,
     /// Documents and indexes, bytes; `None` where the server does not tell.
     pub bytes: Option<u64>,

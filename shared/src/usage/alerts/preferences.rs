@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::Metric;
 use crate::{
-    accounts::e164,
     http::Problem,
+    mfa::e164,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    accounts::insert_within_quota,
     clock::{self, Moment},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::insert_within_quota,
 };
 
 /// Alerts that one account may have.

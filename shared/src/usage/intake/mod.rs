@@ -7,13 +7,12 @@ mod record;
 pub(super) use self::record::LATE_DAYS;
 pub use self::{
     price::cost_micros,
-    quota::{LimitsView, Tier, UsageLimits},
+    quota::{LimitsView, UsageLimits},
     record::{AcceptedUsage, UsageRequest},
 };
 
 use self::quota::Charge;
 use crate::{
-    accounts::Account,
     api_keys::KeyPrincipal,
     cache::Cache,
     clock::Moment,
@@ -21,6 +20,7 @@ use crate::{
     http::Problem,
     queue::{Queue, Queued, SendError},
     usage::AiUsage,
+    users::Account,
 };
 
 /// Takes records. Never opens the database, but to look a caller up.
@@ -42,9 +42,9 @@ impl UsageIntake {
         request: UsageRequest,
         now: Moment,
     ) -> Result<AcceptedUsage, Problem> {
-        let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
-        let usage = request.into_usage(caller, tier, now)?;
-        let taken = self.limits.take(user_id, tier, &usage.charges, now).await?;
+        let (user_id, plan) = (&caller.account.id, caller.account.plan);
+        let usage = request.into_usage(caller, plan, now)?;
+        let taken = self.limits.take(user_id, plan, &usage.charges, now).await?;
         if let Err(error) = self.queue.send(&usage.events).await {
             self.limits.give_back(&taken).await;
             return Err(error.into());
@@ -57,12 +57,12 @@ impl UsageIntake {
     pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), SendError> {
         let tokens = usage.prompt_tokens + usage.completion_tokens;
         let charge = Charge { id: usage.id.clone(), tokens, cost_micros: usage.cost_micros };
-        self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;
+        self.limits.count(&account.id, account.plan, charge, usage.occurred_at).await;
         self.queue.send(&[Queued(usage)]).await
     }
 
     /// What is left of an account's plan.
     pub async fn limits(&self, account: &Account, now: Moment) -> LimitsView {
-        self.limits.view(&account.id, &account.plan, now).await
+        self.limits.view(&account.id, account.plan, now).await
     }
 }

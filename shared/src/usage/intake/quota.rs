@@ -9,6 +9,7 @@ use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
     clock::{self, Moment},
     http::Problem,
+    plans::Plan,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -19,68 +20,12 @@ const REMEMBERED: Duration = DAY;
 /// What a plan limits, in the order of its counters.
 const LIMITED: [&str; 4] = ["requests an hour", "requests a day", "tokens a day", "cost a day"];
 
-/// What a plan allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tier {
-    /// The plan.
-    pub name: &'static str,
-    requests_per_hour: u64,
-    requests_per_day: u64,
-    tokens_per_day: u64,
-    /// Micro-dollars that a UTC day may cost.
-    pub micros_per_day: u64,
-    /// Tokens, sent and received, in one request.
-    pub tokens_per_request: u64,
-}
-
-const TIERS: [Tier; 4] = [
-    Tier {
-        name: "free",
-        requests_per_hour: 10,
-        requests_per_day: 50,
-        tokens_per_day: 50_000,
-        micros_per_day: 500_000,
-        tokens_per_request: 2_000,
-    },
-    Tier {
-        name: "basic",
-        requests_per_hour: 60,
-        requests_per_day: 500,
-        tokens_per_day: 500_000,
-        micros_per_day: 5_000_000,
-        tokens_per_request: 4_000,
-    },
-    Tier {
-        name: "pro",
-        requests_per_hour: 300,
-        requests_per_day: 2_000,
-        tokens_per_day: 2_000_000,
-        micros_per_day: 20_000_000,
-        tokens_per_request: 8_000,
-    },
-    Tier {
-        name: "enterprise",
-        requests_per_hour: 1_000,
-        requests_per_day: 10_000,
-        tokens_per_day: 10_000_000,
-        micros_per_day: 100_000_000,
-        tokens_per_request: 16_000,
-    },
-];
-
-impl Tier {
-    /// The tier of a plan; an unknown plan has the smallest.
-    pub fn of(plan: &str) -> &'static Self {
-        TIERS.iter().find(|tier| tier.name == plan).unwrap_or(&TIERS[0])
-    }
-}
-
 /// A plan's limits and what is left of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitsView {
     /// The plan.
-    pub plan: &'static str,
+    pub plan: Plan,
     /// Requests this hour.
     pub requests_this_hour: Allowance,
     /// Requests this UTC day.
@@ -133,11 +78,11 @@ impl UsageLimits {
     pub(super) async fn take(
         &self,
         user_id: &str,
-        tier: &Tier,
+        plan: Plan,
         charges: &[Charge],
         now: Moment,
     ) -> Result<Taken, Problem> {
-        let counters = counters(user_id, tier, now);
+        let counters = counters(user_id, plan, now);
         let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
         match self.cache.count_once(&counters, &records, REMEMBERED).await {
             Ok(new) => {
@@ -152,8 +97,8 @@ impl UsageLimits {
     }
 
     /// Counts what has been used, whatever the limits.
-    pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Moment) {
-        let unlimited = counters(user_id, tier, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
+    pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) {
+        let unlimited = counters(user_id, plan, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
         // Without a limit nothing is refused.
         let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
     }
@@ -164,16 +109,15 @@ impl UsageLimits {
     }
 
     /// What is left.
-    pub async fn view(&self, user_id: &str, plan: &str, now: Moment) -> LimitsView {
-        let tier = Tier::of(plan);
-        let [hour, day, tokens, cost] = counters(user_id, tier, now);
+    pub async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> LimitsView {
+        let [hour, day, tokens, cost] = counters(user_id, plan, now);
         LimitsView {
-            plan: tier.name,
+            plan,
             requests_this_hour: self.used(&hour).await,
             requests_today: self.used(&day).await,
             tokens_today: self.used(&tokens).await,
             cost_micros_today: self.used(&cost).await,
-            tokens_per_request: tier.tokens_per_request,
+            tokens_per_request: plan.allows().tokens_per_request,
         }
     }
 
@@ -185,7 +129,8 @@ impl UsageLimits {
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
 /// together where the cache is a cluster.
-fn counters(user_id: &str, tier: &Tier, now: Moment) -> [QuotaCounter; 4] {
+fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; 4] {
+    let allowed = plan.allows();
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
     let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
@@ -193,10 +138,10 @@ fn counters(user_id: &str, tier: &Tier, now: Moment) -> [QuotaCounter; 4] {
         window,
     };
     [
-        counter(&hour, "requests", HOUR, tier.requests_per_hour),
-        counter(&day, "requests", DAY, tier.requests_per_day),
-        counter(&day, "tokens", DAY, tier.tokens_per_day),
-        counter(&day, "cost", DAY, tier.micros_per_day),
+        counter(&hour, "requests", HOUR, allowed.requests_per_hour),
+        counter(&day, "requests", DAY, allowed.requests_per_day),
+        counter(&day, "tokens", DAY, allowed.tokens_per_day),
+        counter(&day, "cost", DAY, allowed.micros_per_day),
     ]
 }
 
@@ -238,18 +183,18 @@ mod tests {
 
     #[tokio::test]
     async fn every_limit_of_every_plan_holds_and_what_is_refused_is_not_counted() {
-        // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request: as the specification has them.
+        // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request, as in the table.
         for (plan, limits) in [
-            ("free", [10, 50, 50_000, 500_000, 2_000]),
-            ("basic", [60, 500, 500_000, 5_000_000, 4_000]),
-            ("pro", [300, 2_000, 2_000_000, 20_000_000, 8_000]),
-            ("enterprise", [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
+            (Plan::Free, [10, 50, 50_000, 500_000, 2_000]),
+            (Plan::Basic, [60, 500, 500_000, 5_000_000, 4_000]),
+            (Plan::Pro, [300, 2_000, 2_000_000, 20_000_000, 8_000]),
+            (Plan::Enterprise, [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
         ] {
             let [per_hour, per_day, tokens, micros, per_request] = limits;
-            let (usage, tier) = (UsageLimits::new(Cache::in_process()), Tier::of(plan));
-            assert_eq!((tier.name, tier.tokens_per_request), (plan, per_request));
+            let usage = UsageLimits::new(Cache::in_process());
+            assert_eq!(plan.allows().tokens_per_request, per_request);
             let take =
-                async |user: &str, charges: Vec<Charge>, now: &str| usage.take(user, tier, &charges, at(now)).await;
+                async |user: &str, charges: Vec<Charge>, now: &str| usage.take(user, plan, &charges, at(now)).await;
             let now = "2026-11-01T10:59:29.001Z";
             assert!(take("hour", charges("a", per_hour, 0, 0), now).await.is_ok());
             let (reason, seconds) = told(take("hour", charges("b", 1, 0, 0), now).await);
@@ -258,10 +203,10 @@ mod tests {
                 ("tokens", charges("a", 1, tokens, 0), charges("b", 1, 1, 0), "tokens a day"),
                 ("cost", charges("a", 1, 0, micros), charges("b", 1, 0, 1), "cost a day"),
             ] {
-                assert!(take(user, most, now).await.is_ok(), "{plan}: {what}");
+                assert!(take(user, most, now).await.is_ok(), "{plan:?}: {what}");
                 let (reason, seconds) = told(take(user, one, now).await);
-                assert!(reason.contains(what) && seconds == "46831", "{plan}: {reason} {seconds}");
-                assert!(take(user, charges("c", 1, 0, 0), now).await.is_ok(), "{plan}: what takes none of it");
+                assert!(reason.contains(what) && seconds == "46831", "{plan:?}: {reason} {seconds}");
+                assert!(take(user, charges("c", 1, 0, 0), now).await.is_ok(), "{plan:?}: what takes none of it");
             }
             // A day's requests, hour by hour.
             for hour in 0..per_day.div_ceil(per_hour) {
@@ -269,48 +214,47 @@ mod tests {
                 let now = format!("2026-11-01T{hour:02}:00:00Z");
                 assert!(
                     take("day", charges(&format!("{hour}/"), number, 0, 0), &now).await.is_ok(),
-                    "{plan}, {hour} h"
+                    "{plan:?}, {hour} h"
                 );
             }
             let (reason, seconds) = told(take("day", charges("b", 1, 0, 0), "2026-11-01T23:59:59Z").await);
-            assert!(reason.contains("requests a day") && seconds == "1", "{plan}: {reason} {seconds}");
+            assert!(reason.contains("requests a day") && seconds == "1", "{plan:?}: {reason} {seconds}");
             let view = usage.view("day", plan, at("2026-11-01T23:59:59Z")).await;
             assert_eq!(view.requests_today, Allowance { limit: per_day, used: per_day, left: 0 });
             assert_eq!(view.requests_this_hour, Allowance { limit: per_hour, used: 0, left: per_hour });
-            assert!(take("day", charges("b", 1, 0, 0), "2026-11-02T00:00:00Z").await.is_ok(), "{plan}: a new day");
+            assert!(take("day", charges("b", 1, 0, 0), "2026-11-02T00:00:00Z").await.is_ok(), "{plan:?}: a new day");
         }
-        assert_eq!(Tier::of("unheard-of").name, "free");
     }
 
     #[tokio::test]
     async fn a_record_that_comes_again_is_charged_once() {
-        let (usage, now, tier) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Tier::of("free"));
-        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let (usage, now, plan) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         let batch = charges("a", 10, 100, 1_000);
         for _ in 0..3 {
             assert!(take(&batch).await.is_ok(), "the same ten of ten");
         }
-        let view = usage.view("u", "free", now).await;
+        let view = usage.view("u", plan, now).await;
         assert_eq!(
             (view.requests_this_hour.used, view.tokens_today.used, view.cost_micros_today.used),
             (10, 1_000, 10_000)
         );
         assert!(take(&charges("b", 1, 0, 0)).await.is_err());
-        usage.count("u", tier, batch[0].clone(), now).await;
-        usage.count("u", tier, charges("b", 1, 0, 0).remove(0), now).await;
-        assert_eq!(usage.view("u", "free", now).await.requests_this_hour.used, 11, "used is used");
+        usage.count("u", plan, batch[0].clone(), now).await;
+        usage.count("u", plan, charges("b", 1, 0, 0).remove(0), now).await;
+        assert_eq!(usage.view("u", plan, now).await.requests_this_hour.used, 11, "used is used");
     }
 
     #[tokio::test]
     async fn what_goes_back_is_what_was_taken_and_no_more() {
-        let (usage, now, tier) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Tier::of("free"));
-        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let (usage, now, plan) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         assert!(take(&charges("a", 2, 100, 0)).await.is_ok());
         let Ok(taken) = take(&charges("a", 5, 100, 0)).await else { panic!("refused") };
         usage.give_back(&taken).await;
-        let view = usage.view("u", "free", now).await;
+        let view = usage.view("u", plan, now).await;
         assert_eq!((view.requests_this_hour.used, view.tokens_today.used), (2, 200), "three were new");
         assert!(take(&charges("a", 5, 100, 0)).await.is_ok());
-        assert_eq!(usage.view("u", "free", now).await.requests_today.used, 5);
+        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 5);
     }
 }

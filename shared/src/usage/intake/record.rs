@@ -5,16 +5,13 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    cost_micros,
-    price::dearest_micros,
-    quota::{Charge, Tier},
-};
+use super::{cost_micros, price::dearest_micros, quota::Charge};
 use crate::{
     api_keys::{ApiKeyUsage, KeyPrincipal},
     clock::Moment,
     http::Problem,
     id,
+    plans::Plan,
     queue::Queued,
     usage::AiUsage,
 };
@@ -118,8 +115,9 @@ pub struct Usage {
 }
 
 impl UsageRequest {
-    /// The records as events of this caller, priced; 422 for one that is out of time or beyond the tier.
-    pub fn into_usage(self, caller: &KeyPrincipal, tier: &Tier, now: Moment) -> Result<Usage, Problem> {
+    /// The records as events of this caller, priced; 422 for one that is out of time or beyond the plan.
+    pub fn into_usage(self, caller: &KeyPrincipal, plan: Plan, now: Moment) -> Result<Usage, Problem> {
+        let per_request = plan.allows().tokens_per_request;
         let (mut events, mut ids, mut charges) = (Vec::new(), Vec::new(), Vec::new());
         let user_id = &caller.account.id;
         for (index, record) in self.records.into_iter().enumerate() {
@@ -134,8 +132,8 @@ impl UsageRequest {
                 return Err(Problem::invalid_field(field("occurredAt"), message));
             }
             let tokens = record.prompt_tokens + record.completion_tokens;
-            if tokens > tier.tokens_per_request {
-                let message = format!("is beyond your plan: {} tokens in all a request", tier.tokens_per_request);
+            if tokens > per_request {
+                let message = format!("is beyond your plan: {per_request} tokens in all a request");
                 return Err(Problem::invalid_field(field("promptTokens"), message));
             }
             let cost = cost_micros(&record.model, record.prompt_tokens, record.completion_tokens, occurred_at);

@@ -4,11 +4,11 @@
 
 use super::{UsageReport, render};
 use crate::{
-    accounts::Email,
     config,
     config::ConfigError,
     notifications::{Channel, Notification, Outbox, Template},
     queue::SendError,
+    users::Email,
 };
 
 /// The operators' address.

@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, AccountStatus, Principal, Profile, Users,
-    token::{ACCESS_S, AccessClaims, Tokens},
+    Principal,
+    tokens::{AccessClaims, Tokens, sign_in_again},
 };
 use crate::{
     clock::{self, Moment},
     http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{ACCESS_S, Account, AccountStatus, Profile, Users},
 };
 
 /// How long a session lasts without being used.
@@ -67,23 +68,32 @@ pub struct SignedIn {
     pub user: Profile,
 }
 
-/// A refresh token that was used before.
+/// Why a refresh token gives no new tokens.
 #[derive(Debug)]
-pub struct Reused {
-    /// Whose.
-    pub user_id: String,
-    /// The session that ended for it.
-    pub family_id: String,
-}
-
-/// What became of a refresh.
-pub enum Refreshed {
-    /// New tokens.
-    Done(Box<SignedIn>),
+pub enum RefreshError {
     /// Unknown, expired, or of a session that ended: whose it was, where that is known.
     Refused(Option<String>),
-    /// Used before: the session is over.
-    Reused(Reused),
+    /// Used before: the session ended for it.
+    Reused {
+        user_id: String,
+        family_id: String,
+    },
+    Store(mongo::Error),
+}
+
+impl From<mongo::Error> for RefreshError {
+    fn from(error: mongo::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(_) | RefreshError::Reused { .. } => sign_in_again(),
+            RefreshError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// The collection `sessions`, and the tokens that come of it.
@@ -107,7 +117,7 @@ impl Sessions {
     pub async fn open(
         &self,
         account: &Account,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
         let (token, now) = (new_token(), clock::now());
@@ -119,8 +129,8 @@ impl Sessions {
             refresh_hash: keys::sha256(token.expose_secret()),
             version: account.session_version,
             mfa_at,
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
             created_at: now,
             expires_at: expiry(now, now),
             used_at: None,
@@ -135,8 +145,8 @@ impl Sessions {
         &self,
         users: &Users,
         token: &SecretString,
-        caller: &ClientInfo,
-    ) -> Result<Refreshed, mongo::Error> {
+        client: &ClientInfo,
+    ) -> Result<SignedIn, RefreshError> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
         let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": now}};
         let use_it = async |database: Database| {
@@ -144,19 +154,19 @@ impl Sessions {
             collection(&database).find_one_and_update(unused, mark).await
         };
         let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
-            return self.refuse(users, &hash).await;
+            return Err(self.refusal(users, &hash).await?);
         };
         let token = new_token();
-        let session = used.successor(&token, caller, now);
+        let session = used.successor(&token, client, now);
         self.insert(&session).await?;
         // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
         // the new row.
         let account = users.stored(&session.user_id).await?.map(Account::from).filter(|account| session.is_of(account));
         let Some(account) = account else {
             self.delete(doc! {"familyId": &session.family_id}).await?;
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Err(RefreshError::Refused(Some(session.user_id)));
         };
-        Ok(Refreshed::Done(Box::new(self.signed_in(&account, &session, &token))))
+        Ok(self.signed_in(&account, &session, &token))
     }
 
     /// A new access token of the same session, with the time of the second factor shown just now.
@@ -168,7 +178,6 @@ impl Sessions {
         Ok(self.tokens.access(claims(&principal.account, family.clone(), Some(now.as_second())), now))
     }
 
-    /// Ends one session.
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
         // The live row first, so that half of this ends the session too; the used ones last, since they tell a reuse.
         // The account is told in between: a refresh that puts its row too late for the last deletion reads it there.
@@ -185,14 +194,16 @@ impl Sessions {
         }
     }
 
-    async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {
+    async fn refusal(&self, users: &Users, hash: &str) -> Result<RefreshError, mongo::Error> {
         let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
-        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else { return Ok(Refreshed::Refused(None)) };
+        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else {
+            return Ok(RefreshError::Refused(None));
+        };
         if session.used_at.is_none() {
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Ok(RefreshError::Refused(Some(session.user_id)));
         }
         self.end(users, &session.user_id, &session.family_id).await?;
-        Ok(Refreshed::Reused(Reused { user_id: session.user_id, family_id: session.family_id }))
+        Ok(RefreshError::Reused { user_id: session.user_id, family_id: session.family_id })
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {
@@ -224,14 +235,14 @@ impl Sessions {
 
 impl Session {
     /// The family's next use.
-    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Moment) -> Self {
+    fn successor(self, token: &SecretString, client: &ClientInfo, now: Moment) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
             id: id::new(),
             family_since: Some(since),
             refresh_hash: keys::sha256(token.expose_secret()),
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
             created_at: now,
             expires_at: expiry(since, now),
             used_at: None,
@@ -265,11 +276,6 @@ fn claims(account: &Account, sid: String, mfa: Option<i64>) -> AccessClaims {
 
 fn collection(database: &Database) -> Collection<Session> {
     database.collection("sessions")
-}
-
-/// 401: whatever was wrong with a token, the caller signs in again.
-pub fn sign_in_again() -> Problem {
-    Problem::unauthorized("The token is invalid or expired: sign in again.")
 }
 
 #[cfg(test)]

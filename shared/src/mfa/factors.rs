@@ -1,10 +1,4 @@
-//! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
-//!
-//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
-//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
-//! the address or number alone that it was sent to.
-
-pub(super) mod flow;
+//! Setting a factor up, sending its codes, and checking them.
 
 use bson::doc;
 use garde::Validate;
@@ -15,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{PasswordAttempt, User, Users};
 use crate::{
+    auth::PasswordAttempt,
     cache::Cache,
     clock::{self, Moment},
     config::ConfigError,
@@ -26,6 +20,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
     rate_limits,
+    users::{Method, MfaRecord, PendingFactor, User, Users},
 };
 
 const CODE_MINUTES: i64 = 10;
@@ -34,18 +29,6 @@ const RECOVERY_CODES: usize = 10;
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
 
-/// How a second factor is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-    /// An authenticator app (RFC 6238).
-    Totp,
-    /// A code by SMS.
-    Sms,
-    /// A code to the account's own address.
-    Email,
-}
-
 /// What a code is for: one sent for one purpose does not serve another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -53,35 +36,6 @@ enum Purpose {
     SignIn,
     /// To prove a factor that is pending.
     Enrol,
-}
-
-/// The second factor in `users`.
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MfaRecord {
-    /// The factor that is on.
-    pub method: Option<Method>,
-    /// Where its codes go, E.164.
-    pub phone: Option<String>,
-    /// The app's secret, sealed.
-    pub totp: Option<String>,
-    /// The last time step whose code was used.
-    #[serde(default)]
-    pub totp_step: i64,
-    /// HMACs of the recovery codes that are left.
-    #[serde(default)]
-    pub recovery: Vec<String>,
-    /// The factor that is not proven yet.
-    pub pending: Option<PendingFactor>,
-}
-
-/// A factor that is not proven yet.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PendingFactor {
-    method: Method,
-    phone: Option<String>,
-    totp: Option<String>,
 }
 
 /// Which factor to set up.
@@ -171,7 +125,7 @@ impl Mfa {
     /// Begins to set a factor up; 409 while one is on. The caller has checked the password.
     pub async fn enrol(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         users: &Users,
         user: &User,
         request: EnrolRequest,
@@ -189,7 +143,7 @@ impl Mfa {
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let channel = channel(method, pending.phone.as_deref(), &user.email);
         if let Some(channel) = &channel {
-            self.limit(caller, channel).await?;
+            self.limit(client, channel).await?;
         }
         let record = mongo::to_document(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
@@ -202,7 +156,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<Moment, Problem> {
+    pub async fn send(&self, client: &ClientInfo, user: &User) -> Result<Moment, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -211,7 +165,7 @@ impl Mfa {
         };
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
-        self.limit(caller, &channel).await?;
+        self.limit(client, &channel).await?;
         self.send_to(user, purpose, channel).await
     }
 
@@ -280,10 +234,10 @@ impl Mfa {
     }
 
     /// Text messages cost money, and whoever is paid for those to a number would have them sent.
-    async fn limit(&self, caller: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
+    async fn limit(&self, client: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
         match channel {
             Channel::Sms { to } => {
-                rate_limits::MfaSendNumber::POLICY.check(&self.cache, caller, &keys::sha256(to)).await
+                rate_limits::MfaSendNumber::POLICY.check(&self.cache, client, &keys::sha256(to)).await
             }
             Channel::Email { .. } => Ok(()),
         }

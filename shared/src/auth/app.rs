@@ -4,13 +4,14 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::Router;
 
-use super::{Guard, Users};
+use super::Guard;
 use crate::{
     cache::Cache,
     config::ConfigError,
     http::HasCache,
     lambda,
     mongo::{Lifetime, Mongo},
+    users::Users,
 };
 
 /// The state of a function's routes: its clients, the guard, and what is its own.

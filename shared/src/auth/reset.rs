@@ -8,7 +8,6 @@ use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Email, User, Users};
 use crate::{
     clock::{self, Moment},
     config,
@@ -17,6 +16,7 @@ use crate::{
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
+    users::{Email, User, Users},
 };
 
 const MINUTES: i64 = 60;

@@ -6,11 +6,13 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{Account, AccountStatus, Email, Role, User, token::ACCESS_S};
+use super::{ACCESS_S, Account, AccountStatus, Email, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    plans::Plan,
+    roles::Role,
 };
 
 /// Accounts. Every change goes through here, so that no cached copy survives it.
@@ -60,12 +62,12 @@ impl Users {
             name: name.to_owned(),
             password_hash: Some(password_hash),
             role: Role::User,
-            plan: "free".into(),
+            plan: Plan::default(),
             organization_id: None,
             status: AccountStatus::Active,
             session_version: 0,
             ended_sessions: Vec::new(),
-            mfa: super::MfaRecord::default(),
+            mfa: MfaRecord::default(),
             created_at: clock::now(),
             last_login_at: None,
         };

@@ -15,11 +15,12 @@ use crate::{
 /// What somebody did so far.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct UserStats {
+pub struct UserActivity {
     /// Who.
     pub user: Profile,
     /// The figures.
-    pub stats: ActivityStats,
+    #[serde(rename = "stats")]
+    pub figures: ActivityFigures,
     /// The last days on which they were here, newest first, at most 30.
     pub recent_days: Vec<String>,
 }
@@ -27,7 +28,7 @@ pub struct UserStats {
 /// Figures of somebody's activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ActivityStats {
+pub struct ActivityFigures {
     /// Days in a row up to today or yesterday (UTC); 0 after a day missed.
     pub streak: u64,
     /// The longest such row within the last 400 days.
@@ -73,7 +74,7 @@ pub async fn record(mongo: &Mongo, user_id: &str, at: Moment) -> Result<Activity
 }
 
 /// The figures as of `at`: one aggregation.
-pub async fn stats(mongo: &Mongo, account: &Account, at: Moment) -> Result<UserStats, mongo::Error> {
+pub async fn figures(mongo: &Mongo, account: &Account, at: Moment) -> Result<UserActivity, mongo::Error> {
     #[derive(Deserialize)]
     struct Row {
         #[serde(rename = "_id")]
@@ -103,10 +104,10 @@ pub async fn stats(mongo: &Mongo, account: &Account, at: Moment) -> Result<UserS
     let count = |kind: &str| rows.iter().find(|row| row.kind == kind).map_or(0, |row| row.count);
     let (streak, longest_streak) = streaks(&days, at);
     let (prompts_collected, workbench_runs) = (count("collected"), count("runs"));
-    let stats =
-        ActivityStats { streak, longest_streak, days_active: days.len() as u64, prompts_collected, workbench_runs };
+    let figures =
+        ActivityFigures { streak, longest_streak, days_active: days.len() as u64, prompts_collected, workbench_runs };
     days.truncate(30);
-    Ok(UserStats { user: Profile::from(account), stats, recent_days: days })
+    Ok(UserActivity { user: Profile::from(account), figures, recent_days: days })
 }
 
 /// The current row of days and the longest, of days sorted newest first.

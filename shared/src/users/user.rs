@@ -3,8 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MfaRecord, Role, token::ACCESS_S};
-use crate::{audit::Actor, clock, clock::Moment, http::plain};
+use super::MfaRecord;
+use crate::{
+    audit::Actor,
+    clock::{self, Moment},
+    http::{Problem, plain},
+    plans::Plan,
+    roles::Role,
+};
+
+/// How long an access token counts, in seconds: so long an account remembers a session that ended.
+pub const ACCESS_S: i64 = 15 * 60;
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -22,7 +31,6 @@ pub enum AccountStatus {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Id.
     #[serde(rename = "_id")]
     pub id: String,
     /// Lower-case address.
@@ -32,14 +40,11 @@ pub struct User {
     /// Argon2id, or bcrypt for those imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// Role.
     pub role: Role,
-    /// Plan.
-    #[serde(default = "free")]
-    pub plan: String,
+    #[serde(default)]
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     #[serde(default)]
     pub status: AccountStatus,
     /// Counts up when all sessions end at once.
@@ -57,12 +62,9 @@ pub struct User {
     pub last_login_at: Option<Moment>,
 }
 
-/// A session that ended.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndedSession {
-    /// Its id.
     pub id: String,
-    /// When.
     pub at: Moment,
 }
 
@@ -70,21 +72,15 @@ pub struct EndedSession {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Id.
     pub id: String,
     /// Address, for the person's own eyes.
     pub email: String,
-    /// Name.
     pub name: String,
-    /// Role.
     pub role: Role,
-    /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     pub status: AccountStatus,
-    /// Session version.
     pub session_version: i64,
     /// Ids of sessions that ended.
     pub ended_sessions: Vec<String>,
@@ -138,7 +134,7 @@ pub struct Profile {
     /// Role.
     pub role: Role,
     /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
@@ -156,7 +152,7 @@ impl From<&Account> for Profile {
             email: account.email.clone(),
             name: account.name.clone(),
             role: account.role,
-            plan: account.plan.clone(),
+            plan: account.plan,
             organization_id: account.organization_id.clone(),
             status: account.status,
             mfa_enabled: account.mfa_enabled,
@@ -165,8 +161,9 @@ impl From<&Account> for Profile {
     }
 }
 
-fn free() -> String {
-    "free".into()
+/// 403 for an account that is suspended.
+pub fn suspended() -> Problem {
+    Problem::forbidden("account_suspended", "This account is suspended: ask an administrator.")
 }
 
 /// A rule for [`garde`]: a name by which people tell an account, or a key, from others.

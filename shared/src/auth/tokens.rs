@@ -13,16 +13,16 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::Role;
 use crate::{
     clock::{self, Moment},
     config::ConfigError,
+    http::Problem,
     id,
     keys::{Seed, sha256_bytes},
+    roles::Role,
+    users::ACCESS_S,
 };
 
-/// How long an access token counts, in seconds.
-pub(super) const ACCESS_S: i64 = 15 * 60;
 /// How long a sign-in may wait for its second factor, in seconds.
 pub(super) const CHALLENGE_S: i64 = 10 * 60;
 const ISSUER: &str = "promptlib";
@@ -170,6 +170,11 @@ impl SigningKey {
             encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
         }
     }
+}
+
+/// 401: whatever was wrong with a token, the caller signs in again.
+pub fn sign_in_again() -> Problem {
+    Problem::unauthorized("The token is invalid or expired: sign in again.")
 }
 
 #[cfg(test)]
