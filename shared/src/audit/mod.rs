@@ -41,7 +41,6 @@ const DATES: [&str; 2] = ["at", "expiresAt"];
 pub trait Actor {
     /// Their id: never an address.
     fn id(&self) -> &str;
-    /// Their role now.
     fn role(&self) -> &'static str;
 }
 
@@ -190,7 +189,6 @@ impl AuditLog {
     }
 }
 
-/// As it is stored.
 fn document(entry: &AuditEntry) -> anyhow::Result<Document> {
     let mut document = mongo::to_document(entry, &DATES)?;
     document.remove("id");

@@ -27,9 +27,7 @@ pub use store::Store;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Prompts,
-    /// Prompt patterns.
     Patterns,
-    /// Learning resources.
     Learning,
 }
 

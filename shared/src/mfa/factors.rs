@@ -98,7 +98,6 @@ struct LiveCode {
     expires_at: DateTime,
 }
 
-/// Second factors.
 pub struct Mfa {
     mongo: Mongo,
     cache: Cache,

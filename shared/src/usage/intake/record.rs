@@ -96,9 +96,7 @@ pub struct AcceptedUsage {
 /// Records that may go into the queue.
 #[derive(Debug)]
 pub struct Usage {
-    /// What goes.
     pub events: Vec<Event>,
-    /// What is answered.
     pub answer: AcceptedUsage,
     pub(super) charges: Vec<Charge>,
 }
