@@ -118,8 +118,8 @@ impl Code {
                 continue;
             }
             let mut tree = tree.to_owned();
-            while !tree.ends_with(';') {
-                tree.extend(lines.next());
+            while let Some(more) = (!tree.ends_with(';')).then(|| lines.next()).flatten() {
+                tree.push_str(more);
             }
             expand(&[], tree.trim_end_matches(';'), &mut |path, name| {
                 imports.push(Import { path, name, exported: !visibility.is_empty() });

@@ -39,7 +39,6 @@ pub struct Index {
     pub rule: Rule,
 }
 
-/// What an index enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Nothing.
@@ -71,7 +70,6 @@ pub const USAGE_DAYS: u64 = 400;
 /// Days that analytics events are kept.
 pub const EVENT_DAYS: u64 = 90;
 
-/// The whole database.
 pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "prompts",

@@ -11,7 +11,6 @@ use crate::{
 
 const PEOPLE: usize = 8;
 
-/// What became of a call.
 #[derive(Debug)]
 pub enum Fate {
     /// It was answered, well or with a refusal that is the product's (404, 409, 412).

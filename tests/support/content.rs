@@ -38,7 +38,6 @@ fn prompt(n: usize) -> Value {
     item
 }
 
-/// The items of a file.
 pub fn items(file: &Value) -> &Vec<Value> {
     file["prompts"].as_array().unwrap()
 }

@@ -14,13 +14,11 @@ use crate::{
 /// What a function is given.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// A request to a route.
     Route(Call),
     /// What a queue or a schedule sends.
     Event(Value),
 }
 
-/// A request to a route.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub method: &'static str,

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_norway::{Mapping, Value, value::TaggedValue};
 
-/// A function of the template.
 #[derive(Debug)]
 pub struct Function {
     pub name: String,

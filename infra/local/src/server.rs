@@ -30,7 +30,6 @@ pub const REDIS_PORT: Port = ("LOCAL_REDIS_PORT", 6479);
 /// The emulator of AWS.
 pub const AWS_PORT: Port = ("LOCAL_AWS_PORT", 4566);
 
-/// A server that was started.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Server {
@@ -38,7 +37,6 @@ pub struct Server {
     pub pid: u32,
     /// Where it listens.
     pub port: u16,
-    /// How it was started.
     pub command: Vec<String>,
     /// With which variables besides ours.
     pub variables: BTreeMap<String, String>,

@@ -26,9 +26,7 @@ pub struct State {
     pub redis_url: Option<String>,
     /// The emulator of AWS.
     pub aws_endpoint_url: String,
-    /// The deployed stack.
     pub stack_name: String,
-    /// The published content.
     pub content_url: String,
     pub events_queue_url: String,
     /// Its dead-letter queue.
@@ -56,7 +54,6 @@ impl State {
         Ok(state)
     }
 
-    /// Writes it down.
     pub fn save(&self) -> anyhow::Result<()> {
         fs::write(folder("state.json"), serde_json::to_string_pretty(self)?)?;
         Ok(())

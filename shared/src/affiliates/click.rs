@@ -61,7 +61,6 @@ pub struct Links {
 }
 
 impl Links {
-    /// Uses the environment's client and cache.
     pub fn new(mongo: Mongo, cache: Cache) -> Self {
         Self { mongo, lookup: Lookup::new("affiliate-link", cache) }
     }

@@ -174,7 +174,6 @@ impl Kind {
 }
 
 impl AffiliateEntry {
-    /// Which of the two it is.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Link(_) => Kind::Link,

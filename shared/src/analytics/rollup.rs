@@ -21,7 +21,6 @@ use crate::{
 /// counted when the job is run with `{"at": …}` of its day.
 const OPEN_DAYS: i64 = OLDEST_DAYS + 1;
 
-/// What a run did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollUp {

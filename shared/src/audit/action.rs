@@ -1,6 +1,5 @@
 //! What is worth an entry: one table of names, families and gravity.
 
-/// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     SignUp,
@@ -44,7 +43,6 @@ pub enum Action {
     AffiliateRemoved,
 }
 
-/// A family of actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     Auth,
@@ -53,7 +51,6 @@ pub enum Category {
     Data,
 }
 
-/// How grave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Info,
@@ -71,12 +68,10 @@ impl Action {
         self.row().0
     }
 
-    /// Its family.
     pub const fn category(self) -> Category {
         self.row().1
     }
 
-    /// How grave it is.
     pub const fn severity(self) -> Severity {
         self.row().2
     }

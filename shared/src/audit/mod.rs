@@ -39,7 +39,6 @@ use crate::{
 pub trait Actor {
     /// Their id: never an address.
     fn id(&self) -> &str;
-    /// Their role now.
     fn role(&self) -> &'static str;
 }
 

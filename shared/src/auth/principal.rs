@@ -15,7 +15,6 @@ const MFA_FRESH_S: i64 = 15 * 60;
 /// A caller who is signed in.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Whose account.
     pub account: Arc<Account>,
     /// The session that the token is of.
     pub session_id: String,

@@ -103,7 +103,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo, tokens: Tokens) -> Self {
         Self { mongo, tokens }
     }

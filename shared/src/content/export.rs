@@ -12,23 +12,18 @@ use crate::{clock::Moment, mongo::WORK_TIMEOUT};
 /// A result smaller than this share of what is published (in percent) looks like a loss.
 const LEAST_SHARE: usize = 80;
 
-/// What became of one kind.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Outcome {
-    /// Written.
     Published {
-        /// Items in the file.
         items: usize,
     },
     /// The published file holds the same items already.
     Unchanged {
-        /// Items in the file.
         items: usize,
     },
     /// Left as it was, because the database's answer looks like a loss.
     Refused {
-        /// What looked wrong.
         reason: String,
     },
 }

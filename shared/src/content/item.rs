@@ -66,9 +66,7 @@ pub struct Item {
     pub(super) views: u64,
     /// All that `search` looks into, in lower case.
     pub(super) text: String,
-    /// As in a list.
     pub summary: Box<RawValue>,
-    /// As alone.
     pub detail: Box<RawValue>,
     /// The ETag of `detail`.
     pub(super) etag: String,

@@ -28,9 +28,7 @@ pub(crate) use store::to_document;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Prompts,
-    /// Prompt patterns.
     Patterns,
-    /// Learning resources.
     Learning,
 }
 

@@ -30,7 +30,6 @@ const IMPORTED_DAY: &str = "imported";
 pub struct Store(Mongo);
 
 impl Store {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo) -> Self {
         Self(mongo)
     }
@@ -110,7 +109,6 @@ impl Content {
         Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), bundled::PATTERNS)
     }
 
-    /// Learning resources.
     pub fn learning(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Learning, Some(Fallback::of(mongo, Kind::Learning)), bundled::LEARNING)
     }

@@ -100,7 +100,6 @@ struct LiveCode {
     purpose: String,
 }
 
-/// Second factors.
 pub struct Mfa {
     mongo: Mongo,
     cache: Cache,

@@ -13,22 +13,16 @@ pub struct Notification {
     /// Whom it is for, if it is a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The way to them.
     pub channel: Channel,
-    /// What it says.
     pub template: Template,
 }
 
-/// A way to a person.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Channel {
-    /// An e-mail.
     Email {
-        /// The address.
         to: String,
     },
-    /// A text message.
     Sms {
         /// The number in E.164 form, `+41791234567`.
         to: String,
@@ -47,7 +41,6 @@ pub enum Template {
     },
     /// The way to a new password.
     PasswordReset {
-        /// The whole link.
         link: String,
         /// How long it is valid.
         minutes: u64,
@@ -66,13 +59,11 @@ pub enum Template {
         metric: String,
         /// The time it is counted over: `November 2026`.
         period: String,
-        /// The share that was reached.
         level_percent: u64,
         /// Used so far.
         used: String,
         limit: String,
     },
-    /// A prepared report.
     Report {
         title: String,
         /// Its content as HTML, goes into the body as it is: whoever makes it escapes its values.

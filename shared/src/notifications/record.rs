@@ -25,7 +25,6 @@ const CLAIM_LIFE: Duration = Duration::from_mins(1);
 pub(super) enum Claim {
     /// It is ours to send.
     Ours,
-    /// It was sent before.
     Sent,
     /// Somebody is sending it, or stopped half-way less than a minute ago.
     Busy,

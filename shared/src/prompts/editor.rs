@@ -42,7 +42,6 @@ pub struct PromptEditor {
 }
 
 impl PromptEditor {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo) -> Self {
         Self { mongo }
     }

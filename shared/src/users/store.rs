@@ -22,7 +22,6 @@ pub struct Users {
 }
 
 impl Users {
-    /// Uses the environment's client and cache.
     pub fn new(mongo: Mongo, cache: Cache) -> Self {
         Self { mongo, lookup: Lookup::new("user", cache) }
     }

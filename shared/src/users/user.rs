@@ -53,12 +53,9 @@ pub struct User {
     /// Sessions that ended by themselves while their access tokens may still be about.
     #[serde(default)]
     pub ended_sessions: Vec<EndedSession>,
-    /// Second factor.
     #[serde(default)]
     pub mfa: MfaRecord,
-    /// When it was made.
     pub created_at: Moment,
-    /// Last sign-in.
     pub last_login_at: Option<Moment>,
 }
 

@@ -62,7 +62,6 @@ pub(super) enum Ending {
     Error,
 }
 
-/// What a run came to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Outcome {

@@ -21,7 +21,6 @@ pub const PENDING_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Records made up for in a round.
 const ROUND: i64 = 500;
 
-/// What a sweep did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {

@@ -12,7 +12,6 @@ use shared::{
     rate_limits,
 };
 
-/// What the handler needs.
 pub struct Own {
     links: Links,
     counter: ClickCounter,

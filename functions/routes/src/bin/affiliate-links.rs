@@ -27,7 +27,6 @@ pub struct RemoveQuery {
     id: String,
 }
 
-/// What these routes need besides.
 pub struct Own {
     links: Links,
     audit_log: AuditLog,

@@ -18,7 +18,6 @@ use shared::{
     usage::{AcceptedUsage, LimitsView, UsageIntake, UsageRequest},
 };
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     usage: UsageIntake,

@@ -11,7 +11,6 @@ use shared::{
     rate_limits,
 };
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     audit_log: AuditLog,

@@ -21,7 +21,6 @@ pub struct UsageList {
     usage: Vec<KeyUsage>,
 }
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     queue: Queue,

@@ -60,7 +60,6 @@ pub struct ChangeRequest {
     new_password: NewPassword,
 }
 
-/// What these routes need besides.
 pub struct Own {
     sessions: Sessions,
     resets: PasswordResets,

@@ -30,7 +30,6 @@ pub struct RefreshRequest {
     refresh_token: SecretString,
 }
 
-/// What these routes need besides.
 pub struct Own {
     sessions: Sessions,
     audit_log: AuditLog,

@@ -34,7 +34,6 @@ pub struct SignUpRequest {
     name: String,
 }
 
-/// What the handler needs.
 pub struct Own {
     users: Users,
     audit_log: AuditLog,

@@ -15,7 +15,6 @@ use shared::{
     rate_limits,
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }

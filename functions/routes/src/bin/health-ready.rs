@@ -12,7 +12,6 @@ use shared::{
     roles::Permission,
 };
 
-/// What these routes need besides.
 pub struct Own {
     parts: Parts,
 }

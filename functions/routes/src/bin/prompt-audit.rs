@@ -15,7 +15,6 @@ use shared::{
     roles::not_allowed,
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }

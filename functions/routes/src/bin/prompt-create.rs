@@ -13,7 +13,6 @@ use shared::{
     roles::Permission,
 };
 
-/// What these routes need besides.
 pub struct Own {
     content: Content,
     editor: PromptEditor,

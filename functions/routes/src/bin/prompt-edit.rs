@@ -13,7 +13,6 @@ use shared::{
     roles::{Permission, not_allowed},
 };
 
-/// What these routes need besides.
 pub struct Own {
     editor: PromptEditor,
     audit_log: AuditLog,

@@ -24,7 +24,6 @@ pub struct KeyQuery {
     provider: Option<Provider>,
 }
 
-/// What these routes need besides.
 pub struct Own {
     keys: ProviderKeys,
     audit_log: AuditLog,

@@ -16,7 +16,6 @@ use shared::{
     stats::{self, ServedStats},
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }

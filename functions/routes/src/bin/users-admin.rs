@@ -19,7 +19,6 @@ use shared::{
     },
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }

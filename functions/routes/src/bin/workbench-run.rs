@@ -16,7 +16,6 @@ use shared::{
     workbench::{self, CompleteRequest, RunView, Workbench},
 };
 
-/// What these routes need besides.
 pub struct Own {
     workbench: Workbench,
 }

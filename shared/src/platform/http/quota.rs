@@ -10,11 +10,9 @@ use crate::cache::Count;
 /// A limit on a family of routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Names the counter.
     pub name: &'static str,
     /// Requests that one caller has in a window.
     pub requests: u64,
-    /// Length of the window.
     pub window: Duration,
 }
 

@@ -36,7 +36,6 @@ pub const WORK_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub struct MongoSettings {
     uri: SecretString,
-    /// Name of the database.
     pub database: String,
 }
 

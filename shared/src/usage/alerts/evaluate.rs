@@ -36,14 +36,11 @@ use crate::{
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
 
-/// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EvaluatedAlerts {
-    /// Alerts that are on.
     pub alerts: usize,
     /// Levels reached for the first time.
     pub fired: usize,
-    /// Notifications sent.
     pub told: usize,
 }
 

@@ -31,7 +31,6 @@ pub(super) struct Firing {
 }
 
 impl Firing {
-    /// What its owner is told.
     pub(super) fn template(&self) -> Template {
         let mut what = self.metric.words().to_owned();
         if let Some(provider) = &self.provider {

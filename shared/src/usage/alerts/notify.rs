@@ -22,7 +22,6 @@ use crate::{
 /// Alerts told at a time. SQS takes ten messages a call, and has four seconds for all calls of a sending.
 const TOLD_AT_ONCE: usize = 200;
 
-/// Somebody to tell.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Owner {

@@ -108,7 +108,6 @@ impl UsageLimits {
         self.cache.uncount(&taken.counters, &taken.records).await;
     }
 
-    /// What is left.
     pub async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> LimitsView {
         let [hour, day, tokens, cost] = counters(user_id, plan, now);
         LimitsView {

@@ -107,9 +107,7 @@ pub enum UsageEvent {
 /// Records that may go into the queue.
 #[derive(Debug)]
 pub struct Usage {
-    /// What goes.
     pub events: Vec<UsageEvent>,
-    /// What is answered.
     pub answer: AcceptedUsage,
     pub(super) charges: Vec<Charge>,
 }

@@ -21,7 +21,6 @@ pub(super) const PASS_TIMEOUT: Duration = Duration::from_mins(2);
 /// and a document has an end.
 const MODELS_A_DAY: i64 = 50;
 
-/// What a run did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DailyRun {
@@ -29,7 +28,6 @@ pub struct DailyRun {
     pub from: String,
     /// Last day computed, the one that is reported.
     pub day: String,
-    /// The report of the day.
     pub report: UsageReport,
 }
 

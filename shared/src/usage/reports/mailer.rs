@@ -18,7 +18,6 @@ pub struct ReportMailer {
 }
 
 impl ReportMailer {
-    /// Reads the address.
     pub fn from_env() -> Result<Self, ConfigError> {
         let email = match config::optional("OPERATORS_EMAIL") {
             Some(text) => {

@@ -31,7 +31,6 @@ const TOP_ACCOUNTS: i64 = 10;
 const TOP_MODELS: i64 = 20;
 /// The name of all the models that it does not name.
 const OTHERS: &str = "others";
-/// What is added up.
 const FIELDS: [&str; 6] = ["requests", "failed", "unpriced", "promptTokens", "completionTokens", "costMicros"];
 
 /// Usage added up. Money is in micro-dollars.

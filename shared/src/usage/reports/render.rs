@@ -11,13 +11,11 @@ const BLUE_BAR: RGBColor = RGBColor(38, 99, 235);
 /// Models in a chart; the rest are in the table.
 const BARS: usize = 8;
 
-/// The title of a report.
 pub fn title(report: &UsageReport) -> String {
     let kind = if report.kind == "monthly" { "Monthly" } else { "Daily" };
     format!("{kind} AI usage: {}", report.period)
 }
 
-/// A whole page.
 pub fn page(report: &UsageReport) -> String {
     let page = html! {
         (DOCTYPE)
