@@ -5,7 +5,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
-mod arrivals;
 mod chart;
 mod cold_starts;
 mod connections;

@@ -43,6 +43,13 @@ impl Function {
     }
 }
 
+/// How many calls a second the API lets through on each route.
+pub fn throttle() -> f64 {
+    let text = std::fs::read_to_string(root().join("infra/template.yaml")).unwrap();
+    let template: Value = serde_norway::from_str(&text).unwrap();
+    template["Resources"]["Api"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"].as_f64().unwrap()
+}
+
 /// Every function in a template's text.
 pub fn functions_of(text: &str) -> Vec<Function> {
     let template: Value = serde_norway::from_str(text).unwrap();
