@@ -8,8 +8,8 @@ use tests::{
     content::items,
     host::{Function, Outcome},
     proxy::Proxy,
+    root,
     stack::stack,
-    template::root,
     test_env::TestEnv,
     wiretap::Wiretap,
 };

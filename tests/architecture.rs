@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use tests::template::root;
+use tests::root;
 
 /// Each module that a file declares as public, and those that it names.
 type Needs = BTreeMap<String, BTreeSet<String>>;

@@ -126,7 +126,7 @@ async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays()
     let stack = stack();
     let database = stack.scratch().await;
     let folder = tempfile::tempdir().unwrap();
-    let public = tests::template::root().join("public-data");
+    let public = tests::root().join("public-data");
     for kind in Kind::ALL {
         std::fs::copy(public.join(kind.file_name()), folder.path().join(kind.file_name())).unwrap();
     }

@@ -17,7 +17,7 @@ async fn a_prompt_that_is_there_already_is_told_by_the_first_rule_that_holds() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
     let (create, other) = (env.function("prompt-create").await, env.function("prompt-create").await);
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
+    let text = std::fs::read_to_string(tests::root().join("public-data/prompts.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
     let published = &file["prompts"][0];
     let shouted = format!("  {}!! ", published["title"].as_str().unwrap().to_uppercase());

@@ -213,7 +213,7 @@ async fn no_cache_keeps_a_premium_prompt() {
 
 /// A prompt of the starter content that the premium plans read.
 fn premium() -> String {
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
+    let text = std::fs::read_to_string(tests::root().join("public-data/prompts.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
     let found = file["prompts"].as_array().unwrap().iter().find(|prompt| prompt["isPremium"] == true);
     format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())

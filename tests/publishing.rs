@@ -14,8 +14,8 @@ use tests::{
     content::items,
     eventually,
     host::{Function, Outcome},
+    root,
     stack::stack,
-    template::root,
     test_env::TestEnv,
     wiretap::Wiretap,
 };

@@ -353,10 +353,9 @@ async fn an_organisation_is_a_wall() {
 #[parallel(stack)]
 async fn premium_prompts_open_for_premium_roles() {
     let env = TestEnv::new().await;
-    let page: Value = serde_json::from_str(
-        &std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap(),
-    )
-    .unwrap();
+    let page: Value =
+        serde_json::from_str(&std::fs::read_to_string(tests::root().join("public-data/prompts.json")).unwrap())
+            .unwrap();
     let of = |flag: &str| {
         let found = page["prompts"].as_array().unwrap().iter().find(|prompt| prompt[flag] == true);
         format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())

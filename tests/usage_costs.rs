@@ -15,8 +15,9 @@ use shared::clock;
 use tests::{
     host::{Function, Outcome},
     own_queue::OwnQueue,
+    root,
     stack::stack,
-    template::{self, root},
+    template,
     test_env::TestEnv,
     wiretap::Wiretap,
 };

@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use mongodb::{Client, Database};
 use tests::{
     callers::{Callers, Fate},
+    root,
     saturation::{Curve, Saturation, capped, peak, saturate, size, volleys, watched, without_limits},
     stack::connections,
-    template::root,
 };
 
 use super::{

@@ -23,8 +23,7 @@ use std::{
 
 use local::deploy::SENDER_EMAIL;
 use tests::{
-    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, template::root,
-    test_env::TestEnv,
+    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, root, test_env::TestEnv,
 };
 
 #[tokio::main]

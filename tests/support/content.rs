@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::template::root;
+use crate::root;
 
 /// 296 items, some 800 KB, as the application of the audit has them.
 pub fn audit_sized_prompts() -> Value {

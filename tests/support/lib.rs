@@ -16,10 +16,11 @@ pub mod requests;
 pub mod saturation;
 pub mod simulation;
 pub mod stack;
-pub mod template;
 pub mod test_env;
 pub mod usage_records;
 pub mod wiretap;
+
+pub use local::{root, template};
 
 /// Asks again until the answer is `Some`, for at most `seconds`.
 pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

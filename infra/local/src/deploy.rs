@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command, thread};
 
 use anyhow::{Context, anyhow, ensure};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{
     compile::{self, Build},
@@ -13,6 +14,7 @@ use crate::{
     server::{AWS_PORT, MONGODB_PORT, REDIS_PORT, end, free_port, spawn},
     state::State,
     step::{beside, openly, quietly, step},
+    template,
 };
 
 /// As in `samconfig.toml`.
@@ -222,7 +224,8 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
                 .envs(aws_variables(state)),
         )
     })?;
-    let made = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK]))?;
+    let left_out = json!({"functions": template::functions(), "api": template::api()}).to_string();
+    let made = step("setting what the emulator leaves out", || helper(Some(state), &["finish", STACK, &left_out]))?;
     let made: Made = serde_json::from_str(&made).context("what the stack consists of cannot be read")?;
     let output =
         |name: &str| made.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));

@@ -1,20 +1,28 @@
-//! `infra/template.yaml`, as far as the tests need it: functions, their caps, variables and routes.
+//! `infra/template.yaml`, as far as the local stack and the tests need it: functions, their caps, variables and routes.
 
-use std::{collections::BTreeMap, path::Path};
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a template of another form is a defect here")]
 
+use std::{collections::BTreeMap, fs};
+
+use serde::Serialize;
 use serde_norway::{Mapping, Value, value::TaggedValue};
 
+use crate::root;
+
 /// A function of the template.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Function {
+    /// Of its resource.
     pub name: String,
-    /// As `codeUri` names it.
+    /// As `codeUri` names it; with the stack's name before it, it is the function's at AWS.
     pub binary: String,
+    /// The names of its environment variables.
     pub variables: Vec<String>,
     /// The cap by tier; `None` when there is none.
     pub cap: BTreeMap<&'static str, Option<u64>>,
     /// Calls a second at the stated peak, and milliseconds a call.
     pub budget: Option<(f64, f64)>,
+    /// What it is given at AWS.
     pub memory_mb: u64,
     /// The largest zip of the release build.
     pub zip_kb: u64,
@@ -25,14 +33,14 @@ pub struct Function {
 /// The tiers, each with its connection limit.
 pub const TIERS: [(&str, u64); 2] = [("M0", 500), ("M10", 1500)];
 
-pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+/// The whole template.
+pub fn template() -> Value {
+    serde_norway::from_str(&fs::read_to_string(root().join("infra/template.yaml")).unwrap()).unwrap()
 }
 
 /// Every function in the repository's template.
 pub fn functions() -> Vec<Function> {
-    let text = std::fs::read_to_string(root().join("infra/template.yaml")).unwrap();
-    functions_of(&text)
+    functions_of(&template())
 }
 
 impl Function {
@@ -43,19 +51,18 @@ impl Function {
     }
 }
 
-/// How many calls a second the API lets through on each route.
-pub fn throttle() -> f64 {
-    let text = std::fs::read_to_string(root().join("infra/template.yaml")).unwrap();
-    let template: Value = serde_norway::from_str(&text).unwrap();
-    template["Resources"]["Api"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"].as_f64().unwrap()
+/// The settings of the API, from any origin.
+pub fn api() -> Value {
+    let mut properties = template()["Resources"]["Api"]["Properties"].clone();
+    properties["CorsConfiguration"]["AllowOrigins"] = Value::Sequence(vec!["*".into()]);
+    properties
 }
 
-/// Every function in a template's text.
-pub fn functions_of(text: &str) -> Vec<Function> {
-    let template: Value = serde_norway::from_str(text).unwrap();
+/// Every function in a template.
+pub fn functions_of(template: &Value) -> Vec<Function> {
     let resources = template["Resources"].as_mapping().unwrap();
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, &template)).collect()
+    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, template)).collect()
 }
 
 fn function(name: &str, resource: &Value, template: &Value) -> Function {
