@@ -1,4 +1,4 @@
-//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
+//! `cargo local bench [functions] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
 //! build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
@@ -6,7 +6,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod chart;
-mod cold_starts;
 mod connections;
 mod consumer;
 mod contention;
@@ -16,15 +15,10 @@ mod requests;
 mod service_times;
 mod storage;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use local::deploy::SENDER_EMAIL;
-use tests::{
-    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, root, test_env::TestEnv,
-};
+use tests::{content::audit_sized_prompts, host::Function, http_event::Answer, root, test_env::TestEnv};
 
 #[tokio::main]
 async fn main() {
@@ -33,9 +27,6 @@ async fn main() {
     let bench = Bench::new().await;
     if wants("functions") {
         functions::print(&bench).await;
-    }
-    if wants("cold-starts") {
-        cold_starts::print(&bench).await;
     }
     if wants("requests") {
         requests::print(&bench).await;
@@ -69,25 +60,11 @@ impl Bench {
 
     /// Starts an environment; what `more` says counts instead of the settings that all have.
     async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
-        let content = self.content_url();
-        Function::start_binary(&folder(name).join("bootstrap"), name, &self.variables(&content, more)).await
-    }
-
-    /// Starts an environment of some build on a share of a processor.
-    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare) -> Function {
-        let content = self.content_url();
-        Function::start_on(share, binary, name, &self.variables(&content, &[])).await
-    }
-
-    fn content_url(&self) -> String {
-        format!("file://{}", self.content.path().display())
-    }
-
-    fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let content = format!("file://{}", self.content.path().display());
         let mut variables = self.env.variables();
-        variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
+        variables.extend([("CONTENT_URL", content.as_str()), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
-        variables
+        Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
     }
 }
 
