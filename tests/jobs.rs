@@ -201,7 +201,7 @@ async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_cha
     let stack = stack();
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let mongo = Mongo::new(MongoSettings::new(uri, database.name()), Lifetime::Environment);
     let changes = async || {
         wiretap.take();

@@ -9,7 +9,6 @@ use shared::clock;
 use tests::{
     callers::Callers,
     eventually,
-    figures::direct_uri,
     host::{Function, Outcome},
     proxy::Proxy,
     saturation::{saturate, without_limits},
@@ -26,7 +25,7 @@ const PER_ENVIRONMENT: u32 = 2;
 async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let database = stack.scratch().await;
     // FUNCTION_NAME alone makes the driver stream, with a socket more per node, unless it is told not to.
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("FUNCTION_NAME", "x")];
@@ -55,7 +54,7 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
 async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let database = stack.scratch().await;
     let function =
         Function::start("write-events", &[("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name())]).await;

@@ -24,7 +24,7 @@ use tests::{
 
 async fn tapped() -> (TestEnv, Wiretap) {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     (TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await, wiretap)
 }
 

@@ -11,7 +11,6 @@ use std::{
 
 use futures_util::future::join_all;
 use tests::{
-    figures::direct_uri,
     host::Function,
     proxy::{NetworkFault, Proxy},
     simulation::{Counts, Kind, RETRIES, RETRY_WAIT, THINK, choose, exponential},
@@ -19,8 +18,8 @@ use tests::{
 };
 
 use super::{
-    Bench,
-    service_times::{ACTIONS, WAY, answered},
+    Bench, answered,
+    service_times::{ACTIONS, WAY},
 };
 
 /// As far as this machine's processors suffice.
@@ -37,7 +36,7 @@ type Free = Vec<Mutex<Vec<Function>>>;
 pub(crate) async fn refused(bench: &Bench, kinds: &[Kind], people: &[Person]) -> Vec<(u64, f64)> {
     let proxy = Proxy::to(bench.env.stack.mongodb_address()).await;
     proxy.set(NetworkFault::Late(WAY));
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let at_atlas = [("MONGODB_URI", uri.as_str())];
     let mut free = Free::new();
     for (action, kind) in ACTIONS.iter().zip(kinds) {
@@ -66,7 +65,7 @@ async fn run(free: &Free, kinds: &[Kind], people: &[Person]) -> Counts {
             for attempt in 0..=RETRIES {
                 let environment = free[kind].lock().unwrap().pop();
                 if let Some(environment) = environment {
-                    answered(&environment, &ACTIONS[kind], who).await;
+                    answered(&environment, &(ACTIONS[kind].call)(who)).await;
                     free[kind].lock().unwrap().push(environment);
                     answered_calls.fetch_add(1, Ordering::Relaxed);
                     break;

@@ -160,27 +160,12 @@ fn crates(text: &str) -> Option<(u32, u32)> {
     Some((done.parse().ok()?, all.parse().ok()?))
 }
 
+/// What cargo tells of its own work: a verb that ends at the twelfth column.
 fn is_routine(text: &str) -> bool {
-    const VERBS: [&str; 16] = [
-        "Compiling",
-        "Downloading",
-        "Downloaded",
-        "Finished",
-        "Updating",
-        "Installing",
-        "Installed",
-        "Replacing",
-        "Replaced",
-        "Locking",
-        "Adding",
-        "Fresh",
-        "Checking",
-        "Building",
-        "Blocking",
-        "Executable",
-    ];
-    let text = text.trim_start_matches("\x1b[K").trim_start();
-    VERBS.iter().any(|verb| text.starts_with(verb))
+    let verb = text.trim_start_matches("\x1b[K").split_at_checked(12);
+    verb.is_some_and(|(verb, rest)| {
+        rest.starts_with(' ') && verb.trim_start().chars().all(char::is_alphabetic) && verb.starts_with(' ')
+    })
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
@@ -201,7 +186,12 @@ mod tests {
     fn cargos_progress_is_read() {
         assert_eq!(crates("    Building [=====>      ] 212/480: serde, tokio"), Some((212, 480)));
         assert_eq!(crates("   Compiling serde v1.0.0"), None);
-        assert!(is_routine("   Compiling serde v1.0.0") && !is_routine("error[E0425]: cannot find value"));
+        assert!(is_routine("   Compiling serde v1.0.0") && is_routine("    Finished `dev` profile in 1 s"));
+        for said in
+            ["error[E0425]: cannot find value", "  --> src/main.rs:1:1", "   = note: expected", "12 |     let a"]
+        {
+            assert!(!is_routine(said), "{said}");
+        }
     }
 
     #[test]

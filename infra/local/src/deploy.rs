@@ -154,17 +154,8 @@ fn start_databases(state: &mut State) -> anyhow::Result<()> {
         state.redis_url = Some(url);
     } else if let Some(program) = install::redis() {
         let port = free_port(REDIS_PORT)?;
-        let command = [
-            &program.display().to_string(),
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ];
+        let (program, number) = (program.display().to_string(), port.to_string());
+        let command = [&program, "--port", &number, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let command = command.map(str::to_owned).to_vec();
         step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
         state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
@@ -209,16 +200,8 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     step("deploying the stack with sam", || {
         quietly(
             Command::new(folder("sam/bin/sam"))
-                .args([
-                    "deploy",
-                    "--config-file",
-                    "../samconfig.toml",
-                    "--config-env",
-                    "local",
-                    "--template-file",
-                    "template.yaml",
-                    "--parameter-overrides",
-                ])
+                .args(["deploy", "--config-file", "../samconfig.toml", "--config-env", "local"])
+                .args(["--template-file", "template.yaml", "--parameter-overrides"])
                 .args(overrides)
                 .current_dir(folder(""))
                 .envs(aws_variables(state)),
