@@ -3,7 +3,7 @@
 use std::{
     io::{BufReader, IsTerminal, Read, Write, stderr},
     os::unix::process::ExitStatusExt,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread::{scope, sleep},
     time::{Duration, Instant},
@@ -15,11 +15,8 @@ use anyhow::{Context, bail, ensure};
 const REDRAW_AFTER: Duration = Duration::from_millis(500);
 const REPEAT_AFTER: Duration = Duration::from_secs(20);
 
-/// A build to be run.
-pub struct Build {
-    name: &'static str,
-    command: Command,
-}
+/// A build to be run: what it builds, for people, and a call of cargo.
+pub struct Build(pub &'static str, pub Command);
 
 /// How far a build is: crates that are done, of how many; how it ended.
 #[derive(Default)]
@@ -30,16 +27,9 @@ struct Progress {
     said: String,
 }
 
-impl Build {
-    /// `command` is a call of cargo; what it builds is called `name`.
-    pub fn new(name: &'static str, command: Command) -> Self {
-        Self { name, command }
-    }
-}
-
 /// Runs them all at once; the first that fails ends the others. Their order is that of the line.
 pub fn side_by_side(builds: Vec<Build>) -> anyhow::Result<()> {
-    let names: Vec<_> = builds.iter().map(|build| build.name).collect();
+    let names: Vec<_> = builds.iter().map(|Build(name, _)| *name).collect();
     let progress: Vec<_> = names.iter().map(|_| Mutex::<Progress>::default()).collect();
     let mut children = builds.into_iter().map(spawn).collect::<anyhow::Result<Vec<_>>>()?;
     let started = Instant::now();
@@ -50,15 +40,13 @@ pub fn side_by_side(builds: Vec<Build>) -> anyhow::Result<()> {
         }
         watch(&mut children, &names, &progress, started)
     })?;
-    let Some(failed) = failed else { return Ok(()) };
-    ensure!(!failed.interrupted, "interrupted: what is built so far is kept");
-    let failed = failed.number;
+    let Some((failed, status)) = failed else { return Ok(()) };
+    ensure!(status.signal().is_none(), "interrupted: what is built so far is kept");
     let said = std::mem::take(&mut lock(&progress[failed]).said);
     bail!("building {} failed:\n{}", names[failed], said.trim())
 }
 
-fn spawn(build: Build) -> anyhow::Result<Child> {
-    let Build { name, mut command } = build;
+fn spawn(Build(name, mut command): Build) -> anyhow::Result<Child> {
     command
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
@@ -69,19 +57,13 @@ fn spawn(build: Build) -> anyhow::Result<Child> {
     command.spawn().with_context(|| format!("cannot build {name}: is cargo on the PATH?"))
 }
 
-/// A build that did not come to its end.
-struct Failed {
-    number: usize,
-    interrupted: bool,
-}
-
-/// Waits for all of them, or until one failed.
+/// Waits for all of them, or until one failed: which, and how it ended.
 fn watch(
     children: &mut [Child],
     names: &[&str],
     progress: &[Mutex<Progress>],
     started: Instant,
-) -> anyhow::Result<Option<Failed>> {
+) -> anyhow::Result<Option<(usize, ExitStatus)>> {
     let terminal = stderr().is_terminal();
     let mut told = Instant::now();
     loop {
@@ -92,8 +74,7 @@ fn watch(
             let Some(status) = children[number].try_wait()? else { continue };
             if !status.success() {
                 end(children);
-                let interrupted = status.signal().is_some();
-                return Ok(Some(Failed { number, interrupted }));
+                return Ok(Some((number, status)));
             }
             lock(&progress[number]).ended = true;
             let clear = if terminal { "\r\x1b[K" } else { "" };
@@ -179,7 +160,7 @@ mod tests {
     fn shell(name: &'static str, script: &str) -> Build {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        Build::new(name, command)
+        Build(name, command)
     }
 
     #[test]

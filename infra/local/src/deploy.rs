@@ -29,7 +29,7 @@ pub fn prepare(what: For) -> anyhow::Result<()> {
     install::build_tools()?;
     let server = install::mongodb_build()?;
     let builds_server = server.is_some();
-    let mut builds = vec![Build::new("functions", build_command(what)?)];
+    let mut builds = vec![Build("functions", build_command(what)?)];
     builds.extend(server);
     thread::scope(|scope| {
         let tools = scope.spawn(|| install::python_tools(what));
@@ -252,13 +252,10 @@ pub fn fill(state: &State) -> anyhow::Result<()> {
 }
 
 fn db(state: &State, verb: &str) -> anyhow::Result<()> {
+    let own =
+        [("MONGODB_URI", state.mongodb_uri.as_str()), ("CONTENT_URL", &state.content_url), ("DB_NAME", "promptlib")];
     let mut command = Command::new(root().join("target/debug/db"));
-    let command = command.arg(verb).current_dir(root()).envs(aws_variables(state));
-    let command = command
-        .env("MONGODB_URI", &state.mongodb_uri)
-        .env("CONTENT_URL", &state.content_url)
-        .env("DB_NAME", "promptlib");
-    quietly(command).map(drop)
+    quietly(command.arg(verb).current_dir(root()).envs(aws_variables(state)).envs(own)).map(drop)
 }
 
 /// Calls a function of the stack; returns its answer, or what the function says of its failure.
