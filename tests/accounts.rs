@@ -87,7 +87,7 @@ async fn five_failures_lock_and_the_right_password_does_not_open() {
 #[parallel(stack)]
 async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let env = TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await;
     let ada = env.newcomer().await;
     let logins = join_all((0..5).map(|_| env.function("auth-login"))).await;

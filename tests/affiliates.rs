@@ -165,7 +165,7 @@ async fn a_list_costs_the_same_however_many_links_there_are() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let admin = env.function_with("affiliate-links", &[("MONGODB_URI", &uri)]).await;
     admin.get_as(&root.token, URL).await;
     tap.take();

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use tests::template::root;
+use tests::root;
 
 /// By name, those that each names.
 type Needs = BTreeMap<String, BTreeSet<String>>;

@@ -199,7 +199,7 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
     let stack = stack();
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let function = Function::start("write-events", &[("MONGODB_URI", &uri), ("DB_NAME", database.name())]).await;
     let record = |n: usize| {
         let (id, at) = (uuid::Uuid::now_v7().to_string(), "2026-11-01T00:00:00.000Z");

@@ -100,7 +100,7 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let create = env.function_with("prompt-create", &[("MONGODB_URI", &uri)]).await;
     made(&create, &ada).await;
     tap.take();

@@ -14,6 +14,7 @@ use shared::{
     roles::{Permission, Role},
 };
 use tests::{
+    content::path_of_starter,
     host::{Function, told_once},
     http_event::Answer,
     template::functions,
@@ -354,15 +355,7 @@ async fn an_organisation_is_a_wall() {
 #[parallel(stack)]
 async fn premium_prompts_open_for_premium_roles() {
     let env = TestEnv::new().await;
-    let page: Value = serde_json::from_str(
-        &std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap(),
-    )
-    .unwrap();
-    let of = |flag: &str| {
-        let found = page["prompts"].as_array().unwrap().iter().find(|prompt| prompt[flag] == true);
-        format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())
-    };
-    let (premium, signed_in) = (of("isPremium"), of("requiresAuth"));
+    let (premium, signed_in) = (path_of_starter("isPremium"), path_of_starter("requiresAuth"));
     let prompt = env.function("prompt").await;
     assert_eq!((prompt.get(&premium).await.status, prompt.get(&signed_in).await.status), (403, 401));
     for role in Role::ALL {

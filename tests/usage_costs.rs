@@ -15,15 +15,16 @@ use shared::clock;
 use tests::{
     host::{Function, Outcome},
     own_queue::OwnQueue,
+    root,
     stack::stack,
-    template::{self, root},
+    template,
     test_env::TestEnv,
     wiretap::Wiretap,
 };
 
 async fn tapped() -> (TestEnv, Wiretap) {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     (TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await, wiretap)
 }
 

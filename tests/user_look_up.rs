@@ -25,7 +25,7 @@ async fn env(cached: bool) -> TestEnv {
 async fn tapped(cached: bool) -> (TestEnv, Wiretap) {
     let stack = stack();
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let redis = stack.redis_url.clone().filter(|_| cached).unwrap_or_default();
     (TestEnv::with(&redis, &uri).await, wiretap)
 }
@@ -39,7 +39,7 @@ fn reads(wiretap: &Wiretap) -> u64 {
 #[parallel(stack)]
 async fn without_mongodb_nobody_is_let_in_and_those_known_are_served() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let env = TestEnv::with("", &uri).await;
     let (known, stranger) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
     let session = env.function("auth-session").await;

@@ -347,7 +347,7 @@ async fn warm_and_idle_they_hold_no_socket() {
         ("sweep", ""),
     ] {
         let proxy = Proxy::to(env.stack.mongodb_address()).await;
-        let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+        let uri = proxy.uri();
         let function = env.function_with(name, &[("MONGODB_URI", &uri)]).await;
         assert_eq!(proxy.total(), 0, "{name}: before the first call");
         for _ in 0..3 {

@@ -1,13 +1,11 @@
-//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
+//! `cargo local bench [functions] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
 //! build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
-mod arrivals;
 mod chart;
-mod cold_starts;
 mod connections;
 mod consumer;
 mod contention;
@@ -17,42 +15,32 @@ mod requests;
 mod service_times;
 mod storage;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use local::deploy::SENDER_EMAIL;
+use serde_json::{Value, json};
 use tests::{
-    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, template::root,
-    test_env::TestEnv,
+    content::audit_sized_prompts,
+    host::{Function, Outcome},
+    requests::Call,
+    root,
+    test_env::{PASSWORD, Person, TestEnv},
 };
 
 #[tokio::main]
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|name| name == what);
     let bench = Bench::new().await;
-    if wants("functions") {
-        functions::print(&bench).await;
-    }
-    if wants("cold-starts") {
-        cold_starts::print(&bench).await;
-    }
-    if wants("requests") {
-        requests::print(&bench).await;
-    }
-    if wants("consumer") {
-        consumer::print(&bench).await;
-    }
-    if wants("connections") {
-        connections::print(&bench).await;
-    }
-    if wants("contention") {
-        contention::print(&bench).await;
-    }
-    if wants("storage") {
-        storage::print().await;
+    for what in ["functions", "requests", "consumer", "connections", "contention", "storage"] {
+        match what {
+            _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
+            "functions" => functions::print(&bench).await,
+            "requests" => requests::print(&bench).await,
+            "consumer" => consumer::print(&bench).await,
+            "connections" => connections::print(&bench).await,
+            "contention" => contention::print(&bench).await,
+            _ => storage::print().await,
+        }
     }
 }
 
@@ -71,25 +59,11 @@ impl Bench {
 
     /// Starts an environment; what `more` says counts instead of the settings that all have.
     async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
-        let content = self.content_url();
-        Function::start_binary(&folder(name).join("bootstrap"), name, &self.variables(&content, more)).await
-    }
-
-    /// Starts an environment of some build on a share of a processor.
-    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare) -> Function {
-        let content = self.content_url();
-        Function::start_on(share, binary, name, &self.variables(&content, &[])).await
-    }
-
-    fn content_url(&self) -> String {
-        format!("file://{}", self.content.path().display())
-    }
-
-    fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let content = format!("file://{}", self.content.path().display());
         let mut variables = self.env.variables();
-        variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
+        variables.extend([("CONTENT_URL", content.as_str()), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
-        variables
+        Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
     }
 }
 
@@ -98,11 +72,24 @@ fn folder(name: &str) -> PathBuf {
     root().join("target/bench").join(name)
 }
 
-/// How long the function had one request.
-async fn timed(function: &Function, request: impl Future<Output = Answer>) -> Duration {
-    let answer = request.await;
-    assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text);
+/// How long the function had one request, which it answered well.
+async fn answered(function: &Function, call: &Call) -> Duration {
+    let outcome = function.invoke(call.event()).await;
+    let Outcome::Response(answer) = &outcome else { panic!("{call:?}: {outcome:?}") };
+    assert!(matches!(answer["statusCode"].as_u64(), Some(200..300)), "{call:?}: {answer}");
     function.took()
+}
+
+fn get(who: &Person, path: &str) -> Call {
+    Call::new("GET", path, Value::Null).by(who)
+}
+
+fn view(who: &Person) -> Call {
+    Call::new("POST", "/api/prompts/prompt-7/view", json!({})).by(who)
+}
+
+fn sign_in(who: &Person) -> Call {
+    Call::new("POST", "/api/auth/login", json!({"email": who.email, "password": PASSWORD}))
 }
 
 fn millis(time: Duration) -> f64 {

@@ -5,7 +5,6 @@
 
 pub mod callers;
 pub mod content;
-pub mod cpu_share;
 pub mod figures;
 pub mod host;
 pub mod http_event;
@@ -16,10 +15,11 @@ pub mod requests;
 pub mod saturation;
 pub mod simulation;
 pub mod stack;
-pub mod template;
 pub mod test_env;
 pub mod usage_records;
 pub mod wiretap;
+
+pub use local::{root, template};
 
 /// Asks again until the answer is `Some`, for at most `seconds`.
 pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

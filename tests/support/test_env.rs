@@ -137,12 +137,6 @@ impl TestEnv {
             let _: () = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
         }
     }
-
-    /// `host:port` of the cache server, if there is one.
-    pub fn redis_address(&self) -> Option<String> {
-        let rest = self.stack.redis_url.as_deref()?.split("://").nth(1)?;
-        rest.split('/').next().map(str::to_owned)
-    }
 }
 
 /// What a sign-in of this person answers: tokens, or a challenge.

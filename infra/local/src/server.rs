@@ -117,11 +117,7 @@ pub fn end_process(id: u32) {
 pub fn end(server: &Server) -> anyhow::Result<()> {
     signal(server.pid, Signal::TERM);
     let asked = Instant::now();
-    while listens(server.port) || alive(server.pid) {
-        if asked.elapsed() > PATIENCE {
-            signal(server.pid, Signal::KILL);
-            break;
-        }
+    while (listens(server.port) || alive(server.pid)) && asked.elapsed() < PATIENCE {
         if asked.elapsed() > Duration::from_secs(5) {
             signal(server.pid, Signal::KILL);
         }
