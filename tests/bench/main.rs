@@ -1,4 +1,4 @@
-//! `cargo local bench [functions] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
+//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
 //! build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod chart;
+mod cold_starts;
 mod connections;
 mod consumer;
 mod contention;
@@ -15,12 +16,16 @@ mod requests;
 mod service_times;
 mod storage;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use local::deploy::SENDER_EMAIL;
 use serde_json::{Value, json};
 use tests::{
     content::audit_sized_prompts,
+    cpu_share::CpuShare,
     host::{Function, Outcome},
     requests::Call,
     root,
@@ -31,10 +36,11 @@ use tests::{
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let bench = Bench::new().await;
-    for what in ["functions", "requests", "consumer", "connections", "contention", "storage"] {
+    for what in ["functions", "cold-starts", "requests", "consumer", "connections", "contention", "storage"] {
         match what {
             _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
             "functions" => functions::print(&bench).await,
+            "cold-starts" => cold_starts::print(&bench).await,
             "requests" => requests::print(&bench).await,
             "consumer" => consumer::print(&bench).await,
             "connections" => connections::print(&bench).await,
@@ -59,11 +65,25 @@ impl Bench {
 
     /// Starts an environment; what `more` says counts instead of the settings that all have.
     async fn start(&self, name: &str, more: &[(&str, &str)]) -> Function {
-        let content = format!("file://{}", self.content.path().display());
+        let content = self.content_url();
+        Function::start_binary(&folder(name).join("bootstrap"), name, &self.variables(&content, more)).await
+    }
+
+    /// Starts an environment of some build on a share of a processor.
+    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare) -> Function {
+        let content = self.content_url();
+        Function::start_on(share, binary, name, &self.variables(&content, &[])).await
+    }
+
+    fn content_url(&self) -> String {
+        format!("file://{}", self.content.path().display())
+    }
+
+    fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut variables = self.env.variables();
-        variables.extend([("CONTENT_URL", content.as_str()), ("SENDER_EMAIL", SENDER_EMAIL)]);
+        variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
-        Function::start_binary(&folder(name).join("bootstrap"), name, &variables).await
+        variables
     }
 }
 

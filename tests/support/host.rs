@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::root;
+use crate::{cpu_share::CpuShare, root};
 
 /// What the function made of an event.
 #[derive(Debug)]
@@ -150,6 +150,17 @@ impl Function {
 
     /// As [`Function::start`], from another build.
     pub async fn start_binary(binary: &Path, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_command(Command::new(binary), name, variables).await
+    }
+
+    /// As [`Function::start_binary`], on that much of a processor.
+    pub async fn start_on(share: &CpuShare, binary: &Path, name: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo $$ > \"$0\" && exec \"$1\""]).arg(share.members()).arg(binary);
+        Self::start_command(command, name, variables).await
+    }
+
+    async fn start_command(mut command: Command, name: &str, variables: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (events, receiver) = mpsc::channel(1);
@@ -172,7 +183,7 @@ impl Function {
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let started = Instant::now();
-        let mut child = Command::new(binary)
+        let mut child = command
             .env_clear()
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),

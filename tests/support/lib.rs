@@ -5,6 +5,7 @@
 
 pub mod callers;
 pub mod content;
+pub mod cpu_share;
 pub mod figures;
 pub mod host;
 pub mod http_event;

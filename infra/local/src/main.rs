@@ -92,6 +92,8 @@ enum Verb {
 enum Benchmark {
     /// What each function costs: zip, start, requests, memory, sockets
     Functions,
+    /// Cold starts on as little of a processor as Lambda gives
+    ColdStarts,
     /// Requests of the routes that are called most
     Requests,
     /// How fast events are written
