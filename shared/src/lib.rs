@@ -26,4 +26,6 @@ pub mod users;
 pub mod workbench;
 
 // By these names everywhere: a path need not tell the layer.
-pub use platform::{aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, storable, telemetry};
+pub use platform::{
+    aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, storable, telemetry, text,
+};

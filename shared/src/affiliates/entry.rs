@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 use super::Target;
 use crate::{
     clock,
-    http::{Problem, plain},
+    http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
     users::Email,
 };
 

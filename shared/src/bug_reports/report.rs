@@ -12,10 +12,11 @@ use super::PageUrl;
 use crate::{
     auth::Principal,
     clock::{self, Moment},
-    http::{Created, Cursor, Page, Problem, plain},
+    http::{Created, Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::Role,
+    text::plain,
     users::Account,
 };
 

@@ -13,9 +13,10 @@ use super::{
 use crate::{
     auth::Principal,
     clock,
-    http::{Problem, plain},
+    http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::Permission,
+    text::plain,
 };
 
 /// Who runs an organisation looks at its members' reports: `org_admin` and `super_admin` have this permission.

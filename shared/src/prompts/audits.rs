@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    http::{Problem, plain},
+    http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
 };
 
 /// Audits: kept for ever, and bounded by day, as revisions are.

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 use super::Prompt;
 use crate::{
     clock::{self, Moment},
-    http::{Cursor, Page, Problem, plain},
+    http::{Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.

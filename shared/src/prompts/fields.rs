@@ -8,11 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{CURATE, Prompt};
-use crate::{
-    auth::Principal,
-    http::{Problem, plain},
-    roles::Permission,
-};
+use crate::{auth::Principal, http::Problem, roles::Permission, text::plain};
 
 /// A prompt to make, or what to change of one: absent fields stay as they are. Null removes what a prompt can be
 /// without.

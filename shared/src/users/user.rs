@@ -7,9 +7,10 @@ use super::MfaRecord;
 use crate::{
     audit::Actor,
     clock::{self, Moment},
-    http::{Problem, plain},
+    http::Problem,
     plans::Plan,
     roles::Role,
+    text::plain,
 };
 
 /// How long an access token counts, in seconds: so long an account remembers a session that ended.

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    http::{Problem, plain},
+    http::Problem,
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
     usage::{AiUsage, UsageIntake, cost_micros},
     users::Account,
 };

@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    http::{Created, Problem, plain},
+    http::{Created, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
+    text::plain,
     usage::cost_micros,
     users::Account,
 };

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldError, Problem, refusal::refusal};
-use crate::storable::unstorable;
+use crate::{storable::unstorable, text};
 
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -50,13 +50,16 @@ fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Resu
     // Some editors and scripts put a byte order mark in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // The whole must be JSON, and such as the store can hold, before any field of it is judged.
-    let whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let mut whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     if let Some((field, rule)) = unstorable(&whole) {
         return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]))?;
+    // A second reading, since the first one tells a field that is given twice.
+    let value =
+        if text::normalise(&mut whole) { serde_json::from_value(whole).map_err(Problem::internal)? } else { value };
     value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
     Ok(value)
 }

@@ -15,7 +15,6 @@ mod rate_limit;
 mod refusal;
 mod reply;
 pub(crate) mod response_finisher;
-mod text;
 
 pub use body::{JsonBody, MAX_BODY_BYTES};
 pub use client_info::ClientInfo;
@@ -27,4 +26,3 @@ pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;
 pub use quota::{Policy, Quota};
 pub use reply::{Created, Reply, etag};
-pub use text::plain;

@@ -4,8 +4,10 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
 use super::{Problem, refusal::refusal};
+use crate::text;
 
 /// The request's query string as `T`.
 pub struct Query<T>(pub T);
@@ -19,7 +21,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let pairs = form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name, text::nfc(&value)));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let pairs = form_urlencoded::parse(query.as_bytes());
     let deserializer = serde_urlencoded::Deserializer::new(pairs);
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]))

@@ -32,7 +32,7 @@ fn rule(message: &str) -> String {
         "expected value" => "must be one of the known values".into(),
         "provided string was not `true` or `false`" => "must be true or false".into(),
         _ => {
-            let is_of_type = ["invalid type: ", "invalid value: ", "unknown variant "];
+            let is_of_type = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
             match message.rsplit_once(", expected ") {
                 Some((what, expected)) if is_of_type.iter().any(|start| what.starts_with(start)) => {
                     format!("must be {}", in_json(expected))
