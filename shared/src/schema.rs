@@ -45,8 +45,8 @@ pub enum Rule {
     Lookup,
     /// No two documents share the key.
     Unique,
-    /// No two documents that have the key share it.
-    UniqueIfPresent,
+    /// No two documents that have a text for the key share it; those without one, or with an empty one, are not in it.
+    UniqueText,
     /// Nothing; only documents that have the key are in it.
     LookupIfPresent,
     /// Documents go this many days after the date in the field.
@@ -74,7 +74,8 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "prompts",
         indexes: &[
-            unique(&[("slug", 1)]),
+            // A file may hold prompts without one.
+            Index { keys: &[("slug", 1)], rule: Rule::UniqueText },
             lookup(&[("isPublic", 1), ("active", 1), ("createdAt", -1)]),
             lookup(&[("authorId", 1), ("createdAt", -1)]),
         ],
@@ -84,7 +85,7 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "learning_resources",
         indexes: &[
             // Older files carry the slug in `seo` alone.
-            Index { keys: &[("slug", 1)], rule: Rule::UniqueIfPresent },
+            Index { keys: &[("slug", 1)], rule: Rule::UniqueText },
             lookup(&[("status", 1), ("featured", -1), ("publishedAt", -1)]),
         ],
     },
@@ -205,7 +206,11 @@ impl Index {
         match self.rule {
             Rule::Lookup => {}
             Rule::Unique => options.unique = Some(true),
-            Rule::UniqueIfPresent => (options.unique, options.sparse) = (Some(true), Some(true)),
+            Rule::UniqueText => {
+                let (field, _) = self.keys[0];
+                options.unique = Some(true);
+                options.partial_filter_expression = Some(doc! {field: {"$gt": ""}});
+            }
             Rule::LookupIfPresent => options.sparse = Some(true),
             Rule::ExpireAfterDays(days) => options.expire_after = Some(in_days(days)),
         }
@@ -224,7 +229,7 @@ pub fn whole_since(kept_days: u64, now: Moment) -> Moment {
 }
 
 /// Makes every collection, index and validator that is missing. Safe to repeat; drops nothing but an index whose
-/// documents are to expire at another time, which it makes anew.
+/// documents are to expire at another time, or are to be others, which it makes anew.
 ///
 /// The role `readWrite` is enough, unless a collection that there is gets another validator.
 pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
@@ -247,7 +252,7 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
                         format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
                     })?;
                 }
-                drop_other_expiries(mongo, collection).await?;
+                drop_changed(mongo, collection).await?;
             }
         }
         if !collection.indexes.is_empty() {
@@ -263,15 +268,16 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
 }
 
 /// Drops the indexes that `createIndexes` would refuse to change: those by which documents expire at another time than
-/// is declared.
-async fn drop_other_expiries(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
-    let options = real_indexes(mongo, collection.name).await?.into_iter().filter_map(|index| index.options);
-    let real: BTreeMap<_, _> =
-        options.map(|options| (options.name.unwrap_or_default(), options.expire_after)).collect();
+/// is declared, or which are of other documents.
+async fn drop_changed(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
+    let what = |index: IndexModel| {
+        let options = index.options.unwrap_or_default();
+        (options.name.unwrap_or_default(), (options.expire_after, options.partial_filter_expression))
+    };
+    let real: BTreeMap<_, _> = real_indexes(mongo, collection.name).await?.into_iter().map(what).collect();
     for index in collection.indexes {
-        let Rule::ExpireAfterDays(days) = index.rule else { continue };
-        let name = index.name();
-        if real.get(&name).is_some_and(|expiry| *expiry != Some(in_days(days))) {
+        let (name, declared) = what(index.model());
+        if real.get(&name).is_some_and(|real| *real != declared) {
             let drop =
                 async |database: Database| database.collection::<Document>(collection.name).drop_index(name).await;
             mongo.run(WORK_TIMEOUT, drop).await?;
@@ -330,7 +336,8 @@ fn describe(model: &IndexModel) -> String {
     let unique = if options.unique == Some(true) { " unique" } else { "" };
     let sparse = if options.sparse == Some(true) { " sparse" } else { "" };
     let expires = options.expire_after.map_or(String::new(), |after| format!(" expires after {} s", after.as_secs()));
-    format!("{} {{{}}}{unique}{sparse}{expires}", options.name.unwrap_or_default(), keys.join(", "))
+    let of = options.partial_filter_expression.map_or(String::new(), |filter| format!(" of {filter}"));
+    format!("{} {{{}}}{unique}{sparse}{expires}{of}", options.name.unwrap_or_default(), keys.join(", "))
 }
 
 /// The declaration as lines for a person.

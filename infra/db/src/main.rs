@@ -106,8 +106,13 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(lines.is_empty(), "the database differs from the declaration:\n{}", lines.join("\n"));
         }
         Verb::Seed { from } => {
-            for kind in Kind::ALL {
-                let mut items = read(&from, kind)?;
+            // All is judged before the first write.
+            let mut files = Kind::ALL.map(|kind| (kind, Vec::new()));
+            for (kind, items) in &mut files {
+                *items = read(&from, *kind)?;
+                store.check_import(*kind, items).await?;
+            }
+            for (kind, mut items) in files {
                 let followed = match kind {
                     Kind::Prompts => revisions::follow(mongo, &mut items).await?,
                     _ => Vec::new(),

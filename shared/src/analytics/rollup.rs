@@ -79,11 +79,12 @@ fn count_days(from: Moment, until: Moment) -> Vec<Document> {
     ]
 }
 
-/// Views are the sum over days, what the prompt was imported with included.
+/// Views are the sum over days, what the prompt was imported with included; never fewer than it has already.
 fn set_views() -> Vec<Document> {
+    let most = doc! {"$set": {"views": {"$max": ["$views", "$$new.views"]}}};
     vec![
         doc! {"$group": {"_id": "$promptId", "views": {"$sum": "$counts.view"}}},
-        doc! {"$merge": {"into": "prompts", "on": "_id", "whenMatched": "merge", "whenNotMatched": "discard"}},
+        doc! {"$merge": {"into": "prompts", "on": "_id", "whenMatched": [most], "whenNotMatched": "discard"}},
     ]
 }
 

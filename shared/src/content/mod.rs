@@ -11,6 +11,7 @@ mod file;
 mod item;
 mod library;
 mod route;
+mod rules;
 mod source;
 mod store;
 

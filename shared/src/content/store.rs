@@ -2,24 +2,23 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
 
-use super::{Content, DatabaseFallback, Kind, bundled};
+use super::{Content, DatabaseFallback, Kind, bundled, file, rules};
 use crate::{
     clock::Moment,
     config::ConfigError,
     mongo::{self, Mongo, WORK_TIMEOUT},
+    telemetry::Metrics,
 };
 
 /// As the middle link of the chain: one attempt of two seconds.
 const FALLBACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements in one `update` command.
 const IMPORT_CHUNK: usize = 500;
-/// Fields of an item that are dates in the store: content is free in form, so that no type says it.
-const DATES: [&str; 5] = ["createdAt", "updatedAt", "publishedAt", "lastRevisedAt", "deletedAt"];
 
 /// The day under which an imported item's views so far are kept, so that views can always be
 /// computed as the sum over days.
@@ -34,7 +33,8 @@ impl Store {
         Self(mongo)
     }
 
-    /// The items of `kind` that may be published, in the order of their ids.
+    /// The items of `kind` that may be published, in the order of their ids. One that cannot be read is left out, and
+    /// named in the log: it must not take the others down.
     pub async fn publishable(&self, kind: Kind, limit: Duration) -> Result<Vec<Map<String, Value>>, mongo::Error> {
         self.0
             .run(limit, async |database| {
@@ -42,12 +42,34 @@ impl Store {
                 let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
                 let documents: Vec<_> =
                     collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
-                documents
-                    .iter()
-                    .map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom))
-                    .collect()
+                let mut items: Vec<_> = documents.iter().filter_map(|document| read(kind, document)).collect();
+                items.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
+                Ok(items)
             })
             .await
+    }
+
+    /// Refuses items of which one has the slug of another that stays: the import would end half-way.
+    pub async fn check_import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<()> {
+        let ids: HashSet<&str> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
+        let slugs: Vec<&str> =
+            items.iter().filter_map(|item| item.get("slug")?.as_str()).filter(|slug| !slug.is_empty()).collect();
+        let find = async |database: Database| {
+            let all = database.collection::<Document>(kind.collection());
+            let these = all.find(doc! {"slug": {"$in": slugs}}).projection(doc! {"slug": 1}).await?;
+            these.try_collect::<Vec<_>>().await
+        };
+        for other in self.0.run(WORK_TIMEOUT, find).await? {
+            let id = other.get("_id").and_then(Bson::as_str).unwrap_or_default();
+            anyhow::ensure!(
+                ids.contains(id),
+                "{}: the slug {} is that of {}, which is not among them: nothing was imported",
+                kind.file_name(),
+                other.get_str("slug").unwrap_or_default(),
+                other.get("_id").map(Bson::to_string).unwrap_or_default(),
+            );
+        }
+        Ok(())
     }
 
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
@@ -76,10 +98,10 @@ impl Store {
         let counted: HashSet<&str> = counted.iter().filter_map(Bson::as_str).collect();
         let views = items.iter().filter_map(|item| {
             let id = item.get("id")?.as_str().filter(|id| !counted.contains(id))?;
-            let views = item.get("views").and_then(Value::as_i64).unwrap_or_default();
+            let views = item.get("views").and_then(rules::count).and_then(|views| i64::try_from(views).ok());
             Some(doc! {
                 "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
-                "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
+                "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views.unwrap_or_default()}}},
                 "upsert": true,
             })
         });
@@ -120,13 +142,28 @@ impl Content {
 /// the way through the store.
 pub(crate) fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document> {
     let mut document = mongo::from_json(item)?;
-    for field in DATES {
+    for field in rules::INSTANTS {
         let text = document.get_str(field).unwrap_or_default();
         if let Some(at) = text.parse::<Moment>().ok().filter(|at| at.to_string() == text) {
             document.insert(field, at);
         }
     }
     Ok(document)
+}
+
+/// What cannot be read as it is becomes what comes nearest, or the item is left out; the log tells which.
+fn read(kind: Kind, document: &RawDocument) -> Option<Map<String, Value>> {
+    let collection = kind.collection();
+    let mut odd = Vec::new();
+    let read = mongo::to_json_leniently(document, &mut odd).map_err(|error| error.to_string());
+    let read = read.and_then(|item| file::readable(Value::Object(item)).map_err(|error| error.to_string()));
+    let id = document.get("_id").ok().flatten().map(|id| format!("{id:?}")).unwrap_or_default();
+    if !odd.is_empty() || read.is_err() {
+        let reason = read.as_ref().err().map_or_else(|| "published with other values", String::as_str);
+        tracing::error!(collection, id, fields = odd.join(", "), reason, "a document is odd");
+        Metrics::of_stack().count("OddDocument", 1).emit();
+    }
+    read.ok()
 }
 
 struct Fallback {

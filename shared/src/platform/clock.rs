@@ -7,7 +7,7 @@ use std::{
 };
 
 use bson::{Bson, DateTime};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -137,6 +137,13 @@ pub fn start_of_day(at: Moment, days_before: i64) -> Moment {
     Timestamp::from_second(seconds).map_or(at, Moment::from)
 }
 
+/// An instant as content has it: with an offset; a date, or a date and a time without one, is taken as UTC.
+pub fn instant(text: &str) -> Option<Moment> {
+    let text = text.trim();
+    let without_offset = || TimeZone::UTC.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok();
+    text.parse().ok().or_else(|| without_offset().map(Moment::from))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +209,19 @@ mod tests {
         let at = at("2028-03-01T23:59:59Z");
         assert_eq!(day(at), "2028-03-01");
         assert_eq!(start_of_day(at, 1).to_string(), "2028-02-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn an_instant_may_have_an_offset_or_be_a_date_alone() {
+        let at = |text: &str| instant(text).map(|at| at.to_string());
+        for text in
+            ["2026-01-31T09:00:00Z", "2026-01-31T10:00:00+01:00", "2026-01-31T09:00:00", " 2026-01-31 09:00:00Z "]
+        {
+            assert_eq!(at(text).as_deref(), Some("2026-01-31T09:00:00.000Z"), "{text}");
+        }
+        assert_eq!(at("2026-01-31").as_deref(), Some("2026-01-31T00:00:00.000Z"));
+        for text in ["yesterday", "2026-02-30", "31.1.2026", "12", ""] {
+            assert_eq!(at(text), None, "{text}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::not_allowed,
+    text,
     users::Account,
 };
 
@@ -345,7 +346,7 @@ fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
 /// `Vec<String> & me` becomes `vec-string-me`; a title without any letter of ours becomes `prompt`.
 fn slug(title: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-    let words: String = title.chars().map(letter).take(SLUG_CHARS).collect();
+    let words: String = text::in_ascii(title).chars().map(letter).take(SLUG_CHARS).collect();
     let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
     if slug.is_empty() { "prompt".into() } else { slug }
 }
@@ -381,7 +382,11 @@ mod tests {
     fn a_slug_is_made_of_plain_letters() {
         for (title, expected) in [
             ("Vec<String> & me!", "vec-string-me"),
-            ("日本語", "prompt"),
+            ("Résumé révisé", "resume-revise"),
+            ("Re\u{301}sume\u{301}", "resume"),
+            ("Ελληνικά", "ellenika"),
+            ("Straße", "strasse"),
+            ("\u{ad}\u{200d}", "prompt"),
             ("  a  ", "a"),
             ("../etc/passwd", "etc-passwd"),
         ] {

@@ -3,8 +3,10 @@
 //!
 //! A document has its id as `_id`, and as `id` in JSON.
 
-use anyhow::bail;
-use bson::{Bson, Document, RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
+use anyhow::{bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf};
+use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::{Map, Value};
 
@@ -74,38 +76,79 @@ fn bson(value: &Value) -> Bson {
 /// Read from the raw bytes: on the way through [`Document`] an object with a key like `$date` would
 /// be taken for extended JSON, and lost.
 pub fn to_json(document: &RawDocument) -> anyhow::Result<Map<String, Value>> {
+    let mut odd = Vec::new();
+    let object = to_json_leniently(document, &mut odd)?;
+    ensure!(odd.is_empty(), "{} has no place in JSON", odd.join(", "));
+    Ok(object)
+}
+
+/// As [`to_json`], of a document that another tool may have made. What JSON has no form for becomes what comes nearest: an
+/// id of MongoDB's own its digits, a decimal its number, bytes their base64; else null. The fields are added to `odd`,
+/// but for an `_id`, of which nothing is lost. An error is a document that is none.
+pub fn to_json_leniently(document: &RawDocument, odd: &mut Vec<String>) -> anyhow::Result<Map<String, Value>> {
     let mut object = Map::new();
     for element in document {
         let (key, value) = element?;
-        let key = if key.as_str() == "_id" { "id" } else { key.as_str() };
-        object.insert(key.to_owned(), json(value)?);
+        let (key, before) = (if key.as_str() == "_id" { "id" } else { key.as_str() }, odd.len());
+        let value = json(value, odd)?;
+        if key == "id" && !value.is_null() {
+            odd.truncate(before);
+        }
+        odd[before..].iter_mut().for_each(|path| path.insert_str(0, key));
+        object.insert(key.to_owned(), value);
     }
     Ok(object)
 }
 
-fn json(value: RawBsonRef<'_>) -> anyhow::Result<Value> {
+/// The paths of what is odd begin after the value's own.
+fn json(value: RawBsonRef<'_>, odd: &mut Vec<String>) -> anyhow::Result<Value> {
     Ok(match value {
         RawBsonRef::Null => Value::Null,
         RawBsonRef::Boolean(flag) => flag.into(),
         RawBsonRef::Int32(number) => number.into(),
         RawBsonRef::Int64(number) => number.into(),
-        RawBsonRef::Double(number) => number.into(),
+        RawBsonRef::Double(number) if number.is_finite() => number.into(),
         RawBsonRef::String(text) => text.into(),
-        RawBsonRef::DateTime(at) => Moment::from(at).to_string().into(),
-        RawBsonRef::Array(items) => array(items)?,
-        RawBsonRef::Document(document) => {
-            let fields = document.iter().map(|element| {
-                let (key, value) = element?;
-                Ok((key.as_str().to_owned(), json(value)?))
-            });
-            Value::Object(fields.collect::<anyhow::Result<_>>()?)
+        RawBsonRef::DateTime(at) if Timestamp::from_millisecond(at.timestamp_millis()).is_ok() => {
+            Moment::from(at).to_string().into()
         }
-        other => bail!("a {:?} has no place in content", other.element_type()),
+        RawBsonRef::Array(items) => {
+            let mut values = Vec::new();
+            for (index, item) in items.into_iter().enumerate() {
+                values.push(nested(&format!("[{index}]"), item?, odd)?);
+            }
+            values.into()
+        }
+        RawBsonRef::Document(document) => {
+            let mut fields = Map::new();
+            for element in document {
+                let (key, field) = element?;
+                fields.insert(key.as_str().to_owned(), nested(&format!(".{key}"), field, odd)?);
+            }
+            fields.into()
+        }
+        other => {
+            odd.push(String::new());
+            nearest(other)
+        }
     })
 }
 
-fn array(items: &RawArray) -> anyhow::Result<Value> {
-    Ok(Value::Array(items.into_iter().map(|item| json(item?)).collect::<anyhow::Result<_>>()?))
+fn nested(step: &str, value: RawBsonRef<'_>, odd: &mut Vec<String>) -> anyhow::Result<Value> {
+    let before = odd.len();
+    let value = json(value, odd)?;
+    odd[before..].iter_mut().for_each(|path| path.insert_str(0, step));
+    Ok(value)
+}
+
+fn nearest(value: RawBsonRef<'_>) -> Value {
+    match value {
+        RawBsonRef::ObjectId(id) => id.to_hex().into(),
+        RawBsonRef::Decimal128(decimal) => serde_json::from_str(&decimal.to_string()).unwrap_or_default(),
+        RawBsonRef::Binary(binary) => STANDARD.encode(binary.bytes).into(),
+        RawBsonRef::Symbol(text) | RawBsonRef::JavaScriptCode(text) => text.into(),
+        _ => Value::Null,
+    }
 }
 
 #[cfg(test)]
@@ -167,5 +210,25 @@ mod tests {
         assert!(to_document(&typed(value.clone())).is_err());
         assert!(from_json(value.as_object().expect("an object")).is_err());
         assert!(from_json(json!({"b\u{0}": 1}).as_object().expect("an object")).is_err());
+    }
+
+    #[test]
+    fn what_json_has_no_form_for_becomes_what_comes_nearest_and_is_named() {
+        let id = bson::oid::ObjectId::from_bytes([7; 12]);
+        let document = doc! {
+            "_id": id, "title": "kept", "rating": "4.5".parse::<bson::Decimal128>().expect("a number"), "score": f64::NAN,
+            "list": [1, f64::INFINITY], "deep": {"at": bson::DateTime::MAX}, "bytes": bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: vec![1, 2] },
+            "createdAt": bson::DateTime::from_millis(0),
+        };
+        let raw = RawDocumentBuf::try_from(&document).expect("raw");
+        let mut odd = Vec::new();
+        let object = to_json_leniently(&raw, &mut odd).expect("readable");
+        let expected = json!({
+            "id": id.to_hex(), "title": "kept", "rating": 4.5, "score": null, "list": [1, null], "deep": {"at": null},
+            "bytes": "AQI=", "createdAt": "1970-01-01T00:00:00.000Z",
+        });
+        assert_eq!(Value::Object(object), expected);
+        assert_eq!(odd, ["rating", "score", "list[1]", "deep.at", "bytes"]);
+        assert!(to_json(&raw).is_err_and(|error| error.to_string().starts_with("rating, score")));
     }
 }

@@ -21,7 +21,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Client, Database, bson::doc};
 use tokio::{sync::Mutex, time::timeout};
 
-pub use document::{free_form, from_json, to_document, to_json};
+pub use document::{free_form, from_json, to_document, to_json, to_json_leniently};
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT};
