@@ -64,7 +64,8 @@ pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
     };
     let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;
     let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
-    let (mut links, outreach) = (json(&links)?, json(&outreach)?);
+    let mut links = mongo::readable_json(Kind::Link.collection(), &links);
+    let outreach = mongo::readable_json(Kind::Outreach.collection(), &outreach);
     for link in &mut links {
         let of_link = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
         link.insert("clicks".into(), serde_json::to_value(of_link)?);
@@ -75,10 +76,6 @@ pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
 async fn all(database: &Database, kind: Kind, by: &str) -> mongodb::error::Result<Vec<RawDocumentBuf>> {
     let entries = database.collection::<RawDocumentBuf>(kind.collection());
     entries.find(doc! {}).sort(doc! {by: 1}).limit(MOST).await?.try_collect().await
-}
-
-fn json(entries: &[RawDocumentBuf]) -> Result<Vec<Map<String, Value>>, Problem> {
-    entries.iter().map(|entry| mongo::to_json(entry)).collect::<anyhow::Result<_>>().map_err(Problem::internal)
 }
 
 fn count(now: Moment) -> Vec<Document> {

@@ -8,7 +8,7 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use http::request::Parts;
@@ -248,10 +248,11 @@ impl ApiKeys {
         let find = async |database: Database| {
             let keys = collection(&database);
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
-            page.await?.try_collect::<Vec<_>>().await
+            page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
         let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
-        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+        let keys: Vec<ApiKey> = mongo::readable("api_keys", &read);
         Ok(ApiKeyPage { keys: keys.iter().map(|key| view(key, clock::now())).collect(), next_cursor })
     }
 

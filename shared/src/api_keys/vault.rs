@@ -3,7 +3,7 @@
 //! Environment: `VAULT_SEED` (secret). A secret goes in and never leaves through the API; it is sealed
 //! for its owner, its id and its version, so that moved to another record it opens no more.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -157,10 +157,11 @@ impl ProviderKeys {
         let find = async |database: Database| {
             let keys = collection(&database);
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
-            page.await?.try_collect::<Vec<_>>().await
+            page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
         let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
-        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+        let keys: Vec<ProviderKey> = mongo::readable("provider_keys", &read);
         Ok(ProviderKeyPage { keys: keys.iter().map(view).collect(), next_cursor })
     }
 

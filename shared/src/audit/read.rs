@@ -57,10 +57,8 @@ pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: P
         page.await?.try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let place = |entry: &RawDocumentBuf| Cursor(String::new(), entry.get_str("_id").unwrap_or_default().to_owned());
-    let (documents, next_cursor) = Page::cut(read, limit, place);
-    let entries: anyhow::Result<_> = documents.iter().map(|document| mongo::to_json(document)).collect();
-    Ok(AuditPage { entries: entries.map_err(Problem::internal)?, next_cursor })
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    Ok(AuditPage { entries: mongo::readable_json(AuditEntry::COLLECTION, &read), next_cursor })
 }
 
 /// Ids are ordered by time, so they are what a page is cut by.

@@ -1,6 +1,6 @@
 //! A report as it comes, as stored, and as it is shown.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
 use jiff::SignedDuration;
@@ -290,10 +290,18 @@ pub async fn list(
     }
     let wanted = Page::to_read(limit);
     let find = async |database: Database| {
-        collection(&database).find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+        collection(&database)
+            .find(query)
+            .sort(doc! {"_id": -1})
+            .limit(wanted)
+            .await?
+            .with_type::<RawDocumentBuf>()
+            .try_collect::<Vec<_>>()
+            .await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (reports, next_cursor) = Page::cut(read, limit, |report| Cursor(String::new(), report.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let reports: Vec<BugReport> = mongo::readable("bug_reports", &read);
     Ok(ReportPage { reports: reports.into_iter().map(ReportView::from).collect(), next_cursor })
 }
 

@@ -12,7 +12,6 @@ use crate::{
     clock::Moment,
     config::ConfigError,
     mongo::{self, Mongo, WORK_TIMEOUT},
-    telemetry::Metrics,
 };
 
 /// As the middle link of the chain: one attempt of two seconds.
@@ -153,15 +152,16 @@ pub(crate) fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document>
 
 /// What cannot be read as it is becomes what comes nearest, or the item is left out; the log tells which.
 fn read(kind: Kind, document: &RawDocument) -> Option<Map<String, Value>> {
-    let collection = kind.collection();
     let mut odd = Vec::new();
     let read = mongo::to_json_leniently(document, &mut odd).map_err(|error| error.to_string());
     let read = read.and_then(|item| file::readable(Value::Object(item)).map_err(|error| error.to_string()));
-    let id = document.get("_id").ok().flatten().map(|id| format!("{id:?}")).unwrap_or_default();
-    if !odd.is_empty() || read.is_err() {
-        let reason = read.as_ref().err().map_or_else(|| "published with other values", String::as_str);
-        tracing::error!(collection, id, fields = odd.join(", "), reason, "a document is odd");
-        Metrics::of_stack().count("OddDocument", 1).emit();
+    match &read {
+        Err(reason) => mongo::note_odd(kind.collection(), document, reason),
+        Ok(_) if !odd.is_empty() => {
+            let reason = format!("published with other values in {}", odd.join(", "));
+            mongo::note_odd(kind.collection(), document, &reason);
+        }
+        Ok(_) => {}
     }
     read.ok()
 }

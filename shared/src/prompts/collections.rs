@@ -131,14 +131,14 @@ pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) ->
         Page::read(all.find(filter).sort(newest).limit(wanted).await?, limit).await
     };
     let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let kept = read
-        .iter()
-        .map(|raw| bson::deserialize_from_slice(raw.as_bytes()))
-        .collect::<Result<_, _>>()
-        .map_err(Problem::internal)?;
-    let place = |kept: &CollectedView| Cursor(kept.updated_at.to_string(), kept.id.clone());
-    let (collections, next_cursor) = Page::cut(kept, shown, place);
-    Ok(CollectionPage { collections, next_cursor })
+    let (read, next_cursor) = Page::cut(read, shown, place);
+    Ok(CollectionPage { collections: mongo::readable("prompt_collections", &read), next_cursor })
+}
+
+/// By the last change, then by the id.
+fn place(kept: &RawDocumentBuf) -> Cursor {
+    let changed = kept.get_datetime("updatedAt").map(Moment::from).unwrap_or_default();
+    Cursor(changed.to_string(), kept.get_str("_id").unwrap_or_default().to_owned())
 }
 
 /// Removes one of the account's; false when there was none.

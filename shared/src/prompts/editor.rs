@@ -289,8 +289,7 @@ async fn own_prompts(
     let pipeline = [doc! {"$match": {"authorId": author_id}}, doc! {"$project": kept}];
     let mut rows = collection(database).aggregate(pipeline).session(&mut *session).await?.with_type::<RawDocumentBuf>();
     let rows: Vec<RawDocumentBuf> = rows.stream(session).try_collect().await?;
-    let prompts = rows.iter().map(|raw| mongo::to_json(raw).map(Prompt));
-    prompts.collect::<anyhow::Result<_>>().map_err(mongodb::error::Error::custom)
+    Ok(mongo::readable_json("prompts", &rows).into_iter().map(Prompt).collect())
 }
 
 /// Who made the prompt what it is, as far as that is known.

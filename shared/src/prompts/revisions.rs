@@ -204,10 +204,16 @@ pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) 
         Page::read(revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?, limit).await
     };
     let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let read: anyhow::Result<Vec<_>> = read.iter().map(|raw| mongo::to_json(raw)).collect();
-    let place = |revision: &Map<String, Value>| Cursor(String::new(), revision["revision"].to_string());
-    let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, shown, place);
-    Ok(RevisionPage { revisions, next_cursor })
+    let place = |revision: &RawDocumentBuf| {
+        let number = revision
+            .get("revision")
+            .ok()
+            .flatten()
+            .and_then(|number| number.as_i64().or_else(|| number.as_i32().map(i64::from)));
+        Cursor(String::new(), number.unwrap_or_default().to_string())
+    };
+    let (read, next_cursor) = Page::cut(read, shown, place);
+    Ok(RevisionPage { revisions: mongo::readable_json("prompt_revisions", &read), next_cursor })
 }
 
 #[cfg(test)]

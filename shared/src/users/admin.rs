@@ -1,6 +1,6 @@
 //! Accounts in the hands of administrators: what they see, and what they may change.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Database, options::ReturnDocument};
@@ -76,10 +76,11 @@ pub async fn list(
     let find = async |database: Database| {
         let users = collection(&database);
         let page = users.find(query).sort(doc! {"_id": 1}).limit(Page::to_read(limit));
-        page.await?.try_collect::<Vec<_>>().await
+        page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (users, next_cursor) = Page::cut(read, limit, |user| Cursor(String::new(), user.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let users: Vec<User> = mongo::readable("users", &read);
     Ok(UserPage { users: users.into_iter().map(|user| Profile::from(&Account::from(user))).collect(), next_cursor })
 }
 

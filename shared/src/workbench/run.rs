@@ -1,6 +1,6 @@
 //! A run as stored, and as its owner sees it.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -211,10 +211,11 @@ pub async fn list(
     let find = async |database: Database| {
         let all = collection(&database);
         let runs = all.find(query).sort(doc! {"_id": -1}).limit(wanted).projection(doc! {"output": 0}).await?;
-        runs.try_collect::<Vec<_>>().await
+        runs.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (runs, next_cursor) = Page::cut(read, limit, |run| Cursor(String::new(), run.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let runs: Vec<StoredRun> = mongo::readable("workbench_runs", &read);
     Ok(RunPage { runs: runs.into_iter().map(RunView::from).collect(), next_cursor })
 }
 

@@ -1,6 +1,6 @@
 //! What is left over: runs that nobody completed, and records of use that did not reach the queue.
 
-use bson::doc;
+use bson::{RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::SignedDuration;
 use mongodb::Database;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    mongo::{Mongo, WORK_TIMEOUT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
     queue::{Queue, Queued},
 };
 
@@ -42,9 +42,11 @@ pub async fn sweep(mongo: &Mongo, queue: &Queue, at: Moment) -> anyhow::Result<S
         let due = async |database: Database| {
             let all = collection(&database);
             let due = all.find(doc! {"usageDue": true}).limit(ROUND).projection(doc! {"output": 0}).await?;
-            due.try_collect::<Vec<StoredRun>>().await
+            due.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
-        let runs = mongo.run(WORK_TIMEOUT, due).await?;
+        let due = mongo.run(WORK_TIMEOUT, due).await?;
+        let runs: Vec<StoredRun> = mongo::readable("workbench_runs", &due);
+        // Odd ones stay due, and would be read for ever.
         if runs.is_empty() {
             return Ok(swept);
         }

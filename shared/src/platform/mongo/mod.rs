@@ -8,6 +8,7 @@
 mod document;
 mod error;
 mod observe;
+mod odd;
 mod settings;
 mod socket_counter;
 
@@ -24,6 +25,7 @@ use tokio::{sync::Mutex, time::timeout};
 pub use document::{free_form, from_json, to_document, to_json, to_json_leniently};
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
+pub use odd::{note_odd, readable, readable_json};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT};
 
 use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};

@@ -9,7 +9,7 @@ use std::{
     ops::AddAssign,
 };
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::{
     civil::{Date, Weekday},
@@ -86,7 +86,8 @@ pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Moment) -> anyhow:
 /// The alerts that are on, and what their owners used since the first of the periods that are open.
 async fn read(database: &Database, at: Moment) -> mongodb::error::Result<(Vec<Alert>, Vec<Row>)> {
     let active = collection(database).find(doc! {"active": true}).batch_size(BATCH).await?;
-    let alerts: Vec<Alert> = active.try_collect().await?;
+    let active: Vec<_> = active.with_type::<RawDocumentBuf>().try_collect().await?;
+    let alerts: Vec<Alert> = mongo::readable("usage_alerts", &active);
     let users: BTreeSet<&str> = alerts.iter().map(|alert| alert.user_id.as_str()).collect();
     let first = alerts.iter().map(|alert| alert.period.oldest_open(at)).min();
     let since = first.and_then(|first| TimeZone::UTC.to_timestamp(first.at(0, 0, 0, 0)).ok().map(Moment::from));

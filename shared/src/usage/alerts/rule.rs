@@ -1,6 +1,6 @@
 //! Alerts: thresholds of usage that their owner wants to hear of.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -142,9 +142,16 @@ impl From<&Alert> for AlertView {
 /// An account's alerts, the newest first.
 pub async fn list(mongo: &Mongo, user_id: &str) -> Result<Vec<AlertView>, mongo::Error> {
     let find = async |database: Database| {
-        collection(&database).find(doc! {"userId": user_id}).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
+        collection(&database)
+            .find(doc! {"userId": user_id})
+            .sort(doc! {"_id": -1})
+            .await?
+            .with_type::<RawDocumentBuf>()
+            .try_collect::<Vec<_>>()
+            .await
     };
-    Ok(mongo.run(REQUEST_TIMEOUT, find).await?.iter().map(AlertView::from).collect())
+    let alerts: Vec<Alert> = mongo::readable("usage_alerts", &mongo.run(REQUEST_TIMEOUT, find).await?);
+    Ok(alerts.iter().map(AlertView::from).collect())
 }
 
 /// Sets an alert up; `None` when the account has as many as it may.
