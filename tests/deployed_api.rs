@@ -41,6 +41,34 @@ async fn every_route_of_the_template_answers_as_documented() {
 
 #[tokio::test]
 #[serial(stack)]
+async fn what_get_answers_head_answers_without_a_body() {
+    let (stack, client) = (stack(), reqwest::Client::new());
+    let routes = functions().into_iter().flat_map(|function| function.routes);
+    for path in routes.filter_map(|route| route.strip_prefix("GET ").map(str::to_owned)) {
+        let path = path
+            .replace("{id}", "persona")
+            .replace("{slug}", "none")
+            .replace("{keyId}", "none")
+            .replace("{file+}", "index.html");
+        let url = format!("{}{path}", stack.api_url);
+        let status = client.get(&url).send().await.unwrap().status();
+        let head = client.head(&url).send().await.unwrap();
+        assert!(
+            head.status() == status && status != 404 || path.contains("none") || path.contains('{'),
+            "{path}: {} for {status}",
+            head.status()
+        );
+        assert!(head.headers().contains_key("x-request-id"), "{path} is answered by a function of ours");
+        assert_eq!(head.bytes().await.unwrap().len(), 0, "{path}");
+    }
+    let page = client.get(format!("{}/api/docs/", stack.api_url)).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let refused = client.delete(format!("{}/api/health", stack.api_url)).send().await.unwrap();
+    assert_eq!(refused.status(), 405);
+}
+
+#[tokio::test]
+#[serial(stack)]
 async fn content_is_served_from_the_published_bucket_and_by_search() {
     let stack = stack();
     let list = reqwest::get(format!("{}/api/prompts?limit=5", stack.api_url)).await.unwrap();

@@ -158,7 +158,7 @@ async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for
 async fn a_factor_is_set_up_with_the_password_alone() {
     let scene = Scene::new().await;
     let bodies =
-        [(json!({"method": "totp"}), "body"), (json!({"method": "totp", "password": "Wrong1234"}), "password")];
+        [(json!({"method": "totp"}), "password"), (json!({"method": "totp", "password": "Wrong1234"}), "password")];
     for (body, field) in bodies {
         let refused = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &body).await;
         assert_eq!((refused.status, refused.fields()), (422, vec![field]), "{}", refused.text);
