@@ -34,7 +34,7 @@ pub enum AccountStatus {
 pub struct User {
     #[serde(rename = "_id")]
     pub id: String,
-    /// Lower-case address.
+    /// In the form of [`super::Email`]; of an account from before that form, lower case and as it was written.
     pub email: String,
     /// As the person wrote it.
     pub name: String,
