@@ -4,7 +4,16 @@
 //! the database, again and again, so that late, repeated or half-finished runs end in the same figures.
 
 pub mod alerts;
+mod cost;
 mod intake;
+pub mod price;
 pub mod reports;
+mod tokens;
 
-pub use intake::{AcceptedUsage, LimitsView, Tier, UsageIntake, UsageLimits, UsageRequest, cost_micros};
+pub use cost::Cost;
+pub use intake::{
+    AcceptedUsage, Allowance, CallView, FlaggedUsage, LimitsView, PlanLimit, PlanUse, PlannedCall, Refusal, Tier,
+    UsageIntake, UsageLimits, UsageRequest,
+};
+pub use price::cost_micros;
+pub use tokens::TokenCounts;

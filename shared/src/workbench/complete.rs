@@ -190,6 +190,7 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         session_id: None,
         occurred_at,
         received_at: occurred_at,
+        ..AiUsage::default()
     })
 }
 

@@ -24,7 +24,7 @@ use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use server::Server;
 
 pub use lookup::Lookup;
-pub use quota_counter::{CountedOnce, QuotaCounter};
+pub use quota_counter::{Counted, CountedOnce, QuotaCounter};
 
 /// The longest that a caller waits for the cache, connecting included.
 const CALL_TIMEOUT: Duration = Duration::from_millis(300);

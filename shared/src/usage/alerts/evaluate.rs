@@ -20,7 +20,7 @@ use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::intake::LATE_DAYS,
+    super::{cost::Cost, intake::LATE_DAYS},
     Metric, Period,
     firing::{BATCH, Firing},
     notify::{mark_unwanted, notify},
@@ -65,11 +65,13 @@ struct RowKey {
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Sums {
     requests: u64,
     failed: u64,
     tokens: u64,
-    cost: u64,
+    cost_micros: u64,
+    cost_picos: u64,
 }
 
 /// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
@@ -104,7 +106,8 @@ async fn read(database: &Database, at: Timestamp) -> mongodb::error::Result<(Vec
             "requests": {"$sum": 1_i64},
             "failed": {"$sum": {"$cond": [{"$eq": ["$success", false]}, 1_i64, 0_i64]}},
             "tokens": {"$sum": {"$add": ["$promptTokens", "$completionTokens"]}},
-            "cost": {"$sum": "$costMicros"},
+            "costMicros": {"$sum": "$costMicros"},
+            "costPicos": {"$sum": "$costPicos"},
         }},
     ];
     let rows = database.collection::<Document>("ai_usage").aggregate(pipeline).batch_size(BATCH).await?;
@@ -175,8 +178,10 @@ impl Alert {
     }
 
     fn concerns(&self, key: &RowKey) -> bool {
-        let fits = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-        fits(&self.key_id, &key.key_id) && fits(&self.provider, &key.provider)
+        let of_key = self.key_id.is_none() || self.key_id == key.key_id;
+        // Alerts and records have the provider as somebody wrote it.
+        let same = |wanted: &str| key.provider.as_deref().is_some_and(|is| lower(is) == lower(wanted));
+        of_key && self.provider.as_deref().is_none_or(same)
     }
 
     /// Whether `level` percent of the threshold are used: compared exactly, since a share that is rounded first may
@@ -188,6 +193,8 @@ impl Alert {
                 let (failed, requests) = (u128::from(sums.failed), u128::from(sums.requests));
                 requests > 0 && failed * 10_000 >= limit * requests
             }
+            // To the pico-dollar: what is shown is rounded.
+            Metric::Cost => sums.cost().picos() * 100 >= limit * Cost::from_stored(1, 0).picos(),
             metric => u128::from(metric.used(sums)) * 100 >= limit,
         }
     }
@@ -216,7 +223,7 @@ impl Metric {
     fn used(self, sums: Sums) -> u64 {
         match self {
             Self::Tokens => sums.tokens,
-            Self::Cost => sums.cost,
+            Self::Cost => sums.cost().rounded_micros(),
             Self::Requests => sums.requests,
             Self::ErrorRate => (sums.failed * 10_000).checked_div(sums.requests).unwrap_or_default(),
         }
@@ -246,8 +253,20 @@ impl AddAssign for Sums {
         self.requests += other.requests;
         self.failed += other.failed;
         self.tokens += other.tokens;
-        self.cost += other.cost;
+        self.cost_micros += other.cost_micros;
+        self.cost_picos += other.cost_picos;
     }
+}
+
+impl Sums {
+    fn cost(self) -> Cost {
+        Cost::from_stored(self.cost_micros, self.cost_picos)
+    }
+}
+
+/// As names are compared.
+fn lower(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 /// The UTC day of an instant.
