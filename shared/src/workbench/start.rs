@@ -19,7 +19,10 @@ use crate::{
     http::{Problem, plain},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    usage::{Tier, cost_micros},
+    usage::{
+        Cost, Tier, TokenCounts,
+        price::{PriceBook, Prices},
+    },
 };
 
 /// What an account's runs of a UTC day may fill before it starts no more: they are kept for 400 days, and M0 holds 512 MB
@@ -79,6 +82,7 @@ pub enum Started {
 /// that stands for another prompt.
 pub async fn start(
     mongo: &Mongo,
+    prices: &Prices,
     account: &Account,
     request: StartRequest,
     now: Timestamp,
@@ -90,7 +94,7 @@ pub async fn start(
         return replay(&request.tool_id, &request.prompt_hash, before);
     }
     let contract = contract(&request.tool_id)?;
-    let run = request.into_run(contract, account, now)?;
+    let run = request.into_run(contract, account, &prices.current().await, now)?;
     let quota = Quota { runs: runs_a_day(&account.plan), micros: Tier::of(&account.plan).micros_per_day };
     match insert(mongo.clone(), run.clone(), quota, now).await {
         Ok(None) => return Ok(Started::New(run.into())),
@@ -115,10 +119,17 @@ fn contract(tool: &str) -> Result<&'static Contract, Problem> {
 }
 
 impl StartRequest {
-    fn into_run(self, contract: &Contract, account: &Account, now: Timestamp) -> Result<StoredRun, Problem> {
+    fn into_run(
+        self,
+        contract: &Contract,
+        account: &Account,
+        prices: &PriceBook,
+        now: Timestamp,
+    ) -> Result<StoredRun, Problem> {
         let tokens = self.prompt_tokens + self.max_completion_tokens;
-        let known = cost_micros(&self.model, self.prompt_tokens, self.max_completion_tokens, now);
-        let estimate = known.unwrap_or(tokens * contract.micros_per_token);
+        let counts = TokenCounts::text(self.prompt_tokens, self.max_completion_tokens);
+        let known = prices.cost(&account.id, &self.provider, &self.model, &counts, now);
+        let estimate = known.map_or(tokens * contract.micros_per_token, Cost::rounded_micros);
         if tokens > contract.max_tokens || estimate > contract.budget_micros {
             return Err(over_budget(contract, tokens, estimate));
         }

@@ -45,6 +45,11 @@ impl UsageIntake {
         })
     }
 
+    /// What uses are priced by.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
     /// Accepts all records or none: when the queue has them, they are safe. What is beyond the plan is accepted, and
     /// flagged; 429 only when the day's records would fill more than they may.
     pub async fn accept(

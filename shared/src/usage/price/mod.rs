@@ -93,6 +93,18 @@ impl Prices {
 }
 
 impl PriceBook {
+    /// What a use costs an account; `None` for a model without a price.
+    pub fn cost(
+        &self,
+        user_id: &str,
+        provider: &str,
+        model: &str,
+        tokens: &TokenCounts,
+        at: Timestamp,
+    ) -> Option<Cost> {
+        self.find(user_id, provider, model, at).map(|found| found.rates.cost(tokens))
+    }
+
     /// The price of a model for an account, under the most particular of its names.
     pub fn find(&self, user_id: &str, provider: &str, model: &str, at: Timestamp) -> Option<Found<'_>> {
         let day = TimeZone::UTC.to_datetime(at).date();
@@ -114,8 +126,7 @@ pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: 
 
 /// What a use costs by the list alone.
 pub fn list_cost(provider: &str, model: &str, tokens: &TokenCounts, at: Timestamp) -> Option<Cost> {
-    let book = PriceBook::default();
-    book.find("", provider, model, at).map(|found| found.rates.cost(tokens))
+    PriceBook::default().cost("", provider, model, tokens, at)
 }
 
 #[cfg(test)]
