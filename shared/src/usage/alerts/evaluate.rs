@@ -392,4 +392,26 @@ mod tests {
         one.key_id = None;
         assert_eq!(levels(&one, &usage), 1);
     }
+
+    #[test]
+    fn a_provider_is_watched_whatever_its_case_and_small_costs_add_up() {
+        let mut one = alert(Metric::Requests, Period::Daily, 10);
+        one.provider = Some("OpenAI ".into());
+        let mut usage = [requests("2026-11-21", 10), requests("2026-11-21", 10)];
+        (usage[0].key.provider, usage[1].key.provider) = (Some("openai".into()), Some("anthropic".into()));
+        assert_eq!(fired(&one, &usage[..1], "2026-11-21T10:00:00Z").len(), 4);
+        assert_eq!(fired(&one, &usage[1..], "2026-11-21T10:00:00Z").len(), 0);
+
+        let cost = |cost_micros, cost_picos| {
+            let usage = [row("2026-11-21", Sums { cost_micros, cost_picos, ..Sums::default() })];
+            due(&[alert(Metric::Cost, Period::Daily, 10)], &usage, at("2026-11-21T10:00:00Z"))
+                .into_iter()
+                .map(|firing| (firing.level, firing.used))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(cost(4, 999_999), [], "below half of ten micro-dollars, though shown as 5");
+        assert_eq!(cost(4, 1_000_000), [(50, 5)]);
+        assert_eq!(cost(8, 0), [(50, 8), (80, 8)], "a record from before has no pico-dollars");
+        assert_eq!(cost(0, 10_000_000).len(), 4);
+    }
 }

@@ -5,6 +5,8 @@
 //! `completionAudio`, `completionImage` likewise, and `image` in dollars for one; `provider` when it holds at one
 //! alone, `userId` when it holds for one account alone.
 
+use std::collections::BTreeMap;
+
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -42,19 +44,23 @@ pub struct OwnPrice {
 /// All of them, by the keys under which they are looked up.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct OwnPrices {
-    prices: Vec<(String, OwnPrice)>,
+    prices: BTreeMap<String, Vec<OwnPrice>>,
 }
 
 impl OwnPrices {
     pub(super) fn new(prices: Vec<OwnPrice>) -> Self {
-        Self { prices: prices.into_iter().map(|price| (price.key(), price)).collect() }
+        let mut by_key = BTreeMap::<_, Vec<OwnPrice>>::new();
+        for price in prices {
+            by_key.entry(price.key()).or_default().push(price);
+        }
+        Self { prices: by_key }
     }
 
     /// The account's price under a key, or else everybody's.
     pub(super) fn under(&self, key: &str, user_id: &str, at: Timestamp) -> Option<&OwnPrice> {
-        let under = self.prices.iter().filter(|(known, price)| known == key && price.from <= at);
-        let theirs = under.filter(|(_, price)| price.user_id.as_deref().is_none_or(|owner| owner == user_id));
-        theirs.map(|(_, price)| price).max_by_key(|price| (price.user_id.is_some(), price.from))
+        let counts =
+            |price: &&OwnPrice| price.from <= at && price.user_id.as_deref().is_none_or(|owner| owner == user_id);
+        self.prices.get(key)?.iter().filter(counts).max_by_key(|price| (price.user_id.is_some(), price.from))
     }
 }
 
@@ -204,7 +210,10 @@ mod tests {
         assert_eq!(OwnPrice::read(&price.document()), Ok(price.clone()));
         assert_eq!(price.document().get_str("_id").ok(), Some("ada/own-host/own-model/2026-11-01T00:00:00.000Z"));
         let text = serde_json::to_string(&OwnPrices::new(vec![price.clone()])).expect("JSON");
-        assert_eq!(serde_json::from_str::<OwnPrices>(&text).expect("prices").prices[0].1, price);
+        assert_eq!(
+            serde_json::from_str::<OwnPrices>(&text).expect("prices").under("own-host/own-model", "ada", price.from),
+            Some(&price)
+        );
     }
 
     #[test]
