@@ -191,7 +191,8 @@ async fn an_operator_sets_prices_and_a_model_of_ones_own_has_ones_own() {
         doc! {"model": "odd", "from": from, "input": -1, "output": 0},
     ];
     prices.insert_many(documents).await.unwrap();
-    let usage = env.function("ai-usage").await;
+    // With its own memory alone: the cache knows one list of prices, and other tests have other databases.
+    let usage = env.function_with("ai-usage", &[("REDIS_URL", "")]).await;
     let mut own = use_of("eves-model", 1_000);
     own["unitPrices"] = json!({"input": 3, "output": 0});
     let records = json!({"records": [use_of("our-llama", 2_000), use_of("adas-model", 2_000), use_of("odd", 1), own]});
