@@ -6,7 +6,7 @@ use bson::doc;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     host::Function,
     http_event::Answer,
@@ -87,7 +87,7 @@ async fn five_failures_lock_and_the_right_password_does_not_open() {
 #[parallel(stack)]
 async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let env = TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await;
     let ada = env.newcomer().await;
     let logins = join_all((0..5).map(|_| env.function("auth-login"))).await;
@@ -250,15 +250,15 @@ async fn accounts_are_listed_by_role_and_status() {
 async fn a_day_of_activity_counts_once() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
-    let stats = env.function("user-stats").await;
+    let activity = env.function("user-activity").await;
     for first in [true, false] {
-        let noted = stats.post_as(&ada.token, "/api/user/activity", &json!({})).await;
+        let noted = activity.post_as(&ada.token, "/api/user/activity", &json!({})).await;
         assert_eq!((noted.status, &noted.body["first"]), (200, &json!(first)), "{}", noted.text);
     }
-    let shown = stats.get_as(&ada.token, "/api/user/stats").await;
+    let shown = activity.get_as(&ada.token, "/api/user/stats").await;
     assert_eq!((shown.status, &shown.body["stats"]["streak"]), (200, &json!(1)), "{}", shown.text);
     assert_eq!(shown.body["user"]["email"], json!(ada.email));
-    let old = stats.get_as(&ada.token, "/api/user-stats").await;
+    let old = activity.get_as(&ada.token, "/api/user-stats").await;
     assert_eq!((old.status, old.header("deprecation")), (200, "@1793491200"));
     assert!(old.header("link").contains("successor-version"));
 }

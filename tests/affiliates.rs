@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{eventually, test_env::TestEnv, wiretap::Wiretap};
 
 const URL: &str = "/api/admin/affiliate-links";
@@ -115,9 +115,9 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     let outreach = functions[0].post_as(&root.token, URL, &talk).await;
     assert_eq!(outreach.status, 200, "{}", outreach.text);
 
-    let now = Timestamp::now();
+    let now = clock::now();
     let click = |hours: i64| {
-        let at = clock::to_bson(now - SignedDuration::from_hours(hours));
+        let at = now - SignedDuration::from_hours(hours);
         doc! {"_id": uuid::Uuid::now_v7().to_string(), "linkId": &kept[0], "occurredAt": at}
     };
     let clicks = [click(0), click(0), click(6 * 24), click(29 * 24), click(31 * 24)];
@@ -165,7 +165,7 @@ async fn a_list_costs_the_same_however_many_links_there_are() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let admin = env.function_with("affiliate-links", &[("MONGODB_URI", &uri)]).await;
     admin.get_as(&root.token, URL).await;
     tap.take();

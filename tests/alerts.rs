@@ -6,7 +6,7 @@ use bson::{Document, doc};
 use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     eventually,
     host::{Function, Outcome},
@@ -178,7 +178,7 @@ async fn what_comes_in_a_days_last_minutes_or_days_late_is_told_too() {
 
     // A new alert, or a changed one, is about what comes.
     let new = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1})).await;
-    let tomorrow = clock::to_bson("2028-03-01T00:00:00Z".parse().unwrap());
+    let tomorrow = "2028-03-01T00:00:00Z".parse::<clock::Moment>().unwrap();
     let set = doc! {"$set": {"createdAt": tomorrow}};
     env.database.collection::<Document>("usage_alerts").update_one(doc! {"_id": &new}, set).await.unwrap();
     assert_eq!(run(&check, "2028-03-08T01:15:00Z").await["fired"], 0);

@@ -3,13 +3,12 @@
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
-    content::items,
+    content::starter_prompts,
     host::{Function, Outcome},
     proxy::Proxy,
     stack::stack,
-    template::root,
     test_env::TestEnv,
     wiretap::Wiretap,
 };
@@ -18,11 +17,11 @@ use tests::{
 #[parallel(stack)]
 async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_most() {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     // Without the cache server, whose counts of the ten are everybody's.
     let env = TestEnv::with("", &uri).await;
-    let file: Value = serde_json::from_slice(&std::fs::read(root().join("public-data/prompts.json")).unwrap()).unwrap();
-    let (id, slug) = (items(&file)[0]["id"].as_str().unwrap(), items(&file)[0]["slug"].as_str().unwrap());
+    let prompt = &starter_prompts()[0];
+    let (id, slug) = (prompt["id"].as_str().unwrap(), prompt["slug"].as_str().unwrap());
     let day = |day: &str, prompt: &str, counts: Document| {
         doc! {"_id": format!("{day}/{prompt}"), "day": day, "promptId": prompt, "counts": counts}
     };
@@ -32,12 +31,12 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
     days.push(day("2028-02-29", id, doc! {"execute": 6, "share": 2, "favorite": 3}));
     days.push(day("imported", id, doc! {"view": 40}));
     env.database.collection("prompt_daily").insert_many(days).await.unwrap();
-    let route = env.function("analytics-stats").await;
+    let route = env.function("analytics-counts").await;
 
-    let stats = json!({"views": 47, "copies": 1, "executions": 11, "favorites": 3, "shares": 2});
+    let counts = json!({"views": 47, "copies": 1, "executions": 11, "favorites": 3, "shares": 2});
     for wanted in [id, slug] {
         let answer = route.get(&format!("/api/analytics/track?promptId={wanted}")).await;
-        assert_eq!((answer.status, &answer.body), (200, &json!({"stats": stats})), "{wanted}: {}", answer.text);
+        assert_eq!((answer.status, &answer.body), (200, &json!({"stats": counts})), "{wanted}: {}", answer.text);
     }
     assert_eq!(wiretap.take().values().sum::<u64>(), 1, "the second time from memory, by whichever name");
     let top = route.get("/api/analytics/track").await;
@@ -83,7 +82,7 @@ async fn prompts(function: &Function) -> (Value, Value, Value) {
 async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_whatever_their_age() {
     let Some(redis) = stack().own_redis().await else { return };
     let proxy = Proxy::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let env = TestEnv::with(&redis, &uri).await;
     let add = async |id: &str| {
         env.database.collection("prompts").insert_one(doc! {"_id": id, "slug": id}).await.unwrap();

@@ -7,10 +7,10 @@ use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     audit::verify,
     events::read,
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     eventually,
@@ -338,7 +338,7 @@ async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
     let env = TestEnv::new().await;
     let (ada, queue) = (env.person(Role::User, None).await, OwnQueue::new(&env.stack).await);
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let variables = [("MONGODB_URI", uri.as_str()), ("EVENTS_QUEUE_URL", queue.url.as_str())];
     let (create, edit) = (env.function("prompt-create").await, env.function_with("prompt-edit", &variables).await);
     let prompts = env.database.collection::<Document>("prompts");

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, bug_reports::LIMIT, clock};
+use shared::{bug_reports::LIMIT, clock, roles::Role};
 use tests::test_env::TestEnv;
 
 use crate::bad_input::odd_ids;
@@ -127,7 +127,7 @@ async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
     assert_eq!(send(&eve.token, "userAgent", Value::Null).await, 201, "somebody else's");
 
     let reports = env.database.collection::<Document>("bug_reports");
-    let day_ago = clock::to_bson(Timestamp::now() - SignedDuration::from_hours(24));
+    let day_ago = clock::now() - SignedDuration::from_hours(24);
     let first = sent[0].body["id"].as_str().unwrap();
     reports.update_one(doc! {"_id": first}, doc! {"$set": {"createdAt": day_ago}}).await.unwrap();
     let later = functions[0].post_as(&ada.token, URL, &report()).await;

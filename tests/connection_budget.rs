@@ -1,12 +1,11 @@
 //! All functions together cannot exceed the cluster's connection limit: arithmetic on the template,
 //! and on the binaries that it deploys.
 
-use std::path::PathBuf;
-
 use tests::{
     host::binary,
+    root,
     simulation::erlang_b,
-    template::{Function, TIERS, functions, functions_of, root},
+    template::{Function, TIERS, functions, functions_of},
 };
 
 /// Sockets of a warm environment at the primary: its monitor and its one pooled connection.
@@ -102,17 +101,17 @@ fn a_function_without_a_cap_or_one_too_many_is_found() {
     };
     let route = "      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: /a}}}\n";
     let busy = "    Metadata: {Budget: {PeakPerSecond: 10, ServiceMs: 20}}\n";
-    let check = |cap: &str| violations(&functions_of(&template(cap)), "M0", 500, |_| true).len();
+    let functions = |text: &str| functions_of(&serde_norway::from_str(text).unwrap());
+    let check = |cap: &str| violations(&functions(&template(cap)), "M0", 500, |_| true).len();
     assert_eq!(check("      ReservedConcurrentExecutions: 112\n"), 0);
     assert_eq!(check("      ReservedConcurrentExecutions: 113\n"), 1);
     assert_eq!(check(""), 1);
     for (cap, found) in [(2, 1), (3, 0)] {
         let cap = template(&format!("{route}      ReservedConcurrentExecutions: {cap}\n"));
         let busy = cap.replace("    Properties:\n", &format!("{busy}    Properties:\n"));
-        assert_eq!(violations(&functions_of(&busy), "M0", 500, |_| true).len(), found);
+        assert_eq!(violations(&functions(&busy), "M0", 500, |_| true).len(), found);
     }
-    let unlinked =
-        violations(&functions_of(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
+    let unlinked = violations(&functions(&template("      ReservedConcurrentExecutions: 1\n")), "M0", 500, |_| false);
     assert_eq!(unlinked.len(), 1);
 }
 
@@ -120,7 +119,7 @@ fn a_function_without_a_cap_or_one_too_many_is_found() {
 fn every_binary_is_deployed_and_every_function_has_a_binary() {
     let mut deployed: Vec<_> = functions().into_iter().map(|function| function.binary).collect();
     deployed.sort();
-    assert_eq!(binaries(), deployed);
+    assert_eq!(local::deploy::functions().unwrap(), deployed);
 }
 
 #[test]
@@ -144,13 +143,4 @@ fn the_local_router_of_cargo_lambda_watch_is_the_templates() {
     watched.sort();
     deployed.sort();
     assert_eq!(watched, deployed);
-}
-
-fn binaries() -> Vec<String> {
-    let folders = ["routes", "consumers", "jobs"].map(|package| root().join("functions").join(package).join("src/bin"));
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
-    let mut names: Vec<_> =
-        files.map(|path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }

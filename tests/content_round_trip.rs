@@ -1,4 +1,4 @@
-//! A file of the audit's size and shape, odd values included, goes in and comes out whole.
+//! A file of the library's size and shape, odd values included, goes in and comes out whole.
 
 use serde_json::{Value, json};
 use serial_test::parallel;
@@ -75,7 +75,7 @@ async fn import_and_export_lose_nothing() {
     for kind in Kind::ALL {
         let text = match kind {
             Kind::Prompts => file.to_string(),
-            _ => std::fs::read_to_string(tests::template::root().join("public-data").join(kind.file_name())).unwrap(),
+            _ => std::fs::read_to_string(tests::root().join("public-data").join(kind.file_name())).unwrap(),
         };
         let imported = store.import(kind, &parse(kind, text.as_bytes()).unwrap()).await.unwrap();
         assert!(imported >= 18);

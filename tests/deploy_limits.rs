@@ -1,6 +1,6 @@
 //! What `CloudFormation` allows, and neither a linter nor the emulator checks.
 
-use tests::template::root;
+use tests::root;
 
 /// Its limit of references to secrets (`{{resolve:…}}`) in a template.
 const REFERENCES: usize = 60;

@@ -1,7 +1,7 @@
 //! End-to-end tests. They need the local stack: `cargo local test` brings it up, runs them, and takes
 //! it down again.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod accounts;
 mod affiliates;

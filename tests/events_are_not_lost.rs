@@ -178,13 +178,13 @@ async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
     let requests = thousand_events(&prompt_id(&stack).await, &run);
     stack.forget_rates().await;
     post(&stack, &requests[..10]).await;
-    local::server::stop("mongodb").unwrap();
+    local::stack::stop_server("mongodb").unwrap();
     post(&stack, &requests[10..]).await;
     for path in ["/api/prompts", "/api/patterns", "/api/learning", "/api/health", "/api/openapi.json"] {
         let answer = reqwest::get(format!("{}{path}", stack.api_url)).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
-    local::server::start("mongodb").unwrap();
+    local::stack::start_server("mongodb").unwrap();
     let database = stack.database().await;
     eventually("MongoDB is back", 30, async || database.run_command(doc! {"ping": 1}).await.ok()).await;
     all_stored(&database, &run).await;
@@ -199,7 +199,7 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
     let stack = stack();
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let function = Function::start("write-events", &[("MONGODB_URI", &uri), ("DB_NAME", database.name())]).await;
     let record = |n: usize| {
         let (id, at) = (uuid::Uuid::now_v7().to_string(), "2026-11-01T00:00:00.000Z");

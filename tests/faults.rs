@@ -38,7 +38,7 @@ const PER_COLLECTION: usize = 100;
 /// A function behind a proxy to MongoDB.
 async fn behind_proxy(env: &TestEnv, name: &str) -> (Function, Proxy) {
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let mut variables = env.variables();
     variables.extend([("MONGODB_URI", uri.as_str()), ("REDIS_URL", "")]);
     (Function::start(name, &variables).await, proxy)

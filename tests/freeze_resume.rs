@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     host::{Function, Outcome},
     proxy::{NetworkFault, Proxy},
@@ -68,7 +68,7 @@ impl Who {
         let proxy = Proxy::to(upstream).await;
         let (uri, cache) = match self {
             Self::Cached => (env.stack.mongodb_uri.clone(), format!("redis://127.0.0.1:{}/", proxy.port)),
-            _ => (format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port), String::new()),
+            _ => (proxy.uri(), String::new()),
         };
         let mut variables = env.variables();
         variables.extend([("MONGODB_URI", uri.as_str()), ("REDIS_URL", cache.as_str())]);

@@ -126,7 +126,7 @@ async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays()
     let stack = stack();
     let database = stack.scratch().await;
     let folder = tempfile::tempdir().unwrap();
-    let public = tests::template::root().join("public-data");
+    let public = tests::root().join("public-data");
     for kind in Kind::ALL {
         std::fs::copy(public.join(kind.file_name()), folder.path().join(kind.file_name())).unwrap();
     }
@@ -201,7 +201,7 @@ async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_cha
     let stack = stack();
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let mongo = Mongo::new(MongoSettings::new(uri, database.name()), Lifetime::Environment);
     let changes = async || {
         wiretap.take();

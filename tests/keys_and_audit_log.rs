@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     audit::verify,
     clock,
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     eventually,
@@ -46,7 +46,7 @@ async fn used(keys: &Function, made: &Value) -> u64 {
 
 /// Moves an instant of the one key that there is into the past, as time would.
 async fn past(env: &TestEnv, made: &Value, field: &str) {
-    let past = clock::to_bson(clock::now() - SignedDuration::from_secs(1));
+    let past = clock::now() - SignedDuration::from_secs(1);
     let keys = env.database.collection::<Document>("api_keys");
     let moved = keys.update_one(doc! {field: {"$gt": past}}, doc! {"$set": {field: past}}).await.unwrap();
     assert_eq!(moved.modified_count, 1, "{field}");
@@ -112,8 +112,8 @@ async fn the_secret_before_a_rotation_ends_with_its_day() {
     let (keys, key) = (env.function("api-keys").await, env.function("api-key").await);
     let first = make(&keys, &ada.token).await;
     let second = rotate(&key, &ada, &first).await;
-    let until: jiff::Timestamp = second["previousValidUntil"].as_str().unwrap().parse().unwrap();
-    let hours = until.duration_since(clock::now()).as_hours();
+    let until: clock::Moment = second["previousValidUntil"].as_str().unwrap().parse().unwrap();
+    let hours = until.duration_since(*clock::now()).as_hours();
     assert!((23..=24).contains(&hours), "{until}");
     assert_eq!((used(&keys, &first).await, used(&keys, &second).await), (200, 200));
     past(&env, &first, "previous.until").await;

@@ -4,7 +4,7 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     eventually,
     host::{Function, keep_secret, told_once},

@@ -10,15 +10,11 @@ use tests::{
     eventually,
     host::Function,
     stack::{Stack, stack},
-    template::root,
+    template::template,
 };
 
 /// A metric's name and those of its dimensions.
 type Metric = (String, BTreeSet<String>);
-
-fn template() -> Yaml {
-    serde_norway::from_str(&std::fs::read_to_string(root().join("infra/template.yaml")).unwrap()).unwrap()
-}
 
 fn resources(template: &Yaml, kind: &str) -> Vec<(String, Yaml)> {
     let resources = template["Resources"].as_mapping().unwrap().iter();

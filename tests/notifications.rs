@@ -164,7 +164,7 @@ async fn without_mongodb_nothing_is_sent_and_nothing_is_lost() {
     let stack = stack();
     let database = stack.scratch().await;
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let function = consumer_with(&uri, &database, &stack.aws_endpoint_url, SENDER_EMAIL).await;
     let address = address();
     let notification = email(&address, code("271828"));

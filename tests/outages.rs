@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
@@ -54,7 +54,7 @@ async fn without_valkey_everything_works() {
 /// A `stats` function with its own database, behind a proxy, and a cache of the test's choosing.
 async fn stats(stack: &Stack, redis: &str) -> (Function, Proxy) {
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let database = stack.scratch().await;
     database
         .collection("prompts")
@@ -114,7 +114,7 @@ async fn a_hundred_who_miss_at_once_cost_one_computation() {
     let stack = stack();
     let Some(redis) = stack.own_redis().await else { return };
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let database = stack.scratch().await;
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("REDIS_URL", redis.as_str())];
     // An environment serves one request at a time: a hundred at once are a hundred environments.
@@ -151,7 +151,7 @@ async fn health_needs_nothing() {
 async fn readiness_tells_which_part_is_away() {
     let env = TestEnv::new().await;
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let root = env.person(Role::SuperAdmin, None).await;
     let ready = env.function_with("health-ready", &[("MONGODB_URI", &uri)]).await;
     let answer = ready.get_as(&root.token, "/api/health/ready").await;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use shared::accounts::{Permission, Permission as P, Role};
+use shared::roles::{Permission, Permission as P, Role};
 
-/// Who has what, as the specification lists it: a resource, and what may be done with it.
+/// Who has what: a resource, and what may be done with it.
 const MATRIX: [(Role, &str); 8] = [
     (
         Role::SuperAdmin,
@@ -37,10 +37,10 @@ const MATRIX: [(Role, &str); 8] = [
     (Role::Free, "prompts:read workbench:basic"),
 ];
 
-/// How many permissions each has, by the same specification: the matrix is not misread.
+/// How many permissions each has: the matrix is not misread.
 const COUNTS: [usize; 8] = [30, 22, 13, 9, 15, 7, 3, 2];
 
-/// The code's permissions by the specification's names.
+/// The code's permissions by the names of the matrix.
 const NAMES: [(P, &str); 30] = [
     (P::UsersRead, "users:read"),
     (P::UsersWrite, "users:write"),
@@ -90,7 +90,7 @@ fn listed(role: Role) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_codes_table_is_the_specifications() {
+fn the_codes_table_is_the_matrix() {
     let known: BTreeSet<String> = NAMES.iter().map(|(_, name)| (*name).to_owned()).collect();
     assert_eq!(known.len(), NAMES.len(), "each name once");
     for (role, count) in Role::ALL.into_iter().zip(COUNTS) {

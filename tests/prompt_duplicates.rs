@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
-use tests::{test_env::TestEnv, wiretap::Wiretap};
+use tests::{content::starter_prompts, test_env::TestEnv, wiretap::Wiretap};
 
 use crate::prompts::draft;
 
@@ -17,9 +17,7 @@ async fn a_prompt_that_is_there_already_is_told_by_the_first_rule_that_holds() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
     let (create, other) = (env.function("prompt-create").await, env.function("prompt-create").await);
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    let published = &file["prompts"][0];
+    let published = &starter_prompts()[0];
     let shouted = format!("  {}!! ", published["title"].as_str().unwrap().to_uppercase());
     let refused = create.post_as(&ada.token, "/api/prompts", &json!({"title": shouted, "content": "x"})).await;
     assert_eq!((refused.status, &refused.body["code"]), (409, &json!("duplicate")), "{}", refused.text);
@@ -98,7 +96,7 @@ async fn what_was_removed_can_be_made_again_before_the_next_export() {
     let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
     store.import(Kind::Prompts, &[prompts[0].as_object().unwrap().clone()]).await.unwrap();
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let create = env.function_with("prompt-create", &[("CONTENT_URL", &url), ("MONGODB_URI", &uri)]).await;
     let again = json!({"title": "Herons wade at dawn", "content": "x"});
     assert_eq!(create.post_as(&ada.token, "/api/prompts", &again).await.status, 409, "it is there");

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     clock,
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
     prompts::{OWN_LIMIT, collections},
+    roles::Role,
 };
 use tests::{content::starter_prompt, test_env::TestEnv, wiretap::Wiretap};
 
@@ -26,7 +26,7 @@ async fn a_days_changes_fill_no_more_than_their_share() {
     let path = path(&made(&create, &ada).await);
     let revisions = env.database.collection::<Document>("prompt_revisions");
     let fill = async |days_ago: i64| {
-        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let at = clock::start_of_day(clock::now(), days_ago);
         let revision = doc! {
             "_id": days_ago.to_string(), "promptId": "another", "revision": days_ago, "changedBy": &ada.id,
             "createdAt": at, "snapshot": {"content": "x".repeat(2_500_000)},
@@ -57,7 +57,7 @@ async fn a_days_audits_fill_no_more_than_their_share() {
     let url = format!("{}/audit", path(&made(&env.function("prompt-create").await, &boss).await));
     let audits = env.database.collection::<Document>("prompt_audits");
     let fill = async |days_ago: i64| {
-        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let at = clock::start_of_day(clock::now(), days_ago);
         let audit = doc! {
             "_id": days_ago.to_string(), "promptId": "another", "version": days_ago, "auditedBy": &boss.id,
             "auditedAt": at, "issues": ["x".repeat(2_500_000)],
@@ -100,7 +100,7 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+    let uri = tap.uri();
     let create = env.function_with("prompt-create", &[("MONGODB_URI", &uri)]).await;
     made(&create, &ada).await;
     tap.take();
@@ -163,7 +163,7 @@ async fn long_copies_come_in_pages_that_an_answer_holds() {
     let ada = env.person(Role::Free, None).await;
     // Each quote and line break is escaped twice on its way, in the answer and around it.
     let content = "\"so long\"\n".repeat(5_000);
-    let at = clock::to_bson(clock::now());
+    let at = clock::now();
     // As many as there may be, all kept at once.
     let copies = (0..collections::LIMIT).map(|n| {
         doc! {

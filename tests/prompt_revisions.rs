@@ -5,11 +5,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     clock,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
     prompts::revisions::{follow, keep_imported},
+    roles::Role,
 };
 use tests::test_env::TestEnv;
 
@@ -182,7 +182,7 @@ async fn long_revisions_come_in_pages_that_an_answer_holds() {
     let long = (2..=80_i64).map(|revision| {
         doc! {
             "_id": revision.to_string(), "promptId": prompt["id"].as_str(), "revision": revision, "changes": [],
-            "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::to_bson(clock::now()),
+            "snapshot": {"content": &content}, "changedBy": &ada.id, "createdAt": clock::now(),
         }
     });
     env.database.collection::<Document>("prompt_revisions").insert_many(long).await.unwrap();

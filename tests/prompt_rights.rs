@@ -3,9 +3,9 @@
 use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
-    content::starter_prompt,
+    content::{path_of_starter, starter_prompt},
     host::Function,
     test_env::{Person, TestEnv},
 };
@@ -196,7 +196,7 @@ async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
     }
     assert_eq!(signed_in.body, as_anybody.body);
     assert_eq!(read.get_as("x", &known).await.status, 401, "an invalid token");
-    for path in [premium(), "/api/prompts/none".to_owned()] {
+    for path in [path_of_starter("isPremium"), "/api/prompts/none".to_owned()] {
         let answer = read.get_as(&ada.token, &path).await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}: {}", answer.text);
     }
@@ -207,14 +207,6 @@ async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
 async fn no_cache_keeps_a_premium_prompt() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Pro, None).await;
-    let answer = env.function("prompt").await.get_as(&ada.token, &premium()).await;
+    let answer = env.function("prompt").await.get_as(&ada.token, &path_of_starter("isPremium")).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.text);
-}
-
-/// A prompt of the starter content that the premium plans read.
-fn premium() -> String {
-    let text = std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    let found = file["prompts"].as_array().unwrap().iter().find(|prompt| prompt["isPremium"] == true);
-    format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())
 }

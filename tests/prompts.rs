@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::Role,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
+    roles::Role,
 };
 use tests::{
     host::Function,
@@ -365,7 +365,7 @@ async fn a_copy_is_kept_once_by_its_owner_alone() {
 async fn readers_open_no_connection_and_editors_leave_none() {
     let env = TestEnv::new().await;
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+    let uri = proxy.uri();
     let read = env.function_with("prompt", &[("MONGODB_URI", &uri)]).await;
     let known = format!("/api/prompts/{}", tests::content::starter_prompt());
     for path in [&known, "/api/prompts/none"] {
@@ -399,7 +399,7 @@ async fn a_lost_database_is_told_and_nothing_is_half_done() {
     // After any number of commands the way may end: the prompt and its revisions still agree.
     for commands in 0..9 {
         let tap = Wiretap::to(env.stack.mongodb_address()).await;
-        let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", tap.port);
+        let uri = tap.uri();
         let shaky = env.function_with("prompt-edit", &[("MONGODB_URI", &uri)]).await;
         tap.end_after(commands);
         let revisions = env.database.collection::<Document>("prompt_revisions");

@@ -14,8 +14,8 @@ use tests::{
     content::items,
     eventually,
     host::{Function, Outcome},
+    root,
     stack::stack,
-    template::root,
     test_env::TestEnv,
     wiretap::Wiretap,
 };
@@ -118,7 +118,7 @@ async fn without_a_usable_file_a_loss_is_told_by_the_backup() {
 #[parallel(stack)]
 async fn an_export_that_stops_half_way_leaves_whole_files_and_is_made_good_by_its_next_run() {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let env = TestEnv::with("", &uri).await;
     let folder = published(&env).await;
     let url = url(&folder);

@@ -1,7 +1,7 @@
 //! What answers say of waiting: which limit a route counts by, and when to ask again.
 
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::test_env::TestEnv;
 
 use crate::route_authorization::Api;

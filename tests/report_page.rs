@@ -6,7 +6,7 @@ use bson::doc;
 use local::deploy::SENDER_EMAIL;
 use serde_json::json;
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{host::Outcome, own_queue::OwnQueue, stack::stack, test_env::TestEnv};
 
 /// What Chromium says and shows of a page: its log, and its document after loading.

@@ -8,11 +8,13 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
-    accounts::{AccessClaims, Permission, Role, Tokens},
+    auth::{AccessClaims, Tokens},
     clock,
     keys::Seed,
+    roles::{Permission, Role},
 };
 use tests::{
+    content::path_of_starter,
     host::{Function, told_once},
     http_event::Answer,
     template::functions,
@@ -265,7 +267,7 @@ async fn bad_tokens(env: &TestEnv) -> Vec<ClientInfo> {
     let changed = someone(doc! {"sessionVersion": 1}).await;
     let suspended = someone(doc! {"status": "suspended"}).await;
     let gone = env.person(Role::SuperAdmin, None).await;
-    let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::to_bson(clock::now())};
+    let ended = doc! {"id": format!("session of {}", gone.id), "at": clock::now()};
     env.users().update_one(doc! {"_id": &gone.id}, doc! {"$set": {"endedSessions": [ended]}}).await.unwrap();
     let other_seed = Tokens::new(&Seed::from("a seed that is not ours, 32 or more"), None);
     let row = |what, bearer, status| ClientInfo { what, bearer, answered: [status; 3] };
@@ -300,7 +302,7 @@ async fn keys(env: &TestEnv) -> Vec<ClientInfo> {
     let path = format!("/api/api-keys/{id}/revoke");
     assert_eq!(change.post_as(&person.token, &path, &json!({})).await.status, 200);
     let (expired, id) = key(&person, &both).await;
-    let past = doc! {"$set": {"expiresAt": clock::to_bson(clock::now() - SignedDuration::from_secs(1))}};
+    let past = doc! {"$set": {"expiresAt": clock::now() - SignedDuration::from_secs(1)}};
     env.database.collection::<Document>("api_keys").update_one(doc! {"_id": id}, past).await.unwrap();
     let (orphaned, _) = key(&suspended, &both).await;
     let set = doc! {"$set": {"status": "suspended"}};
@@ -353,15 +355,7 @@ async fn an_organisation_is_a_wall() {
 #[parallel(stack)]
 async fn premium_prompts_open_for_premium_roles() {
     let env = TestEnv::new().await;
-    let page: Value = serde_json::from_str(
-        &std::fs::read_to_string(tests::template::root().join("public-data/prompts.json")).unwrap(),
-    )
-    .unwrap();
-    let of = |flag: &str| {
-        let found = page["prompts"].as_array().unwrap().iter().find(|prompt| prompt[flag] == true);
-        format!("/api/prompts/{}", found.unwrap()["id"].as_str().unwrap())
-    };
-    let (premium, signed_in) = (of("isPremium"), of("requiresAuth"));
+    let (premium, signed_in) = (path_of_starter("isPremium"), path_of_starter("requiresAuth"));
     let prompt = env.function("prompt").await;
     assert_eq!((prompt.get(&premium).await.status, prompt.get(&signed_in).await.status), (403, 401));
     for role in Role::ALL {

@@ -9,11 +9,10 @@ use shared::clock;
 use tests::{
     callers::Callers,
     eventually,
-    figures::direct_uri,
     host::{Function, Outcome},
     proxy::Proxy,
     saturation::{saturate, without_limits},
-    simulation::{Kind, THINK, Throttle, erlang_b, simulate},
+    simulation::{Kind, erlang_b, simulate},
     stack::stack,
 };
 
@@ -26,7 +25,7 @@ const PER_ENVIRONMENT: u32 = 2;
 async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let database = stack.scratch().await;
     // FUNCTION_NAME alone makes the driver stream, with a socket more per node, unless it is told not to.
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("FUNCTION_NAME", "x")];
@@ -55,7 +54,7 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
 async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let database = stack.scratch().await;
     let function =
         Function::start("write-events", &[("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name())]).await;
@@ -93,29 +92,14 @@ async fn under_a_load_that_saturates_every_cap_the_total_stays_within_the_budget
 /// What a cap refuses, in the simulation of `cargo local bench contention`: as Erlang's formula has it.
 #[test]
 fn simulated_users_are_refused_as_often_as_erlangs_formula_says() {
-    let throttle = Throttle { rate: 1e9, burst: 1e9 };
     for (cap, service) in [(1, 2), (2, 8), (3, 12), (5, 20)] {
         let service = Duration::from_millis(service);
-        let counts = simulate(&[Kind { share: 1.0, service, cap }], 500, 0, throttle);
+        let counts = simulate(&[Kind { share: 1.0, service, cap }], 500, 0);
         let calls = counts.rate() / (1.0 - counts.refused_share());
         let (refused, expected) = (counts.refused_share(), erlang_b(calls * service.as_secs_f64(), cap));
         println!("{calls:.0} calls a second of {service:?}, {cap} environments: {refused:.4}, Erlang B {expected:.4}");
         assert!((refused / expected - 1.0).abs() < 0.1, "{refused} is not {expected}");
-        assert_eq!(counts.throttled, 0);
     }
-}
-
-#[test]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of users")]
-fn a_route_above_the_apis_throttle_gets_no_more_through_than_it_allows() {
-    let (throttle, service) = (Throttle::of_template(), Duration::from_millis(1));
-    let kind = |share| Kind { share, service, cap: u64::MAX };
-    // As many users as call so many times as often as one route may be called.
-    let users = |times: f64| (times * throttle.rate * THINK.as_secs_f64()) as u64;
-    let above = simulate(&[kind(1.0)], users(1.2), 0, throttle);
-    assert!((above.rate() / throttle.rate - 1.0).abs() < 0.02, "{}", above.rate());
-    let each_below = simulate(&[kind(0.6), kind(0.4)], users(1.4), 0, throttle);
-    assert!(each_below.throttled == 0 && each_below.rate() > throttle.rate, "{}", each_below.rate());
 }
 
 /// A queue message with one event.

@@ -7,7 +7,7 @@ use shared::{
     content::{Kind, parse, render},
     prompts::Parameter,
 };
-use tests::template::root;
+use tests::root;
 
 const ROLES: [&str; 16] = [
     "architect",

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     eventually,
     host::{Function, told_once},
@@ -46,7 +46,7 @@ async fn a_record_is_priced_checked_and_counted_against_the_plan() {
         assert_eq!(left.body["requestsThisHour"]["used"], 1);
     }
 
-    let day = |days: i64| clock::rfc3339(clock::now() - SignedDuration::from_hours(24 * days));
+    let day = |days: i64| (clock::now() - SignedDuration::from_hours(24 * days)).to_string();
     for (field, value, named) in [
         ("occurredAt", json!(day(8)), "records[0].occurredAt"),
         ("occurredAt", json!(day(-1)), "records[0].occurredAt"),
@@ -336,7 +336,7 @@ async fn usage_is_summed_by_day_provider_and_model_for_oneself_and_by_those_who_
     let (ada, boss) = (env.person(Role::User, Some("ours")).await, env.person(Role::OrgAdmin, Some("ours")).await);
     let stranger = env.person(Role::OrgAdmin, Some("theirs")).await;
     let consumer = env.function("write-events").await;
-    let yesterday = clock::rfc3339(clock::now() - SignedDuration::from_hours(24));
+    let yesterday = (clock::now() - SignedDuration::from_hours(24)).to_string();
     let records: Vec<Value> = (0..8).map(|n| record(&ada.id, n, &yesterday)).collect();
     consume(&consumer, &records).await;
     let summary = env.function("ai-usage-summary").await;

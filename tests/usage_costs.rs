@@ -15,15 +15,16 @@ use shared::clock;
 use tests::{
     host::{Function, Outcome},
     own_queue::OwnQueue,
+    root,
     stack::stack,
-    template::{self, root},
+    template,
     test_env::TestEnv,
     wiretap::Wiretap,
 };
 
 async fn tapped() -> (TestEnv, Wiretap) {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     (TestEnv::with(&stack().redis_url.clone().unwrap_or_default(), &uri).await, wiretap)
 }
 
@@ -233,14 +234,14 @@ async fn alerts(env: &TestEnv, accounts: u32, threshold: i64) {
     let users = (0..accounts).map(|n| {
         doc! {
             "_id": format!("u{n:04}"), "email": format!("u{n:04}@{}.example.com", env.database.name()), "role": "user",
-            "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::to_bson(clock::now()),
+            "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::now(),
         }
     });
     env.users().insert_many(users).await.unwrap();
     let alerts = (0..accounts * 10).map(|n| {
         doc! {
             "_id": format!("a{n:05}"), "userId": format!("u{:04}", n / 10), "metric": "requests", "period": "monthly",
-            "threshold": threshold, "active": true, "createdAt": clock::to_bson(clock::now()),
+            "threshold": threshold, "active": true, "createdAt": clock::now(),
         }
     });
     env.database.collection("usage_alerts").insert_many(alerts).await.unwrap();

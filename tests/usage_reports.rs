@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 use tests::{
     own_queue::OwnQueue,
     test_env::TestEnv,
@@ -225,7 +225,7 @@ async fn what_clients_report_is_in_the_report_of_its_day_and_month() {
         );
     }
     for (month, sum) in &months {
-        let first: Timestamp = format!("{month}-01T02:00:00Z").parse().unwrap();
+        let first: clock::Moment = format!("{month}-01T02:00:00Z").parse().unwrap();
         // Some time in the next month.
         let at = clock::start_of_day(first + hours(24 * 32), 0);
         assert_eq!(Sum::of(&run(&monthly, &at.to_string()).await["totals"]), sum.shown(), "{month}");

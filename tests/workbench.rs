@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{accounts::Role, clock, usage::cost_micros, workbench::CONTRACTS};
+use shared::{clock, roles::Role, usage::cost_micros, workbench::CONTRACTS};
 use tests::{
     eventually,
     host::{Function, Outcome},
@@ -43,7 +43,7 @@ async fn end(function: &Function, person: &Person, id: &str, body: &Value) -> An
     function.post_as(&person.token, &format!("{URL}/{id}/complete"), body).await
 }
 
-async fn sweep(job: &Function, at: Timestamp) -> Value {
+async fn sweep(job: &Function, at: clock::Moment) -> Value {
     match job.invoke(json!({"at": at})).await {
         Outcome::Response(summary) => summary,
         Outcome::Error(error) => panic!("{error}: {:?}", job.logs()),
@@ -119,7 +119,7 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     assert_eq!((refused.status, &refused.body["code"]), (409, &json!("run_finished")));
     let replay = start.post_as(&ada.token, URL, &run(&id)).await;
     assert_eq!((replay.status, &replay.body), (200, finished), "a replay is given what came out");
-    let swept = sweep(&env.function("sweep").await, Timestamp::now() + SignedDuration::from_hours(48)).await;
+    let swept = sweep(&env.function("sweep").await, clock::now() + SignedDuration::from_hours(48)).await;
     assert_eq!(swept["runsEnded"], 1, "eve's alone");
     assert_eq!(&one.get_as(&ada.token, &path).await.body, finished);
 
@@ -255,7 +255,7 @@ async fn a_days_runs_fill_no_more_than_their_share() {
     let start = env.function("workbench-runs").await;
     let runs = env.database.collection::<Document>("workbench_runs");
     let fill = async |days_ago: i64| {
-        let at = clock::to_bson(clock::start_of_day(clock::now(), days_ago));
+        let at = clock::start_of_day(clock::now(), days_ago);
         let full = doc! {
             "_id": days_ago.to_string(), "userId": &ada.id, "runId": format!("{days_ago}-days-ago"), "status": "success",
             "costMicros": 0_i64, "createdAt": at, "output": "x".repeat(5_000_000),
@@ -279,14 +279,14 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
     let (start, one, job) =
         (env.function("workbench-runs").await, env.function("workbench-run").await, env.function("sweep").await);
     let run = start.post_as(&ada.token, URL, &run("left-alone")).await;
-    let created: Timestamp = run.body["createdAt"].as_str().unwrap().parse().unwrap();
+    let created: clock::Moment = run.body["createdAt"].as_str().unwrap().parse().unwrap();
     let at = |ms: i64| created + SignedDuration::from_mins(15) + SignedDuration::from_millis(ms);
     assert_eq!(sweep(&job, at(-1)).await, json!({"runsEnded": 0, "usageSent": 0}));
     assert_eq!(sweep(&job, at(0)).await, json!({"runsEnded": 1, "usageSent": 0}));
     assert_eq!(sweep(&job, at(60_000)).await, json!({"runsEnded": 0, "usageSent": 0}), "twice is once");
     let ended = one.get_as(&ada.token, &format!("{URL}/left-alone")).await;
     assert_eq!((&ended.body["status"], &ended.body["costMicros"]), (&json!("error"), &Value::Null), "{}", ended.text);
-    assert_eq!(ended.body["completedAt"], json!(clock::rfc3339(at(0))));
+    assert_eq!(ended.body["completedAt"], json!(at(0)));
 
     // Whoever comes late has paid the provider all the same: that is kept, or it is said that it is not.
     let away = env.function_with("workbench-run", &[NO_QUEUE]).await;
@@ -317,8 +317,8 @@ async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
     let away = env.function_with("sweep", &[NO_QUEUE]).await;
     assert!(matches!(away.invoke(json!({})).await, Outcome::Error(_)), "a sweep that cannot send fails");
     let job = env.function("sweep").await;
-    assert_eq!(sweep(&job, Timestamp::now()).await["usageSent"], 1);
-    assert_eq!(sweep(&job, Timestamp::now()).await["usageSent"], 0);
+    assert_eq!(sweep(&job, clock::now()).await["usageSent"], 1);
+    assert_eq!(sweep(&job, clock::now()).await["usageSent"], 0);
     let usage = env.stack.database().await.collection::<Document>("ai_usage");
     eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;
 }
@@ -347,12 +347,12 @@ async fn warm_and_idle_they_hold_no_socket() {
         ("sweep", ""),
     ] {
         let proxy = Proxy::to(env.stack.mongodb_address()).await;
-        let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port);
+        let uri = proxy.uri();
         let function = env.function_with(name, &[("MONGODB_URI", &uri)]).await;
         assert_eq!(proxy.total(), 0, "{name}: before the first call");
         for _ in 0..3 {
             if name == "sweep" {
-                sweep(&function, Timestamp::now()).await;
+                sweep(&function, clock::now()).await;
             } else {
                 let method = match name {
                     "prompt-create" => "POST",

@@ -1,7 +1,7 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
   prepare MONGODB_URI SENDER  the secret that a deploy needs, the address that e-mails come from
-  finish STACK                routes, CORS and caps, which the emulator leaves out of a template; tells what it made
+  finish STACK TEMPLATE       routes, CORS and caps, which the emulator leaves out of a template; tells what it made
   invoke STACK FUNCTION EVENT
   replace STACK FUNCTION      its code, by what was packed last
   logs STACK FUNCTION
@@ -29,88 +29,26 @@ def prepare(mongodb_uri, sender):
         secrets.put_secret_value(SecretId="promptlib/mongodb", SecretString=value)
 
 
-class Stack:
-    def __init__(self, name):
-        formation = boto3.client("cloudformation")
-        template = formation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
-        self.template = template if isinstance(template, dict) else json.loads(template)
-        described = formation.describe_stacks(StackName=name)["Stacks"][0]
-        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
-        self.parameters = {k: v.get("Default") for k, v in self.template.get("Parameters", {}).items()}
-        self.parameters |= {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
-        pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
-        self.physical = {r["LogicalResourceId"]: r["PhysicalResourceId"] for page in pages for r in page["StackResourceSummaries"]}
-
-    def value(self, x):
-        """The few intrinsics that caps, conditions and origins use."""
-        if not isinstance(x, dict):
-            return x
-        ((name, v),) = x.items()
-        if name == "Ref":
-            return None if v == "AWS::NoValue" else self.parameters.get(v, self.physical.get(v))
-        if name == "Condition":
-            return self.value(self.template["Conditions"][v])
-        if name == "Fn::If":
-            return self.value(v[1] if self.value(self.template["Conditions"][v[0]]) else v[2])
-        if name == "Fn::FindInMap":
-            a, b, c = map(self.value, v[:3])
-            return self.template["Mappings"][a][b][c]
-        if name == "Fn::Equals":
-            return str(self.value(v[0])) == str(self.value(v[1]))
-        if name == "Fn::Not":
-            return not self.value(v[0])
-        if name in ("Fn::And", "Fn::Or"):
-            return (all if name == "Fn::And" else any)(map(self.value, v))
-        raise ValueError(f"{name} is not understood here")
-
-    def resources(self, kind):
-        for logical, resource in self.template["Resources"].items():
-            if resource["Type"] == kind and logical in self.physical:
-                yield self.physical[logical], resource.get("Properties", {})
-
-
-def finish(name):
-    stack = Stack(name)
-    functions = boto3.client("lambda")
-    for physical, properties in stack.resources("AWS::Lambda::Function"):
-        cap = stack.value(properties.get("ReservedConcurrentExecutions"))
-        if cap is None:
-            functions.delete_function_concurrency(FunctionName=physical)
-        else:
-            functions.put_function_concurrency(FunctionName=physical, ReservedConcurrentExecutions=int(cap))
-    for api_id, properties in stack.resources("AWS::ApiGatewayV2::Api"):
-        set_routes(stack, api_id, properties["Body"])
-    (api_id, _), = stack.resources("AWS::ApiGatewayV2::Api")
-    print(json.dumps({"outputs": stack.outputs, "apiId": api_id, "variables": variables(name)}))
-
-
-def set_routes(stack, api_id, document):
-    api = boto3.client("apigatewayv2")
-    cors = document.get("x-amazon-apigateway-cors")
-    if cors:
-        origins = stack.parameters["AllowedOrigins"]
-        settings = {key[0].upper() + key[1:]: value for key, value in cors.items()}
-        settings["AllowOrigins"] = origins.split(",") if isinstance(origins, str) else origins
-        api.update_api(ApiId=api_id, CorsConfiguration=settings)
-    have = {r["RouteKey"]: r for r in api.get_routes(ApiId=api_id, MaxResults="500")["Items"]}
-    integrations = {i["IntegrationUri"]: i["IntegrationId"] for i in api.get_integrations(ApiId=api_id, MaxResults="500")["Items"]}
-    wanted = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            integration = operation.get("x-amazon-apigateway-integration")
-            if not integration:
-                continue
-            logical = re.search(r"\$\{(\w+)\.Arn\}", json.dumps(integration)).group(1)
-            uri = f"arn:aws:lambda:us-east-1:000000000000:function:{stack.physical[logical]}"
-            if uri not in integrations:
-                made = api.create_integration(ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=uri, PayloadFormatVersion="2.0")
-                integrations[uri] = made["IntegrationId"]
-            wanted[f"{method.upper()} {path}"] = f"integrations/{integrations[uri]}"
-    for key, target in wanted.items():
-        if key not in have:
-            api.create_route(ApiId=api_id, RouteKey=key, Target=target)
-    for key in have.keys() - wanted.keys():
-        api.delete_route(ApiId=api_id, RouteId=have[key]["RouteId"])
+def finish(name, template):
+    template, functions, api = json.loads(template), boto3.client("lambda"), boto3.client("apigatewayv2")
+    (api_id,) = (item["ApiId"] for item in api.get_apis()["Items"])
+    api.update_api(ApiId=api_id, CorsConfiguration=template["api"]["CorsConfiguration"])
+    routes = {route["RouteKey"]: route["RouteId"] for route in api.get_routes(ApiId=api_id, MaxResults="500")["Items"]}
+    for function in template["functions"]:
+        physical, cap = f"{name}-{function['binary']}", function["cap"]["M0"]
+        if cap is not None:
+            functions.put_function_concurrency(FunctionName=physical, ReservedConcurrentExecutions=cap)
+        missing = [route for route in function["route_keys"] if not routes.pop(route, None)]
+        if missing:
+            uri = f"arn:aws:lambda:us-east-1:000000000000:function:{physical}"
+            made = api.create_integration(ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=uri, PayloadFormatVersion="2.0")
+        for route in missing:
+            api.create_route(ApiId=api_id, RouteKey=route, Target=f"integrations/{made['IntegrationId']}")
+    for strange in routes.values():
+        api.delete_route(ApiId=api_id, RouteId=strange)
+    described = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    print(json.dumps({"outputs": outputs, "apiId": api_id, "variables": variables(name)}))
 
 
 def functions_of(name):

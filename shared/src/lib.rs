@@ -4,22 +4,28 @@
 
 pub mod platform;
 
-pub mod accounts;
 pub mod affiliates;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit;
+pub mod auth;
 pub mod bug_reports;
 pub mod content;
 pub mod events;
+pub mod mfa;
 pub mod notifications;
+pub mod plans;
 pub mod prompts;
 pub mod rate_limits;
 pub mod ready;
+pub mod roles;
 pub mod schema;
 pub mod stats;
 pub mod usage;
+pub mod users;
 pub mod workbench;
 
 // By these names everywhere: a path need not tell the layer.
-pub use platform::{aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, storable, telemetry};
+pub use platform::{
+    aws, cache, clock, config, connection, http, id, keys, lambda, mongo, queue, storable, telemetry, text,
+};

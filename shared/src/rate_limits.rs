@@ -1,7 +1,7 @@
 //! Every rate limit, in one table. By address where nobody is signed in, else by account.
 //!
 //! Each is a type, so that a handler's signature says which one counts its callers:
-//! [`Signed<rate_limits::Admin>`](crate::accounts::Signed), [`Counted<rate_limits::Track>`](crate::http::Counted).
+//! [`Signed<rate_limits::Admin>`](crate::auth::Signed), [`Counted<rate_limits::Track>`](crate::http::Counted).
 //!
 //! Public content has none: it is answered from memory, and API Gateway's throttle bounds it.
 

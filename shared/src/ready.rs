@@ -19,7 +19,6 @@ use crate::{
 /// A part that takes longer is away, for those who wait for it.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The parts.
 pub struct Parts {
     mongo: Mongo,
     cache: Cache,

@@ -13,27 +13,24 @@ use std::{
 use anyhow::Context;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::{
     Database, IndexModel,
     options::{CreateCollectionOptions, IndexOptions},
 };
 
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{Error, Mongo, WORK_TIMEOUT},
 };
 
 /// A collection and its indexes.
 #[derive(Debug)]
 pub struct Collection {
-    /// Its name.
     pub name: &'static str,
     /// Its indexes besides `_id`.
     pub indexes: &'static [Index],
 }
 
-/// An index.
 #[derive(Debug)]
 pub struct Index {
     /// Fields, ascending (1) or descending (-1).
@@ -42,15 +39,14 @@ pub struct Index {
     pub rule: Rule,
 }
 
-/// What an index enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Nothing.
     Lookup,
     /// No two documents share the key.
     Unique,
-    /// No two documents that have the key share it.
-    UniqueIfPresent,
+    /// No two documents that have a text for the key share it; those without one, or with an empty one, are not in it.
+    UniqueText,
     /// Nothing; only documents that have the key are in it.
     LookupIfPresent,
     /// Documents go this many days after the date in the field.
@@ -74,12 +70,12 @@ pub const USAGE_DAYS: u64 = 400;
 /// Days that analytics events are kept.
 pub const EVENT_DAYS: u64 = 90;
 
-/// The whole database.
 pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "prompts",
         indexes: &[
-            unique(&[("slug", 1)]),
+            // A file may hold prompts without one.
+            Index { keys: &[("slug", 1)], rule: Rule::UniqueText },
             lookup(&[("isPublic", 1), ("active", 1), ("createdAt", -1)]),
             lookup(&[("authorId", 1), ("createdAt", -1)]),
         ],
@@ -89,7 +85,7 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "learning_resources",
         indexes: &[
             // Older files carry the slug in `seo` alone.
-            Index { keys: &[("slug", 1)], rule: Rule::UniqueIfPresent },
+            Index { keys: &[("slug", 1)], rule: Rule::UniqueText },
             lookup(&[("status", 1), ("featured", -1), ("publishedAt", -1)]),
         ],
     },
@@ -212,7 +208,11 @@ impl Index {
         match self.rule {
             Rule::Lookup => {}
             Rule::Unique => options.unique = Some(true),
-            Rule::UniqueIfPresent => (options.unique, options.sparse) = (Some(true), Some(true)),
+            Rule::UniqueText => {
+                let (field, _) = self.keys[0];
+                options.unique = Some(true);
+                options.partial_filter_expression = Some(doc! {field: {"$gt": ""}});
+            }
             Rule::LookupIfPresent => options.sparse = Some(true),
             Rule::ExpireAfterDays(days) => options.expire_after = Some(in_days(days)),
         }
@@ -226,12 +226,12 @@ const fn in_days(days: u64) -> Duration {
 
 /// The first day that is whole for certain in a collection whose documents go after `kept_days`: what is computed
 /// of an earlier one may lack what went already.
-pub fn whole_since(kept_days: u64, now: Timestamp) -> Timestamp {
+pub fn whole_since(kept_days: u64, now: Moment) -> Moment {
     clock::start_of_day(now, i64::try_from(kept_days).unwrap_or(i64::MAX) - 2)
 }
 
 /// Makes every collection, index and validator that is missing. Safe to repeat; drops nothing but an index whose
-/// documents are to expire at another time, which it makes anew.
+/// documents are to expire at another time, or are to be others, which it makes anew.
 ///
 /// The role `readWrite` is enough, unless a collection that there is gets another validator.
 pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
@@ -254,7 +254,7 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
                         format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
                     })?;
                 }
-                drop_other_expiries(mongo, collection).await?;
+                drop_changed(mongo, collection).await?;
             }
         }
         if !collection.indexes.is_empty() {
@@ -270,15 +270,16 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
 }
 
 /// Drops the indexes that `createIndexes` would refuse to change: those by which documents expire at another time than
-/// is declared.
-async fn drop_other_expiries(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
-    let options = real_indexes(mongo, collection.name).await?.into_iter().filter_map(|index| index.options);
-    let real: BTreeMap<_, _> =
-        options.map(|options| (options.name.unwrap_or_default(), options.expire_after)).collect();
+/// is declared, or which are of other documents.
+async fn drop_changed(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
+    let what = |index: IndexModel| {
+        let options = index.options.unwrap_or_default();
+        (options.name.unwrap_or_default(), (options.expire_after, options.partial_filter_expression))
+    };
+    let real: BTreeMap<_, _> = real_indexes(mongo, collection.name).await?.into_iter().map(what).collect();
     for index in collection.indexes {
-        let Rule::ExpireAfterDays(days) = index.rule else { continue };
-        let name = index.name();
-        if real.get(&name).is_some_and(|expiry| *expiry != Some(in_days(days))) {
+        let (name, declared) = what(index.model());
+        if real.get(&name).is_some_and(|real| *real != declared) {
             let drop =
                 async |database: Database| database.collection::<Document>(collection.name).drop_index(name).await;
             mongo.run(WORK_TIMEOUT, drop).await?;
@@ -337,7 +338,8 @@ fn describe(model: &IndexModel) -> String {
     let unique = if options.unique == Some(true) { " unique" } else { "" };
     let sparse = if options.sparse == Some(true) { " sparse" } else { "" };
     let expires = options.expire_after.map_or(String::new(), |after| format!(" expires after {} s", after.as_secs()));
-    format!("{} {{{}}}{unique}{sparse}{expires}", options.name.unwrap_or_default(), keys.join(", "))
+    let of = options.partial_filter_expression.map_or(String::new(), |filter| format!(" of {filter}"));
+    format!("{} {{{}}}{unique}{sparse}{expires}{of}", options.name.unwrap_or_default(), keys.join(", "))
 }
 
 /// The declaration as lines for a person.
@@ -353,8 +355,17 @@ pub fn list() -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A document that its collection is to forget has a date to forget it by: of a text, the index knows no age.
+    pub(crate) fn assert_expires(collection: &str, document: &impl serde::Serialize) {
+        let document = crate::mongo::to_document(document).expect("a document");
+        let declared = COLLECTIONS.iter().find(|declared| declared.name == collection).expect("declared");
+        let expiry = declared.indexes.iter().find(|index| matches!(index.rule, Rule::ExpireAfterDays(_)));
+        let (field, _) = expiry.expect("an expiry").keys[0];
+        assert!(document.get_datetime(field).is_ok(), "{collection}.{field}: {:?}", document.get(field));
+    }
 
     #[test]
     fn every_collection_and_index_is_declared_once() {
@@ -368,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_day_is_whole_until_its_first_document_may_go() {
-        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let at = |text: &str| text.parse::<Moment>().expect("valid");
         // What happened at midnight on the 26th goes at midnight on the 6th, when the sweeper comes.
         for (now, since) in [
             ("2026-12-05T00:00:00Z", "2026-11-27T00:00:00Z"),

@@ -1,93 +1,51 @@
-//! Charts as SVG, in `target/bench`: panels one above the other, each with named lines.
+//! Lines over time as SVG, their legend beside them.
 
-use std::{error::Error, fs};
+use maud::html;
 
-use plotters::{
-    coord::ranged1d::{AsRangedCoord, ValueFormatter},
-    prelude::*,
-};
-use tests::template::root;
-
-const WIDTH: u32 = 800;
-const PANEL: u32 = 400;
-
-pub(crate) struct Panel {
-    pub(crate) title: String,
-    /// Names of the axes.
-    pub(crate) x: &'static str,
-    pub(crate) y: &'static str,
-    pub(crate) lines: Vec<Line>,
-}
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 300.0;
+/// Around the plot: room for the labels of the axes, and for the legend.
+const MARGIN: f64 = 60.0;
+const LEGEND: f64 = 280.0;
 
 pub(crate) struct Line {
     pub(crate) name: String,
-    pub(crate) color: RGBColor,
+    pub(crate) color: &'static str,
     pub(crate) points: Vec<(f64, f64)>,
-    /// Dots instead of a line.
-    pub(crate) dots: bool,
 }
 
-impl Line {
-    pub(crate) fn new(name: impl Into<String>, color: RGBColor, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), color, points, dots: false }
-    }
-
-    /// Upright, through a whole panel whose other lines reach `top`.
-    pub(crate) fn upright(name: impl Into<String>, color: RGBColor, x: f64, top: f64) -> Self {
-        Self::new(name, color, vec![(x, 0.0), (x, top)])
-    }
-}
-
-/// The highest point of some lines.
-pub(crate) fn top(lines: &[Line]) -> f64 {
-    lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y).fold(0.0, f64::max)
-}
-
-/// Draws the panels over the same range of x, and tells where.
-pub(crate) fn draw<X>(name: &str, range: &X, panels: &[Panel])
-where
-    X: AsRangedCoord<Value = f64> + Clone,
-    X::CoordDescType: ValueFormatter<f64>,
-{
-    let file = root().join("target/bench").join(name);
-    fs::create_dir_all(root().join("target/bench")).unwrap();
-    let height = PANEL * u32::try_from(panels.len()).unwrap();
-    let areas = SVGBackend::new(&file, (WIDTH, height)).into_drawing_area().split_evenly((panels.len(), 1));
-    for (area, panel) in areas.iter().zip(panels) {
-        draw_panel(area, range.clone(), panel).unwrap();
-    }
-    println!("\ndrawn: target/bench/{name}");
-}
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-
-fn draw_panel<'a, X>(area: &Area<'a>, range: X, panel: &Panel) -> Result<(), Box<dyn Error + 'a>>
-where
-    X: AsRangedCoord<Value = f64>,
-    X::CoordDescType: ValueFormatter<f64>,
-{
-    let mut chart = ChartBuilder::on(area)
-        .margin(10)
-        .caption(&panel.title, ("sans-serif", 14))
-        .x_label_area_size(40)
-        .y_label_area_size(60)
-        .build_cartesian_2d(range, 0.0..1.1 * top(&panel.lines).max(0.1))?;
-    chart.configure_mesh().x_desc(panel.x).y_desc(panel.y).draw()?;
-    for line in &panel.lines {
-        let (points, color) = (line.points.iter().copied(), line.color);
-        let drawn = if line.dots {
-            chart.draw_series(points.map(|point| Circle::new(point, 4, color.filled())))?
-        } else {
-            chart.draw_series(LineSeries::new(points, color))?
-        };
-        drawn.label(&line.name).legend(move |(x, y)| Rectangle::new([(x, y - 1), (x + 18, y + 1)], color.filled()));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE)
-        .border_style(BLACK)
-        .label_font(("sans-serif", 12))
-        .draw()?;
-    Ok(area.present()?)
+/// From zero to the highest point, with gridlines at these heights and times.
+pub(crate) fn svg(title: &str, lines: &[Line], heights: &[u32], seconds: &[u32]) -> String {
+    let most = |of: fn(&(f64, f64)) -> f64| lines.iter().flat_map(|line| &line.points).map(of).fold(1.0, f64::max);
+    let (right, top) = (most(|(x, _)| *x), 1.05 * most(|(_, y)| *y));
+    let x = |seconds: f64| MARGIN + WIDTH * seconds / right;
+    let y = |height: f64| MARGIN + HEIGHT * (1.0 - height / top);
+    let (end, bottom) = (x(right), y(0.0));
+    let path = |line: &Line| {
+        let points = line.points.iter().map(|(at, height)| format!("{:.1},{:.1}", x(*at), y(*height)));
+        points.collect::<Vec<_>>().join(" ")
+    };
+    let picture = html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", end + LEGEND, bottom + MARGIN))
+            font-family="sans-serif" font-size="13" {
+            rect width="100%" height="100%" fill="white" {}
+            text x=(MARGIN) y="30" font-size="15" { (title) }
+            @for height in heights.iter().filter(|height| f64::from(**height) <= top) {
+                @let at = y(f64::from(*height));
+                line x1=(MARGIN) x2=(end) y1=(at) y2=(at) stroke="#dddddd" {}
+                text x=(MARGIN - 8.0) y=(at + 4.0) text-anchor="end" { (height) }
+            }
+            @for second in seconds.iter().filter(|second| f64::from(**second) <= right) {
+                text x=(x(f64::from(*second))) y=(bottom + 18.0) text-anchor="middle" { (second) }
+            }
+            text x=(f64::midpoint(MARGIN, end)) y=(bottom + 40.0) text-anchor="middle" { "seconds" }
+            @for (number, line) in (0u32..).zip(lines) {
+                @let at = MARGIN + 24.0 * f64::from(number);
+                polyline points=(path(line)) fill="none" stroke=(line.color) stroke-width="2" {}
+                line x1=(end + 20.0) x2=(end + 44.0) y1=(at) y2=(at) stroke=(line.color) stroke-width="3" {}
+                text x=(end + 52.0) y=(at + 4.0) { (line.name) }
+            }
+        }
+    };
+    picture.into_string()
 }

@@ -12,7 +12,7 @@ use tests::{
     figures::percentile,
     host::{Function, Outcome},
     requests::Scene,
-    template::root,
+    root,
 };
 
 use super::{Bench, millis};

@@ -1,24 +1,23 @@
-//! Every function with a cap driven above it at once on the deployed stack; the same functions at the rates of their
-//! budgets; and the callers of the first written as the application was before: a client with the driver's defaults
-//! each, an insert per event, a look-up per request.
+//! Every function with a cap driven above it at once on the deployed stack; and the same callers written as the
+//! application was before: a client with the driver's defaults each, an insert per event, a look-up per request.
 //!
-//! The curves are drawn into `target/bench/connections.svg`.
+//! The curves are drawn into `infra/connections.svg`.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use mongodb::{Client, Database};
-use plotters::style::{BLACK, BLUE, RED, RGBColor};
 use tests::{
     callers::{Callers, Fate},
+    root,
     saturation::{Curve, Saturation, capped, peak, saturate, size, volleys, watched, without_limits},
     stack::connections,
 };
 
 use super::{
-    Bench, arrivals,
-    chart::{self, Line, Panel},
+    Bench,
+    chart::{Line, svg},
 };
 
 const LOAD: Duration = Duration::from_mins(1);
@@ -27,14 +26,9 @@ const M0: f64 = 500.0;
 
 pub(crate) async fn print(bench: &Bench) {
     let stack = &bench.env.stack;
-    let load = async {
-        let callers = Callers::new(stack).await;
-        let saturation = saturate(&callers, LOAD).await;
-        saturation.print();
-        arrivals::print(&callers).await;
-        saturation
-    };
+    let load = async { saturate(&Callers::new(stack).await, LOAD).await };
     let saturation = Box::pin(without_limits(stack, load)).await;
+    saturation.print();
     let before = old_way(bench).await;
     draw(&saturation, &before);
     saturation.check();
@@ -80,23 +74,19 @@ async fn request(database: &Database) -> Fate {
 }
 
 fn draw(saturation: &Saturation, before: &Curve) {
-    let grey = RGBColor(160, 160, 160);
-    let end = [&saturation.curve, before]
-        .map(|curve| curve.last().map_or(0.0, |(at, _)| *at))
-        .into_iter()
-        .fold(0.0, f64::max);
-    let curve = |curve: &Curve| curve.iter().map(|(at, connections)| (*at, *connections as f64)).collect();
-    let level = |connections: f64| vec![(0.0, connections), (end, connections)];
-    let panel = Panel {
-        title: "Connections at the server, every function called above its cap".into(),
-        x: "seconds",
-        y: "connections",
-        lines: vec![
-            Line::new("this bundle", BLUE, curve(&saturation.curve)),
-            Line::new("the same callers with default clients", RED, curve(before)),
-            Line::new("what the caps allow", grey, level(saturation.budget as f64)),
-            Line::new("M0's limit", BLACK, level(M0)),
-        ],
-    };
-    chart::draw("connections.svg", &(0.0..end), &[panel]);
+    let points = |curve: &Curve| curve.iter().map(|(at, connections)| (*at, *connections as f64)).collect::<Vec<_>>();
+    let (ours, theirs) = (points(&saturation.curve), points(before));
+    let end = [&ours, &theirs].iter().filter_map(|curve| Some(curve.last()?.0)).fold(0.0, f64::max);
+    let level = |height: f64| vec![(0.0, height), (end, height)];
+    let line = |name: &str, color, points| Line { name: name.to_owned(), color, points };
+    let lines = [
+        line("before: a client for each caller", "#dc2626", theirs),
+        line("the limit of M0: 500", "black", level(M0)),
+        line(&format!("allowed by the caps: {}", saturation.budget), "#9ca3af", level(saturation.budget as f64)),
+        line("these functions", "#2663eb", ours),
+    ];
+    let title = "Connections to MongoDB while every function is called above its cap";
+    let drawn = svg(title, &lines, &[0, 200, 400, 600, 800, 1000], &[0, 20, 40, 60, 80, 100, 120]);
+    fs::write(root().join("infra/connections.svg"), drawn).unwrap();
+    println!("\ndrawn: infra/connections.svg");
 }

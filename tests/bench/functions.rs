@@ -10,7 +10,8 @@ use shared::{
 use tests::{
     figures::{Effort, Figures, measure},
     requests::Scene,
-    template::{Function, functions, root},
+    root,
+    template::{Function, functions},
     test_env::TestEnv,
 };
 

@@ -3,9 +3,8 @@
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
-mod arrivals;
 mod chart;
 mod cold_starts;
 mod connections;
@@ -23,36 +22,31 @@ use std::{
 };
 
 use local::deploy::SENDER_EMAIL;
+use serde_json::{Value, json};
 use tests::{
-    content::audit_sized_prompts, cpu_share::CpuShare, host::Function, http_event::Answer, template::root,
-    test_env::TestEnv,
+    content::audit_sized_prompts,
+    cpu_share::CpuShare,
+    host::{Function, Outcome},
+    requests::Call,
+    root,
+    test_env::{PASSWORD, Person, TestEnv},
 };
 
 #[tokio::main]
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|name| name == what);
     let bench = Bench::new().await;
-    if wants("functions") {
-        functions::print(&bench).await;
-    }
-    if wants("cold-starts") {
-        cold_starts::print(&bench).await;
-    }
-    if wants("requests") {
-        requests::print(&bench).await;
-    }
-    if wants("consumer") {
-        consumer::print(&bench).await;
-    }
-    if wants("connections") {
-        connections::print(&bench).await;
-    }
-    if wants("contention") {
-        contention::print(&bench).await;
-    }
-    if wants("storage") {
-        storage::print().await;
+    for what in ["functions", "cold-starts", "requests", "consumer", "connections", "contention", "storage"] {
+        match what {
+            _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
+            "functions" => functions::print(&bench).await,
+            "cold-starts" => cold_starts::print(&bench).await,
+            "requests" => requests::print(&bench).await,
+            "consumer" => consumer::print(&bench).await,
+            "connections" => connections::print(&bench).await,
+            "contention" => contention::print(&bench).await,
+            _ => storage::print().await,
+        }
     }
 }
 
@@ -98,11 +92,24 @@ fn folder(name: &str) -> PathBuf {
     root().join("target/bench").join(name)
 }
 
-/// How long the function had one request.
-async fn timed(function: &Function, request: impl Future<Output = Answer>) -> Duration {
-    let answer = request.await;
-    assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text);
+/// How long the function had one request, which it answered well.
+async fn answered(function: &Function, call: &Call) -> Duration {
+    let outcome = function.invoke(call.event()).await;
+    let Outcome::Response(answer) = &outcome else { panic!("{call:?}: {outcome:?}") };
+    assert!(matches!(answer["statusCode"].as_u64(), Some(200..300)), "{call:?}: {answer}");
     function.took()
+}
+
+fn get(who: &Person, path: &str) -> Call {
+    Call::new("GET", path, Value::Null).by(who)
+}
+
+fn view(who: &Person) -> Call {
+    Call::new("POST", "/api/prompts/prompt-7/view", json!({})).by(who)
+}
+
+fn sign_in(who: &Person) -> Call {
+    Call::new("POST", "/api/auth/login", json!({"email": who.email, "password": PASSWORD}))
 }
 
 fn millis(time: Duration) -> f64 {

@@ -1,5 +1,5 @@
 //! Users of real environments on this machine, as many as M0's caps allow: what the simulation of contention is
-//! compared with. The API's throttle is not in their way, and so few users do not reach it.
+//! compared with.
 
 use std::{
     sync::{
@@ -11,7 +11,6 @@ use std::{
 
 use futures_util::future::join_all;
 use tests::{
-    figures::direct_uri,
     host::Function,
     proxy::{NetworkFault, Proxy},
     simulation::{Counts, Kind, RETRIES, RETRY_WAIT, THINK, choose, exponential},
@@ -19,12 +18,12 @@ use tests::{
 };
 
 use super::{
-    Bench,
-    service_times::{ACTIONS, WAY, answered},
+    Bench, answered,
+    service_times::{ACTIONS, WAY},
 };
 
 /// As far as this machine's processors suffice.
-const USERS: [u64; 4] = [10, 100, 300, MOST];
+const USERS: [u64; 3] = [100, 300, MOST];
 pub(crate) const MOST: u64 = 1000;
 const TIME: Duration = Duration::from_secs(20);
 /// Of a function without a cap: more than are ever busy at once.
@@ -34,11 +33,10 @@ const ENOUGH: u64 = 5;
 type Free = Vec<Mutex<Vec<Function>>>;
 
 /// By users, the share of calls refused.
-pub(crate) async fn print(bench: &Bench, kinds: &[Kind], people: &[Person]) -> Vec<(u64, f64)> {
-    println!("\n| users, real environments on this machine | calls/s | refused on M0, % |\n|---|---|---|");
+pub(crate) async fn refused(bench: &Bench, kinds: &[Kind], people: &[Person]) -> Vec<(u64, f64)> {
     let proxy = Proxy::to(bench.env.stack.mongodb_address()).await;
     proxy.set(NetworkFault::Late(WAY));
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let at_atlas = [("MONGODB_URI", uri.as_str())];
     let mut free = Free::new();
     for (action, kind) in ACTIONS.iter().zip(kinds) {
@@ -48,8 +46,6 @@ pub(crate) async fn print(bench: &Bench, kinds: &[Kind], people: &[Person]) -> V
     let mut real = Vec::new();
     for users in USERS {
         let counts = run(&free, kinds, &people[..usize::try_from(users).unwrap()]).await;
-        let rate = counts.answered as f64 / TIME.as_secs_f64();
-        println!("| {users} | {rate:.1} | {:.3} |", 100.0 * counts.refused_share());
         real.push((users, counts.refused_share()));
     }
     real
@@ -69,7 +65,7 @@ async fn run(free: &Free, kinds: &[Kind], people: &[Person]) -> Counts {
             for attempt in 0..=RETRIES {
                 let environment = free[kind].lock().unwrap().pop();
                 if let Some(environment) = environment {
-                    answered(&environment, &ACTIONS[kind], who).await;
+                    answered(&environment, &(ACTIONS[kind].call)(who)).await;
                     free[kind].lock().unwrap().push(environment);
                     answered_calls.fetch_add(1, Ordering::Relaxed);
                     break;

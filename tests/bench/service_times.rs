@@ -3,19 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{
-    figures::direct_uri,
-    host::{Function, Outcome},
-    http_event::event,
+    host::Function,
     proxy::{NetworkFault, Proxy},
+    requests::Call,
     simulation::{Kind, THINK},
     template::{self, TIERS},
-    test_env::{PASSWORD, Person},
+    test_env::Person,
     wiretap::Wiretap,
 };
 
-use super::{Bench, millis, requests::cpu};
+use super::{Bench, answered, get, millis, requests::cpu, sign_in, view};
 
 const MEASURED: usize = 100;
 /// From a function to MongoDB, one way: Atlas in the same region.
@@ -32,40 +31,26 @@ pub(crate) struct Action {
     share: f64,
     /// Whether it asks who is calling.
     looks_up: bool,
-    call: fn(&Person) -> Value,
+    pub(crate) call: fn(&Person) -> Call,
 }
 
-const fn action(function: &'static str, share: f64, looks_up: bool, call: fn(&Person) -> Value) -> Action {
+const fn action(function: &'static str, share: f64, looks_up: bool, call: fn(&Person) -> Call) -> Action {
     Action { function, share, looks_up, call }
 }
 
 pub(crate) const ACTIONS: [Action; 9] = [
     action("prompts", 28.0, false, |who| get(who, "/api/prompts?limit=50")),
     action("prompt", 25.0, true, |who| get(who, "/api/prompts/prompt-7")),
-    action("prompt-view", 15.0, false, |who| send(who, "POST", "/api/prompts/prompt-7/view", &json!({}))),
+    action("prompt-view", 15.0, false, view),
     action("auth-session", 14.0, true, |who| get(who, "/api/auth/session")),
     action("stats", 5.0, false, |who| get(who, "/api/stats")),
     action("usage-alerts", 5.0, true, |who| get(who, "/api/usage-alerts")),
     action("workbench-runs", 5.0, true, |who| get(who, "/api/workbench/runs")),
     action("user-preferences", 2.0, true, |who| {
-        send(who, "PUT", "/api/user/notification-preferences", &json!({"emailEnabled": false}))
+        Call::new("PUT", "/api/user/notification-preferences", json!({"emailEnabled": false})).by(who)
     }),
-    action("auth-login", 1.0, false, |who| {
-        send(who, "POST", "/api/auth/login", &json!({"email": &who.email, "password": PASSWORD}))
-    }),
+    action("auth-login", 1.0, false, sign_in),
 ];
-
-fn get(who: &Person, path: &str) -> Value {
-    send(who, "GET", path, &Value::Null)
-}
-
-/// From an address of the user's own: limits by address are not what is measured.
-fn send(who: &Person, method: &str, path: &str, body: &Value) -> Value {
-    let authorization = format!("Bearer {}", who.token);
-    let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
-    let body = (!body.is_null()).then(|| body.to_string());
-    event(method, path, &headers, body.as_deref(), &format!("address of {}", who.id))
-}
 
 /// What a call costs.
 #[derive(Clone, Copy)]
@@ -114,7 +99,7 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool
     let wiretap = Wiretap::to(bench.env.stack.mongodb_address()).await;
     let proxy = Proxy::to(format!("127.0.0.1:{}", wiretap.port)).await;
     proxy.set(NetworkFault::Late(WAY));
-    let uri = direct_uri(&proxy);
+    let uri = proxy.uri();
     let mut variables = vec![("MONGODB_URI", uri.as_str())];
     if !shared {
         variables.push(("REDIS_URL", ""));
@@ -122,7 +107,7 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool
     let environment = bench.start(action.function, &variables).await;
     // Nobody is known, and the environment has what all calls share.
     bench.env.stack.forget_rates().await;
-    answered(&environment, action, &people[MEASURED]).await;
+    answered(&environment, &(action.call)(&people[MEASURED])).await;
     let stranger = cost(&environment, &wiretap, action, &people[..MEASURED]).await;
     let known = cost(&environment, &wiretap, action, &people[..MEASURED]).await;
     let function = template::Function::named(action.function);
@@ -135,7 +120,7 @@ async fn cost(environment: &Function, wiretap: &Wiretap, action: &Action, people
     wiretap.take();
     let (before, started) = (cpu(environment), Instant::now());
     for who in people {
-        answered(environment, action, who).await;
+        answered(environment, &(action.call)(who)).await;
     }
     let (worked, took) = (cpu(environment).saturating_sub(before), started.elapsed());
     let memory = template::Function::named(action.function).memory_mb;
@@ -143,12 +128,6 @@ async fn cost(environment: &Function, wiretap: &Wiretap, action: &Action, people
     let calls = u32::try_from(people.len()).unwrap();
     let service = (took.saturating_sub(worked) + worked.mul_f64(slower)) / calls;
     Cost { service, operations: wiretap.take().values().sum::<u64>() as f64 / f64::from(calls) }
-}
-
-pub(crate) async fn answered(environment: &Function, action: &Action, who: &Person) {
-    let Outcome::Response(answer) = environment.invoke((action.call)(who)).await else { panic!("{}", action.function) };
-    let status = answer["statusCode"].as_u64().unwrap();
-    assert!((200..300).contains(&status), "{}: {answer}", action.function);
 }
 
 /// The share of calls whose caller MongoDB is asked about. A user's calls come by chance, a copy of the user lasts a

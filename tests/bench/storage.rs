@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 use mongodb::Database;
 use serde_json::{Value, json};
 use shared::{
-    accounts::Role,
     audit::Action,
     clock, events,
+    roles::Role,
     schema::{COLLECTIONS, Rule},
 };
 use tests::{

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     host::Function,
     replica_set::{Condition, Fault, ReplicaSet},

@@ -1,5 +1,7 @@
 // Sets a process's wall clock ahead, by as many seconds as the file that CLOCK_AHEAD names says: what a process sees
 // after it stood still for so long. Loaded by LD_PRELOAD. The monotonic clock goes on as it was.
+//
+// libfaketime does this, too: a package to install on Debian, and to ask for elsewhere, in place of one function.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command, sync::LazyLock, time::Duration};
 
 use local::folder;
-use tests::template::root;
+use tests::root;
 
 /// Built by the C compiler that links every Rust program; goes when the stack does.
 static LIBRARY: LazyLock<String> = LazyLock::new(|| {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bson::Document;
 use futures_util::future::{join_all, join3};
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     host::Function,
     replica_set::{Condition, ReplicaSet},

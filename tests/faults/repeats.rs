@@ -7,7 +7,7 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{
     host::Function,
     stack::stack,
@@ -56,7 +56,7 @@ async fn post(case: &Case, route: &Function, who: &Person) -> (u64, Duration) {
 
 async fn through(case: Case) -> String {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", wiretap.port);
+    let uri = wiretap.uri();
     let env = TestEnv::new().await;
     let who = env.person(Role::User, None).await;
     let route = env.function_with(case.function, &[("MONGODB_URI", &uri)]).await;

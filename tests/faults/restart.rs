@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bson::doc;
 use serial_test::serial;
-use shared::accounts::Role;
+use shared::roles::Role;
 use tests::{eventually, host::Function, test_env::TestEnv};
 use tokio::task::spawn_blocking;
 
@@ -33,10 +33,10 @@ async fn mongodb_restarted_is_a_503_and_a_batch_that_comes_again() {
     assert!(deliver(&consumer, &first).await.0);
 
     let stopped = Instant::now();
-    spawn_blocking(|| local::server::stop("mongodb").unwrap()).await.unwrap();
+    spawn_blocking(|| local::stack::stop_server("mongodb").unwrap()).await.unwrap();
     let (refused, took) = session().await;
     let (done, took_batch) = deliver(&consumer, &second).await;
-    spawn_blocking(|| local::server::start("mongodb").unwrap()).await.unwrap();
+    spawn_blocking(|| local::stack::start_server("mongodb").unwrap()).await.unwrap();
     eventually("MongoDB is back", 30, async || env.database.run_command(doc! {"ping": 1}).await.ok()).await;
     let away = stopped.elapsed();
     assert!(refused == 503 && !done, "{refused}, {}", seen_by_queue(done));

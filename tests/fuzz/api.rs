@@ -4,14 +4,13 @@
 use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
-use bson::doc;
 use local::{folder, step::openly};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::{
+    callers::super_admin,
     eventually,
     saturation::without_limits,
     stack::{Stack, stack},
-    test_env::{PASSWORD, newcomer},
 };
 use tokio::task::spawn_blocking;
 
@@ -32,7 +31,8 @@ pub(crate) async fn fuzz(time: Duration) -> anyhow::Result<()> {
     let rounds = u32::try_from(left.as_secs().div_ceil(ROUND.as_secs()).max(1))?;
     for _ in 0..rounds {
         println!("requests made up from /api/openapi.json, signed in as a super admin");
-        check(&stack, Some(super_admin(&stack).await), left / rounds).await?;
+        stack.forget_rates().await;
+        check(&stack, Some(super_admin(&stack).await.token), left / rounds).await?;
     }
     // What a consumer hands back comes again after so long; a notification after two minutes.
     stack.set_visibility_timeout(15).await;
@@ -85,20 +85,4 @@ fn tell_reach(left_out: usize) -> anyhow::Result<()> {
     );
     ensure!(total > 0 && tested + left_out as u64 == total, "operations were not reached: {operations}");
     Ok(())
-}
-
-/// Signs somebody up, by the API, whom the database then calls a super admin.
-async fn super_admin(stack: &Stack) -> String {
-    stack.forget_rates().await;
-    let (client, newcomer) = (reqwest::Client::new(), newcomer());
-    let post = async |path: &str, body: &Value| -> Value {
-        let answer = client.post(format!("{}{path}", stack.api_url)).json(body).send().await.unwrap();
-        answer.error_for_status().unwrap().json().await.unwrap()
-    };
-    post("/api/auth/signup", &newcomer).await;
-    let users = stack.database().await.collection::<bson::Document>("users");
-    let who = doc! {"email": newcomer["email"].as_str().unwrap()};
-    users.update_one(who, doc! {"$set": {"role": "super_admin"}}).await.unwrap();
-    let signed_in = post("/api/auth/login", &json!({"email": newcomer["email"], "password": PASSWORD})).await;
-    signed_in["accessToken"].as_str().unwrap().to_owned()
 }

@@ -1,7 +1,7 @@
 //! `cargo local fuzz [--minutes N]`: what nobody thought of. Requests made up from the API's own document go to the
 //! deployed stack; beside that, bytes made up from real ones go to whatever reads what others wrote.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 mod api;
 mod parsers;

@@ -11,7 +11,6 @@ use crate::{
 
 const PEOPLE: usize = 8;
 
-/// What became of a call.
 #[derive(Debug)]
 pub enum Fate {
     /// It was answered, well or with a refusal that is the product's (404, 409, 412).
@@ -69,7 +68,6 @@ pub struct Callers<'a> {
 }
 
 impl<'a> Callers<'a> {
-    /// People sign up, whom the store then calls super admins of the plan that allows most.
     pub async fn new(stack: &'a Stack) -> Self {
         // Where a link leads is not ours.
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -77,18 +75,9 @@ impl<'a> Callers<'a> {
             let answer = request(&http, stack, &call).await.unwrap();
             answer.error_for_status().unwrap().json().await.unwrap()
         };
-        let users = stack.database().await.collection::<Document>("users");
         let mut people = Vec::new();
         for _ in 0..PEOPLE {
-            let ada = newcomer();
-            send("auth-signup", Call::new("POST", "/api/auth/signup", ada.clone())).await;
-            let who = doc! {"email": ada["email"].as_str()};
-            users.update_one(who, doc! {"$set": {"role": "super_admin", "plan": "enterprise"}}).await.unwrap();
-            let right = json!({"email": ada["email"], "password": PASSWORD});
-            let signed_in = send("auth-login", Call::new("POST", "/api/auth/login", right)).await;
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let (id, token) = (text(&signed_in["user"]["id"]), text(&signed_in["accessToken"]));
-            people.push(Person { id, email: text(&ada["email"]), token });
+            people.push(super_admin(stack).await);
         }
         let scene = Scene::new(people, "none", send).await;
         Self { stack, http, scene }
@@ -125,6 +114,22 @@ impl<'a> Callers<'a> {
             _ => Fate::Failed(format!("{status} {answer}")),
         }
     }
+}
+
+/// Somebody who signed up, by the API, and whom the store then calls a super admin of the plan that allows most.
+pub async fn super_admin(stack: &Stack) -> Person {
+    let (client, ada) = (reqwest::Client::new(), newcomer());
+    let post = async |path: &str, body: &Value| -> Value {
+        let answer = client.post(format!("{}{path}", stack.api_url)).json(body).send().await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
+    };
+    post("/api/auth/signup", &ada).await;
+    let users = stack.database().await.collection::<Document>("users");
+    let who = doc! {"email": ada["email"].as_str()};
+    users.update_one(who, doc! {"$set": {"role": "super_admin", "plan": "enterprise"}}).await.unwrap();
+    let signed_in = post("/api/auth/login", &json!({"email": ada["email"], "password": PASSWORD})).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Person { id: text(&signed_in["user"]["id"]), email: text(&ada["email"]), token: text(&signed_in["accessToken"]) }
 }
 
 async fn request(http: &reqwest::Client, stack: &Stack, call: &Call) -> reqwest::Result<reqwest::Response> {

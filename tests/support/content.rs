@@ -1,10 +1,10 @@
-//! Content files for tests: the audit's shape and size, with the odd values that real files hold.
+//! Content files for tests: the shape and size of the library's, with the odd values that real files hold.
 
 use serde_json::{Value, json};
 
-use crate::template::root;
+use crate::root;
 
-/// 296 items, some 800 KB, as the application of the audit has them.
+/// 296 items, some 800 KB, as the application before this one had them.
 pub fn audit_sized_prompts() -> Value {
     let items: Vec<Value> = (0..296).map(prompt).collect();
     json!({"version": "1.0", "generatedAt": "2026-01-01T00:00:00.000Z", "totalPrompts": items.len(), "prompts": items, "totals": {"odd": true}})
@@ -38,7 +38,6 @@ fn prompt(n: usize) -> Value {
     item
 }
 
-/// The items of a file.
 pub fn items(file: &Value) -> &Vec<Value> {
     file["prompts"].as_array().unwrap()
 }
@@ -48,9 +47,19 @@ pub fn starter_url() -> String {
     format!("file://{}", root().join("public-data").canonicalize().unwrap().display())
 }
 
+/// The path of a prompt of the starter content with this flag.
+pub fn path_of_starter(flag: &str) -> String {
+    let found = starter_prompts().into_iter().find(|prompt| prompt[flag] == true).unwrap();
+    format!("/api/prompts/{}", found["id"].as_str().unwrap())
+}
+
+/// The prompts of the starter content.
+pub fn starter_prompts() -> Vec<Value> {
+    let text = std::fs::read(root().join("public-data/prompts.json")).unwrap();
+    items(&serde_json::from_slice(&text).unwrap()).clone()
+}
+
 /// The id of a prompt of the starter content.
 pub fn starter_prompt() -> String {
-    let text = std::fs::read_to_string(root().join("public-data/prompts.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    items(&file)[0]["id"].as_str().unwrap().to_owned()
+    starter_prompts()[0]["id"].as_str().unwrap().to_owned()
 }

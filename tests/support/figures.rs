@@ -17,11 +17,6 @@ use crate::{
 /// Nobody listens there.
 pub const AWAY: &str = "mongodb://127.0.0.1:1/?directConnection=true";
 
-/// A connection string that leads through a proxy.
-pub fn direct_uri(proxy: &Proxy) -> String {
-    format!("mongodb://127.0.0.1:{}/?directConnection=true", proxy.port)
-}
-
 /// A function's figures.
 #[derive(Debug)]
 pub struct Figures {
@@ -66,7 +61,7 @@ pub async fn measure(
         ready.push(start(&[]).await.init);
     }
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
-    let function = start(&[("MONGODB_URI", &direct_uri(&proxy))]).await;
+    let function = start(&[("MONGODB_URI", &proxy.uri())]).await;
     let first = answered(&function, request(0)).await;
     let opened = proxy.total();
     let mut later = Vec::new();

@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{cpu_share::CpuShare, template::root};
+use crate::{cpu_share::CpuShare, root};
 
 /// What the function made of an event.
 #[derive(Debug)]

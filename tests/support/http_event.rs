@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::host::{Function, Outcome, answers_no_secret};
 
-/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u64,

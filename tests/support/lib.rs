@@ -1,7 +1,7 @@
 //! What the tests stand on: the running stack, a host for single functions, a proxy that fails on
 //! request.
 
-#![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
 
 pub mod callers;
 pub mod content;
@@ -16,10 +16,11 @@ pub mod requests;
 pub mod saturation;
 pub mod simulation;
 pub mod stack;
-pub mod template;
 pub mod test_env;
 pub mod usage_records;
 pub mod wiretap;
+
+pub use local::{root, template};
 
 /// Asks again until the answer is `Some`, for at most `seconds`.
 pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

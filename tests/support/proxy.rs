@@ -71,6 +71,11 @@ impl Proxy {
         Self { port, shared }
     }
 
+    /// The connection string of a MongoDB behind it.
+    pub fn uri(&self) -> String {
+        format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
+    }
+
     /// Connections open now.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)

@@ -3,7 +3,7 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use shared::{accounts::Role, clock};
+use shared::{clock, roles::Role};
 
 use crate::{
     host::Outcome,
@@ -14,13 +14,11 @@ use crate::{
 /// What a function is given.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// A request to a route.
     Route(Call),
     /// What a queue or a schedule sends.
     Event(Value),
 }
 
-/// A request to a route.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub method: &'static str,
@@ -140,7 +138,7 @@ impl Scene {
                 let events = json!([{"promptId": self.published, "event": "copy"}]);
                 send("POST", "/api/analytics/track", json!({"events": events}))
             }
-            "analytics-stats" => get(&format!("/api/analytics/track?promptId={}", word())),
+            "analytics-counts" => get(&format!("/api/analytics/track?promptId={}", word())),
             "auth-signup" => Call::new("POST", "/api/auth/signup", newcomer()),
             "auth-login" => Call::new("POST", "/api/auth/login", json!({"email": who.email, "password": PASSWORD})),
             "auth-session" => get("/api/auth/session"),
@@ -150,7 +148,7 @@ impl Scene {
                 let body = json!({"email": format!("{}@example.com", word())});
                 Call::new("POST", "/api/auth/forgot-password", body)
             }
-            "user-stats" => get("/api/user/stats"),
+            "user-activity" => get("/api/user/stats"),
             "user-preferences" => send("PUT", "/api/user/notification-preferences", json!({"emailEnabled": false})),
             "users-admin" => get("/api/admin/users"),
             "audit-logs" => get("/api/admin/audit"),

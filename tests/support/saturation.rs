@@ -119,7 +119,6 @@ pub fn peak(curve: &Curve) -> i64 {
     curve.iter().map(|(_, connections)| *connections).max().unwrap_or_default()
 }
 
-/// What a load came to.
 pub struct Saturation {
     rows: Vec<(Function, Counts)>,
     pub curve: Curve,

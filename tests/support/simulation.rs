@@ -1,13 +1,9 @@
-//! Users who call, are refused by the API's throttle or above a cap, try again and give up: event by event. And
-//! Erlang's formula, which tells the same of users without number who do not try again.
+//! Users who call, are refused above a cap, try again and give up: event by event. And Erlang's formula, which tells the
+//! same of users without number who do not try again.
 
 #![allow(clippy::cast_precision_loss, reason = "counts are small")]
 
-use std::{cmp::Reverse, collections::BinaryHeap, fs, time::Duration};
-
-use serde_norway::Value;
-
-use crate::template::root;
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 /// Between an answer and the same user's next call, on average.
 pub const THINK: Duration = Duration::from_secs(5);
@@ -28,41 +24,6 @@ pub struct Kind {
     pub cap: u64,
 }
 
-/// The API's throttle: each route has a bucket of so many tokens, which fills at so many a second, and a call takes one.
-#[derive(Clone, Copy)]
-pub struct Throttle {
-    pub rate: f64,
-    pub burst: f64,
-}
-
-impl Throttle {
-    pub fn of_template() -> Self {
-        let text = fs::read_to_string(root().join("infra/template.yaml")).unwrap();
-        let template: Value = serde_norway::from_str(&text).unwrap();
-        let settings = &template["Resources"]["Api"]["Properties"]["DefaultRouteSettings"];
-        let number = |name: &str| settings[name].as_f64().unwrap();
-        Self { rate: number("ThrottlingRateLimit"), burst: number("ThrottlingBurstLimit") }
-    }
-}
-
-struct Bucket {
-    tokens: f64,
-    filled: Duration,
-}
-
-impl Bucket {
-    /// Whether a call is let through. One that is not takes no token.
-    fn admits(&mut self, throttle: Throttle, now: Duration) -> bool {
-        let gained = throttle.rate * now.saturating_sub(self.filled).as_secs_f64();
-        (self.tokens, self.filled) = ((self.tokens + gained).min(throttle.burst), now);
-        let admitted = self.tokens >= 1.0;
-        if admitted {
-            self.tokens -= 1.0;
-        }
-        admitted
-    }
-}
-
 #[derive(Default)]
 pub struct Counts {
     pub answered: u64,
@@ -70,21 +31,14 @@ pub struct Counts {
     pub by_kind: Vec<u64>,
     /// Above a cap.
     pub refused: u64,
-    /// By the API's throttle.
-    pub throttled: u64,
-    /// Refused in either way, and not tried again.
+    /// Refused, and not tried again.
     pub given_up: u64,
 }
 
 impl Counts {
-    /// Share of calls that met no free environment, of those that the API let through.
+    /// Share of calls that met no free environment.
     pub fn refused_share(&self) -> f64 {
         self.refused as f64 / (self.answered + self.refused).max(1) as f64
-    }
-
-    /// Share of calls that the API did not let through.
-    pub fn throttled_share(&self) -> f64 {
-        self.throttled as f64 / (self.answered + self.refused + self.throttled).max(1) as f64
     }
 
     /// Of what users wanted, the share that they did not get.
@@ -95,6 +49,11 @@ impl Counts {
     /// Answered a second of simulated time.
     pub fn rate(&self) -> f64 {
         self.answered as f64 / LONG.as_secs_f64()
+    }
+
+    /// The same of the kind that is answered most often.
+    pub fn busiest_rate(&self) -> f64 {
+        self.by_kind.iter().copied().max().unwrap_or_default() as f64 / LONG.as_secs_f64()
     }
 
     /// Operations a second of simulated time, when an answer costs so many, by kind.
@@ -112,11 +71,9 @@ enum Event {
 }
 
 /// What became of the calls of so many users, who try again so often.
-pub fn simulate(kinds: &[Kind], users: u64, retries: u32, throttle: Throttle) -> Counts {
+pub fn simulate(kinds: &[Kind], users: u64, retries: u32) -> Counts {
     let mut random = fastrand::Rng::with_seed(users);
     let mut busy = vec![0; kinds.len()];
-    let full = || Bucket { tokens: throttle.burst, filled: Duration::ZERO };
-    let mut buckets: Vec<_> = kinds.iter().map(|_| full()).collect();
     let mut counts = Counts { by_kind: vec![0; kinds.len()], ..Counts::default() };
     let mut events = BinaryHeap::new();
     let begins = |at: Duration, random: &mut fastrand::Rng| {
@@ -140,16 +97,13 @@ pub fn simulate(kinds: &[Kind], users: u64, retries: u32, throttle: Throttle) ->
             }
             Event::Calls { kind, attempt } => (kind, attempt),
         };
-        if !buckets[kind].admits(throttle, now) {
-            counts.throttled += 1;
-        } else if busy[kind] < kinds[kind].cap {
+        if busy[kind] < kinds[kind].cap {
             busy[kind] += 1;
             let service = exponential(kinds[kind].service, &mut random);
             events.push(Reverse((now + service, Event::Leaves { kind })));
             continue;
-        } else {
-            counts.refused += 1;
         }
+        counts.refused += 1;
         if attempt < retries {
             let wait = RETRY_WAIT.mul_f64(random.f64());
             events.push(Reverse((now + wait, Event::Calls { kind, attempt: attempt + 1 })));

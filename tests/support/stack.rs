@@ -28,7 +28,6 @@ impl Deref for Stack {
     }
 }
 
-/// The running stack.
 pub fn stack() -> Stack {
     Stack(State::load().expect("no stack is running: use `cargo local test`"))
 }

@@ -5,9 +5,10 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use shared::{
-    accounts::{AccessClaims, Role, Tokens},
+    auth::{AccessClaims, Tokens},
     clock,
     mongo::{Lifetime, Mongo},
+    roles::Role,
     schema,
 };
 
@@ -136,12 +137,6 @@ impl TestEnv {
             let _: () = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
         }
     }
-
-    /// `host:port` of the cache server, if there is one.
-    pub fn redis_address(&self) -> Option<String> {
-        let rest = self.stack.redis_url.as_deref()?.split("://").nth(1)?;
-        rest.split('/').next().map(str::to_owned)
-    }
 }
 
 /// What a sign-in of this person answers: tokens, or a challenge.
@@ -172,7 +167,7 @@ pub fn account(role: Role, organization: Option<&str>) -> (Person, Document) {
     let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
     let user = doc! {
         "_id": &id, "email": &email, "name": "Somebody", "role": role.name(), "plan": "free",
-        "organizationId": organization, "status": "active", "createdAt": clock::to_bson(clock::now()),
+        "organizationId": organization, "status": "active", "createdAt": clock::now(),
     };
     let token = token(&id, role, 0);
     (Person { id, email, token }, user)

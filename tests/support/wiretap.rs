@@ -57,6 +57,11 @@ impl Wiretap {
         Self { port, state }
     }
 
+    /// The connection string of a MongoDB behind it.
+    pub fn uri(&self) -> String {
+        format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
+    }
+
     /// The commands since the last call, by name.
     pub fn take(&self) -> Counts {
         std::mem::take(&mut *self.state.counts.lock().unwrap())

@@ -5,13 +5,13 @@ use std::io::{Write, stderr};
 
 use bson::{Document, doc};
 use jiff::{
-    SignedDuration, Timestamp,
+    SignedDuration,
     civil::{Date, Weekday},
     tz::TimeZone,
 };
 use mongodb::{Database, error::ErrorKind};
 use shared::{
-    clock,
+    clock::{self, Moment},
     content::{Kind, bundled, parse},
     mongo::{DUPLICATE_KEY, Error, Mongo, WORK_TIMEOUT},
     usage::{
@@ -57,7 +57,7 @@ pub(crate) struct Fill {
 /// Fills some days with accounts, their AI usage, and counts of the starter prompts. The same arguments make the same
 /// documents, under the same ids: done twice, nothing is added.
 pub(crate) async fn fill(mongo: &Mongo, fill: Fill) -> anyhow::Result<()> {
-    let start = TimeZone::UTC.to_timestamp(fill.from.at(0, 0, 0, 0))?;
+    let start = Moment::from(TimeZone::UTC.to_timestamp(fill.from.at(0, 0, 0, 0))?);
     let mut random = fastrand::Rng::with_seed(7);
     insert_all(mongo, "users", (0..fill.users).map(|number| user(number, start))).await?;
     let records = (0..fill.records).map(|number| record(&mut random, number, fill.users, start, fill.days));
@@ -67,13 +67,13 @@ pub(crate) async fn fill(mongo: &Mongo, fill: Fill) -> anyhow::Result<()> {
 }
 
 /// As the jobs do it: the daily one for each window of open days, the monthly one on each first.
-async fn report(mongo: &Mongo, start: Timestamp, days: u32) -> anyhow::Result<()> {
+async fn report(mongo: &Mongo, start: Moment, days: u32) -> anyhow::Result<()> {
     let midnight = |day: u32| start + SignedDuration::from_hours(24 * i64::from(day));
     // Each run computes the eight days before it.
     for day in (8..days).step_by(8).chain([days]) {
         daily_reports(mongo, midnight(day)).await?;
     }
-    let firsts = (1..=days).map(midnight).filter(|midnight| TimeZone::UTC.to_datetime(*midnight).day() == 1);
+    let firsts = (1..=days).map(midnight).filter(|midnight| TimeZone::UTC.to_datetime(**midnight).day() == 1);
     for first in firsts {
         let report = monthly_report(mongo, first).await?;
         eprintln!("the report of {}: {} requests", report.period, report.totals.requests);
@@ -85,16 +85,16 @@ fn user_id(number: u32) -> String {
     format!("fill-user-{number:05}")
 }
 
-fn user(number: u32, start: Timestamp) -> Document {
+fn user(number: u32, start: Moment) -> Document {
     let id = user_id(number);
     doc! {
         "_id": &id, "email": format!("{id}@example.com"), "name": format!("Somebody {number}"), "role": "user",
-        "plan": "enterprise", "status": "active", "createdAt": clock::to_bson(start),
+        "plan": "enterprise", "status": "active", "createdAt": start,
     }
 }
 
 /// What was done with each starter prompt on each day.
-fn counts(start: Timestamp, days: u32) -> anyhow::Result<Vec<Document>> {
+fn counts(start: Moment, days: u32) -> anyhow::Result<Vec<Document>> {
     let prompts = parse(Kind::Prompts, bundled::PROMPTS)?;
     let ids: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.get("id")?.as_str()).collect();
     let mut random = fastrand::Rng::with_seed(8);
@@ -112,11 +112,11 @@ fn counts(start: Timestamp, days: u32) -> anyhow::Result<Vec<Document>> {
     Ok(counts)
 }
 
-fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Timestamp, days: u32) -> Document {
+fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Moment, days: u32) -> Document {
     let at = loop {
         let day = random.u32(0..days);
         let midnight = start + SignedDuration::from_hours(24 * i64::from(day));
-        let weekend = matches!(TimeZone::UTC.to_datetime(midnight).weekday(), Weekday::Saturday | Weekday::Sunday);
+        let weekend = matches!(TimeZone::UTC.to_datetime(*midnight).weekday(), Weekday::Saturday | Weekday::Sunday);
         if weekend && random.u32(0..10) < 7 {
             continue;
         }
@@ -139,7 +139,7 @@ fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Timestamp,
         "promptTokens": signed(sent), "completionTokens": signed(received),
         "costMicros": signed(stored.whole_micros()), "costPicos": signed(stored.picos_left()), "priced": cost.is_some(),
         "latencyMs": random.i64(200..9_000), "success": !failed,
-        "occurredAt": clock::to_bson(at), "receivedAt": clock::to_bson(at),
+        "occurredAt": at, "receivedAt": at,
     }
 }
 

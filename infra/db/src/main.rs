@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
-    accounts::{Email, admin},
     audit, clock,
     connection::Connection,
     content::{Kind, PublishedContent, Store, export, parse, render},
@@ -21,6 +20,7 @@ use shared::{
     mongo::{Lifetime, Mongo, WORK_TIMEOUT},
     prompts::revisions,
     schema,
+    users::{Email, admin},
 };
 
 #[derive(Parser)]
@@ -115,8 +115,13 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(lines.is_empty(), "the database differs from the declaration:\n{}", lines.join("\n"));
         }
         Verb::Seed { from } => {
-            for kind in Kind::ALL {
-                let mut items = read(&from, kind)?;
+            // All is judged before the first write.
+            let mut files = Kind::ALL.map(|kind| (kind, Vec::new()));
+            for (kind, items) in &mut files {
+                *items = read(&from, *kind)?;
+                store.check_import(*kind, items).await?;
+            }
+            for (kind, mut items) in files {
                 let followed = match kind {
                     Kind::Prompts => revisions::follow(mongo, &mut items).await?,
                     _ => Vec::new(),

@@ -1,9 +1,9 @@
 //! A price of the operator's own: `cargo db price`.
 
 use anyhow::{Context, ensure};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{civil::Date, tz::TimeZone};
 use shared::{
-    clock,
+    clock::{self, Moment},
     mongo::Mongo,
     usage::price::{KINDS, Kind, OwnPrice, Rate, Rates, name, set_price},
 };
@@ -37,15 +37,15 @@ pub(crate) struct Price {
 pub(crate) async fn set(mongo: &Mongo, price: Price) -> anyhow::Result<()> {
     let price = price.into_own(clock::now())?;
     set_price(mongo, &price).await?;
-    println!("{} costs that from {}, everywhere within six minutes", price.model, clock::rfc3339(price.from));
+    println!("{} costs that from {}, everywhere within six minutes", price.model, price.from);
     Ok(())
 }
 
 impl Price {
-    fn into_own(self, now: Timestamp) -> anyhow::Result<OwnPrice> {
+    fn into_own(self, now: Moment) -> anyhow::Result<OwnPrice> {
         ensure!(!name::normal(&self.model).is_empty(), "a model has a name");
         let from = match self.from {
-            Some(day) => TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0))?,
+            Some(day) => TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0))?.into(),
             None => now,
         };
         let price = |dollars| Rate::a_million(dollars).with_context(|| format!("{dollars} is not a price in dollars"));
@@ -72,7 +72,7 @@ mod tests {
         let price = |input, other: &[&str]| {
             let other = other.iter().map(|other| (*other).to_owned()).collect();
             Price { model: "m".into(), input, output: 1.0, other, provider: None, user: None, from: None }
-                .into_own(Timestamp::UNIX_EPOCH)
+                .into_own(Moment::default())
         };
         let sound = price(0.0, &["cached=0.1", "image=0.04"]).expect("a price");
         assert_eq!(sound.rates.own[Kind::Cached as usize], Rate::a_million(0.1));

@@ -76,7 +76,7 @@ pub(crate) struct Prices {
 
 /// Makes the list anew, over the one that there is.
 pub(crate) fn refresh(wanted: &Prices) -> anyhow::Result<()> {
-    let today = TimeZone::UTC.to_datetime(clock::now()).date();
+    let today = TimeZone::UTC.to_datetime(*clock::now()).date();
     let folder = std::env::temp_dir().join(format!("model-prices-{}", std::process::id()));
     let (release, mut figures) = download(&folder.join("now"), wanted.release.as_deref())?;
     for retired in &wanted.retired {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufReader, IsTerminal, Read, Write, stderr},
     os::unix::process::ExitStatusExt,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread::{scope, sleep},
     time::{Duration, Instant},
@@ -15,11 +15,8 @@ use anyhow::{Context, bail, ensure};
 const REDRAW_AFTER: Duration = Duration::from_millis(500);
 const REPEAT_AFTER: Duration = Duration::from_secs(20);
 
-/// A build to be run.
-pub struct Build {
-    name: &'static str,
-    command: Command,
-}
+/// A build to be run: what it builds, for people, and a call of cargo.
+pub struct Build(pub &'static str, pub Command);
 
 /// How far a build is: crates that are done, of how many; how it ended.
 #[derive(Default)]
@@ -30,16 +27,9 @@ struct Progress {
     said: String,
 }
 
-impl Build {
-    /// `command` is a call of cargo; what it builds is called `name`.
-    pub fn new(name: &'static str, command: Command) -> Self {
-        Self { name, command }
-    }
-}
-
 /// Runs them all at once; the first that fails ends the others. Their order is that of the line.
 pub fn side_by_side(builds: Vec<Build>) -> anyhow::Result<()> {
-    let names: Vec<_> = builds.iter().map(|build| build.name).collect();
+    let names: Vec<_> = builds.iter().map(|Build(name, _)| *name).collect();
     let progress: Vec<_> = names.iter().map(|_| Mutex::<Progress>::default()).collect();
     let mut children = builds.into_iter().map(spawn).collect::<anyhow::Result<Vec<_>>>()?;
     let started = Instant::now();
@@ -50,15 +40,13 @@ pub fn side_by_side(builds: Vec<Build>) -> anyhow::Result<()> {
         }
         watch(&mut children, &names, &progress, started)
     })?;
-    let Some(failed) = failed else { return Ok(()) };
-    ensure!(!failed.interrupted, "interrupted: what is built so far is kept");
-    let failed = failed.number;
+    let Some((failed, status)) = failed else { return Ok(()) };
+    ensure!(status.signal().is_none(), "interrupted: what is built so far is kept");
     let said = std::mem::take(&mut lock(&progress[failed]).said);
     bail!("building {} failed:\n{}", names[failed], said.trim())
 }
 
-fn spawn(build: Build) -> anyhow::Result<Child> {
-    let Build { name, mut command } = build;
+fn spawn(Build(name, mut command): Build) -> anyhow::Result<Child> {
     command
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
@@ -69,19 +57,13 @@ fn spawn(build: Build) -> anyhow::Result<Child> {
     command.spawn().with_context(|| format!("cannot build {name}: is cargo on the PATH?"))
 }
 
-/// A build that did not come to its end.
-struct Failed {
-    number: usize,
-    interrupted: bool,
-}
-
-/// Waits for all of them, or until one failed.
+/// Waits for all of them, or until one failed: which, and how it ended.
 fn watch(
     children: &mut [Child],
     names: &[&str],
     progress: &[Mutex<Progress>],
     started: Instant,
-) -> anyhow::Result<Option<Failed>> {
+) -> anyhow::Result<Option<(usize, ExitStatus)>> {
     let terminal = stderr().is_terminal();
     let mut told = Instant::now();
     loop {
@@ -92,8 +74,7 @@ fn watch(
             let Some(status) = children[number].try_wait()? else { continue };
             if !status.success() {
                 end(children);
-                let interrupted = status.signal().is_some();
-                return Ok(Some(Failed { number, interrupted }));
+                return Ok(Some((number, status)));
             }
             lock(&progress[number]).ended = true;
             let clear = if terminal { "\r\x1b[K" } else { "" };
@@ -160,27 +141,12 @@ fn crates(text: &str) -> Option<(u32, u32)> {
     Some((done.parse().ok()?, all.parse().ok()?))
 }
 
+/// What cargo tells of its own work: a verb that ends at the twelfth column.
 fn is_routine(text: &str) -> bool {
-    const VERBS: [&str; 16] = [
-        "Compiling",
-        "Downloading",
-        "Downloaded",
-        "Finished",
-        "Updating",
-        "Installing",
-        "Installed",
-        "Replacing",
-        "Replaced",
-        "Locking",
-        "Adding",
-        "Fresh",
-        "Checking",
-        "Building",
-        "Blocking",
-        "Executable",
-    ];
-    let text = text.trim_start_matches("\x1b[K").trim_start();
-    VERBS.iter().any(|verb| text.starts_with(verb))
+    let verb = text.trim_start_matches("\x1b[K").split_at_checked(12);
+    verb.is_some_and(|(verb, rest)| {
+        rest.starts_with(' ') && verb.trim_start().chars().all(char::is_alphabetic) && verb.starts_with(' ')
+    })
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
@@ -194,14 +160,19 @@ mod tests {
     fn shell(name: &'static str, script: &str) -> Build {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        Build::new(name, command)
+        Build(name, command)
     }
 
     #[test]
     fn cargos_progress_is_read() {
         assert_eq!(crates("    Building [=====>      ] 212/480: serde, tokio"), Some((212, 480)));
         assert_eq!(crates("   Compiling serde v1.0.0"), None);
-        assert!(is_routine("   Compiling serde v1.0.0") && !is_routine("error[E0425]: cannot find value"));
+        assert!(is_routine("   Compiling serde v1.0.0") && is_routine("    Finished `dev` profile in 1 s"));
+        for said in
+            ["error[E0425]: cannot find value", "  --> src/main.rs:1:1", "   = note: expected", "12 |     let a"]
+        {
+            assert!(!is_routine(said), "{said}");
+        }
     }
 
     #[test]

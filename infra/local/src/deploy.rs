@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command, thread};
 
 use anyhow::{Context, anyhow, ensure};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{
     compile::{self, Build},
@@ -13,6 +14,7 @@ use crate::{
     server::{AWS_PORT, MONGODB_PORT, REDIS_PORT, end, free_port, spawn},
     state::State,
     step::{beside, openly, quietly, step},
+    template,
 };
 
 /// As in `samconfig.toml`.
@@ -28,7 +30,7 @@ pub fn prepare(what: For) -> anyhow::Result<()> {
     install::build_tools()?;
     let server = install::mongodb_build()?;
     let builds_server = server.is_some();
-    let mut builds = vec![Build::new("functions", build_command(what)?)];
+    let mut builds = vec![Build("functions", build_command(what)?)];
     builds.extend(server);
     thread::scope(|scope| {
         let tools = scope.spawn(|| {
@@ -161,17 +163,8 @@ fn start_databases(state: &mut State) -> anyhow::Result<()> {
         state.redis_url = Some(url);
     } else if let Some(program) = install::redis() {
         let port = free_port(REDIS_PORT)?;
-        let command = [
-            &program.display().to_string(),
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ];
+        let (program, number) = (program.display().to_string(), port.to_string());
+        let command = [&program, "--port", &number, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let command = command.map(str::to_owned).to_vec();
         step("starting Redis", || start(state, "redis", command, BTreeMap::new(), port))?;
         state.redis_url = Some(format!("redis://127.0.0.1:{port}"));
@@ -216,22 +209,15 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     step("deploying the stack with sam", || {
         quietly(
             Command::new(folder("sam/bin/sam"))
-                .args([
-                    "deploy",
-                    "--config-file",
-                    "../samconfig.toml",
-                    "--config-env",
-                    "local",
-                    "--template-file",
-                    "template.yaml",
-                    "--parameter-overrides",
-                ])
+                .args(["deploy", "--config-file", "../samconfig.toml", "--config-env", "local"])
+                .args(["--template-file", "template.yaml", "--parameter-overrides"])
                 .args(overrides)
                 .current_dir(folder(""))
                 .envs(aws_variables(state)),
         )
     })?;
-    let made = step("setting what the emulator leaves out", || helper(state, &["finish", STACK]))?;
+    let left_out = json!({"functions": template::functions(), "api": template::api()}).to_string();
+    let made = step("setting what the emulator leaves out", || helper(state, &["finish", STACK, &left_out]))?;
     let made: Made = serde_json::from_str(&made).context("what the stack consists of cannot be read")?;
     let output =
         |name: &str| made.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"));
@@ -275,13 +261,10 @@ pub fn fill(state: &State) -> anyhow::Result<()> {
 }
 
 fn db(state: &State, verb: &str) -> anyhow::Result<()> {
+    let own =
+        [("MONGODB_URI", state.mongodb_uri.as_str()), ("CONTENT_URL", &state.content_url), ("DB_NAME", "promptlib")];
     let mut command = Command::new(root().join("target/debug/db"));
-    let command = command.arg(verb).current_dir(root()).envs(aws_variables(state));
-    let command = command
-        .env("MONGODB_URI", &state.mongodb_uri)
-        .env("CONTENT_URL", &state.content_url)
-        .env("DB_NAME", "promptlib");
-    quietly(command).map(drop)
+    quietly(command.arg(verb).current_dir(root()).envs(aws_variables(state)).envs(own)).map(drop)
 }
 
 /// Calls a function of the stack; returns its answer, or what the function says of its failure.

@@ -156,7 +156,7 @@ pub fn mongodb_build() -> anyhow::Result<Option<Build>> {
         // Ours would be used for its build otherwise.
         .env_remove("CARGO_TARGET_DIR")
         .current_dir(folder(""));
-    Ok(Some(Build::new("MongoDB server (once)", command)))
+    Ok(Some(Build("MongoDB server (once)", command)))
 }
 
 /// Notes that the build of the MongoDB server came to its end.

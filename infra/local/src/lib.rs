@@ -11,6 +11,7 @@ pub mod server;
 pub mod stack;
 pub mod state;
 pub mod step;
+pub mod template;
 pub mod test;
 
 use std::path::PathBuf;

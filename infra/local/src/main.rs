@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use local::{
     deploy,
     install::For,
-    root, server,
-    stack::{can_start, in_the_background, servers_of_its_own, with_stack},
+    root,
+    stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
     state::State,
     step::step,
     test::{self, Options},
@@ -187,7 +187,7 @@ async fn fuzz(minutes: u64) -> anyhow::Result<()> {
 
 fn down() {
     match State::load() {
-        Ok(state) => server::stop_stack(&state),
+        Ok(state) => stack::stop(&state),
         Err(_) => println!("nothing is running"),
     }
 }

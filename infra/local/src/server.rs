@@ -12,11 +12,9 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    deploy, folder,
-    state::{Server, State},
-};
+use crate::folder;
 
 /// How long a server may take to listen, or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A port: the variable that may name another, and what it is without.
 pub type Port = (&'static str, u16);
 
-/// The API.
 pub const API_PORT: Port = ("LOCAL_API_PORT", 3000);
 /// MongoDB; its own default is left to a server of somebody's.
 pub const MONGODB_PORT: Port = ("LOCAL_MONGODB_PORT", 27117);
@@ -32,6 +29,18 @@ pub const MONGODB_PORT: Port = ("LOCAL_MONGODB_PORT", 27117);
 pub const REDIS_PORT: Port = ("LOCAL_REDIS_PORT", 6479);
 /// The emulator of AWS.
 pub const AWS_PORT: Port = ("LOCAL_AWS_PORT", 4566);
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Server {
+    /// Its process, which leads a group of its own.
+    pub pid: u32,
+    /// Where it listens.
+    pub port: u16,
+    pub command: Vec<String>,
+    /// With which variables besides ours.
+    pub variables: BTreeMap<String, String>,
+}
 
 /// An error that names the first port that is taken.
 pub fn ports_are_free() -> anyhow::Result<()> {
@@ -91,35 +100,16 @@ pub fn spawn(
     Ok(Server { pid: child.id(), port, command, variables })
 }
 
-/// Stops a server that `cargo local` started; its data stay.
-pub fn stop(name: &str) -> anyhow::Result<()> {
-    let state = State::load()?;
-    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?;
-    end(server)
-}
-
-/// Starts it again, on the same port and with the same data.
-pub fn start(name: &str) -> anyhow::Result<()> {
-    let mut state = State::load()?;
-    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?.clone();
-    let server = spawn(name, server.command, server.variables, server.port)?;
-    state.servers.insert(name.to_owned(), server);
-    state.save()
-}
-
-/// Ends the `cargo local` that runs a stack, which ends the rest; and ends the rest itself if that is gone.
-pub fn stop_stack(state: &State) {
-    if alive(state.pid) {
-        if let Some(pid) = pid(state.pid) {
+/// Asks a process to end, and waits until it has.
+pub fn end_process(id: u32) {
+    if alive(id) {
+        if let Some(pid) = pid(id) {
             let _ = kill_process(pid, Signal::TERM);
         }
         let asked = Instant::now();
-        while alive(state.pid) && asked.elapsed() < PATIENCE {
+        while alive(id) && asked.elapsed() < PATIENCE {
             sleep(Duration::from_millis(50));
         }
-    }
-    if let Ok(state) = State::load() {
-        deploy::down(&state);
     }
 }
 
@@ -127,11 +117,7 @@ pub fn stop_stack(state: &State) {
 pub fn end(server: &Server) -> anyhow::Result<()> {
     signal(server.pid, Signal::TERM);
     let asked = Instant::now();
-    while listens(server.port) || alive(server.pid) {
-        if asked.elapsed() > PATIENCE {
-            signal(server.pid, Signal::KILL);
-            break;
-        }
+    while (listens(server.port) || alive(server.pid)) && asked.elapsed() < PATIENCE {
         if asked.elapsed() > Duration::from_secs(5) {
             signal(server.pid, Signal::KILL);
         }

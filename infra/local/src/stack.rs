@@ -65,3 +65,27 @@ pub async fn in_the_background(command: Command) -> anyhow::Result<()> {
     ensure!(status.success(), "{program} ended with {status}");
     Ok(())
 }
+
+/// Ends the `cargo local` that runs a stack, which ends the rest; and ends the rest itself if that is gone.
+pub fn stop(state: &State) {
+    server::end_process(state.pid);
+    if let Ok(state) = State::load() {
+        deploy::down(&state);
+    }
+}
+
+/// Stops a server that `cargo local` started; its data stay.
+pub fn stop_server(name: &str) -> anyhow::Result<()> {
+    let state = State::load()?;
+    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?;
+    server::end(server)
+}
+
+/// Starts it again, on the same port and with the same data.
+pub fn start_server(name: &str) -> anyhow::Result<()> {
+    let mut state = State::load()?;
+    let server = state.servers.get(name).with_context(|| format!("`cargo local` did not start {name}"))?.clone();
+    let server = server::spawn(name, server.command, server.variables, server.port)?;
+    state.servers.insert(name.to_owned(), server);
+    state.save()
+}

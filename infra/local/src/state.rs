@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::{folder, server};
+use crate::{
+    folder,
+    server::{self, Server},
+};
 
 /// Where everything is.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -23,34 +26,16 @@ pub struct State {
     pub redis_url: Option<String>,
     /// The emulator of AWS.
     pub aws_endpoint_url: String,
-    /// The deployed stack.
     pub stack_name: String,
-    /// The published content.
     pub content_url: String,
-    /// The events queue.
     pub events_queue_url: String,
     /// Its dead-letter queue.
     pub events_dlq_url: String,
-    /// The notifications queue.
     pub notifications_queue_url: String,
     /// Its dead-letter queue.
     pub notifications_dlq_url: String,
     /// What was started, by name.
     pub servers: BTreeMap<String, Server>,
-}
-
-/// A server that was started.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Server {
-    /// Its process, which leads a group of its own.
-    pub pid: u32,
-    /// Where it listens.
-    pub port: u16,
-    /// How it was started.
-    pub command: Vec<String>,
-    /// With which variables besides ours.
-    pub variables: BTreeMap<String, String>,
 }
 
 impl State {
@@ -69,7 +54,6 @@ impl State {
         Ok(state)
     }
 
-    /// Writes it down.
     pub fn save(&self) -> anyhow::Result<()> {
         fs::write(folder("state.json"), serde_json::to_string_pretty(self)?)?;
         Ok(())

@@ -30,7 +30,6 @@ const SLOWEST: usize = 15;
 /// What the sources and binaries were when they last passed.
 const PASSED: &str = "passed.json";
 
-/// What to test.
 pub struct Options {
     /// Only the end-to-end tests of what changed since they last passed, and no fuzzing.
     pub quick: bool,

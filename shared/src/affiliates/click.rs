@@ -3,20 +3,36 @@
 use std::sync::Arc;
 
 use bson::doc;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, LinkStatus, Target};
 use crate::{
     cache::{Cache, Lookup},
+    clock::Moment,
     config::ConfigError,
-    events::{AffiliateClick, Event},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::Queue,
+    queue::{Queue, Queued, QueuedEvent},
 };
+
+/// `affiliate_clicks`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AffiliateClick {
+    /// Event id.
+    pub id: String,
+    /// Which link.
+    pub link_id: String,
+    /// When.
+    pub occurred_at: Moment,
+}
+
+impl QueuedEvent for AffiliateClick {
+    const KIND: &'static str = "affiliate_click";
+    const COLLECTION: &'static str = "affiliate_clicks";
+}
 
 /// What is needed to follow a link.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,7 +61,6 @@ pub struct Links {
 }
 
 impl Links {
-    /// Uses the environment's client and cache.
     pub fn new(mongo: Mongo, cache: Cache) -> Self {
         Self { mongo, lookup: Lookup::new("affiliate-link", cache) }
     }
@@ -74,8 +89,8 @@ impl ClickCounter {
     }
 
     /// Counts a click; an error means that it is not counted, and the link not to be followed.
-    pub async fn count(&self, link_id: &str, now: Timestamp) -> Result<(), Problem> {
+    pub async fn count(&self, link_id: &str, now: Moment) -> Result<(), Problem> {
         let click = AffiliateClick { id: id::new(), link_id: link_id.to_owned(), occurred_at: now };
-        Ok(self.0.send(&[Event::AffiliateClick(click)]).await?)
+        Ok(self.0.send(&[Queued(click)]).await?)
     }
 }

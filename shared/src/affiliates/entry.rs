@@ -9,11 +9,12 @@ use utoipa::ToSchema;
 
 use super::Target;
 use crate::{
-    accounts::Email,
     clock,
-    http::{Problem, plain},
+    http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
+    users::Email,
 };
 
 /// A link or a talk to keep: there is one for each tool, or company; again, it is replaced.
@@ -108,7 +109,6 @@ pub struct OutreachFields {
 /// How much a talk matters.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Priority {
     High,
     Medium,
@@ -118,7 +118,6 @@ pub enum Priority {
 /// How a talk stands.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum OutreachStatus {
     Pending,
     Contacted,
@@ -176,7 +175,6 @@ impl Kind {
 }
 
 impl AffiliateEntry {
-    /// Which of the two it is.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Link(_) => Kind::Link,
@@ -186,8 +184,8 @@ impl AffiliateEntry {
 
     fn fields(&self) -> bson::error::Result<Document> {
         match self {
-            Self::Link(link) => bson::serialize_to_document(link),
-            Self::Outreach(outreach) => bson::serialize_to_document(outreach),
+            Self::Link(link) => mongo::to_document(link),
+            Self::Outreach(outreach) => mongo::to_document(outreach),
         }
     }
 }
@@ -196,7 +194,7 @@ impl AffiliateEntry {
 pub async fn save(mongo: &Mongo, entry: &AffiliateEntry) -> Result<Map<String, Value>, Problem> {
     let (kind, mut fields) = (entry.kind(), entry.fields().map_err(Problem::internal)?);
     let key = doc! {kind.key(): fields.get(kind.key())};
-    let now = clock::to_bson(clock::now());
+    let now = clock::now();
     fields.insert("updatedAt", now);
     let update = doc! {"$set": fields, "$setOnInsert": {"_id": id::new(), "createdAt": now}};
     let write = async || {

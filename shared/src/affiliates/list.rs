@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::Kind;
+use super::{AffiliateClick, Kind};
 use crate::{
-    clock,
+    clock::{self, Moment},
     http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// There are as many as an administrator has written by hand.
@@ -54,16 +55,17 @@ struct Row {
 }
 
 /// Everything, as of `now`: three reads, however many links there are.
-pub async fn list(mongo: &Mongo, now: Timestamp) -> Result<Listing, Problem> {
+pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
     let read = async |database: Database| {
         let links = all(&database, Kind::Link, "tool").await?;
         let outreach = all(&database, Kind::Outreach, "company").await?;
-        let clicks = database.collection::<Document>("affiliate_clicks").aggregate(count(now)).await?;
+        let clicks = database.collection::<Document>(AffiliateClick::COLLECTION).aggregate(count(now)).await?;
         Ok((links, outreach, clicks.with_type::<Row>().try_collect::<Vec<_>>().await?))
     };
     let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;
     let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
-    let (mut links, outreach) = (json(&links)?, json(&outreach)?);
+    let mut links = mongo::readable_json(Kind::Link.collection(), &links);
+    let outreach = mongo::readable_json(Kind::Outreach.collection(), &outreach);
     for link in &mut links {
         let of_link = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
         link.insert("clicks".into(), serde_json::to_value(of_link)?);
@@ -76,12 +78,8 @@ async fn all(database: &Database, kind: Kind, by: &str) -> mongodb::error::Resul
     entries.find(doc! {}).sort(doc! {by: 1}).limit(MOST).await?.try_collect().await
 }
 
-fn json(entries: &[RawDocumentBuf]) -> Result<Vec<Map<String, Value>>, Problem> {
-    entries.iter().map(|entry| mongo::to_json(entry)).collect::<anyhow::Result<_>>().map_err(Problem::internal)
-}
-
-fn count(now: Timestamp) -> Vec<Document> {
-    let since = |at: Timestamp| doc! {"$sum": {"$cond": [{"$gte": ["$occurredAt", clock::to_bson(at)]}, 1, 0]}};
+fn count(now: Moment) -> Vec<Document> {
+    let since = |at: Moment| doc! {"$sum": {"$cond": [{"$gte": ["$occurredAt", at]}, 1, 0]}};
     let days = |days: i64| since(now - SignedDuration::from_hours(24 * days));
     vec![doc! {"$group": {
         "_id": "$linkId", "total": {"$sum": 1}, "today": since(clock::start_of_day(now, 0)),

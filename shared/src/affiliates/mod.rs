@@ -8,7 +8,7 @@ mod entry;
 mod list;
 mod target;
 
-pub use click::{ClickCounter, Link, Links};
+pub use click::{AffiliateClick, ClickCounter, Link, Links};
 pub use entry::{AffiliateEntry, Kind, LinkFields, LinkStatus, OutreachFields, OutreachStatus, Priority, remove, save};
 pub use list::{Clicks, Listing, list};
 pub use target::Target;

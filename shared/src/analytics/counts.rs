@@ -5,7 +5,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -22,15 +22,26 @@ const TOP: i64 = 10;
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     /// Opened.
+    #[serde(deserialize_with = "whole")]
     pub views: u64,
     /// Copied.
+    #[serde(deserialize_with = "whole")]
     pub copies: u64,
     /// Run.
+    #[serde(deserialize_with = "whole")]
     pub executions: u64,
     /// Marked.
+    #[serde(deserialize_with = "whole")]
     pub favorites: u64,
     /// Passed on.
+    #[serde(deserialize_with = "whole")]
     pub shares: u64,
+}
+
+/// Whole numbers that another tool has stored as doubles are read too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
+    f64::deserialize(deserializer).map(|count| count as u64)
 }
 
 /// A prompt and its counts.
@@ -38,8 +49,8 @@ pub struct Counts {
 #[serde(rename_all = "camelCase")]
 pub struct PromptCounts {
     /// Of the prompt that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stats: Option<Counts>,
+    #[serde(rename = "stats", skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// The ten that were run most, when none was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_prompts: Option<Vec<TopPrompt>>,
@@ -73,14 +84,15 @@ async fn compute(mongo: &Mongo, prompt_id: Option<&str>) -> Result<PromptCounts,
     let filter = prompt_id.map_or_else(Document::new, |id| doc! {"promptId": id});
     let mut prompts = mongo.run(REQUEST_TIMEOUT, async |database| top(&database, filter, TOP).await).await?;
     Ok(match prompt_id {
-        Some(_) => PromptCounts { stats: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
-        None => PromptCounts { stats: None, top_prompts: Some(prompts) },
+        Some(_) => PromptCounts { counts: Some(prompts.pop().unwrap_or_default().counts), top_prompts: None },
+        None => PromptCounts { counts: None, top_prompts: Some(prompts) },
     })
 }
 
 /// The prompts that were run most, by the daily counts that match `days`.
 pub(crate) async fn top(database: &Database, days: Document, most: i64) -> mongodb::error::Result<Vec<TopPrompt>> {
-    let sum = |event: &str| doc! {"$sum": {"$ifNull": [format!("$counts.{event}"), 0_i64]}};
+    // What is below nothing counts as nothing; what is no number is left out, as $sum does.
+    let sum = |event: &str| doc! {"$sum": {"$max": [0_i64, format!("$counts.{event}")]}};
     let pipeline = [
         doc! {"$match": days},
         doc! {"$group": {

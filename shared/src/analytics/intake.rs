@@ -5,12 +5,11 @@ use std::sync::Arc;
 use crate::{
     config::ConfigError,
     content::{Content, Library},
-    events::Event,
     http::{Problem, Reply},
-    queue::Queue,
+    queue::{Queue, Queued},
 };
 
-use super::Accepted;
+use super::{Accepted, AnalyticsEvent};
 
 /// Takes events. Has no database: the prompts are known from published content or the backup.
 pub struct Intake {
@@ -30,7 +29,7 @@ impl Intake {
     }
 
     /// 202 when the queue has every event; 503 otherwise, and the caller sends them again.
-    pub async fn accept(&self, events: &[Event]) -> Result<Reply, Problem> {
+    pub async fn accept(&self, events: &[Queued<AnalyticsEvent>]) -> Result<Reply, Problem> {
         self.queue.send(events).await?;
         Ok(Reply::accepted(&Accepted::from(events)))
     }

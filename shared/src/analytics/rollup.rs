@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::Serialize;
 
-use super::track::OLDEST_DAYS;
+use super::{AnalyticsEvent, track::OLDEST_DAYS};
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{Error, Mongo, WORK_TIMEOUT},
+    queue::QueuedEvent,
     schema,
 };
 
@@ -21,7 +21,6 @@ use crate::{
 /// counted when the job is run with `{"at": …}` of its day.
 const OPEN_DAYS: i64 = OLDEST_DAYS + 1;
 
-/// What a run did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollUp {
@@ -33,11 +32,11 @@ pub struct RollUp {
 
 /// Recomputes `prompt_daily` for the days that can still change as of `at`, then `views` of every
 /// prompt that has counts. Two aggregations, both finished inside the database.
-pub async fn roll_up(mongo: &Mongo, at: Timestamp) -> Result<RollUp, Error> {
+pub async fn roll_up(mongo: &Mongo, at: Moment) -> Result<RollUp, Error> {
     let Range { start, end } = open_days(at, clock::now());
     if start < end {
         let counts = count_days(start, end);
-        mongo.run(WORK_TIMEOUT, async |database| drain(&database, "analytics_events", counts).await).await?;
+        mongo.run(WORK_TIMEOUT, async |database| drain(&database, AnalyticsEvent::COLLECTION, counts).await).await?;
     }
     mongo.run(WORK_TIMEOUT, async |database| drain(&database, "prompt_daily", set_views()).await).await?;
     Ok(RollUp { from: clock::day(start), until: clock::day(end) })
@@ -45,7 +44,7 @@ pub async fn roll_up(mongo: &Mongo, at: Timestamp) -> Result<RollUp, Error> {
 
 /// The days that can still change as of `at`, without those of which events may be gone by `now`: counted again, they
 /// would lose them.
-fn open_days(at: Timestamp, now: Timestamp) -> Range<Timestamp> {
+fn open_days(at: Moment, now: Moment) -> Range<Moment> {
     let from = clock::start_of_day(at, OPEN_DAYS).max(schema::whole_since(schema::EVENT_DAYS, now));
     from..clock::start_of_day(at, -1)
 }
@@ -55,9 +54,9 @@ async fn drain(database: &Database, collection: &str, pipeline: Vec<Document>) -
     database.collection::<Document>(collection).aggregate(pipeline).await?.try_collect::<Vec<_>>().await.map(drop)
 }
 
-fn count_days(from: Timestamp, until: Timestamp) -> Vec<Document> {
+fn count_days(from: Moment, until: Moment) -> Vec<Document> {
     vec![
-        doc! {"$match": {"occurredAt": {"$gte": clock::to_bson(from), "$lt": clock::to_bson(until)}}},
+        doc! {"$match": {"occurredAt": {"$gte": from, "$lt": until}}},
         doc! {"$group": {
             "_id": {
                 "promptId": "$promptId",
@@ -80,11 +79,12 @@ fn count_days(from: Timestamp, until: Timestamp) -> Vec<Document> {
     ]
 }
 
-/// Views are the sum over days, what the prompt was imported with included.
+/// Views are the sum over days, what the prompt was imported with included; never fewer than it has already.
 fn set_views() -> Vec<Document> {
+    let most = doc! {"$set": {"views": {"$max": ["$views", "$$new.views"]}}};
     vec![
         doc! {"$group": {"_id": "$promptId", "views": {"$sum": "$counts.view"}}},
-        doc! {"$merge": {"into": "prompts", "on": "_id", "whenMatched": "merge", "whenNotMatched": "discard"}},
+        doc! {"$merge": {"into": "prompts", "on": "_id", "whenMatched": [most], "whenNotMatched": "discard"}},
     ]
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn days_whose_events_may_be_gone_are_not_counted_again() {
-        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let at = |text: &str| text.parse::<Moment>().expect("valid");
         let days = |of: &str| {
             let Range { start, end } = open_days(at(of), at("2026-11-22T12:00:00Z"));
             (clock::day(start), clock::day(end), start < end)

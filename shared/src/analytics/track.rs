@@ -1,16 +1,18 @@
 //! What a front end reports, checked and turned into events.
 
 use garde::Validate;
-use jiff::{Timestamp, ToSpan};
+use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::{AnalyticsAction, AnalyticsEvent};
 use crate::{
+    clock::Moment,
     content::{Access, Library},
-    events::{AnalyticsAction, AnalyticsEvent, Event},
     http::{FieldError, Problem},
     id,
+    queue::Queued,
 };
 
 /// Bytes of metadata kept with an event.
@@ -55,8 +57,7 @@ pub struct TrackedEvent {
     session_id: Option<String>,
     /// When it happened, RFC 3339; at most 7 days ago and 5 minutes ahead. Now when absent.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "date-time")]
-    occurred_at: Option<Timestamp>,
+    occurred_at: Option<Moment>,
 }
 
 /// Which events are now safe.
@@ -70,11 +71,11 @@ pub struct Accepted {
 
 impl TrackRequest {
     /// The events as they go through the queue, or every field at fault.
-    pub fn into_events(self, library: &Library, now: Timestamp) -> Result<Vec<Event>, Problem> {
+    pub fn into_events(self, library: &Library, now: Moment) -> Result<Vec<Queued<AnalyticsEvent>>, Problem> {
         let (mut events, mut errors) = (Vec::new(), Vec::new());
         for (index, tracked) in self.events.into_iter().enumerate() {
             match tracked.into_event(library, now) {
-                Ok(event) => events.push(Event::Analytics(event)),
+                Ok(event) => events.push(Queued(event)),
                 Err((field, message)) => errors.push(FieldError { field: format!("events[{index}].{field}"), message }),
             }
         }
@@ -83,7 +84,7 @@ impl TrackRequest {
 }
 
 impl TrackedEvent {
-    fn into_event(self, library: &Library, now: Timestamp) -> Result<AnalyticsEvent, (&'static str, String)> {
+    fn into_event(self, library: &Library, now: Moment) -> Result<AnalyticsEvent, (&'static str, String)> {
         let id = match self.id {
             None => id::new(),
             Some(text) => id::parse(&text).ok_or_else(|| ("id", "must be a UUID".to_owned()))?,
@@ -111,9 +112,9 @@ impl TrackedEvent {
 }
 
 /// A view of a prompt, now.
-pub fn view_event(library: &Library, id_or_slug: &str, now: Timestamp) -> Result<Event, Problem> {
+pub fn view_event(library: &Library, id_or_slug: &str, now: Moment) -> Result<Queued<AnalyticsEvent>, Problem> {
     let prompt_id = known_prompt(library, id_or_slug).ok_or_else(|| Problem::not_found("There is no such prompt."))?;
-    Ok(Event::Analytics(AnalyticsEvent {
+    Ok(Queued(AnalyticsEvent {
         id: id::new(),
         prompt_id,
         event: AnalyticsAction::View,
@@ -128,8 +129,8 @@ pub fn known_prompt(library: &Library, id_or_slug: &str) -> Option<String> {
     library.find(id_or_slug).filter(|item| item.access != Access::Hidden).map(|item| item.id.clone())
 }
 
-impl From<&[Event]> for Accepted {
-    fn from(events: &[Event]) -> Self {
-        Self { accepted: events.len(), ids: events.iter().map(|event| event.id().to_owned()).collect() }
+impl From<&[Queued<AnalyticsEvent>]> for Accepted {
+    fn from(events: &[Queued<AnalyticsEvent>]) -> Self {
+        Self { accepted: events.len(), ids: events.iter().map(|event| event.0.id.clone()).collect() }
     }
 }

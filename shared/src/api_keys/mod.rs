@@ -2,11 +2,13 @@
 
 mod platform;
 mod token;
+mod usage;
 mod vault;
 
 pub use platform::{
     ACTIVE_LIMIT, ApiKeyPage, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey,
 };
+pub use usage::ApiKeyUsage;
 pub use vault::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret};
 
 use crate::http::Problem;

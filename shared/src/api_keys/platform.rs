@@ -8,34 +8,32 @@
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
-use bson::{DateTime, Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use http::request::Parts;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::{Collection, Database, options::ReturnDocument};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    changed_meanwhile,
+    ApiKeyUsage, changed_meanwhile,
     token::{self, Token},
 };
 use crate::{
-    accounts::{
-        Account, AccountStatus, App, Users, bearer, display_name, insert_within_quota, sign_in_again, suspended,
-    },
+    auth::{App, bearer, sign_in_again},
     cache::{Cache, Lookup},
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
-    events::{ApiKeyUsage, Event},
     http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, QueuedEvent, SendError},
     rate_limits,
+    users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
 
 /// Keys that one account may have in use.
@@ -90,12 +88,12 @@ pub struct ApiKeyView {
     pub scopes: Vec<Scope>,
     /// `active`, `expired` or `revoked`.
     pub status: &'static str,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub expires_at: Option<String>,
-    /// Until when the secret before the last rotation counts, RFC 3339.
-    pub previous_valid_until: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ends, if ever.
+    pub expires_at: Option<Moment>,
+    /// Until when the secret before the last rotation counts.
+    pub previous_valid_until: Option<Moment>,
 }
 
 /// A page of an account's keys.
@@ -130,10 +128,8 @@ pub struct KeyUsage {
     pub calls: u64,
     /// Of these, refused or failed.
     pub failed: u64,
-    /// The last call, RFC 3339.
-    #[serde(deserialize_with = "text_of_date")]
-    #[schema(value_type = String)]
-    pub last_used_at: String,
+    /// The last call.
+    pub last_used_at: Moment,
 }
 
 /// `api_keys`.
@@ -149,8 +145,8 @@ struct ApiKey {
     last4: String,
     scopes: Vec<Scope>,
     revoked: bool,
-    created_at: DateTime,
-    expires_at: Option<DateTime>,
+    created_at: Moment,
+    expires_at: Option<Moment>,
     previous: Option<PreviousSecret>,
 }
 
@@ -158,13 +154,12 @@ struct ApiKey {
 #[serde(rename_all = "camelCase")]
 struct PreviousSecret {
     hmac: String,
-    until: DateTime,
+    until: Moment,
 }
 
 /// A caller with a token of theirs, or with a key in their name.
 #[derive(Clone, Debug)]
 pub struct KeyPrincipal {
-    /// Whose.
     pub account: Arc<Account>,
     key: Option<UsedKey>,
 }
@@ -253,10 +248,11 @@ impl ApiKeys {
         let find = async |database: Database| {
             let keys = collection(&database);
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
-            page.await?.try_collect::<Vec<_>>().await
+            page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
         let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
-        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+        let keys: Vec<ApiKey> = mongo::readable("api_keys", &read);
         Ok(ApiKeyPage { keys: keys.iter().map(|key| view(key, clock::now())).collect(), next_cursor })
     }
 
@@ -276,8 +272,8 @@ impl ApiKeys {
             name: request.name,
             scopes,
             revoked: false,
-            created_at: clock::to_bson(now),
-            expires_at: request.expires_in_days.map(lifetime).map(clock::to_bson),
+            created_at: now,
+            expires_at: request.expires_in_days.map(lifetime),
             previous: None,
         };
         let view = view(&key, now);
@@ -298,7 +294,7 @@ impl ApiKeys {
             return Err(Problem::conflict("key_expired", "This key has expired: make another one."));
         }
         let (text, token) = token::mint(Some(&key.public_id));
-        let until = clock::to_bson(clock::now() + OVERLAP);
+        let until = clock::now() + OVERLAP;
         let set = doc! {"$set": {
             "secretHmac": self.mac.sign(token.secret.expose_secret()), "last4": last4(&token),
             "previous": {"hmac": &key.secret_hmac, "until": until},
@@ -324,7 +320,7 @@ impl ApiKeys {
 
     /// How an account's keys were used in the last 30 days.
     pub async fn usage(&self, user_id: &str) -> Result<Vec<KeyUsage>, mongo::Error> {
-        let since = clock::to_bson(clock::start_of_day(clock::now(), USAGE_DAYS));
+        let since = clock::start_of_day(clock::now(), USAGE_DAYS);
         let keys = async |database: Database| {
             let mine = collection(&database).find(doc! {"userId": user_id}).await?;
             let ids: Vec<String> = mine.map_ok(|key| key.id).try_collect().await?;
@@ -336,7 +332,7 @@ impl ApiKeys {
                 }},
                 doc! {"$sort": {"_id": -1}},
             ];
-            let usage = database.collection::<Document>("api_key_usage").aggregate(pipeline).await?;
+            let usage = database.collection::<Document>(ApiKeyUsage::COLLECTION).aggregate(pipeline).await?;
             usage.with_type::<KeyUsage>().try_collect::<Vec<_>>().await
         };
         self.mongo.run(REQUEST_TIMEOUT, keys).await
@@ -355,17 +351,17 @@ impl ApiKeys {
         }
     }
 
-    async fn authenticate(&self, caller: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
+    async fn authenticate(&self, client: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
         let no = || Problem::unauthorized("The key is invalid or expired.");
         let token = token::parse(text).ok_or_else(no)?;
         let load = async || {
-            rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, caller).await?;
+            rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, client).await?;
             let by_id = doc! {"publicId": &token.public_id};
             let find = async |database| collection(&database).find_one(by_id).await;
             let key = self.mongo.run(REQUEST_TIMEOUT, find).await?;
             // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
             if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
-                rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, caller).await;
+                rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, client).await;
             }
             Ok::<_, Problem>(key)
         };
@@ -382,7 +378,7 @@ impl ApiKeys {
 
     fn is_secret(&self, key: &ApiKey, token: &Token) -> bool {
         let secret = token.secret.expose_secret();
-        let previous = key.previous.as_ref().filter(|previous| clock::from_bson(previous.until) > clock::now());
+        let previous = key.previous.as_ref().filter(|previous| previous.until > clock::now());
         self.mac.verify(secret, &key.secret_hmac)
             || previous.is_some_and(|previous| self.mac.verify(secret, &previous.hmac))
     }
@@ -409,7 +405,7 @@ async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<
         status: status.into(),
         occurred_at: clock::now(),
     };
-    queue.send(&[Event::ApiKeyUsage(usage)]).await
+    queue.send(&[Queued(usage)]).await
 }
 
 fn last4(token: &Token) -> String {
@@ -417,16 +413,15 @@ fn last4(token: &Token) -> String {
     secret[secret.len() - 4..].to_owned()
 }
 
-fn status(key: &ApiKey, now: Timestamp) -> &'static str {
+fn status(key: &ApiKey, now: Moment) -> &'static str {
     match key.expires_at {
         _ if key.revoked => "revoked",
-        Some(at) if clock::from_bson(at) <= now => "expired",
+        Some(at) if at <= now => "expired",
         _ => "active",
     }
 }
 
-fn view(key: &ApiKey, now: Timestamp) -> ApiKeyView {
-    let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
+fn view(key: &ApiKey, now: Moment) -> ApiKeyView {
     ApiKeyView {
         id: key.id.clone(),
         name: key.name.clone(),
@@ -434,14 +429,10 @@ fn view(key: &ApiKey, now: Timestamp) -> ApiKeyView {
         last4: key.last4.clone(),
         scopes: key.scopes.clone(),
         status: status(key, now),
-        created_at: text(key.created_at),
-        expires_at: key.expires_at.map(text),
-        previous_valid_until: key.previous.as_ref().map(|previous| text(previous.until)),
+        created_at: key.created_at,
+        expires_at: key.expires_at,
+        previous_valid_until: key.previous.as_ref().map(|previous| previous.until),
     }
-}
-
-fn text_of_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    DateTime::deserialize(deserializer).map(|at| clock::rfc3339(clock::from_bson(at)))
 }
 
 fn collection(database: &Database) -> Collection<ApiKey> {

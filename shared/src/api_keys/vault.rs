@@ -3,7 +3,7 @@
 //! Environment: `VAULT_SEED` (secret). A secret goes in and never leaves through the API; it is sealed
 //! for its owner, its id and its version, so that moved to another record it opens no more.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::changed_meanwhile;
 use crate::{
-    accounts::{display_name, insert_within_quota},
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{display_name, insert_within_quota},
 };
 
 /// Provider keys that one account may have in use.
@@ -28,7 +28,6 @@ const ACTIVE_LIMIT: u64 = 50;
 /// Whose models a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Provider {
     OpenAi,
     Anthropic,
@@ -91,10 +90,10 @@ pub struct ProviderKeyView {
     pub monthly_limit_micros: Option<u64>,
     /// Whether it may be used.
     pub active: bool,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub rotated_at: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When its secret was last replaced.
+    pub rotated_at: Option<Moment>,
 }
 
 /// A page of an account's keys.
@@ -124,8 +123,8 @@ struct ProviderKey {
     allowed_models: Vec<String>,
     monthly_limit_micros: Option<i64>,
     active: bool,
-    created_at: DateTime,
-    rotated_at: Option<DateTime>,
+    created_at: Moment,
+    rotated_at: Option<Moment>,
 }
 
 /// The collection `provider_keys`.
@@ -158,10 +157,11 @@ impl ProviderKeys {
         let find = async |database: Database| {
             let keys = collection(&database);
             let page = keys.find(filter).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
-            page.await?.try_collect::<Vec<_>>().await
+            page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
         let read = self.mongo.run(REQUEST_TIMEOUT, find).await?;
-        let (keys, next_cursor) = Page::cut(read, limit, |key| Cursor(String::new(), key.id.clone()));
+        let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+        let keys: Vec<ProviderKey> = mongo::readable("provider_keys", &read);
         Ok(ProviderKeyPage { keys: keys.iter().map(view).collect(), next_cursor })
     }
 
@@ -179,7 +179,7 @@ impl ProviderKeys {
             allowed_models: new.allowed_models,
             monthly_limit_micros: new.monthly_limit_micros.and_then(|limit| i64::try_from(limit).ok()),
             active: true,
-            created_at: clock::to_bson(clock::now()),
+            created_at: clock::now(),
             rotated_at: None,
         };
         let (view, active) = (view(&key), doc! {"userId": user_id, "active": true});
@@ -201,7 +201,7 @@ impl ProviderKeys {
         let version = key.key_version + 1;
         let set = doc! {"$set": {
             "cipher": self.seal(user_id, key_id, version, secret), "keyVersion": version, "last4": last4(secret),
-            "rotatedAt": clock::to_bson(clock::now()),
+            "rotatedAt": clock::now(),
         }};
         // Of two rotations at once one wins.
         let mut guard = mine.clone();
@@ -235,7 +235,6 @@ fn last4(secret: &SecretString) -> String {
 }
 
 fn view(key: &ProviderKey) -> ProviderKeyView {
-    let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
     ProviderKeyView {
         id: key.id.clone(),
         provider: key.provider,
@@ -244,8 +243,8 @@ fn view(key: &ProviderKey) -> ProviderKeyView {
         allowed_models: key.allowed_models.clone(),
         monthly_limit_micros: key.monthly_limit_micros.and_then(|limit| u64::try_from(limit).ok()),
         active: key.active,
-        created_at: text(key.created_at),
-        rotated_at: key.rotated_at.map(text),
+        created_at: key.created_at,
+        rotated_at: key.rotated_at,
     }
 }
 

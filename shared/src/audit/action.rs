@@ -1,8 +1,6 @@
 //! What is worth an entry: one table of names, families and gravity.
 
-/// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Action {
     SignUp,
     SignUpRefused,
@@ -45,9 +43,7 @@ pub enum Action {
     AffiliateRemoved,
 }
 
-/// A family of actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Category {
     Auth,
     Security,
@@ -55,9 +51,7 @@ pub enum Category {
     Data,
 }
 
-/// How grave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Severity {
     Info,
     Warning,
@@ -74,12 +68,10 @@ impl Action {
         self.row().0
     }
 
-    /// Its family.
     pub const fn category(self) -> Category {
         self.row().1
     }
 
-    /// How grave it is.
     pub const fn severity(self) -> Severity {
         self.row().2
     }

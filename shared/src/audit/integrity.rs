@@ -2,13 +2,15 @@
 
 use bson::{RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use mongodb::Database;
 use serde_json::Value;
 
+use super::AuditEntry;
 use crate::{
-    events::AuditEntry,
     keys::{Mac, Seed},
     mongo::{self, Mongo, WORK_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// Entries read in one operation.
@@ -27,10 +29,14 @@ pub(super) fn mac(seed: &Seed) -> Mac {
     seed.mac("audit/content")
 }
 
-/// HMAC over the entry as JSON, its HMAC left out. The fields' order is the type's.
+/// HMAC over the entry as JSON, its HMAC left out. The fields' order is the type's; the instants have as few digits as
+/// it takes, as in the first entries that were ever written.
 pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
-    let bare = AuditEntry { hash: String::new(), ..entry.clone() };
-    mac.sign(&serde_json::to_string(&bare).unwrap_or_default())
+    let mut bare = serde_json::to_value(AuditEntry { hash: String::new(), ..entry.clone() }).unwrap_or_default();
+    for (field, at) in [("at", entry.at), ("expiresAt", entry.expires_at)] {
+        bare[field] = Timestamp::to_string(&at).into();
+    }
+    mac.sign(&bare.to_string())
 }
 
 /// Reads every entry and compares its HMAC with its content, with `AUDIT_SEED` for `seed`.
@@ -39,7 +45,7 @@ pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<VerifiedEntries, mongo
     let (mut checked, mut last) = (VerifiedEntries::default(), String::new());
     loop {
         let read = async |database: Database| {
-            let entries = database.collection::<RawDocumentBuf>("audit_logs");
+            let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
             let after = doc! {"_id": {"$gt": &last}};
             entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
         };
@@ -66,7 +72,6 @@ pub(super) fn entry(document: &RawDocumentBuf) -> Option<AuditEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::document;
     use bson::Document;
     use serde_json::json;
 
@@ -80,7 +85,8 @@ mod tests {
         }))
         .expect("an entry");
         written.hash = hash(&mac, &written);
-        let mut document = document(&written).expect("a document");
+        assert_eq!(written.hash, "G073OyMWlkUApkRLDWkGg_oEuQlMj-hy7yHbJH-8C7g", "entries of years ago have theirs");
+        let mut document = mongo::to_document(&written).expect("a document");
         let raw = |document: &Document| RawDocumentBuf::try_from(document).expect("raw");
         let read = entry(&raw(&document)).expect("an entry");
         assert_eq!(hash(&mac, &read), written.hash);

@@ -9,6 +9,7 @@
 //! audit log needs no secret that opens anything. `EVENTS_QUEUE_URL`.
 
 mod action;
+mod entry;
 mod integrity;
 mod read;
 
@@ -20,28 +21,24 @@ use mongodb::{ClientSession, Collection, Database};
 use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
+pub use entry::AuditEntry;
 pub use integrity::{VerifiedEntries, verify};
 pub use read::{AuditFilter, AuditPage, list};
 
 use crate::{
     clock,
     config::ConfigError,
-    events::{AuditEntry, Event},
     http::{ClientInfo, Problem},
     id,
     keys::{Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::Queue,
+    queue::{Queue, Queued, QueuedEvent},
 };
-
-/// Fields of an entry that are dates in the store.
-const DATES: [&str; 2] = ["at", "expiresAt"];
 
 /// Somebody who does something that is worth an entry.
 pub trait Actor {
     /// Their id: never an address.
     fn id(&self) -> &str;
-    /// Their role now.
     fn role(&self) -> &'static str;
 }
 
@@ -119,21 +116,21 @@ impl AuditLog {
 
     /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
-    pub async fn record(&self, caller: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
+    pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
         let must_be_stored = event.action.must_be_stored();
-        let entry = self.entry(caller, event);
-        let document = document(&entry).map_err(Problem::internal)?;
+        let entry = self.entry(client, event);
+        let document = mongo::to_document(&entry).map_err(Problem::internal)?;
         if must_be_stored {
             match self.store(document).await {
                 // It may be in the store without our knowing: the consumer then finds it there.
                 Err(error @ mongo::Error::Unavailable(_)) => {
                     tracing::warn!(%error, "an audit entry goes through the queue");
-                    Ok(self.queue.send(&[Event::Audit(entry)]).await?)
+                    Ok(self.queue.send(&[Queued(entry)]).await?)
                 }
                 outcome => Ok(outcome?),
             }
         } else {
-            match self.queue.send(&[Event::Audit(entry)]).await {
+            match self.queue.send(&[Queued(entry)]).await {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     tracing::warn!(%error, "an audit entry goes straight into the store");
@@ -156,15 +153,14 @@ impl AuditLog {
         &self,
         session: &mut ClientSession,
         database: &Database,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let document = document(&self.entry(caller, event));
-        let document = document.map_err(|error| mongodb::error::Error::custom(error.to_string()))?;
+        let document = mongo::to_document(&self.entry(client, event))?;
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
-    fn entry(&self, caller: &ClientInfo, event: AuditEvent) -> AuditEntry {
+    fn entry(&self, client: &ClientInfo, event: AuditEvent) -> AuditEntry {
         let at = clock::now();
         let (actor_id, actor_role) = event.actor.unzip();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -177,9 +173,9 @@ impl AuditLog {
             actor_id,
             actor_role,
             resource: event.resource,
-            ip: text(&caller.source_ip),
-            user_agent: text(&caller.user_agent),
-            request_id: text(&caller.request_id),
+            ip: text(&client.source_ip),
+            user_agent: text(&client.user_agent),
+            request_id: text(&client.request_id),
             details: (!event.details.is_empty()).then_some(event.details),
             at,
             expires_at: at + SignedDuration::from_hours(24 * event.action.retention_days()),
@@ -190,14 +186,6 @@ impl AuditLog {
     }
 }
 
-/// As it is stored.
-fn document(entry: &AuditEntry) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(entry, &DATES)?;
-    document.remove("id");
-    document.insert("_id", &entry.id);
-    Ok(document)
-}
-
 fn entries(database: &Database) -> Collection<Document> {
-    database.collection("audit_logs")
+    database.collection(AuditEntry::COLLECTION)
 }

@@ -2,16 +2,17 @@
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use super::AuditEntry;
 use crate::{
-    clock,
+    clock::Moment,
     http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
 };
 
 /// Which entries.
@@ -30,10 +31,10 @@ pub struct AuditFilter {
     pub resource: Option<String>,
     /// From this instant on (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time")]
-    pub from: Option<Timestamp>,
+    pub from: Option<Moment>,
     /// Before this instant (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time")]
-    pub to: Option<Timestamp>,
+    pub to: Option<Moment>,
 }
 
 /// A page of entries.
@@ -51,15 +52,13 @@ pub struct AuditPage {
 pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: Page) -> Result<AuditPage, Problem> {
     let query = query(filter, cursor);
     let find = async |database: Database| {
-        let entries = database.collection::<RawDocumentBuf>("audit_logs");
+        let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
         let page = entries.find(query).sort(doc! {"_id": -1}).limit(Page::to_read(limit));
         page.await?.try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let place = |entry: &RawDocumentBuf| Cursor(String::new(), entry.get_str("_id").unwrap_or_default().to_owned());
-    let (documents, next_cursor) = Page::cut(read, limit, place);
-    let entries: anyhow::Result<_> = documents.iter().map(|document| mongo::to_json(document)).collect();
-    Ok(AuditPage { entries: entries.map_err(Problem::internal)?, next_cursor })
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    Ok(AuditPage { entries: mongo::readable_json(AuditEntry::COLLECTION, &read), next_cursor })
 }
 
 /// Ids are ordered by time, so they are what a page is cut by.
@@ -79,10 +78,10 @@ fn query(filter: &AuditFilter, cursor: Option<Cursor>) -> Document {
     }
     let mut time = Document::new();
     if let Some(from) = filter.from {
-        time.insert("$gte", clock::to_bson(from));
+        time.insert("$gte", from);
     }
     if let Some(to) = filter.to {
-        time.insert("$lt", clock::to_bson(to));
+        time.insert("$lt", to);
     }
     if !time.is_empty() {
         query.insert("at", time);

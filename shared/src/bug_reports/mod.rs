@@ -6,7 +6,6 @@ mod triage;
 
 pub use page_url::PageUrl;
 pub use report::{
-    CreatedReport, ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView,
-    create, list,
+    ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView, create, list,
 };
 pub use triage::{TRIAGE, Triage, triage};

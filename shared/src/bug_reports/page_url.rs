@@ -20,7 +20,6 @@ const OF_AN_ADDRESS: [&str; 5] = ["?", "=", "#", "%", "://"];
 pub struct PageUrl(String);
 
 impl PageUrl {
-    /// As it is kept.
     pub fn as_str(&self) -> &str {
         &self.0
     }

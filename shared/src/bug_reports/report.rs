@@ -1,6 +1,6 @@
 //! A report as it comes, as stored, and as it is shown.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
 use jiff::SignedDuration;
@@ -10,11 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::PageUrl;
 use crate::{
-    accounts::{Account, Principal, Role},
-    clock,
-    http::{Cursor, Page, Problem, plain},
+    auth::Principal,
+    clock::{self, Moment},
+    http::{Created, Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Role,
+    text::plain,
+    users::Account,
 };
 
 /// Reports that one account may have open: M0 holds 512 MB for everybody.
@@ -117,19 +120,9 @@ pub(super) struct BugReport {
     element_size: Option<ElementSize>,
     user_agent: Option<String>,
     pub(super) status: ReportStatus,
-    history: Vec<Step>,
-    created_at: DateTime,
-    updated_at: DateTime,
-}
-
-/// A step of a report, as stored.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Step {
-    pub(super) status: ReportStatus,
-    pub(super) by: String,
-    pub(super) note: Option<String>,
-    pub(super) at: DateTime,
+    history: Vec<HistoryEntry>,
+    created_at: Moment,
+    updated_at: Moment,
 }
 
 /// A report.
@@ -158,14 +151,14 @@ pub struct ReportView {
     pub status: ReportStatus,
     /// How it came there, the first step first.
     pub history: Vec<HistoryEntry>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub updated_at: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
 }
 
 /// A step of a report.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct HistoryEntry {
     /// To which state.
     pub status: ReportStatus,
@@ -173,8 +166,8 @@ pub struct HistoryEntry {
     pub by: String,
     /// What they noted.
     pub note: Option<String>,
-    /// RFC 3339.
-    pub at: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// A page of reports.
@@ -185,15 +178,6 @@ pub struct ReportPage {
     pub reports: Vec<ReportView>,
     /// Where the next page begins.
     pub next_cursor: Option<String>,
-}
-
-/// What became of a new report.
-#[derive(Debug)]
-pub enum CreatedReport {
-    /// It is kept.
-    Done(Box<ReportView>),
-    /// It was before: this is it.
-    Known(Box<ReportView>),
 }
 
 /// Which reports.
@@ -210,8 +194,6 @@ pub struct ReportFilter {
 
 impl From<BugReport> for ReportView {
     fn from(report: BugReport) -> Self {
-        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
-        let entry = |step: Step| HistoryEntry { status: step.status, by: step.by, note: step.note, at: text(step.at) };
         Self {
             id: report.id,
             user_id: report.user_id,
@@ -223,17 +205,17 @@ impl From<BugReport> for ReportView {
             element_size: report.element_size,
             user_agent: report.user_agent,
             status: report.status,
-            history: report.history.into_iter().map(entry).collect(),
-            created_at: text(report.created_at),
-            updated_at: text(report.updated_at),
+            history: report.history,
+            created_at: report.created_at,
+            updated_at: report.updated_at,
         }
     }
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<CreatedReport, Problem> {
+pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Created<ReportView>, Problem> {
     let at = clock::now();
-    let now = clock::to_bson(at);
+    let now = at;
     let report = BugReport {
         id: id::new(),
         user_id: account.id.clone(),
@@ -246,13 +228,13 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
         element_size: new.element_size,
         user_agent: new.user_agent,
         status: ReportStatus::New,
-        history: vec![Step { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
+        history: vec![HistoryEntry { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
         created_at: now,
         updated_at: now,
     };
     let same = doc! {
         "userId": &report.user_id, "pageUrl": &report.page_url, "description": &report.description,
-        "createdAt": {"$gt": clock::to_bson(at - SAME_FOR)},
+        "createdAt": {"$gt": now - SAME_FOR},
     };
     let too_many =
         || Problem::conflict("too_many_reports", format!("{LIMIT} of your reports are open: give us time for them."));
@@ -264,7 +246,7 @@ fn insert(
     mongo: Mongo,
     report: BugReport,
     same: Document,
-) -> BoxFuture<'static, Result<Option<CreatedReport>, mongo::Error>> {
+) -> BoxFuture<'static, Result<Option<Created<ReportView>>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -274,14 +256,14 @@ fn insert(
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(Some(CreatedReport::Known(Box::new(before.into()))));
+                return Ok(Some(Created::Known(before.into())));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
             if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
                 return Ok(None);
             }
             reports.insert_one(&report).session(&mut *session).await?;
-            Ok(Some(CreatedReport::Done(Box::new(report.clone().into()))))
+            Ok(Some(Created::New(report.clone().into())))
         };
         session.start_transaction().and_run2(work).await
     };
@@ -308,10 +290,18 @@ pub async fn list(
     }
     let wanted = Page::to_read(limit);
     let find = async |database: Database| {
-        collection(&database).find(query).sort(doc! {"_id": -1}).limit(wanted).await?.try_collect::<Vec<_>>().await
+        collection(&database)
+            .find(query)
+            .sort(doc! {"_id": -1})
+            .limit(wanted)
+            .await?
+            .with_type::<RawDocumentBuf>()
+            .try_collect::<Vec<_>>()
+            .await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (reports, next_cursor) = Page::cut(read, limit, |report| Cursor(String::new(), report.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let reports: Vec<BugReport> = mongo::readable("bug_reports", &read);
     Ok(ReportPage { reports: reports.into_iter().map(ReportView::from).collect(), next_cursor })
 }
 

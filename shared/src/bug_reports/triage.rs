@@ -8,13 +8,15 @@ use utoipa::ToSchema;
 
 use super::{
     ReportStatus, ReportView,
-    report::{Step, collection, reach},
+    report::{HistoryEntry, collection, reach},
 };
 use crate::{
-    accounts::{Permission, Principal},
+    auth::Principal,
     clock,
-    http::{Problem, plain},
-    mongo::{Mongo, REQUEST_TIMEOUT},
+    http::Problem,
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::Permission,
+    text::plain,
 };
 
 /// Who runs an organisation looks at its members' reports: `org_admin` and `super_admin` have this permission.
@@ -39,9 +41,9 @@ pub async fn triage(mongo: &Mongo, principal: &Principal, id: &str, step: Triage
     known.insert("_id", id);
     let mut ready = known.clone();
     ready.insert("status", from(step.status).name());
-    let now = clock::to_bson(clock::now());
-    let entry = Step { status: step.status, by: principal.id().to_owned(), note: step.note, at: now };
-    let entry = bson::serialize_to_document(&entry).map_err(Problem::internal)?;
+    let now = clock::now();
+    let entry = HistoryEntry { status: step.status, by: principal.id().to_owned(), note: step.note, at: now };
+    let entry = mongo::to_document(&entry).map_err(Problem::internal)?;
     let update = doc! {"$set": {"status": step.status.name(), "updatedAt": now}, "$push": {"history": entry}};
     let change = async |database: Database| {
         let reports = collection(&database);

@@ -37,9 +37,7 @@ pub trait DatabaseFallback: Send + Sync {
 /// Where the served content came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The published file.
     Json,
-    /// The database.
     Mongodb,
     /// The backup in the binary.
     Bundled,
@@ -61,7 +59,6 @@ impl Origin {
 pub struct Snapshot {
     /// Which kind they are.
     pub kind: Kind,
-    /// The items.
     pub library: Arc<Library>,
     /// Where they came from.
     pub origin: Origin,

@@ -1,6 +1,5 @@
 //! From the database to published JSON.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -8,28 +7,23 @@ use super::{
     Kind, PublishedContent, SourceError, Store, bundled, file,
     source::{Fetched, PATIENT_TIMEOUT},
 };
-use crate::mongo::WORK_TIMEOUT;
+use crate::{clock::Moment, mongo::WORK_TIMEOUT};
 
 /// A result smaller than this share of what is published (in percent) looks like a loss.
 const LEAST_SHARE: usize = 80;
 
-/// What became of one kind.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Outcome {
-    /// Written.
     Published {
-        /// Items in the file.
         items: usize,
     },
     /// The published file holds the same items already.
     Unchanged {
-        /// Items in the file.
         items: usize,
     },
     /// Left as it was, because the database's answer looks like a loss.
     Refused {
-        /// What looked wrong.
         reason: String,
     },
 }
@@ -41,7 +35,7 @@ pub async fn export(
     kind: Kind,
     store: &Store,
     target: &PublishedContent,
-    at: Timestamp,
+    at: Moment,
     allow_shrink: bool,
 ) -> anyhow::Result<Outcome> {
     let items = store.publishable(kind, WORK_TIMEOUT).await?;

@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::Kind;
-use crate::clock;
+use super::{Kind, rules};
+use crate::{clock::Moment, text};
 
 /// Why a file counts as gone.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -26,9 +25,10 @@ pub enum Invalid {
     Empty,
 }
 
-/// The items of a file, if the whole file is sound: it parses, is not empty, its count is its total,
-/// and ids and slugs are unique.
+/// The items of a file, if the whole file is sound: it parses, is not empty, its count is its total, each item is what
+/// [`rules`] ask for, and ids and slugs are unique. Texts are in normal form C, and a byte order mark is no part of it.
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, Invalid> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut file: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|error| Invalid::Syntax(error.to_string()))?;
     let total = file.get(kind.total_field()).and_then(Value::as_u64);
@@ -41,7 +41,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, Invali
     let items: Result<Vec<_>, _> = list
         .into_iter()
         .map(|item| match item {
-            Value::Object(item) => Ok(item),
+            Value::Object(_) => readable(item),
             _ => Err(Invalid::Shape("every item must be an object".into())),
         })
         .collect();
@@ -50,15 +50,22 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Vec<Map<String, Value>>, Invali
     Ok(items)
 }
 
-/// Items that may be published: at least one, each with an id, no id and no slug twice.
+/// One item in the form in which it is served, stored and published.
+pub(super) fn readable(mut item: Value) -> Result<Map<String, Value>, Invalid> {
+    text::normalise(&mut item);
+    let Value::Object(mut item) = item else { return Err(Invalid::Shape("every item must be an object".into())) };
+    rules::judge(&mut item).map_err(Invalid::Shape)?;
+    Ok(item)
+}
+
+/// Items that may be published: at least one, no id and no slug twice.
 pub(super) fn check(items: &[Map<String, Value>]) -> Result<(), Invalid> {
     if items.is_empty() {
         return Err(Invalid::Empty);
     }
     let (mut ids, mut slugs) = (HashSet::new(), HashSet::new());
     for item in items {
-        let id = item.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| Invalid::Shape("every item must have an `id` text".into()))?;
+        let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
         if !ids.insert(id) {
             return Err(Invalid::Shape(format!("the id {id} stands twice")));
         }
@@ -78,10 +85,10 @@ pub(super) fn slug(item: &Map<String, Value>) -> Option<&str> {
 }
 
 /// A file of these items, with its totals counted.
-pub fn render(kind: Kind, items: &[Map<String, Value>], generated_at: Timestamp) -> Vec<u8> {
+pub fn render(kind: Kind, items: &[Map<String, Value>], generated_at: Moment) -> Vec<u8> {
     let mut file = Map::new();
     file.insert("version".into(), json!("1.0"));
-    file.insert("generatedAt".into(), json!(clock::rfc3339(generated_at)));
+    file.insert("generatedAt".into(), json!(generated_at));
     file.insert(kind.total_field().into(), json!(items.len()));
     file.insert(kind.list_field().into(), json!(items));
     file.insert("totals".into(), totals(kind, items));
@@ -132,12 +139,26 @@ mod tests {
             (json!([{"id": "a"}, {"id": "a"}]), 2),
             (json!([{"id": "a", "slug": "s"}, {"id": "b", "slug": "s"}]), 2),
             (json!([{"id": 1}]), 1),
+            (json!([{"id": ""}]), 1),
+            (json!([{"id": "a"}, {"id": "b", "views": -5}]), 2),
             (json!(["a"]), 1),
             (json!({}), 0),
         ] {
             assert!(matches!(parse(Kind::Prompts, &file(&items, total)), Err(Invalid::Shape(_))), "{items}");
         }
         assert!(parse(Kind::Patterns, &good).is_err(), "the file of another kind");
+        let marked = [b"\xef\xbb\xbf", good.as_slice()].concat();
+        assert_eq!(parse(Kind::Prompts, &marked), parse(Kind::Prompts, &good), "a byte order mark is no part of it");
+    }
+
+    #[test]
+    fn items_without_a_slug_are_no_double_and_texts_have_one_form() {
+        let items =
+            json!([{"id": "a"}, {"id": "b", "slug": null}, {"id": "c", "slug": ""}, {"id": "d", "slug": "e\u{301}"}]);
+        let items = parse(Kind::Prompts, &file(&items, 4)).expect("valid");
+        assert_eq!(items[3]["slug"], "\u{e9}");
+        let twice = json!([{"id": "a", "slug": "\u{e9}"}, {"id": "b", "slug": "e\u{301}"}]);
+        assert!(matches!(parse(Kind::Prompts, &file(&twice, 2)), Err(Invalid::Shape(_))));
     }
 
     #[test]
@@ -145,7 +166,7 @@ mod tests {
         let items =
             json!([{"id": "a", "role": null, "category": "x & \"y\"", "example": {"before": 1}, "isPublic": true}]);
         let items = parse(Kind::Prompts, &file(&items, 1)).expect("valid");
-        let rendered = render(Kind::Prompts, &items, Timestamp::UNIX_EPOCH);
+        let rendered = render(Kind::Prompts, &items, Moment::default());
         assert_eq!(parse(Kind::Prompts, &rendered).expect("valid"), items);
         let file: Value = serde_json::from_slice(&rendered).expect("JSON");
         assert_eq!(

@@ -1,12 +1,21 @@
 //! One piece of content: what lists filter and sort by, and the JSON that leaves, made once at load.
 
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
 };
 
 use super::file;
-use crate::{accounts::Role, http::etag};
+use crate::{
+    clock::{self, Moment},
+    http::etag,
+    roles::Role,
+    text,
+};
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
@@ -42,7 +51,6 @@ impl Access {
 /// An item as served.
 #[derive(Debug)]
 pub struct Item {
-    /// Its id.
     pub id: String,
     /// Its slug, if it has one.
     pub slug: Option<String>,
@@ -56,22 +64,19 @@ pub struct Item {
     pub author_id: Option<String>,
     /// The organisation that it belongs to, if any.
     pub organization_id: Option<String>,
-    /// Its category.
     pub category: Option<String>,
     /// Whom it is for.
     pub role: Option<String>,
-    /// Its pattern.
     pub pattern: Option<String>,
     pub(super) level: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) featured: bool,
-    pub(super) created_at: String,
+    /// For the order of lists; the oldest where it is not known.
+    pub(super) created_at: Moment,
     pub(super) views: u64,
-    /// All that `search` looks into, in lower case.
-    pub(super) text: String,
-    /// As in a list.
+    /// All that `search` looks into, folded: made at the first search, for most environments never search.
+    searched: OnceLock<String>,
     pub summary: Box<RawValue>,
-    /// As alone.
     pub detail: Box<RawValue>,
     /// The ETag of `detail`.
     pub(super) etag: String,
@@ -83,39 +88,63 @@ impl Item {
 
     /// Reads an item of a checked file.
     pub(super) fn new(object: &Map<String, Value>) -> serde_json::Result<Self> {
-        let text = |field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
+        let named = |field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
         let tags: Vec<String> = match object.get("tags") {
             Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         };
-        let mut detail = object.clone();
-        detail.retain(|field, _| !INTERNAL.contains(&field.as_str()));
-        let mut summary = detail.clone();
-        summary.retain(|field, _| !DETAIL_ONLY.contains(&field.as_str()));
-        let detail = to_raw_value(&detail)?;
-        let searched =
-            ["title", "name", "description", "content"].iter().filter_map(|field| object.get(*field)?.as_str());
+        let detail = to_raw_value(&Without(object, &[&INTERNAL]))?;
+        let created_at = named("createdAt").or_else(|| named("publishedAt"));
         Ok(Self {
-            id: text("id").unwrap_or_default(),
+            id: named("id").unwrap_or_default(),
             slug: file::slug(object).map(str::to_owned),
             access: access(object),
-            title: text("title"),
-            opening: text("content").unwrap_or_default().chars().take(Self::OPENING_CHARS).collect(),
-            author_id: text("authorId"),
-            organization_id: text("organizationId"),
-            category: text("category"),
-            role: text("role"),
-            pattern: text("pattern"),
-            level: text("level"),
+            title: named("title"),
+            opening: str_of(object, "content").chars().take(Self::OPENING_CHARS).collect(),
+            author_id: named("authorId"),
+            organization_id: named("organizationId"),
+            category: named("category"),
+            role: named("role"),
+            pattern: named("pattern"),
+            level: named("level"),
             featured: ["isFeatured", "featured"].iter().any(|field| object.get(*field) == Some(&Value::Bool(true))),
-            created_at: text("createdAt").or_else(|| text("publishedAt")).unwrap_or_default(),
+            created_at: created_at
+                .and_then(|text| clock::instant(&text))
+                .unwrap_or_else(|| Moment::from(Timestamp::MIN)),
             views: object.get("views").and_then(Value::as_u64).unwrap_or_default(),
-            text: searched.chain(tags.iter().map(String::as_str)).collect::<Vec<_>>().join("\n").to_lowercase(),
+            searched: OnceLock::new(),
             tags,
-            summary: to_raw_value(&summary)?,
+            summary: to_raw_value(&Without(object, &[&INTERNAL, &DETAIL_ONLY]))?,
             etag: etag(detail.get().as_bytes()),
             detail,
         })
+    }
+}
+
+impl Item {
+    /// Whether each of these words, which are folded, occurs somewhere in title, description, content or tags.
+    pub(super) fn holds(&self, words: &[&str]) -> bool {
+        let searched = || {
+            let object: Map<String, Value> = serde_json::from_str(self.detail.get()).unwrap_or_default();
+            let texts = ["title", "name", "description", "content"].map(|field| str_of(&object, field));
+            let texts = texts.into_iter().chain(self.tags.iter().map(String::as_str));
+            text::folded(&texts.collect::<Vec<_>>().join("\n"))
+        };
+        words.is_empty() || words.iter().all(|word| self.searched.get_or_init(searched).contains(word))
+    }
+}
+
+fn str_of<'a>(object: &'a Map<String, Value>, field: &str) -> &'a str {
+    object.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An object without some of its fields, written without a copy.
+struct Without<'a>(&'a Map<String, Value>, &'a [&'a [&'a str]]);
+
+impl Serialize for Without<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_out = |field: &str| self.1.iter().any(|fields| fields.contains(&field));
+        serializer.collect_map(self.0.iter().filter(|(field, _)| !is_out(field)))
     }
 }
 

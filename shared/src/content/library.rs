@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Access, Item};
-use crate::http::Cursor;
+use crate::{http::Cursor, text};
 
 /// What a list shows. Values are compared as they stand: the vocabularies are open, so an unknown
 /// one matches nothing.
@@ -97,7 +97,7 @@ impl Library {
 
     /// A page of the public items that match, after `cursor`.
     pub fn list(&self, filter: &Filter, sort: Sort, limit: usize, cursor: Option<&Cursor>) -> Listing<'_> {
-        let words = filter.search.as_deref().unwrap_or_default().to_lowercase();
+        let words = text::folded(filter.search.as_deref().unwrap_or_default());
         let words: Vec<&str> = words.split_whitespace().collect();
         let mut matching: Vec<&Item> =
             self.items.iter().filter(|item| item.access == Access::Public && filter.matches(item, &words)).collect();
@@ -126,7 +126,7 @@ impl Filter {
             && equals(&self.level, &item.level)
             && self.tag.as_ref().is_none_or(|tag| item.tags.contains(tag))
             && self.featured.is_none_or(|featured| featured == item.featured)
-            && words.iter().all(|word| item.text.contains(word))
+            && item.holds(words)
     }
 }
 
@@ -134,7 +134,8 @@ impl Sort {
     /// An item's place: what it is sorted by, as text that sorts alike, and its id.
     fn place(self, item: &Item) -> (String, String) {
         let key = match self {
-            Self::Newest => item.created_at.clone(),
+            // Digits that sort as the instants do, those before 1970 included.
+            Self::Newest => format!("{:020}", i128::from(item.created_at.as_millisecond()) - i128::from(i64::MIN)),
             Self::Popular => format!("{:020}", item.views),
         };
         (key, item.id.clone())

@@ -11,6 +11,7 @@ mod file;
 mod item;
 mod library;
 mod route;
+mod rules;
 mod source;
 mod store;
 
@@ -22,20 +23,17 @@ pub use item::{Access, Item};
 pub use library::{Filter, Library, Listing, Order, Sort};
 pub use source::{PublishedContent, SourceError};
 pub use store::Store;
+pub(crate) use store::to_document;
 
 /// The three kinds of content, each a collection and a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Prompts.
     Prompts,
-    /// Prompt patterns.
     Patterns,
-    /// Learning resources.
     Learning,
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Prompts, Self::Patterns, Self::Learning];
 
     /// The kind's name: `prompts`, `patterns`, `learning`.
@@ -56,7 +54,6 @@ impl Kind {
         }
     }
 
-    /// Its collection.
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Prompts => "prompts",

@@ -7,8 +7,8 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Access, Filter, Item, Snapshot, Sort};
 use crate::{
-    accounts::Role,
     http::{Page, Problem, Reply},
+    roles::Role,
 };
 
 const CONTENT_SOURCE: HeaderName = HeaderName::from_static("x-content-source");

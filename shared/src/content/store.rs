@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::Database;
 use serde_json::{Map, Value};
 
-use super::{Content, DatabaseFallback, Kind, bundled};
+use super::{Content, DatabaseFallback, Kind, bundled, file, rules};
 use crate::{
-    clock,
+    clock::Moment,
     config::ConfigError,
     mongo::{self, Mongo, WORK_TIMEOUT},
 };
@@ -18,8 +18,6 @@ use crate::{
 const FALLBACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements in one `update` command.
 const IMPORT_CHUNK: usize = 500;
-/// Top-level fields that are dates in the store.
-const DATES: [&str; 5] = ["createdAt", "updatedAt", "publishedAt", "lastRevisedAt", "deletedAt"];
 
 /// The day under which an imported item's views so far are kept, so that views can always be
 /// computed as the sum over days.
@@ -30,12 +28,12 @@ const IMPORTED_DAY: &str = "imported";
 pub struct Store(Mongo);
 
 impl Store {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo) -> Self {
         Self(mongo)
     }
 
-    /// The items of `kind` that may be published, in the order of their ids.
+    /// The items of `kind` that may be published, in the order of their ids. One that cannot be read is left out, and
+    /// named in the log: it must not take the others down.
     pub async fn publishable(&self, kind: Kind, limit: Duration) -> Result<Vec<Map<String, Value>>, mongo::Error> {
         self.0
             .run(limit, async |database| {
@@ -43,18 +41,41 @@ impl Store {
                 let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
                 let documents: Vec<_> =
                     collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
-                documents
-                    .iter()
-                    .map(|document| mongo::to_json(document).map_err(mongodb::error::Error::custom))
-                    .collect()
+                let mut items: Vec<_> = documents.iter().filter_map(|document| read(kind, document)).collect();
+                items.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
+                Ok(items)
             })
             .await
+    }
+
+    /// Refuses items of which one has the slug of another that stays: the import would end half-way.
+    pub async fn check_import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<()> {
+        let ids: HashSet<&str> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
+        let slugs: Vec<&str> =
+            items.iter().filter_map(|item| item.get("slug")?.as_str()).filter(|slug| !slug.is_empty()).collect();
+        let find = async |database: Database| {
+            let all = database.collection::<Document>(kind.collection());
+            let these = all.find(doc! {"slug": {"$in": slugs}}).projection(doc! {"slug": 1}).await?;
+            these.try_collect::<Vec<_>>().await
+        };
+        for other in self.0.run(WORK_TIMEOUT, find).await? {
+            let id = other.get("_id").and_then(Bson::as_str).unwrap_or_default();
+            anyhow::ensure!(
+                ids.contains(id),
+                "{}: the slug {} is that of {}, which is not among them: nothing was imported",
+                kind.file_name(),
+                other.get_str("slug").unwrap_or_default(),
+                other.get("_id").map(Bson::to_string).unwrap_or_default(),
+            );
+        }
+        Ok(())
     }
 
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
     /// is kept. The views that a new prompt comes with are kept as its count of before.
     pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
-        let documents = items.iter().map(document).collect::<anyhow::Result<Vec<_>>>()?;
+        let documents = items.iter().map(to_document).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::ensure!(documents.iter().all(|document| document.contains_key("_id")), "an item has no id");
         if kind == Kind::Prompts {
             // First: whoever finds the prompt counted, finds these views counted.
             self.import_views(items).await?;
@@ -76,10 +97,10 @@ impl Store {
         let counted: HashSet<&str> = counted.iter().filter_map(Bson::as_str).collect();
         let views = items.iter().filter_map(|item| {
             let id = item.get("id")?.as_str().filter(|id| !counted.contains(id))?;
-            let views = item.get("views").and_then(Value::as_i64).unwrap_or_default();
+            let views = item.get("views").and_then(rules::count).and_then(|views| i64::try_from(views).ok());
             Some(doc! {
                 "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
-                "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views}}},
+                "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views.unwrap_or_default()}}},
                 "upsert": true,
             })
         });
@@ -101,35 +122,48 @@ impl Store {
 
 /// Published, else from the database, else bundled; a constructor a kind, so that a function links its own backup alone.
 impl Content {
-    /// Prompts.
     pub fn prompts(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Prompts, Some(Fallback::of(mongo, Kind::Prompts)), bundled::PROMPTS)
     }
 
-    /// Patterns.
     pub fn patterns(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Patterns, Some(Fallback::of(mongo, Kind::Patterns)), bundled::PATTERNS)
     }
 
-    /// Learning resources.
     pub fn learning(mongo: &Mongo) -> Result<Self, ConfigError> {
         Self::from_env(Kind::Learning, Some(Fallback::of(mongo, Kind::Learning)), bundled::LEARNING)
     }
 }
 
-fn document(item: &Map<String, Value>) -> anyhow::Result<Document> {
-    let dates: Vec<&str> = DATES.into_iter().filter(|field| is_exact_date(item.get(*field))).collect();
-    let mut document = mongo::to_document(item, &dates)?;
-    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an item has no id"))?;
-    document.insert("_id", id);
+/// An item, or some fields of one, as stored.
+///
+/// Only a text that will come back letter by letter becomes a date: another precision or another zone would be lost on
+/// the way through the store.
+pub(crate) fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document> {
+    let mut document = mongo::from_json(item)?;
+    for field in rules::INSTANTS {
+        let text = document.get_str(field).unwrap_or_default();
+        if let Some(at) = text.parse::<Moment>().ok().filter(|at| at.to_string() == text) {
+            document.insert(field, at);
+        }
+    }
     Ok(document)
 }
 
-/// Only a text that will come back letter by letter may become a date: another precision or another
-/// zone would be lost on the way through the store.
-fn is_exact_date(value: Option<&Value>) -> bool {
-    let Some(text) = value.and_then(Value::as_str) else { return false };
-    text.parse().is_ok_and(|at| clock::rfc3339(at) == text)
+/// What cannot be read as it is becomes what comes nearest, or the item is left out; the log tells which.
+fn read(kind: Kind, document: &RawDocument) -> Option<Map<String, Value>> {
+    let mut odd = Vec::new();
+    let read = mongo::to_json_leniently(document, &mut odd).map_err(|error| error.to_string());
+    let read = read.and_then(|item| file::readable(Value::Object(item)).map_err(|error| error.to_string()));
+    match &read {
+        Err(reason) => mongo::note_odd(kind.collection(), document, reason),
+        Ok(_) if !odd.is_empty() => {
+            let reason = format!("published with other values in {}", odd.join(", "));
+            mongo::note_odd(kind.collection(), document, &reason);
+        }
+        Ok(_) => {}
+    }
+    read.ok()
 }
 
 struct Fallback {

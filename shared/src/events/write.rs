@@ -10,7 +10,7 @@ use bson::Document;
 use mongodb::{Database, error::ErrorKind};
 use serde::Serialize;
 
-use super::{Event, Message};
+use super::read;
 use crate::{
     lambda::BatchOutcome,
     mongo::{self, DUPLICATE_KEY, Mongo},
@@ -21,8 +21,6 @@ use crate::{
 const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
 /// The longest that one of its bulk inserts takes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
-/// Fields that are dates in the store.
-const DATES: [&str; 4] = ["occurredAt", "receivedAt", "at", "expiresAt"];
 
 /// What a batch came to.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -87,28 +85,12 @@ fn sort(messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'stat
             }
             Err(error) => {
                 // The body may hold what a log must not: the error names only the place.
-                tracing::error!(message_id = message.message_id, error = %error, "a message cannot be read");
+                tracing::error!(message_id = message.message_id, error = %format_args!("{error:#}"), "a message cannot be read");
                 failed.insert(index);
             }
         }
     }
     bulks
-}
-
-/// The documents that the body of a queue message holds, each with its collection; an error says where it cannot be
-/// read, and nothing of what it says.
-pub fn read(body: &str) -> anyhow::Result<Vec<(&'static str, Document)>> {
-    let message: Message = serde_json::from_str(body)
-        .map_err(|error| anyhow::anyhow!("line {} column {}", error.line(), error.column()))?;
-    message.records.iter().map(|event| Ok((event.collection(), document(event)?))).collect()
-}
-
-fn document(event: &Event) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(event, &DATES)?;
-    document.remove("kind");
-    let id = document.remove("id").ok_or_else(|| anyhow::anyhow!("an event has no id"))?;
-    document.insert("_id", id);
-    Ok(document)
 }
 
 /// One unordered bulk insert; returns the documents that the database refused, with its codes.
@@ -162,13 +144,5 @@ mod tests {
         let bulks = sort(&bodies.map(message), &mut failed);
         assert_eq!(failed, HashSet::from([1, 2, 3, 4, 5]));
         assert_eq!(bulks["affiliate_clicks"].messages, [0, 0, 6, 6]);
-    }
-
-    #[test]
-    fn an_event_is_stored_under_its_id_with_real_dates() {
-        let (collection, document) = read(&format!(r#"{{"records":[{CLICK}]}}"#)).expect("readable").remove(0);
-        assert_eq!((collection, document.get_str("_id").ok()), ("affiliate_clicks", Some("1")));
-        assert_eq!(document.get_datetime("occurredAt").map(|at| at.timestamp_millis() % 1000).ok(), Some(123));
-        assert!(!document.contains_key("kind") && !document.contains_key("id"));
     }
 }

@@ -13,10 +13,8 @@ use crate::{
     mongo::{self, Mongo},
 };
 
-/// What a batch came to.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Delivered {
-    /// Messages in the batch.
     pub messages: usize,
     /// Accepted by the provider now.
     pub sent: usize,
@@ -28,7 +26,6 @@ pub struct Delivered {
     pub handed_back: usize,
 }
 
-/// What one message came to.
 enum End {
     Sent,
     Skipped,

@@ -25,7 +25,6 @@ const CLAIM_LIFE: Duration = Duration::from_mins(1);
 pub(super) enum Claim {
     /// It is ours to send.
     Ours,
-    /// It was sent before.
     Sent,
     /// Somebody is sending it, or stopped half-way less than a minute ago.
     Busy,
@@ -37,13 +36,13 @@ pub(super) async fn claim(mongo: &Mongo, notification: &Notification) -> Result<
     let now = clock::now();
     let free = doc! {
         "_id": id,
-        "$or": [{"status": "failed"}, {"status": "sending", "at": {"$lt": clock::to_bson(now - CLAIM_LIFE)}}],
+        "$or": [{"status": "failed"}, {"status": "sending", "at": {"$lt": now - CLAIM_LIFE}}],
     };
     let mut fields = doc! {
         "kind": notification.template.kind(),
         "channel": notification.channel.kind(),
         "status": "sending",
-        "at": clock::to_bson(now),
+        "at": now,
     };
     if let Some(user) = &notification.user_id {
         fields.insert("userId", user);

@@ -84,7 +84,6 @@ impl Senders {
     }
 }
 
-/// The limits of one message.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(SEND_TIMEOUT).build()
 }

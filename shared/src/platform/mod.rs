@@ -13,3 +13,4 @@ pub mod mongo;
 pub mod queue;
 pub mod storable;
 pub mod telemetry;
+pub mod text;

@@ -13,13 +13,37 @@ use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{
     Client, config::Builder, operation::send_message_batch::SendMessageBatchError, types::SendMessageBatchRequestEntry,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 use tokio::{
     sync::OnceCell,
     time::{sleep, timeout},
 };
 
 use crate::{aws, config, config::ConfigError, http::Problem};
+
+/// Something that goes through the events queue into the store. It has an `id`, which becomes its `_id`.
+pub trait QueuedEvent: Serialize + DeserializeOwned {
+    /// Its kind's name in the queue.
+    const KIND: &'static str;
+    /// Where it is kept.
+    const COLLECTION: &'static str;
+}
+
+/// An event as it goes through the queue: with the name of its kind.
+#[derive(Clone, Debug)]
+pub struct Queued<T>(pub T);
+
+impl<T: QueuedEvent> Serialize for Queued<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Tagged<'a, T> {
+            kind: &'static str,
+            #[serde(flatten)]
+            event: &'a T,
+        }
+        Tagged { kind: T::KIND, event: &self.0 }.serialize(serializer)
+    }
+}
 
 /// SQS takes 1 MiB for a message and for a call; the margin holds the call's own fields.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024 - 4096;

@@ -58,7 +58,6 @@ impl Metrics {
         self
     }
 
-    /// Adds a count.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "CloudWatch stores doubles")]
     pub fn count(mut self, name: &'static str, value: u64) -> Self {

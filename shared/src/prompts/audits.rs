@@ -4,7 +4,7 @@ use bson::{Document, RawDocumentBuf, doc};
 use garde::Validate;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -13,10 +13,11 @@ use super::{
     revisions::{Kept, check_day},
 };
 use crate::{
-    clock,
-    http::{Problem, plain},
+    clock::{self, Moment},
+    http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
 };
 
 /// Audits: kept for ever, and bounded by day, as revisions are.
@@ -75,6 +76,27 @@ pub struct NewAudit {
     audit_tool_version: Option<String>,
 }
 
+/// `prompt_audits`: an audit that is kept.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Audit {
+    /// What it found.
+    #[serde(flatten)]
+    findings: NewAudit,
+    /// Its id.
+    id: String,
+    /// Of which prompt.
+    prompt_id: String,
+    /// Of which of its revisions.
+    prompt_revision: i64,
+    /// Counts a prompt's audits.
+    pub version: i64,
+    /// Whose.
+    audited_by: String,
+    /// When.
+    audited_at: Moment,
+}
+
 /// A prompt's last audit.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -90,32 +112,25 @@ pub struct LastAudit {
 
 /// Keeps an audit under the prompt's next number. Of two at once, the unique index lets one have it, and
 /// the other takes the number after. 429 when the auditor's audits fill their day.
-pub async fn add(
-    mongo: &Mongo,
-    prompt: &Prompt,
-    auditor: &str,
-    audit: NewAudit,
-) -> Result<Map<String, Value>, Problem> {
+pub async fn add(mongo: &Mongo, prompt: &Prompt, auditor: &str, audit: NewAudit) -> Result<Audit, Problem> {
     check_day(mongo, AUDITS, auditor, clock::now()).await?;
-    let Value::Object(findings) = serde_json::to_value(audit)? else { return Err(Problem::internal("no object")) };
+    let mut audit = Audit {
+        findings: audit,
+        id: id::new(),
+        prompt_id: prompt.id().to_owned(),
+        prompt_revision: prompt.revision(),
+        version: 0,
+        audited_by: auditor.to_owned(),
+        audited_at: clock::now(),
+    };
     for _ in 0..ATTEMPTS {
         let last = last(mongo, prompt.id()).await?;
-        let version = last.and_then(|audit| audit["version"].as_i64()).unwrap_or_default() + 1;
-        let mut entry = findings.clone();
-        let Value::Object(numbered) = json!({
-            "id": id::new(), "promptId": prompt.id(), "promptRevision": prompt.revision(), "version": version,
-            "auditedBy": auditor, "auditedAt": clock::rfc3339(clock::now()),
-        }) else {
-            unreachable!("an object was written")
-        };
-        entry.extend(numbered);
-        let mut document = mongo::to_document(&entry, &["auditedAt"]).map_err(Problem::internal)?;
-        let id = document.remove("id");
-        document.insert("_id", id);
+        audit.version = last.and_then(|audit| audit["version"].as_i64()).unwrap_or_default() + 1;
+        let document = mongo::to_document(&audit).map_err(Problem::internal)?;
         let insert =
             async |database: Database| database.collection::<Document>("prompt_audits").insert_one(document).await;
         match mongo.run(REQUEST_TIMEOUT, insert).await {
-            Ok(_) => return Ok(entry),
+            Ok(_) => return Ok(audit),
             Err(error) if error.is_duplicate() => {}
             Err(error) => return Err(error.into()),
         }

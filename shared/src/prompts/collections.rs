@@ -1,6 +1,6 @@
 //! Prompts that people made their own: copies, adapted, of what others see too.
 
-use bson::{DateTime, RawDocumentBuf, doc};
+use bson::{RawDocumentBuf, doc};
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,11 @@ use utoipa::ToSchema;
 
 use super::Prompt;
 use crate::{
-    clock,
-    http::{Cursor, Page, Problem, plain},
+    clock::{self, Moment},
+    http::{Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    text::plain,
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.
@@ -44,29 +45,12 @@ pub struct NewCollected {
     original_content: Option<String>,
 }
 
-/// `prompt_collections`.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Collected {
-    #[serde(rename = "_id")]
-    id: String,
-    prompt_id: String,
-    original_prompt_id: String,
-    title: String,
-    content: String,
-    original_content: Option<String>,
-    category: Option<String>,
-    role: Option<String>,
-    pattern: Option<String>,
-    created_at: DateTime,
-    updated_at: DateTime,
-}
-
-/// A kept prompt, as its owner sees it.
-#[derive(Debug, Serialize, ToSchema)]
+/// `prompt_collections`: a kept prompt, as its owner sees it.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectedView {
     /// Id.
+    #[serde(rename(deserialize = "_id"))]
     pub id: String,
     /// The front end's id of the copy.
     pub prompt_id: String,
@@ -84,10 +68,10 @@ pub struct CollectedView {
     pub role: Option<String>,
     /// The original's pattern.
     pub pattern: Option<String>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub updated_at: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
 }
 
 /// A page of kept prompts.
@@ -100,25 +84,6 @@ pub struct CollectionPage {
     pub next_cursor: Option<String>,
 }
 
-impl From<Collected> for CollectedView {
-    fn from(kept: Collected) -> Self {
-        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
-        Self {
-            id: kept.id,
-            prompt_id: kept.prompt_id,
-            original_prompt_id: kept.original_prompt_id,
-            title: kept.title,
-            content: kept.content,
-            original_content: kept.original_content,
-            category: kept.category,
-            role: kept.role,
-            pattern: kept.pattern,
-            created_at: text(kept.created_at),
-            updated_at: text(kept.updated_at),
-        }
-    }
-}
-
 /// Keeps a copy of `original`; `None` when the account has as many as it may.
 pub async fn keep(
     mongo: &Mongo,
@@ -127,7 +92,7 @@ pub async fn keep(
     new: &NewCollected,
 ) -> Result<Option<CollectedView>, Problem> {
     let key = doc! {"userId": user_id, "originalPromptId": original.id(), "title": &new.title};
-    let now = clock::to_bson(clock::now());
+    let now = clock::now();
     let update = doc! {
         "$set": {
             "promptId": &new.prompt_id, "content": &new.content, "originalContent": &new.original_content,
@@ -150,16 +115,14 @@ pub async fn keep(
         Err(error) if error.is_duplicate() => write().await?,
         outcome => outcome?,
     };
-    Ok(kept.map(CollectedView::from))
+    Ok(kept)
 }
 
 /// What an account has kept, the last first, from `cursor` on.
 pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) -> Result<CollectionPage, Problem> {
     let mut filter = doc! {"userId": user_id};
     if let Some(Cursor(at, id)) = cursor {
-        let at: jiff::Timestamp =
-            at.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
-        let at = clock::to_bson(at);
+        let at: Moment = at.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
         filter.insert("$or", vec![doc! {"updatedAt": {"$lt": at}}, doc! {"updatedAt": at, "_id": {"$lt": id}}]);
     }
     let (newest, wanted) = (doc! {"updatedAt": -1, "_id": -1}, Page::to_read(limit));
@@ -168,12 +131,14 @@ pub async fn list(mongo: &Mongo, user_id: &str, Page { limit, cursor }: Page) ->
         Page::read(all.find(filter).sort(newest).limit(wanted).await?, limit).await
     };
     let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let view =
-        |raw: &RawDocumentBuf| bson::deserialize_from_slice::<Collected>(raw.as_bytes()).map(CollectedView::from);
-    let kept = read.iter().map(view).collect::<Result<_, _>>().map_err(Problem::internal)?;
-    let place = |kept: &CollectedView| Cursor(kept.updated_at.clone(), kept.id.clone());
-    let (collections, next_cursor) = Page::cut(kept, shown, place);
-    Ok(CollectionPage { collections, next_cursor })
+    let (read, next_cursor) = Page::cut(read, shown, place);
+    Ok(CollectionPage { collections: mongo::readable("prompt_collections", &read), next_cursor })
+}
+
+/// By the last change, then by the id.
+fn place(kept: &RawDocumentBuf) -> Cursor {
+    let changed = kept.get_datetime("updatedAt").map(Moment::from).unwrap_or_default();
+    Cursor(changed.to_string(), kept.get_str("_id").unwrap_or_default().to_owned())
 }
 
 /// Removes one of the account's; false when there was none.
@@ -183,6 +148,6 @@ pub async fn remove(mongo: &Mongo, user_id: &str, id: &str) -> Result<bool, mong
     Ok(mongo.run(REQUEST_TIMEOUT, delete).await?.deleted_count == 1)
 }
 
-fn collection(database: &Database) -> Collection<Collected> {
+fn collection(database: &Database) -> Collection<CollectedView> {
     database.collection("prompt_collections")
 }

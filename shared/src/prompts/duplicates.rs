@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::content::Item;
+use crate::{content::Item, text};
 
 /// An opening this short says little: many prompts begin alike.
 const LEAST_OPENING: usize = 50;
@@ -98,8 +98,8 @@ impl Fingerprint {
 }
 
 /// Lower case, without punctuation, with single spaces.
-fn normal(text: &str) -> String {
-    let kept: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect();
+fn normal(title: &str) -> String {
+    let kept: String = text::folded(title).chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -15,20 +15,21 @@ use super::{
     revisions::{self, REVISIONS},
 };
 use crate::{
-    accounts::{Account, Principal, not_allowed},
+    auth::Principal,
     clock,
-    content::{Item, Library},
+    content::{self, Item, Library},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::not_allowed,
+    text,
+    users::Account,
 };
 
 /// Prompts that one account may make: M0 holds 512 MB for everybody. Those that were removed are kept, and count.
 pub const OWN_LIMIT: usize = 500;
 /// Duplicates that are told of.
 const MATCHES_TOLD: usize = 10;
-/// Top-level fields that are dates in the store.
-const DATES: [&str; 4] = ["createdAt", "updatedAt", "lastRevisedAt", "deletedAt"];
 /// How often a deletion is tried while others change the prompt.
 const REMOVE_ATTEMPTS: u32 = 5;
 /// Characters of a title that its slug keeps.
@@ -42,7 +43,6 @@ pub struct PromptEditor {
 }
 
 impl PromptEditor {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo) -> Self {
         Self { mongo }
     }
@@ -94,7 +94,7 @@ impl PromptEditor {
         let insertion = Insertion {
             author_id: author.id.clone(),
             fingerprint: Arc::clone(fingerprint),
-            stored: stored(prompt).map_err(Problem::internal)?,
+            stored: content::to_document(&prompt.0).map_err(Problem::internal)?,
             revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())
                 .map_err(Problem::internal)?,
         };
@@ -144,7 +144,7 @@ impl PromptEditor {
             let mut after = before.clone();
             after.0.insert("active".into(), false.into());
             after.0.insert("deletedBy".into(), editor.id().into());
-            after.0.insert("deletedAt".into(), clock::rfc3339(clock::now()).into());
+            after.0.insert("deletedAt".into(), json!(clock::now()));
             if self.replace(editor, &before, &mut after, None).await? {
                 return Ok(true);
             }
@@ -171,8 +171,8 @@ impl PromptEditor {
         let stamps = [
             ("currentRevision", json!(before.revision() + 1)),
             ("lastRevisedBy", json!(editor.id())),
-            ("lastRevisedAt", json!(clock::rfc3339(now))),
-            ("updatedAt", json!(clock::rfc3339(now))),
+            ("lastRevisedAt", json!(now)),
+            ("updatedAt", json!(now)),
         ];
         after.0.extend(stamps.map(|(field, value)| (field.to_owned(), value)));
         let change = Change {
@@ -289,8 +289,7 @@ async fn own_prompts(
     let pipeline = [doc! {"$match": {"authorId": author_id}}, doc! {"$project": kept}];
     let mut rows = collection(database).aggregate(pipeline).session(&mut *session).await?.with_type::<RawDocumentBuf>();
     let rows: Vec<RawDocumentBuf> = rows.stream(session).try_collect().await?;
-    let prompts = rows.iter().map(|raw| mongo::to_json(raw).map(Prompt));
-    prompts.collect::<anyhow::Result<_>>().map_err(mongodb::error::Error::custom)
+    Ok(mongo::readable_json("prompts", &rows).into_iter().map(Prompt).collect())
 }
 
 /// Who made the prompt what it is, as far as that is known.
@@ -316,22 +315,15 @@ fn update(before: &Prompt, after: &Prompt) -> anyhow::Result<Document> {
     let set: Map<String, Value> = changed.map(|(field, value)| (field.clone(), value.clone())).collect();
     let unset: Document =
         before.0.keys().filter(|field| !after.0.contains_key(*field)).map(|field| (field.clone(), "".into())).collect();
-    let mut update = doc! {"$set": mongo::to_document(&set, &DATES)?};
+    let mut update = doc! {"$set": content::to_document(&set)?};
     if !unset.is_empty() {
         update.insert("$unset", unset);
     }
     Ok(update)
 }
 
-fn stored(prompt: &Prompt) -> anyhow::Result<Document> {
-    let mut document = mongo::to_document(prompt, &DATES)?;
-    document.remove("id");
-    document.insert("_id", prompt.id());
-    Ok(document)
-}
-
 fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
-    let now = clock::rfc3339(clock::now());
+    let now = clock::now();
     let title = fields.get("title").and_then(Value::as_str).unwrap_or_default();
     let (id, short) = (id::new(), slug(title));
     // Were the short slug a private prompt's, whoever is refused it would know of the title.
@@ -353,7 +345,7 @@ fn new_prompt(author: &Account, fields: Map<String, Value>) -> Prompt {
 /// `Vec<String> & me` becomes `vec-string-me`; a title without any letter of ours becomes `prompt`.
 fn slug(title: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-    let words: String = title.chars().map(letter).take(SLUG_CHARS).collect();
+    let words: String = text::in_ascii(title).chars().map(letter).take(SLUG_CHARS).collect();
     let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
     if slug.is_empty() { "prompt".into() } else { slug }
 }
@@ -383,13 +375,17 @@ fn best(mut matches: Vec<Match>) -> Vec<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts::Role, prompts::rights::tests::principal};
+    use crate::{prompts::rights::tests::principal, roles::Role};
 
     #[test]
     fn a_slug_is_made_of_plain_letters() {
         for (title, expected) in [
             ("Vec<String> & me!", "vec-string-me"),
-            ("日本語", "prompt"),
+            ("Résumé révisé", "resume-revise"),
+            ("Re\u{301}sume\u{301}", "resume"),
+            ("Ελληνικά", "ellenika"),
+            ("Straße", "strasse"),
+            ("\u{ad}\u{200d}", "prompt"),
             ("  a  ", "a"),
             ("../etc/passwd", "etc-passwd"),
         ] {

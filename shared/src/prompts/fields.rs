@@ -8,10 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{CURATE, Prompt};
-use crate::{
-    accounts::{Permission, Principal},
-    http::{Problem, plain},
-};
+use crate::{auth::Principal, http::Problem, roles::Permission, text::plain};
 
 /// A prompt to make, or what to change of one: absent fields stay as they are. Null removes what a prompt can be
 /// without.
@@ -299,7 +296,7 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts::Role, prompts::rights::tests::principal};
+    use crate::{prompts::rights::tests::principal, roles::Role};
     use serde_json::json;
 
     #[test]

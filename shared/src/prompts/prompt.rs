@@ -29,13 +29,11 @@ impl Prompt {
         let either = doc! {"$or": [{"_id": id_or_slug}, {"slug": id_or_slug}]};
         let find = async |database: Database| collection(&database).find(either).await?.try_collect::<Vec<_>>().await;
         let found = mongo.run(REQUEST_TIMEOUT, find).await?;
-        let prompts: anyhow::Result<Vec<_>> = found.iter().map(|raw| mongo::to_json(raw).map(Self)).collect();
-        let prompts = prompts.map_err(Problem::internal)?;
+        let prompts = mongo::readable_json("prompts", &found).into_iter().map(Self);
         // An id wins over another prompt's slug, as in the library.
-        Ok(prompts.into_iter().max_by_key(|prompt| prompt.id() == id_or_slug))
+        Ok(prompts.max_by_key(|prompt| prompt.id() == id_or_slug))
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         self.text("id").unwrap_or_default()
     }

@@ -2,10 +2,11 @@
 
 use super::{Prompt, rights::is_theirs};
 use crate::{
-    accounts::{Permission, Principal},
+    auth::Principal,
     content::{Access, Item, Library},
     http::Problem,
     mongo::Mongo,
+    roles::Permission,
 };
 
 /// Whether the database may know more of this prompt for this caller than published content does: it is theirs, or

@@ -4,7 +4,6 @@ use std::{collections::HashMap, time::Duration};
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Prompt, fields::EDITABLE};
 use crate::{
-    clock,
+    clock::{self, Moment},
     http::{Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -24,7 +23,6 @@ const MAX_VALUE_CHARS: usize = 500;
 /// What is kept of an account for ever: a collection, and its fields that say who put a document in, and when.
 pub(super) type Kept = [&'static str; 3];
 
-/// Revisions.
 pub(super) const REVISIONS: Kept = ["prompt_revisions", "changedBy", "createdAt"];
 
 /// What an account may put into such a collection in a UTC day: about 50 revisions of the longest prompt, hundreds of
@@ -33,6 +31,22 @@ const BYTES_A_DAY: i64 = 2_500_000;
 
 /// Half a minute is much for one of an import's operations.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// `prompt_revisions`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredRevision<'a> {
+    id: String,
+    prompt_id: &'a str,
+    revision: i64,
+    #[serde(serialize_with = "mongo::free_form")]
+    changes: Vec<Value>,
+    #[serde(serialize_with = "mongo::free_form")]
+    snapshot: Map<String, Value>,
+    changed_by: Option<&'a str>,
+    reason: Option<&'a str>,
+    created_at: Moment,
+}
 
 /// A prompt's last revision.
 #[derive(Deserialize)]
@@ -65,15 +79,20 @@ pub(super) fn document(
     after: &Prompt,
     changed_by: Option<&str>,
     reason: Option<&str>,
-    at: Timestamp,
-) -> anyhow::Result<Document> {
+    at: Moment,
+) -> bson::error::Result<Document> {
     let snapshot: Map<String, Value> =
         after.0.iter().filter(|(field, _)| EDITABLE.contains(&field.as_str())).map(clone).collect();
-    let revision = json!({
-        "_id": id::new(), "promptId": after.id(), "revision": after.revision(), "changes": changes(before, after),
-        "snapshot": snapshot, "changedBy": changed_by, "reason": reason, "createdAt": clock::rfc3339(at),
-    });
-    mongo::to_document(&revision, &["createdAt"])
+    mongo::to_document(&StoredRevision {
+        id: id::new(),
+        prompt_id: after.id(),
+        revision: after.revision(),
+        changes: changes(before, after),
+        snapshot,
+        changed_by,
+        reason,
+        created_at: at,
+    })
 }
 
 fn clone((field, value): (&String, &Value)) -> (String, Value) {
@@ -154,9 +173,9 @@ pub(super) async fn check_day(
     mongo: &Mongo,
     [collection, by, at]: Kept,
     account_id: &str,
-    now: Timestamp,
+    now: Moment,
 ) -> Result<(), Problem> {
-    let today = doc! {by: account_id, at: {"$gte": clock::to_bson(clock::start_of_day(now, 0))}};
+    let today = doc! {by: account_id, at: {"$gte": clock::start_of_day(now, 0)}};
     let sum = doc! {"_id": null, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}};
     let pipeline = [doc! {"$match": today}, doc! {"$group": sum}];
     let add_up = async |database: Database| {
@@ -185,10 +204,16 @@ pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) 
         Page::read(revisions.find(filter).sort(doc! {"revision": -1}).limit(wanted).await?, limit).await
     };
     let (read, shown) = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let read: anyhow::Result<Vec<_>> = read.iter().map(|raw| mongo::to_json(raw)).collect();
-    let place = |revision: &Map<String, Value>| Cursor(String::new(), revision["revision"].to_string());
-    let (revisions, next_cursor) = Page::cut(read.map_err(Problem::internal)?, shown, place);
-    Ok(RevisionPage { revisions, next_cursor })
+    let place = |revision: &RawDocumentBuf| {
+        let number = revision
+            .get("revision")
+            .ok()
+            .flatten()
+            .and_then(|number| number.as_i64().or_else(|| number.as_i32().map(i64::from)));
+        Cursor(String::new(), number.unwrap_or_default().to_string())
+    };
+    let (read, next_cursor) = Page::cut(read, shown, place);
+    Ok(RevisionPage { revisions: mongo::readable_json("prompt_revisions", &read), next_cursor })
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! Who may do what with which prompt.
 
 use super::Prompt;
-use crate::{
-    accounts::{Permission, Principal},
-    content::access,
-};
+use crate::{auth::Principal, content::access, roles::Permission};
 
 /// What decides over an organisation's prompts and over what the public sees: `org_admin` and
 /// `super_admin` have it. The table of permissions has none that is called publishing.
@@ -58,7 +55,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::accounts::Role;
+    use crate::roles::Role;
     use serde_json::{Value, json};
 
     pub(in crate::prompts) fn principal(role: Role, organization: Option<&str>) -> Principal {

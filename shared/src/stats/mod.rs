@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +11,8 @@ use utoipa::ToSchema;
 
 use crate::{
     cache::Cache,
-    clock, content,
+    clock::{self, Moment},
+    content,
     mongo::{self, Mongo, REQUEST_TIMEOUT, WORK_TIMEOUT},
 };
 
@@ -21,7 +21,7 @@ const KEY: &str = "site:stats:v1";
 /// before, and must not undo it.
 const INVALIDATED: &str = "site:stats:v1:invalidated";
 const LOCK: &str = "site:stats:v1:lock";
-/// How long statistics count as fresh (the audit's figure).
+/// How long statistics count as fresh: computed 24 times a day, however often they are asked for.
 pub const FRESH_FOR: Duration = Duration::from_hours(1);
 /// How long they are kept for the time when the database is away.
 const KEEP_FOR: Duration = Duration::from_hours(168);
@@ -45,8 +45,7 @@ pub struct Stats {
     /// Accounts.
     pub users: Total,
     /// When this was computed.
-    #[schema(value_type = String, format = "date-time")]
-    pub last_updated: Timestamp,
+    pub last_updated: Moment,
 }
 
 /// How many.
@@ -121,7 +120,7 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
 }
 
 /// Computes whatever the cache's age, and keeps the result.
-pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Timestamp) -> Result<Stats, mongo::Error> {
+pub async fn refresh(mongo: &Mongo, cache: &Cache, at: Moment) -> Result<Stats, mongo::Error> {
     let stats = compute(mongo, WORK_TIMEOUT, at).await?;
     keep(cache, &stats).await;
     Ok(stats)
@@ -137,8 +136,8 @@ pub async fn invalidate(cache: &Cache) {
 async fn read(cache: &Cache) -> Option<ServedStats> {
     let (kept, invalidated) = tokio::join!(cache.peek(KEY), cache.peek(INVALIDATED));
     let stats: Stats = serde_json::from_str(&kept?).ok()?;
-    let invalidated = invalidated.and_then(|at| at.parse::<Timestamp>().ok());
-    let is_young = clock::now().duration_since(stats.last_updated).unsigned_abs() < FRESH_FOR;
+    let invalidated = invalidated.and_then(|at| at.parse::<Moment>().ok());
+    let is_young = clock::now().duration_since(*stats.last_updated).unsigned_abs() < FRESH_FOR;
     let is_valid = invalidated.is_none_or(|at| at < stats.last_updated);
     Some(ServedStats { stats, cached: true, stale: !(is_young && is_valid) })
 }
@@ -163,7 +162,7 @@ async fn await_other(cache: &Cache) -> Option<ServedStats> {
 }
 
 /// Four operations. A failing one fails the whole: a zero would be a lie, kept for an hour.
-async fn compute(mongo: &Mongo, limit: Duration, at: Timestamp) -> Result<Stats, mongo::Error> {
+async fn compute(mongo: &Mongo, limit: Duration, at: Moment) -> Result<Stats, mongo::Error> {
     mongo
         .run(limit, async |database| {
             Ok(Stats {
@@ -231,7 +230,7 @@ mod tests {
         )
     }
 
-    async fn cache_with(last_updated: Timestamp) -> Cache {
+    async fn cache_with(last_updated: Moment) -> Cache {
         let (cache, total) = (Cache::in_process(), Total { total: 7 });
         let prompts = PromptStats { total: 7, ..PromptStats::default() };
         let stats = Stats { prompts, patterns: total, learning_resources: total, users: total, last_updated };

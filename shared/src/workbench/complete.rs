@@ -3,7 +3,6 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bson::doc;
 use garde::Validate;
-use jiff::Timestamp;
 use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,16 +10,16 @@ use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView,
-    run::{Outcome, StoredRun, absent, collection, pending, stored},
+    run::{Ending, Outcome, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
-    accounts::Account,
-    clock,
-    events::AiUsage,
-    http::{Problem, plain},
+    clock::Moment,
+    http::Problem,
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    usage::{Cost, TokenCounts, UsageIntake, price::PriceBook},
+    text::plain,
+    usage::{AiUsage, Cost, TokenCounts, UsageIntake, price::PriceBook},
+    users::Account,
 };
 
 /// What a front end may add to a run, bytes of JSON.
@@ -61,14 +60,6 @@ pub struct CompleteRequest {
     metadata: Option<Map<String, Value>>,
 }
 
-/// How the provider's part of it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Ending {
-    Success,
-    Error,
-}
-
 /// Where runs end.
 pub struct Workbench {
     mongo: Mongo,
@@ -88,7 +79,7 @@ impl Workbench {
         account: &Account,
         run_id: &str,
         request: CompleteRequest,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<RunView, Problem> {
         let run = stored(&self.mongo, &account.id, run_id).await?.ok_or_else(absent)?;
         let prices = self.usage.prices().current().await;
@@ -113,13 +104,11 @@ impl Workbench {
 
     /// Puts the run that was completed in the place of the pending one; `None` when that was not pending any more.
     async fn end(&self, run: &StoredRun) -> Result<Option<StoredRun>, Problem> {
-        let mut changes = bson::serialize_to_document(&run.result).map_err(Problem::internal)?;
-        changes.insert("status", bson::serialize_to_bson(&run.status).map_err(Problem::internal)?);
-        changes.insert("usageDue", true);
+        let ended = StoredRun { usage_due: Some(true), ..run.clone() };
         let still = pending(doc! {"_id": &run.id});
         let end = async |database: Database| {
             let runs = collection(&database);
-            runs.find_one_and_update(still, doc! {"$set": changes}).return_document(ReturnDocument::After).await
+            runs.find_one_and_replace(still, &ended).return_document(ReturnDocument::After).await
         };
         Ok(self.mongo.run(REQUEST_TIMEOUT, end).await?)
     }
@@ -139,15 +128,10 @@ impl Workbench {
 }
 
 /// The run as this completion ends it.
-fn completed(
-    run: StoredRun,
-    request: CompleteRequest,
-    prices: &PriceBook,
-    now: Timestamp,
-) -> Result<StoredRun, Problem> {
+fn completed(run: StoredRun, request: CompleteRequest, prices: &PriceBook, now: Moment) -> Result<StoredRun, Problem> {
     let (sent, received) = (request.prompt_tokens, request.completion_tokens);
-    let (counts, started) = (TokenCounts::text(sent, received), clock::from_bson(run.created_at));
-    let known = prices.cost(&run.user_id, &run.provider, &run.model, &counts, started);
+    let counts = TokenCounts::text(sent, received);
+    let known = prices.cost(&run.user_id, &run.provider, &run.model, &counts, run.created_at);
     let cost = known.map_or_else(|| by_contract(&run.tool_id, sent + received), Cost::rounded_micros);
     let status = match request.status {
         _ if cost > run.budget_micros.unsigned_abs() => RunStatus::BudgetExceeded,
@@ -155,7 +139,6 @@ fn completed(
         Ending::Error => RunStatus::Error,
     };
     let result = Outcome {
-        completed_at: clock::to_bson(now),
         completion_hash: Some(hash(&request)?),
         ending: Some(request.status),
         cost_micros: Some(signed(cost)),
@@ -167,7 +150,7 @@ fn completed(
         error: request.error,
         metadata: request.metadata.map(|metadata| serde_json::to_string(&metadata)).transpose()?,
     };
-    Ok(StoredRun { status, result: Some(result), ..run })
+    Ok(StoredRun { status, completed_at: Some(now), result: Some(result), ..run })
 }
 
 /// Tells the completion that ended a run from another; none ended what was swept up.
@@ -178,7 +161,7 @@ fn completion(run: &StoredRun) -> Option<&str> {
 /// The record of a run that was completed. Its id is the run's: however often it is sent, it counts once.
 pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
     let result = run.result.as_ref()?;
-    let occurred_at = clock::from_bson(result.completed_at);
+    let occurred_at = run.completed_at?;
     Some(AiUsage {
         id: format!("{}/{}", run.user_id, run.id),
         user_id: run.user_id.clone(),
@@ -237,6 +220,7 @@ fn finished() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use serde_json::json;
 
     fn pending_run() -> StoredRun {
@@ -252,7 +236,8 @@ mod tests {
             model: "unheard-of".into(),
             budget_micros: 900_000,
             estimate_micros: 1,
-            created_at: clock::to_bson(clock::now()),
+            created_at: clock::now(),
+            completed_at: None,
             result: None,
             usage_due: None,
         }
@@ -283,5 +268,10 @@ mod tests {
             assert_eq!((run.status, usage.success), (status, success), "{ending}, {tokens} tokens");
             assert_eq!(usage.id, "ada/1");
         }
+    }
+
+    #[test]
+    fn a_run_expires() {
+        crate::schema::tests::assert_expires("workbench_runs", &pending_run());
     }
 }

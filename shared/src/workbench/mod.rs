@@ -12,6 +12,6 @@ mod tools;
 
 pub use complete::{CompleteRequest, Workbench};
 pub use run::{RunFilter, RunPage, RunStatus, RunView, find, list};
-pub use start::{StartRequest, Started, start};
+pub use start::{StartRequest, start};
 pub use sweep::{PENDING_FOR, Swept, sweep};
 pub use tools::{CONTRACTS, Contract, TOOLS};

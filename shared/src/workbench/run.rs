@@ -1,15 +1,14 @@
 //! A run as stored, and as its owner sees it.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::complete::Ending;
 use crate::{
-    clock,
+    clock::Moment,
     http::{Cursor, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
@@ -45,7 +44,9 @@ pub(super) struct StoredRun {
     pub(super) model: String,
     pub(super) budget_micros: i64,
     pub(super) estimate_micros: i64,
-    pub(super) created_at: DateTime,
+    pub(super) created_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completed_at: Option<Moment>,
     #[serde(flatten)]
     pub(super) result: Option<Outcome>,
     /// There while its usage is not known to be in the queue.
@@ -53,11 +54,17 @@ pub(super) struct StoredRun {
     pub(super) usage_due: Option<bool>,
 }
 
-/// What a run came to.
+/// How the provider's part of it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Ending {
+    Success,
+    Error,
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Outcome {
-    pub(super) completed_at: DateTime,
     pub(super) completion_hash: Option<String>,
     pub(super) ending: Option<Ending>,
     pub(super) cost_micros: Option<i64>,
@@ -108,10 +115,10 @@ pub struct RunView {
     /// What the front end added.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339.
-    pub completed_at: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ended.
+    pub completed_at: Option<Moment>,
 }
 
 /// A page of runs.
@@ -137,9 +144,7 @@ pub struct RunFilter {
 
 impl From<StoredRun> for RunView {
     fn from(run: StoredRun) -> Self {
-        let text = |at: DateTime| clock::rfc3339(clock::from_bson(at));
         let result = run.result;
-        let completed_at = result.as_ref().map(|result| text(result.completed_at));
         let number = |field: fn(&Outcome) -> Option<i64>| result.as_ref().and_then(field);
         let (cost_micros, latency_ms) = (number(|result| result.cost_micros), number(|result| result.latency_ms));
         let (prompt_tokens, completion_tokens) =
@@ -164,8 +169,8 @@ impl From<StoredRun> for RunView {
             output,
             error,
             metadata,
-            created_at: text(run.created_at),
-            completed_at,
+            created_at: run.created_at,
+            completed_at: run.completed_at,
         }
     }
 }
@@ -206,10 +211,11 @@ pub async fn list(
     let find = async |database: Database| {
         let all = collection(&database);
         let runs = all.find(query).sort(doc! {"_id": -1}).limit(wanted).projection(doc! {"output": 0}).await?;
-        runs.try_collect::<Vec<_>>().await
+        runs.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (runs, next_cursor) = Page::cut(read, limit, |run| Cursor(String::new(), run.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let runs: Vec<StoredRun> = mongo::readable("workbench_runs", &read);
     Ok(RunPage { runs: runs.into_iter().map(RunView::from).collect(), next_cursor })
 }
 

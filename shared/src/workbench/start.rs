@@ -3,7 +3,6 @@
 use bson::{Document, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use garde::Validate;
-use jiff::Timestamp;
 use mongodb::{ClientSession, Database};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,18 +10,19 @@ use utoipa::ToSchema;
 use super::{
     Contract, RunStatus, RunView, TOOLS,
     run::{StoredRun, collection, stored},
-    tools::runs_a_day,
 };
 use crate::{
-    accounts::Account,
-    clock,
-    http::{Problem, plain},
+    clock::{self, Moment},
+    http::{Created, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    plans::Allowed,
+    text::plain,
     usage::{
-        Cost, Tier, TokenCounts,
+        Cost, TokenCounts,
         price::{PriceBook, Prices},
     },
+    users::Account,
 };
 
 /// What an account's runs of a UTC day may fill before it starts no more: they are kept for 400 days, and M0 holds 512 MB
@@ -67,15 +67,6 @@ pub struct StartRequest {
     max_completion_tokens: u64,
 }
 
-/// What became of a start.
-#[derive(Debug)]
-pub enum Started {
-    /// It is a new run.
-    New(RunView),
-    /// The run was started before: this is it.
-    Replayed(RunView),
-}
-
 /// Starts a run of `account` as of `now`.
 ///
 /// 422 for a tool without a budget, 403 for an estimate beyond it, 429 beyond the day's quota, 409 for an id
@@ -85,8 +76,8 @@ pub async fn start(
     prices: &Prices,
     account: &Account,
     request: StartRequest,
-    now: Timestamp,
-) -> Result<Started, Problem> {
+    now: Moment,
+) -> Result<Created<RunView>, Problem> {
     // What was started is there, whatever the tool and its budget have become.
     if let Some(run_id) = &request.run_id
         && let Some(before) = stored(mongo, &account.id, run_id).await?
@@ -95,10 +86,10 @@ pub async fn start(
     }
     let contract = contract(&request.tool_id)?;
     let run = request.into_run(contract, account, &prices.current().await, now)?;
-    let quota = Quota { runs: runs_a_day(&account.plan), micros: Tier::of(&account.plan).micros_per_day };
+    let quota = account.plan.allows();
     match insert(mongo.clone(), run.clone(), quota, now).await {
-        Ok(None) => return Ok(Started::New(run.into())),
-        Ok(Some(_)) => {}
+        Ok(true) => return Ok(Created::New(run.into())),
+        Ok(false) => {}
         Err(error) if error.is_duplicate() => {}
         Err(error) => return Err(error.into()),
     }
@@ -124,7 +115,7 @@ impl StartRequest {
         contract: &Contract,
         account: &Account,
         prices: &PriceBook,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<StoredRun, Problem> {
         let tokens = self.prompt_tokens + self.max_completion_tokens;
         let counts = TokenCounts::text(self.prompt_tokens, self.max_completion_tokens);
@@ -148,7 +139,8 @@ impl StartRequest {
             model: self.model,
             budget_micros: i64::try_from(contract.budget_micros).unwrap_or(i64::MAX),
             estimate_micros: i64::try_from(estimate).unwrap_or(i64::MAX),
-            created_at: clock::to_bson(now),
+            created_at: now,
+            completed_at: None,
             result: None,
             usage_due: None,
         })
@@ -166,18 +158,11 @@ fn over_budget(contract: &Contract, tokens: u64, estimate: u64) -> Problem {
 }
 
 /// The run under this id, if it is the same; 409 if the id stands for another prompt or tool.
-fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Started, Problem> {
+fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Created<RunView>, Problem> {
     if before.prompt_hash.eq_ignore_ascii_case(prompt_hash) && before.tool_id == tool_id {
-        return Ok(Started::Replayed(before.into()));
+        return Ok(Created::Known(before.into()));
     }
     Err(Problem::conflict("run_id_taken", "This run id stands for another prompt: choose a new one."))
-}
-
-/// What an account may start a UTC day.
-#[derive(Clone, Copy)]
-struct Quota {
-    runs: u64,
-    micros: u64,
 }
 
 /// A day's runs. One that is pending, or was never completed, counts with its estimate.
@@ -188,13 +173,8 @@ struct Spent {
     bytes: u64,
 }
 
-/// The quota, if the run does not fit into it. Boxed: the driver's futures are large.
-fn insert(
-    mongo: Mongo,
-    run: StoredRun,
-    quota: Quota,
-    now: Timestamp,
-) -> BoxFuture<'static, Result<Option<Quota>, mongo::Error>> {
+/// Keeps the run; false when it does not fit into the quota. Boxed: the driver's futures are large.
+fn insert(mongo: Mongo, run: StoredRun, quota: Allowed, now: Moment) -> BoxFuture<'static, Result<bool, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -203,12 +183,12 @@ fn insert(
             let touch = doc! {"$inc": {"workbenchStarts": 1}};
             users.update_one(doc! {"_id": &run.user_id}, touch).session(&mut *session).await?;
             let spent = spent(&database, &run.user_id, now, session).await?;
-            let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros;
-            if spent.runs >= quota.runs || dear || spent.bytes >= BYTES_A_DAY {
-                return Ok(Some(quota));
+            let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros_per_day;
+            if spent.runs >= quota.runs_per_day || dear || spent.bytes >= BYTES_A_DAY {
+                return Ok(false);
             }
             collection(&database).insert_one(&run).session(&mut *session).await?;
-            Ok(None)
+            Ok(true)
         };
         session.start_transaction().and_run2(work).await
     };
@@ -218,10 +198,10 @@ fn insert(
 async fn spent(
     database: &Database,
     user_id: &str,
-    now: Timestamp,
+    now: Moment,
     session: &mut ClientSession,
 ) -> mongodb::error::Result<Spent> {
-    let today = clock::to_bson(clock::start_of_day(now, 0));
+    let today = clock::start_of_day(now, 0);
     let pipeline = [
         doc! {"$match": {"userId": user_id, "createdAt": {"$gte": today}}},
         doc! {"$group": {
@@ -235,9 +215,9 @@ async fn spent(
     Ok(spent.unwrap_or_default())
 }
 
-fn quota_reached(quota: Quota, now: Timestamp) -> Problem {
+fn quota_reached(quota: Allowed, now: Moment) -> Problem {
     let until = clock::start_of_day(now, -1).as_second() - now.as_second();
-    let Quota { runs, micros } = quota;
+    let Allowed { runs_per_day: runs, micros_per_day: micros, .. } = quota;
     let detail = format!(
         "Your plan has {runs} runs and {micros} micro-dollars a UTC day, and none starts once they fill {BYTES_A_DAY} bytes"
     );

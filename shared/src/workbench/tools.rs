@@ -3,7 +3,6 @@
 /// What a run of a tool may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contract {
-    /// The tool.
     pub tool: &'static str,
     /// Micro-dollars that a run may cost.
     pub budget_micros: u64,
@@ -56,19 +55,11 @@ pub const TOOLS: [&str; 24] = [
     "build-buy-decision",
 ];
 
-/// Runs that each plan has a UTC day; an unknown plan has the fewest.
-const RUNS_A_DAY: [(&str, u64); 4] = [("free", 20), ("basic", 100), ("pro", 500), ("enterprise", 2_000)];
-
 impl Contract {
     /// The contract of a tool, if it has one.
     pub fn of(tool: &str) -> Option<&'static Self> {
         CONTRACTS.iter().find(|contract| contract.tool == tool)
     }
-}
-
-/// Runs that a plan has a UTC day.
-pub(super) fn runs_a_day(plan: &str) -> u64 {
-    RUNS_A_DAY.iter().find(|(name, _)| *name == plan).unwrap_or(&RUNS_A_DAY[0]).1
 }
 
 #[cfg(test)]
@@ -78,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_contracts_are_the_specifications() {
+    fn the_contracts_are_what_they_were() {
         let contracts = CONTRACTS.map(|contract| {
             let Contract { tool, budget_micros, max_tokens, micros_per_token, version } = contract;
             (tool, budget_micros, max_tokens, micros_per_token, version)

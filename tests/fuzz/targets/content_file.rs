@@ -2,14 +2,16 @@
 
 #![no_main]
 
-use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use shared::content::{Access, Filter, Kind, Library, Sort, parse, render};
+use shared::{
+    clock::Moment,
+    content::{Access, Filter, Kind, Library, Sort, parse, render},
+};
 
 fuzz_target!(|bytes: &[u8]| {
     for kind in Kind::ALL {
         let Ok(items) = parse(kind, bytes) else { continue };
-        let rendered = render(kind, &items, Timestamp::UNIX_EPOCH);
+        let rendered = render(kind, &items, Moment::default());
         assert_eq!(parse(kind, &rendered).as_ref(), Ok(&items), "a file is read as it was written");
 
         let library = Library::new(&items).expect("JSON is a library");

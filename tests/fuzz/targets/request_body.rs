@@ -29,6 +29,6 @@ fuzz_target!(|bytes: &[u8]| {
     let message = serde_json::json!({"records": accepted}).to_string();
     let stored = events::read(&message).expect("what was accepted can be read again");
     let ids: Vec<_> = stored.iter().map(|(_, document)| document.get_str("_id").expect("an id")).collect();
-    assert_eq!(ids, accepted.iter().map(events::Event::id).collect::<Vec<_>>());
+    assert_eq!(ids, accepted.iter().map(|event| &event.0.id).collect::<Vec<_>>());
     assert!(stored.iter().all(|(_, document)| document.to_vec().is_ok()));
 });

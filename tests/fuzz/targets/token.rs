@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use shared::{
-    accounts::{AccessClaims, Role, Tokens},
+    auth::{AccessClaims, Tokens},
     clock,
     keys::Seed,
+    roles::Role,
 };
 
 static TOKENS: LazyLock<Tokens> =

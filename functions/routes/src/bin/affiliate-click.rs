@@ -1,7 +1,7 @@
 //! `GET /api/affiliate/{linkId}`: follows an affiliate link, and counts it.
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use shared::{
     affiliates::{ClickCounter, Links},
     cache::Cache,
@@ -12,7 +12,6 @@ use shared::{
     rate_limits,
 };
 
-/// What the handler needs.
 pub struct Own {
     links: Links,
     counter: ClickCounter,
@@ -34,12 +33,16 @@ async fn main() -> Result<(), lambda::Error> {
 pub async fn follow(
     State(app): State<PublicApp<Own>>,
     _: Counted<rate_limits::Clicks>,
+    method: Method,
     Path(link_id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let link = app.links.find(&link_id).await?;
     let target = link.as_ref().and_then(|link| link.target());
     let target = target.ok_or_else(|| Problem::not_found("There is no such link."))?;
-    app.counter.count(&link_id, clock::now()).await?;
+    // HEAD asks where it leads, and follows nothing.
+    if method == Method::GET {
+        app.counter.count(&link_id, clock::now()).await?;
+    }
     // Kept by no cache, or the next click would not come here.
     let headers = [(header::LOCATION, target.as_str().to_owned()), (header::CACHE_CONTROL, "no-store".into())];
     Ok((StatusCode::FOUND, headers))

@@ -3,14 +3,15 @@
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    accounts::{App, Permission, Signed},
     affiliates::{self, AffiliateEntry, Kind, Links, Listing},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
 };
 use utoipa::IntoParams;
 
@@ -26,7 +27,6 @@ pub struct RemoveQuery {
     id: String,
 }
 
-/// What these routes need besides.
 pub struct Own {
     links: Links,
     audit_log: AuditLog,

@@ -2,12 +2,13 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Permission, Principal, Signed, not_allowed},
+    auth::{App, Principal, Signed},
     clock,
     http::{Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::{Permission, not_allowed},
     usage::reports::{SummaryFilter, UsageSummary, summarise},
 };
 

@@ -7,8 +7,8 @@ use axum::{
 };
 use http::StatusCode;
 use shared::{
-    accounts::{App, Signed},
     api_keys::{ApiKeys, Scope, SignedOrKey},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Problem, Query, Reply},
     lambda,
@@ -18,7 +18,6 @@ use shared::{
     usage::{AcceptedUsage, LimitsView, PlannedCall, UsageIntake, UsageRequest},
 };
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     usage: UsageIntake,

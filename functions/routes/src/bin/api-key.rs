@@ -2,16 +2,15 @@
 
 use axum::{Router, extract::State, routing::post};
 use shared::{
-    accounts::{App, Signed},
     api_keys::{ApiKeyView, ApiKeys, NewApiKey},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
 };
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     audit_log: AuditLog,

@@ -3,9 +3,9 @@
 use axum::{Router, extract::State, routing::get};
 use serde::Serialize;
 use shared::{
-    accounts::{App, Signed},
     api_keys::{ACTIVE_LIMIT, ApiKeyPage, ApiKeys, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{JsonBody, Page, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -21,7 +21,6 @@ pub struct UsageList {
     usage: Vec<KeyUsage>,
 }
 
-/// What these routes need besides.
 pub struct Own {
     keys: ApiKeys,
     queue: Queue,

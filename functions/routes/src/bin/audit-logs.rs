@@ -2,12 +2,13 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Permission, Signed},
     audit::{self, AuditFilter, AuditPage},
+    auth::{App, Signed},
     http::{Page, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::get};
-use shared::{accounts::Tokens, http::Reply, lambda};
+use shared::{auth::Tokens, http::Reply, lambda};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

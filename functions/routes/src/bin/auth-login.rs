@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::State, routing::post};
 use shared::{
-    accounts::{Login, LoginAnswer, LoginRequest},
+    auth::{Login, LoginAnswer, LoginRequest},
     cache::Cache,
     http::{Counted, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},

@@ -8,12 +8,10 @@ use axum::{
 use garde::Validate;
 use serde::Deserialize;
 use shared::{
-    accounts::{
-        App, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, Principal, SendRequest, Signed,
-        VerifyAnswer,
-    },
+    auth::{App, Principal, Signed},
     http::{ClientInfo, JsonBody, Problem, Reply},
     lambda,
+    mfa::{CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, SendRequest, VerifyAnswer},
     mongo::Lifetime,
     rate_limits,
 };
@@ -54,11 +52,11 @@ pub async fn status(State(app): State<App<MfaFlow>>, user: Signed<rate_limits::A
     responses((status = 202, body = CodeSent), (status = 409)))]
 pub async fn send_code(
     State(app): State<App<MfaFlow>>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<SendRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::accepted(&app.own.send(&caller, principal, request).await?))
+    Ok(Reply::accepted(&app.own.send(&client, principal, request).await?))
 }
 
 /// Takes a code: completes a sign-in, turns on a pending factor, or notes that the factor was shown.
@@ -66,11 +64,11 @@ pub async fn send_code(
     responses((status = 200, body = VerifyAnswer)))]
 pub async fn verify(
     State(app): State<App<MfaFlow>>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Option<Principal>,
     JsonBody(request): JsonBody<CodeRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.own.verify(&caller, principal, request).await?))
+    Ok(Reply::ok(&app.own.verify(&client, principal, request).await?))
 }
 
 /// Begins to set a factor up, with the account's password; it is pending until a code proves it.
@@ -89,10 +87,10 @@ pub async fn enable(
     responses((status = 204), (status = 409)))]
 pub async fn disable(
     State(app): State<App<MfaFlow>>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Principal,
     JsonBody(request): JsonBody<DisableRequest>,
 ) -> Result<Reply, Problem> {
-    app.own.disable(&caller, &principal, &request.code).await?;
+    app.own.disable(&client, &principal, &request.code).await?;
     Ok(Reply::no_content())
 }

@@ -5,12 +5,13 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::{
-    accounts::{App, Email, NewPassword, PasswordAttempt, PasswordResets, Sessions, Signed, Tokens, User},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, NewPassword, PasswordAttempt, PasswordResets, Sessions, Signed, Tokens},
     http::{ClientInfo, Counted, JsonBody, Limit, Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    users::{Email, User},
 };
 use utoipa::ToSchema;
 
@@ -59,7 +60,6 @@ pub struct ChangeRequest {
     new_password: NewPassword,
 }
 
-/// What these routes need besides.
 pub struct Own {
     sessions: Sessions,
     resets: PasswordResets,

@@ -9,13 +9,14 @@ use garde::Validate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
-    accounts::{App, Profile, Refreshed, Reused, Sessions, Signed, SignedIn, Tokens, sign_in_again},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, RefreshError, Sessions, Signed, SignedIn, Tokens},
     http::{Counted, JsonBody, Problem, Reply},
     lambda,
     mongo::Lifetime,
     notifications::{Outbox, Template},
     rate_limits,
+    users::Profile,
 };
 use utoipa::ToSchema;
 
@@ -29,7 +30,6 @@ pub struct RefreshRequest {
     refresh_token: SecretString,
 }
 
-/// What these routes need besides.
 pub struct Own {
     sessions: Sessions,
     audit_log: AuditLog,
@@ -68,25 +68,26 @@ pub async fn refresh(
     client: Counted<rate_limits::Refresh>,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Reply, Problem> {
-    match app.own.sessions.refresh(&app.users, &request.refresh_token, &client).await? {
-        Refreshed::Done(signed_in) => Ok(Reply::ok(&signed_in)),
-        Refreshed::Refused(user_id) => {
-            app.own
-                .audit_log
-                .record(&client, AuditEvent::new(Action::RefreshRefused).on_user(user_id.as_deref()))
-                .await?;
-            Err(sign_in_again())
+    let error = match app.own.sessions.refresh(&app.users, &request.refresh_token, &client).await {
+        Ok(signed_in) => return Ok(Reply::ok(&signed_in)),
+        Err(error) => error,
+    };
+    match &error {
+        RefreshError::Refused(user_id) => {
+            let event = AuditEvent::new(Action::RefreshRefused).on_user(user_id.as_deref());
+            app.own.audit_log.record(&client, event).await?;
         }
-        Refreshed::Reused(Reused { user_id, family_id }) => {
-            let event = AuditEvent::new(Action::RefreshReused).on("user", &user_id).with("session", family_id);
+        RefreshError::Reused { user_id, family_id } => {
+            let event = AuditEvent::new(Action::RefreshReused).on("user", user_id).with("session", family_id.as_str());
             app.own.audit_log.record(&client, event).await?;
             // The session is over, whether its owner hears of it or not.
-            if let Ok(Some(account)) = app.users.find(&user_id).await {
-                app.own.outbox.notify(&user_id, &account.email, Template::RefreshTokenReused).await;
+            if let Ok(Some(account)) = app.users.find(user_id).await {
+                app.own.outbox.notify(user_id, &account.email, Template::RefreshTokenReused).await;
             }
-            Err(sign_in_again())
         }
+        RefreshError::Store(_) => {}
     }
+    Err(error.into())
 }
 
 /// Ends this session: its refresh token at once, its access token within 30 seconds everywhere.

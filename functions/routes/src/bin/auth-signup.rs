@@ -4,13 +4,14 @@ use axum::{Router, extract::State, routing::post};
 use garde::Validate;
 use serde::Deserialize;
 use shared::{
-    accounts::{Account, Email, NewPassword, Profile, Users, display_name},
     audit::{Action, AuditEvent, AuditLog},
+    auth::NewPassword,
     cache::Cache,
     http::{Counted, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},
     mongo::{Lifetime, Mongo},
     rate_limits,
+    users::{Account, Email, Profile, Users, display_name},
 };
 use utoipa::ToSchema;
 
@@ -33,7 +34,6 @@ pub struct SignUpRequest {
     name: String,
 }
 
-/// What the handler needs.
 pub struct Own {
     users: Users,
     audit_log: AuditLog,

@@ -6,16 +6,15 @@ use axum::{
     routing::{get, patch},
 };
 use shared::{
-    accounts::{App, Signed},
     audit::{Action, AuditEvent, AuditLog},
-    bug_reports::{self, CreatedReport, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage},
+    auth::{App, Signed},
+    bug_reports::{self, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }
@@ -55,10 +54,7 @@ pub async fn create(
     user: Signed<rate_limits::BugReports>,
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
-    match bug_reports::create(&app.mongo, &user.account, report).await? {
-        CreatedReport::Done(report) => Ok(Reply::created(&report)),
-        CreatedReport::Known(report) => Ok(Reply::ok(&report)),
-    }
+    Ok(bug_reports::create(&app.mongo, &user.account, report).await?.into())
 }
 
 /// Takes a report a step further: new → triaged → resolved or rejected.

@@ -3,15 +3,15 @@
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
-    accounts::{App, Permission, Signed},
+    auth::{App, Signed},
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
     ready::{Parts, Readiness},
+    roles::Permission,
 };
 
-/// What these routes need besides.
 pub struct Own {
     parts: Parts,
 }

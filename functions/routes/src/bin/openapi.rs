@@ -16,8 +16,8 @@ mod affiliate_links;
 mod ai_usage;
 #[path = "ai-usage-summary.rs"]
 mod ai_usage_summary;
-#[path = "analytics-stats.rs"]
-mod analytics_stats;
+#[path = "analytics-counts.rs"]
+mod analytics_counts;
 #[path = "analytics-track.rs"]
 mod analytics_track;
 #[path = "api-key.rs"]
@@ -72,10 +72,10 @@ mod stats;
 mod usage_alerts;
 #[path = "usage-reports.rs"]
 mod usage_reports;
+#[path = "user-activity.rs"]
+mod user_activity;
 #[path = "user-preferences.rs"]
 mod user_preferences;
-#[path = "user-stats.rs"]
-mod user_stats;
 #[path = "users-admin.rs"]
 mod users_admin;
 #[path = "workbench-run.rs"]
@@ -118,12 +118,12 @@ const DOCUMENT: &str = "/api/openapi.json";
         auth_signup::sign_up, auth_login::login, auth_session::show, auth_session::refresh, auth_session::log_out,
         auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
         auth_password::forgot, auth_password::reset, auth_password::change, auth_jwks::show,
-        user_stats::show, user_stats::show_by_old_name, user_stats::record,
+        user_activity::show, user_activity::show_by_old_name, user_activity::record,
         api_keys::list, api_keys::create, api_keys::usage, api_key::rotate, api_key::revoke,
         provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
         ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
         usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
-        usage_reports::daily, usage_reports::monthly, analytics_stats::show,
+        usage_reports::daily, usage_reports::monthly, analytics_counts::show,
         workbench_runs::start, workbench_runs::list, workbench_run::show, workbench_run::complete,
         bug_reports::list, bug_reports::create, bug_reports::step,
         affiliate_links::list, affiliate_links::save, affiliate_links::remove, affiliate_click::follow,
@@ -154,6 +154,7 @@ async fn main() -> Result<(), lambda::Error> {
     let router = Router::new()
         .route(DOCUMENT, get(document))
         .route("/api/docs", get(async || Redirect::temporary("/api/docs/index.html")))
+        .route("/api/docs/", get(async || Redirect::temporary("/api/docs/index.html")))
         .route("/api/docs/{*file}", get(page));
     lambda::http(router, ()).await
 }

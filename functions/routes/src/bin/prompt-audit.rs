@@ -2,8 +2,8 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Principal, Signed, not_allowed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Principal, Signed},
     http::{Counted, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -12,9 +12,9 @@ use shared::{
         audits::{self, LastAudit, NewAudit},
     },
     rate_limits,
+    roles::not_allowed,
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }
@@ -58,7 +58,7 @@ pub async fn add(
     }
     let audit = audits::add(&app.mongo, &prompt, user.id(), audit).await?;
     let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
-    app.own.audit_log.record(&user.client, event.with("version", audit["version"].clone())).await?;
+    app.own.audit_log.record(&user.client, event.with("version", audit.version)).await?;
     Ok(Reply::created(&audit))
 }
 

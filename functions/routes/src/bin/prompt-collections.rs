@@ -6,7 +6,7 @@ use axum::{
     routing::{delete, get},
 };
 use shared::{
-    accounts::{App, Signed},
+    auth::{App, Signed},
     http::{JsonBody, Page, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,

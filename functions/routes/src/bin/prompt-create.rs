@@ -2,17 +2,17 @@
 
 use axum::{Router, extract::State, response::IntoResponse, routing::post};
 use shared::{
-    accounts::{App, Permission, Signed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     content::{Content, ContentItem},
     http::{JsonBody, Problem},
     lambda,
     mongo::Lifetime,
     prompts::{PromptEditor, PromptFields},
     rate_limits,
+    roles::Permission,
 };
 
-/// What these routes need besides.
 pub struct Own {
     content: Content,
     editor: PromptEditor,

@@ -2,17 +2,17 @@
 
 use axum::{Router, extract::State, routing::patch};
 use shared::{
-    accounts::{App, Permission, Principal, Signed, not_allowed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Principal, Signed},
     content::ContentItem,
     http::{IfMatch, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     prompts::{self, Prompt, PromptEditor, PromptFields},
     rate_limits,
+    roles::{Permission, not_allowed},
 };
 
-/// What these routes need besides.
 pub struct Own {
     editor: PromptEditor,
     audit_log: AuditLog,

@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Permission, Signed, not_allowed},
+    auth::{App, Signed},
     http::{Page, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -11,6 +11,7 @@ use shared::{
         revisions::{self, RevisionPage},
     },
     rate_limits,
+    roles::{Permission, not_allowed},
 };
 
 #[tokio::main(flavor = "current_thread")]

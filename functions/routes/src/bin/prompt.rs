@@ -3,7 +3,7 @@
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
-    accounts::{App, Principal},
+    auth::{App, Principal},
     content::{Access, Content, ContentItem, Library},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,
@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 200, body = ContentItem)))]
 pub async fn show(
     State(app): State<App<Content>>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Result<Option<Principal>, Problem>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
@@ -34,7 +34,7 @@ pub async fn show(
     let library = &content.library;
     let principal = known_or_anybody(principal, library, &id)?;
     if let Some(editor) = principal.as_ref().filter(|principal| prompts::asks_database(library, principal, &id)) {
-        rate_limits::Account::POLICY.check(&app.cache, &caller, editor.id()).await?;
+        rate_limits::Account::POLICY.check(&app.cache, &client, editor.id()).await?;
         if let Some(prompt) = prompts::editors_copy(&app.mongo, library, editor, &id).await? {
             return Ok(prompt.reply());
         }

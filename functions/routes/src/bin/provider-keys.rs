@@ -7,9 +7,9 @@ use axum::{
 };
 use serde::Deserialize;
 use shared::{
-    accounts::{App, Signed},
     api_keys::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -24,7 +24,6 @@ pub struct KeyQuery {
     provider: Option<Provider>,
 }
 
-/// What these routes need besides.
 pub struct Own {
     keys: ProviderKeys,
     audit_log: AuditLog,

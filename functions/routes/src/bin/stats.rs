@@ -6,16 +6,16 @@ use axum::{
     routing::{get, post},
 };
 use shared::{
-    accounts::{App, Permission, Signed},
     audit::{Action, AuditEvent, AuditLog},
+    auth::{App, Signed},
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
     stats::{self, ServedStats},
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    accounts::{App, Signed},
+    auth::{App, Signed},
     http::{JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,

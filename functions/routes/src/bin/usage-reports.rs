@@ -4,11 +4,12 @@
 use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderMap, header};
 use shared::{
-    accounts::{App, Permission, Principal, Role, not_allowed},
+    auth::{App, Principal},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::{Permission, Role, not_allowed},
     usage::reports::{UsageReport, read_report, render},
 };
 
@@ -27,12 +28,12 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 200, body = UsageReport)))]
 pub async fn daily(
     State(app): State<App>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Principal,
     Path(date): Path<String>,
     headers: HeaderMap,
 ) -> Result<Reply, Problem> {
-    show(&app, &caller, &principal, "daily", &date, &headers).await
+    show(&app, &client, &principal, "daily", &date, &headers).await
 }
 
 /// The report of a month, `2026-10`, over all organisations: for super admins. With `accept: text/html` as a page.
@@ -40,17 +41,17 @@ pub async fn daily(
     responses((status = 200, body = UsageReport)))]
 pub async fn monthly(
     State(app): State<App>,
-    Extension(caller): Extension<ClientInfo>,
+    Extension(client): Extension<ClientInfo>,
     principal: Principal,
     Path(month): Path<String>,
     headers: HeaderMap,
 ) -> Result<Reply, Problem> {
-    show(&app, &caller, &principal, "monthly", &month, &headers).await
+    show(&app, &client, &principal, "monthly", &month, &headers).await
 }
 
 async fn show(
     app: &App,
-    caller: &ClientInfo,
+    client: &ClientInfo,
     principal: &Principal,
     kind: &str,
     period: &str,
@@ -61,7 +62,7 @@ async fn show(
     if principal.role() != Role::SuperAdmin {
         return Err(not_allowed());
     }
-    rate_limits::Admin::POLICY.check(&app.cache, caller, principal.id()).await?;
+    rate_limits::Admin::POLICY.check(&app.cache, client, principal.id()).await?;
     let report = read_report(&app.mongo, kind, period).await?;
     let report = report.ok_or_else(|| Problem::not_found("There is no report of that period (yet)."))?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Signed},
+    auth::{App, Signed},
     http::{JsonBody, Problem, Reply},
     lambda,
     mongo::Lifetime,

@@ -6,18 +6,19 @@ use axum::{
     routing::{get, patch},
 };
 use shared::{
-    accounts::{
-        App, Permission, Profile, Signed,
-        admin::{self, UserChange, UserFilter, UserPage},
-    },
     audit::AuditLog,
+    auth::{App, Signed},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
+    users::{
+        Profile,
+        admin::{self, UserChange, UserFilter, UserPage},
+    },
 };
 
-/// What these routes need besides.
 pub struct Own {
     audit_log: AuditLog,
 }
@@ -40,7 +41,7 @@ pub async fn list(
     page: Page,
 ) -> Result<Reply, Problem> {
     user.require(Permission::UsersRead)?;
-    Ok(Reply::ok(&admin::list(&app.mongo, &user, &filter, page).await?))
+    Ok(Reply::ok(&admin::list(&app.mongo, &user.account, &filter, page).await?))
 }
 
 /// Changes an account's role or status, in force everywhere within 30 seconds.
@@ -54,7 +55,7 @@ pub async fn change(
 ) -> Result<Reply, Problem> {
     user.require(Permission::UsersManageRoles)?;
     user.require_fresh_mfa()?;
-    let outcome = admin::change(&app.mongo, &app.own.audit_log, &user.client, &user, &id, &request).await;
+    let outcome = admin::change(&app.mongo, &app.own.audit_log, &user.client, &user.account, &id, &request).await;
     // A failure may have changed it all the same: only the answer was lost.
     app.users.changed(&id).await;
     Ok(Reply::ok(&Profile::from(&outcome?)))

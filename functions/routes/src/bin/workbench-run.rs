@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post},
 };
 use shared::{
-    accounts::{App, Signed},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Path, Problem, Reply},
     lambda,
@@ -16,7 +16,6 @@ use shared::{
     workbench::{self, CompleteRequest, RunView, Workbench},
 };
 
-/// What these routes need besides.
 pub struct Own {
     workbench: Workbench,
 }

@@ -1,20 +1,16 @@
 //! `POST`, `GET /api/workbench/runs`: runs of the tools that cost money.
 
-use axum::{
-    Router,
-    extract::State,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use shared::{
-    accounts::{App, Permission, Signed},
+    auth::{App, Signed},
     clock,
     http::{JsonBody, Page, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    roles::Permission,
     usage::price::Prices,
-    workbench::{self, RunFilter, RunPage, RunView, StartRequest, Started},
+    workbench::{self, RunFilter, RunPage, RunView, StartRequest},
 };
 
 /// What these routes need besides.
@@ -42,12 +38,9 @@ pub async fn start(
     State(app): State<App<Own>>,
     user: Signed<rate_limits::Runs>,
     JsonBody(request): JsonBody<StartRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Reply, Problem> {
     user.require(Permission::WorkbenchBasic)?;
-    Ok(match workbench::start(&app.mongo, &app.own.prices, &user.account, request, clock::now()).await? {
-        Started::New(run) => Reply::created(&run).into_response(),
-        Started::Replayed(run) => Reply::ok(&run).into_response(),
-    })
+    Ok(workbench::start(&app.mongo, &app.own.prices, &user.account, request, clock::now()).await?.into())
 }
 
 /// The caller's runs without their output, the newest first.

@@ -21,7 +21,7 @@ use super::Cache;
 /// How long a process believes its own copy; by the wall clock, which goes on while Lambda has the
 /// process frozen.
 const LOCAL_TTL: Duration = Duration::from_secs(30);
-/// How long the cache keeps a record (the audit's five minutes).
+/// How long the cache keeps a record: so long, at most, one is old of which nobody told that it changed.
 const SHARED_TTL: Duration = Duration::from_mins(5);
 /// How long it keeps that there is none.
 const ABSENT_TTL: Duration = Duration::from_mins(1);

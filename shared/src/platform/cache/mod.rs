@@ -21,13 +21,11 @@ use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
-use server::Server;
+use server::{CALL_TIMEOUT, Server};
 
 pub use lookup::Lookup;
 pub use quota_counter::{Counted, CountedOnce, QuotaCounter};
 
-/// The longest that a caller waits for the cache, connecting included.
-const CALL_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// A connection unused for longer may have died while Lambda had the process frozen: dialling anew

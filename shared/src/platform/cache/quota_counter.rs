@@ -59,7 +59,6 @@ end";
 /// A counter that ends `window` after its first count, with what it may come to.
 #[derive(Clone, Debug)]
 pub struct QuotaCounter {
-    /// Its key.
     pub key: String,
     /// What it may come to.
     pub limit: u64,
@@ -70,7 +69,6 @@ pub struct QuotaCounter {
 /// What counts once: so much on each of `N` counters.
 #[derive(Clone, Debug)]
 pub struct CountedOnce<const N: usize> {
-    /// Its key.
     pub key: String,
     /// What it adds to each counter.
     pub amounts: [u64; N],

@@ -5,14 +5,19 @@
 //!   host `CACHE_ENDPOINT`, which the template takes from the cache;
 //! - neither: no server.
 
+use std::time::Duration;
+
 use futures_util::{FutureExt, future::BoxFuture};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
     aio::MultiplexedConnection,
 };
 
-use super::{CALL_TIMEOUT, elasticache::ElastiCache};
+use super::elasticache::ElastiCache;
 use crate::{config, config::ConfigError};
+
+/// The longest that a caller waits for the cache, connecting included.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(super) enum Server {
     Url(Box<ConnectionInfo>),

@@ -10,8 +10,8 @@ use http::header;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{FieldError, Problem};
-use crate::storable::unstorable;
+use super::{FieldError, Problem, refusal::refusal};
+use crate::{storable::unstorable, text};
 
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -47,21 +47,19 @@ fn is_json(request: &Request) -> bool {
 
 fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed("The body is not UTF-8 text."))?;
+    // Some editors and scripts put a byte order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // The whole must be JSON, and such as the store can hold, before any field of it is judged.
-    let whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let mut whole: Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     if let Some((field, rule)) = unstorable(&whole) {
         return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let cause = error.into_inner();
-        if cause.is_data() {
-            Problem::invalid_field(if field == "." { "body" } else { &field }, without_position(&cause.to_string()))
-        } else {
-            malformed(&cause)
-        }
-    })?;
+    let value: T = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]))?;
+    // A second reading, since the first one tells a field that is given twice.
+    let value =
+        if text::normalise(&mut whole) { serde_json::from_value(whole).map_err(Problem::internal)? } else { value };
     value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
     Ok(value)
 }
@@ -91,11 +89,6 @@ fn camel_case(path: &str) -> String {
         }
     }
     name
-}
-
-/// `serde_json` ends its messages with a line and a column; the field's path says it better.
-fn without_position(message: &str) -> &str {
-    message.split(" at line ").next().unwrap_or(message)
 }
 
 #[cfg(test)]
@@ -141,5 +134,6 @@ mod tests {
             assert_eq!(problem(body)["status"], 400, "{:?}", String::from_utf8_lossy(&body[..body.len().min(20)]));
         }
         assert!(parse::<Batch>(br#"{"events":[]}"#).is_ok());
+        assert!(parse::<Batch>("\u{feff}{\"events\":[]}".as_bytes()).is_ok(), "a byte order mark is none of it");
     }
 }

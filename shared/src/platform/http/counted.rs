@@ -17,7 +17,6 @@ pub trait Limit: Send {
 
 /// An application state with the cache that callers are counted in.
 pub trait HasCache: Send + Sync {
-    /// The cache.
     fn cache(&self) -> &Cache;
 }
 

@@ -117,6 +117,11 @@ impl Page {
         Ok((read, limit))
     }
 
+    /// The place of a document in a list that is sorted by ids.
+    pub fn by_id(document: &RawDocumentBuf) -> Cursor {
+        Cursor(String::new(), document.get_str("_id").unwrap_or_default().to_owned())
+    }
+
     /// The page of what was read, and its `nextCursor`: the `place` of its last item, if another page follows.
     pub fn cut<T>(mut read: Vec<T>, limit: usize, place: impl FnOnce(&T) -> Cursor) -> (Vec<T>, Option<String>) {
         let more = read.len() > limit;

@@ -5,64 +5,41 @@
 //!
 //! Of several policies of a request, its answer tells of the one that refused it, else of the first.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use super::{
+    ClientInfo, Policy, Problem,
+    quota::{Left, seconds},
 };
-
-use super::{ClientInfo, Problem};
-use crate::cache::{Cache, Count};
-
-/// A limit on a family of routes.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Names the counter.
-    pub name: &'static str,
-    /// Requests that one caller has in a window.
-    pub requests: u64,
-    /// Length of the window.
-    pub window: Duration,
-}
-
-/// What is left of a policy after a request, as its answer tells.
-#[derive(Debug)]
-pub struct Quota(Mutex<Left>);
-
-#[derive(Clone, Copy, Debug)]
-struct Left {
-    policy: Policy,
-    count: Count,
-}
+use crate::cache::Cache;
 
 impl Policy {
-    /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header);
+    /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header; see [`ClientInfo::network`]);
     /// 429 when the window is used up. The answer carries what is left.
-    pub async fn check(&self, cache: &Cache, caller: &ClientInfo, principal: &str) -> Result<(), Problem> {
-        let left = self.count(cache, caller, principal).await?;
-        caller.quota.get_or_init(|| left.into());
+    pub async fn check(&self, cache: &Cache, client: &ClientInfo, principal: &str) -> Result<(), Problem> {
+        let left = self.count(cache, client, principal).await?;
+        client.quota.get_or_init(|| left.into());
         Ok(())
     }
 
     /// As [`Policy::check`], by the caller's address.
-    pub async fn check_address(&self, cache: &Cache, caller: &ClientInfo) -> Result<(), Problem> {
-        self.check(cache, caller, &caller.source_ip).await
+    pub async fn check_address(&self, cache: &Cache, client: &ClientInfo) -> Result<(), Problem> {
+        self.check(cache, client, &client.network()).await
     }
 
     /// As [`Policy::check_address`], for a limit before the route's own: the answer tells of it only when it refuses.
-    pub async fn admit_address(&self, cache: &Cache, caller: &ClientInfo) -> Result<(), Problem> {
-        self.count(cache, caller, &caller.source_ip).await.map(drop)
+    pub async fn admit_address(&self, cache: &Cache, client: &ClientInfo) -> Result<(), Problem> {
+        self.count(cache, client, &client.network()).await.map(drop)
     }
 
     /// The request was not one of those that the policy is about after all.
-    pub async fn give_back_address(&self, cache: &Cache, caller: &ClientInfo) {
-        cache.subtract(&self.key(&caller.source_ip), 1).await;
+    pub async fn give_back_address(&self, cache: &Cache, client: &ClientInfo) {
+        cache.subtract(&self.key(&client.network()), 1).await;
     }
 
-    async fn count(&self, cache: &Cache, caller: &ClientInfo, principal: &str) -> Result<Left, Problem> {
+    async fn count(&self, cache: &Cache, client: &ClientInfo, principal: &str) -> Result<Left, Problem> {
         let count = cache.increment(&self.key(principal), self.window).await;
         let left = Left { policy: *self, count };
         if count.used > self.requests {
-            *caller.quota.get_or_init(|| left.into()).left() = left;
+            *client.quota.get_or_init(|| left.into()).left() = left;
             return Err(Problem::too_many_requests(seconds(count.resets_in)));
         }
         Ok(left)
@@ -73,44 +50,19 @@ impl Policy {
     }
 }
 
-impl From<Left> for Quota {
-    fn from(left: Left) -> Self {
-        Self(Mutex::new(left))
-    }
-}
-
-impl Quota {
-    fn left(&self) -> MutexGuard<'_, Left> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The header fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
-    pub(super) fn fields(&self) -> [(&'static str, String); 2] {
-        let Left { policy: Policy { name, requests, window }, count } = *self.left();
-        let left = requests.saturating_sub(count.used);
-        [
-            ("ratelimit-policy", format!("\"{name}\";q={requests};w={}", window.as_secs())),
-            ("ratelimit", format!("\"{name}\";r={left};t={}", seconds(count.resets_in))),
-        ]
-    }
-}
-
-/// Rounded up: a caller who waits that long is let in.
-fn seconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Quota;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn the_window_is_counted_per_principal_and_told() {
         let (cache, policy) = (Cache::in_process(), Policy { name: "p", requests: 2, window: Duration::from_mins(1) });
         let call = async |principal: &str| {
-            let caller = ClientInfo::default();
-            let outcome = policy.check(&cache, &caller, principal).await;
-            (outcome.is_ok(), caller.quota.get().map(Quota::fields))
+            let client = ClientInfo::default();
+            let outcome = policy.check(&cache, &client, principal).await;
+            (outcome.is_ok(), client.quota.get().map(Quota::fields))
         };
         let (admitted, fields) = call("a").await;
         let fields = fields.expect("told");
@@ -124,18 +76,18 @@ mod tests {
         let policy = |name, requests| Policy { name, requests, window: Duration::from_mins(1) };
         let (before, first, second) = (policy("before", 3), policy("first", 9), policy("second", 1));
         let call = async || {
-            let caller = ClientInfo { source_ip: "192.0.2.1".into(), ..ClientInfo::default() };
+            let client = ClientInfo { source_ip: "192.0.2.1".into(), ..ClientInfo::default() };
             let outcome = async {
-                before.admit_address(&cache, &caller).await?;
-                first.check(&cache, &caller, "a").await?;
-                second.check(&cache, &caller, "a").await
+                before.admit_address(&cache, &client).await?;
+                first.check(&cache, &client, "a").await?;
+                second.check(&cache, &client, "a").await
             };
-            (outcome.await.is_ok(), caller.quota.get().expect("told").fields()[1].1.clone())
+            (outcome.await.is_ok(), client.quota.get().expect("told").fields()[1].1.clone())
         };
         assert_eq!(call().await, (true, "\"first\";r=8;t=60".into()));
         assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
-        let caller = ClientInfo { source_ip: "192.0.2.1".into(), ..ClientInfo::default() };
-        before.give_back_address(&cache, &caller).await;
+        let client = ClientInfo { source_ip: "192.0.2.1".into(), ..ClientInfo::default() };
+        before.give_back_address(&cache, &client).await;
         assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
         assert_eq!(call().await, (false, "\"second\";r=0;t=60".into()));
         assert_eq!(call().await, (false, "\"before\";r=0;t=60".into()));

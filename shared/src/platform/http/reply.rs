@@ -25,6 +25,22 @@ pub fn etag(body: &[u8]) -> String {
 /// A JSON answer.
 pub struct Reply(Response);
 
+/// What a request to create something gave. Sent again, it gets what is there.
+#[derive(Debug)]
+pub enum Created<T> {
+    New(T),
+    Known(T),
+}
+
+impl<T: Serialize> From<Created<T>> for Reply {
+    fn from(created: Created<T>) -> Self {
+        match created {
+            Created::New(body) => Self::created(&body),
+            Created::Known(body) => Self::ok(&body),
+        }
+    }
+}
+
 impl Reply {
     /// 200 that nobody may keep.
     pub fn ok(body: &impl Serialize) -> Self {
@@ -84,7 +100,6 @@ impl Reply {
         reply
     }
 
-    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);

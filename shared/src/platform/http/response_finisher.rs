@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::{ClientInfo, Problem, Quota};
 
@@ -11,7 +12,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What must be remembered of a request until its answer is ready.
 pub(crate) struct ResponseFinisher {
-    caller: ClientInfo,
+    client: ClientInfo,
     method: Method,
     path: String,
     if_none_match: Option<HeaderValue>,
@@ -19,12 +20,13 @@ pub(crate) struct ResponseFinisher {
 }
 
 impl ResponseFinisher {
-    pub(crate) fn new(parts: &Parts, caller: ClientInfo) -> Self {
+    /// Without a request where there was none to read.
+    pub(crate) fn new(request: Option<&Request<Bytes>>, client: ClientInfo) -> Self {
         Self {
-            caller,
-            method: parts.method.clone(),
-            path: parts.uri.path().to_owned(),
-            if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
+            client,
+            method: request.map(|request| request.method().clone()).unwrap_or_default(),
+            path: request.map_or_else(String::new, |request| request.uri().path().to_owned()),
+            if_none_match: request.and_then(|request| request.headers().get(header::IF_NONE_MATCH).cloned()),
             started: Instant::now(),
         }
     }
@@ -39,10 +41,10 @@ impl ResponseFinisher {
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&self.caller.request_id) {
+        if let Ok(id) = HeaderValue::from_str(&self.client.request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        for (name, value) in self.caller.quota.get().into_iter().flat_map(Quota::fields) {
+        for (name, value) in self.client.quota.get().into_iter().flat_map(Quota::fields) {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
             }
@@ -62,7 +64,7 @@ impl ResponseFinisher {
         if let Some(reason) = problem.log() {
             tracing::error!(reason, "request failed");
         }
-        let body = serde_json::to_vec(&problem.document(&self.caller.request_id)).unwrap_or_default();
+        let body = serde_json::to_vec(&problem.document(&self.client.request_id)).unwrap_or_default();
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);

@@ -3,7 +3,6 @@
 use std::{future::Future, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +10,7 @@ use tracing::Instrument;
 
 use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
 use crate::{
-    clock,
+    clock::{self, Moment},
     connection::{Connection, SharedConnection},
 };
 
@@ -20,7 +19,7 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobRequest {
     /// Run as if it were this instant (RFC 3339); now when absent.
-    pub at: Option<Timestamp>,
+    pub at: Option<Moment>,
     /// `export-content` only: publish even when the result is much smaller than before; an empty one never is.
     #[serde(default)]
     pub allow_shrink: bool,
@@ -28,7 +27,7 @@ pub struct JobRequest {
 
 impl JobRequest {
     /// The instant to run for.
-    pub fn instant(&self) -> Timestamp {
+    pub fn instant(&self) -> Moment {
         self.at.unwrap_or_else(clock::now)
     }
 }

@@ -1,6 +1,7 @@
 //! How a function starts, runs and ends: three kinds of entry ([`http`], [`sqs`], [`job`]) over one
 //! way to start ([`start`]) and to shut down.
 
+mod event;
 mod http;
 mod job;
 mod public_app;

@@ -8,6 +8,7 @@
 mod document;
 mod error;
 mod observe;
+mod odd;
 mod settings;
 mod socket_counter;
 
@@ -21,9 +22,10 @@ use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Client, Database, bson::doc};
 use tokio::{sync::Mutex, time::timeout};
 
-pub use document::{to_document, to_json};
+pub use document::{free_form, from_json, to_document, to_json, to_json_leniently};
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
+pub use odd::{note_odd, readable, readable_json};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT};
 
 use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
@@ -31,7 +33,7 @@ use socket_counter::SocketCounter;
 
 /// Above this wall-clock gap since its last use a client is pinged before it is
 /// used again. Lambda freezes the process between invocations, when no timer runs, so the wall
-/// clock is what tells. 5 s is the idle time of the audit.
+/// clock is what tells. Requests in quick succession pay for no ping.
 const PING_AFTER: Duration = Duration::from_secs(5);
 /// Above this gap a client is replaced unasked: NAT gateways drop silent sockets after 350 s, and
 /// 60 s is MongoDB's own advice for Lambda.

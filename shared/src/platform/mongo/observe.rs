@@ -16,7 +16,6 @@ pub struct Limits {
     pub storage_mb: u64,
 }
 
-/// What was seen.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
@@ -30,7 +29,6 @@ pub struct Observation {
     pub storage_bytes: u64,
     /// Share of the tier's storage, percent.
     pub storage_percent: f64,
-    /// The collections that grow.
     pub growing: Vec<Size>,
 }
 
@@ -38,9 +36,7 @@ pub struct Observation {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Size {
-    /// Its name.
     pub collection: &'static str,
-    /// Documents.
     pub documents: u64,
     /// Documents and indexes, bytes; `None` where the server does not tell.
     pub bytes: Option<u64>,

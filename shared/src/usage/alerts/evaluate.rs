@@ -9,10 +9,9 @@ use std::{
     ops::AddAssign,
 };
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::{
-    Timestamp,
     civil::{Date, Weekday},
     tz::TimeZone,
 };
@@ -27,22 +26,21 @@ use super::{
     rule::{Alert, collection},
 };
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
     notifications::Outbox,
+    queue::QueuedEvent,
+    usage::AiUsage,
 };
 
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
 
-/// What a run did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EvaluatedAlerts {
-    /// Alerts that are on.
     pub alerts: usize,
     /// Levels reached for the first time.
     pub fired: usize,
-    /// Notifications sent.
     pub told: usize,
 }
 
@@ -76,7 +74,7 @@ struct Sums {
 
 /// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
 /// each 200 that are told.
-pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyhow::Result<EvaluatedAlerts> {
+pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Moment) -> anyhow::Result<EvaluatedAlerts> {
     let (alerts, usage) = mongo.run(WORK_TIMEOUT, async |database| read(&database, at).await).await?;
     let mut firings = due(&alerts, &usage, at);
     let fired_before = mongo.run(WORK_TIMEOUT, async |database| fired(&database, &firings).await).await?;
@@ -88,18 +86,19 @@ pub async fn check_alerts(mongo: &Mongo, outbox: &Outbox, at: Timestamp) -> anyh
 }
 
 /// The alerts that are on, and what their owners used since the first of the periods that are open.
-async fn read(database: &Database, at: Timestamp) -> mongodb::error::Result<(Vec<Alert>, Vec<Row>)> {
+async fn read(database: &Database, at: Moment) -> mongodb::error::Result<(Vec<Alert>, Vec<Row>)> {
     let active = collection(database).find(doc! {"active": true}).batch_size(BATCH).await?;
-    let alerts: Vec<Alert> = active.try_collect().await?;
+    let active: Vec<_> = active.with_type::<RawDocumentBuf>().try_collect().await?;
+    let alerts: Vec<Alert> = mongo::readable("usage_alerts", &active);
     let users: BTreeSet<&str> = alerts.iter().map(|alert| alert.user_id.as_str()).collect();
     let first = alerts.iter().map(|alert| alert.period.oldest_open(at)).min();
-    let since = first.and_then(|first| TimeZone::UTC.to_timestamp(first.at(0, 0, 0, 0)).ok());
+    let since = first.and_then(|first| TimeZone::UTC.to_timestamp(first.at(0, 0, 0, 0)).ok().map(Moment::from));
     let Some(since) = since else { return Ok((alerts, Vec::new())) };
     let day = doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}};
     let pipeline = [
         doc! {"$match": {
             "userId": {"$in": users.into_iter().collect::<Vec<_>>()},
-            "occurredAt": {"$gte": clock::to_bson(since), "$lt": clock::to_bson(at)},
+            "occurredAt": {"$gte": since, "$lt": at},
         }},
         doc! {"$group": {
             "_id": {"userId": "$userId", "keyId": "$keyId", "provider": "$provider", "day": day},
@@ -110,13 +109,13 @@ async fn read(database: &Database, at: Timestamp) -> mongodb::error::Result<(Vec
             "costPicos": {"$sum": "$costPicos"},
         }},
     ];
-    let rows = database.collection::<Document>("ai_usage").aggregate(pipeline).batch_size(BATCH).await?;
+    let rows = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).batch_size(BATCH).await?;
     let rows = rows.with_type().try_collect().await?;
     Ok((alerts, rows))
 }
 
 /// Every level that is reached in a period that is open, fired before or not.
-fn due(alerts: &[Alert], usage: &[Row], at: Timestamp) -> Vec<Firing> {
+fn due(alerts: &[Alert], usage: &[Row], at: Moment) -> Vec<Firing> {
     let mut by_user = HashMap::<&str, Vec<&Row>>::new();
     for row in usage {
         by_user.entry(row.key.user_id.as_str()).or_default().push(row);
@@ -174,7 +173,7 @@ async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error
 impl Alert {
     /// The day from which it is, or is as it is now.
     fn in_force_since(&self) -> Date {
-        date(clock::from_bson(self.changed_at.unwrap_or(self.created_at)))
+        date(self.changed_at.unwrap_or(self.created_at))
     }
 
     fn concerns(&self, key: &RowKey) -> bool {
@@ -199,7 +198,7 @@ impl Alert {
         }
     }
 
-    fn firing(&self, start: Date, sums: Sums, level: u64, at: Timestamp) -> Firing {
+    fn firing(&self, start: Date, sums: Sums, level: u64, at: Moment) -> Firing {
         Firing {
             id: format!("{}/{start}/{}/{level}", self.id, self.threshold),
             alert_id: self.id.clone(),
@@ -212,7 +211,7 @@ impl Alert {
             level: i64::try_from(level).unwrap_or_default(),
             used: i64::try_from(self.metric.used(sums)).unwrap_or(i64::MAX),
             threshold: self.threshold,
-            at: clock::to_bson(at),
+            at,
             told: false,
         }
     }
@@ -243,7 +242,7 @@ impl Period {
     }
 
     /// The first period that records may still come to, or have come to since the last run.
-    fn oldest_open(self, at: Timestamp) -> Date {
+    fn oldest_open(self, at: Moment) -> Date {
         self.start_of(date(clock::start_of_day(at, LATE_DAYS + 1)))
     }
 }
@@ -270,15 +269,15 @@ fn lower(name: &str) -> String {
 }
 
 /// The UTC day of an instant.
-fn date(at: Timestamp) -> Date {
-    TimeZone::UTC.to_datetime(at).date()
+fn date(at: Moment) -> Date {
+    TimeZone::UTC.to_datetime(*at).date()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    fn at(text: &str) -> Moment {
         text.parse().expect("valid")
     }
 
@@ -292,7 +291,7 @@ mod tests {
             key_id: None,
             provider: None,
             active: true,
-            created_at: clock::to_bson(at("2026-01-01T00:00:00Z")),
+            created_at: at("2026-01-01T00:00:00Z"),
             changed_at: None,
         }
     }
@@ -342,11 +341,11 @@ mod tests {
     fn a_new_rule_tells_nothing_of_periods_before_it() {
         let mut daily = alert(Metric::Requests, Period::Daily, 10);
         let usage = [requests("2026-11-18", 9), requests("2026-11-20", 9), requests("2026-11-21", 9)];
-        daily.created_at = clock::to_bson(at("2026-11-20T18:00:00Z"));
+        daily.created_at = at("2026-11-20T18:00:00Z");
         let now = "2026-11-21T10:00:00Z";
         let levels = |day: &str| [50, 80, 90].map(|level| format!("a/{day}/10/{level}"));
         assert_eq!(fired(&daily, &usage, now), [levels("2026-11-20"), levels("2026-11-21")].concat());
-        daily.changed_at = Some(clock::to_bson(at("2026-11-21T09:00:00Z")));
+        daily.changed_at = Some(at("2026-11-21T09:00:00Z"));
         assert_eq!(fired(&daily, &usage, now), levels("2026-11-21"));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, Period};
-use crate::notifications::Template;
+use crate::{clock::Moment, notifications::Template};
 
 /// Documents in a batch of a cursor, and ids in a command.
 pub(super) const BATCH: u32 = 10_000;
@@ -26,12 +26,11 @@ pub(super) struct Firing {
     /// Tokens, micro-dollars, requests, or hundredths of a percent.
     pub(super) used: i64,
     pub(super) threshold: i64,
-    pub(super) at: bson::DateTime,
+    pub(super) at: Moment,
     pub(super) told: bool,
 }
 
 impl Firing {
-    /// What its owner is told.
     pub(super) fn template(&self) -> Template {
         let mut what = self.metric.words().to_owned();
         if let Some(provider) = &self.provider {

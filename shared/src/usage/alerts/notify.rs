@@ -22,7 +22,6 @@ use crate::{
 /// Alerts told at a time. SQS takes ten messages a call, and has four seconds for all calls of a sending.
 const TOLD_AT_ONCE: usize = 200;
 
-/// Somebody to tell.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Owner {
@@ -127,6 +126,7 @@ mod tests {
         super::{Metric, Period},
         *,
     };
+    use crate::clock::Moment;
 
     fn firing(metric: Metric, period: Period, level: i64) -> Firing {
         Firing {
@@ -141,7 +141,7 @@ mod tests {
             level,
             used: 100,
             threshold: 100,
-            at: bson::DateTime::MIN,
+            at: Moment::default(),
             told: false,
         }
     }
@@ -180,5 +180,10 @@ mod tests {
             let text = firing.template().text();
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_firing_expires() {
+        crate::schema::tests::assert_expires("usage_alert_firings", &firing(Metric::Cost, Period::Daily, 50));
     }
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::Metric;
 use crate::{
-    accounts::e164,
     http::Problem,
+    mfa::e164,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
@@ -132,7 +132,7 @@ pub async fn read(mongo: &Mongo, user_id: &str) -> Result<Preferences, mongo::Er
 
 /// Keeps an account's preferences.
 pub async fn write(mongo: &Mongo, user_id: &str, preferences: &Preferences) -> Result<(), Problem> {
-    let value = bson::serialize_to_bson(preferences).map_err(Problem::internal)?;
+    let value = mongo::to_document(preferences).map_err(Problem::internal)?;
     let set = async |database: Database| {
         let users = database.collection::<Holder>("users");
         users.update_one(doc! {"_id": user_id}, doc! {"$set": {"notificationPreferences": value}}).await

@@ -1,6 +1,6 @@
 //! Alerts: thresholds of usage that their owner wants to hear of.
 
-use bson::{DateTime, Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    accounts::insert_within_quota,
-    clock,
+    clock::{self, Moment},
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::insert_within_quota,
 };
 
 /// Alerts that one account may have.
@@ -97,9 +97,9 @@ pub(super) struct Alert {
     pub(super) key_id: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) active: bool,
-    pub(super) created_at: DateTime,
+    pub(super) created_at: Moment,
     /// When it was last changed: periods that ended before that are not told by the new rule.
-    pub(super) changed_at: Option<DateTime>,
+    pub(super) changed_at: Option<Moment>,
 }
 
 /// An alert as its owner sees it.
@@ -120,8 +120,8 @@ pub struct AlertView {
     pub provider: Option<String>,
     /// On or off.
     pub active: bool,
-    /// RFC 3339.
-    pub created_at: String,
+    /// When it was made.
+    pub created_at: Moment,
 }
 
 impl From<&Alert> for AlertView {
@@ -134,7 +134,7 @@ impl From<&Alert> for AlertView {
             key_id: alert.key_id.clone(),
             provider: alert.provider.clone(),
             active: alert.active,
-            created_at: clock::rfc3339(clock::from_bson(alert.created_at)),
+            created_at: alert.created_at,
         }
     }
 }
@@ -142,9 +142,16 @@ impl From<&Alert> for AlertView {
 /// An account's alerts, the newest first.
 pub async fn list(mongo: &Mongo, user_id: &str) -> Result<Vec<AlertView>, mongo::Error> {
     let find = async |database: Database| {
-        collection(&database).find(doc! {"userId": user_id}).sort(doc! {"_id": -1}).await?.try_collect::<Vec<_>>().await
+        collection(&database)
+            .find(doc! {"userId": user_id})
+            .sort(doc! {"_id": -1})
+            .await?
+            .with_type::<RawDocumentBuf>()
+            .try_collect::<Vec<_>>()
+            .await
     };
-    Ok(mongo.run(REQUEST_TIMEOUT, find).await?.iter().map(AlertView::from).collect())
+    let alerts: Vec<Alert> = mongo::readable("usage_alerts", &mongo.run(REQUEST_TIMEOUT, find).await?);
+    Ok(alerts.iter().map(AlertView::from).collect())
 }
 
 /// Sets an alert up; `None` when the account has as many as it may.
@@ -158,7 +165,7 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         key_id: new.key_id,
         provider: new.provider,
         active: true,
-        created_at: clock::to_bson(clock::now()),
+        created_at: clock::now(),
         changed_at: None,
     };
     let (view, mine) = (AlertView::from(&alert), doc! {"userId": user_id});
@@ -187,7 +194,7 @@ pub async fn change(
         if set.is_empty() {
             return Ok((alerts.find_one(mine).await?, false));
         }
-        set.insert("changedAt", clock::to_bson(clock::now()));
+        set.insert("changedAt", clock::now());
         let mut fitting = mine.clone();
         if no_percentage {
             fitting.insert("metric", doc! {"$ne": "errorRate"});

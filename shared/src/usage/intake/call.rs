@@ -1,6 +1,5 @@
 //! Whether a call fits the plan, answered before it is made.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,6 +10,7 @@ use super::{
     quota::{Allowance, DAY_MS, HOUR_MS, PlanUse, seconds_left},
     record::Tokens,
 };
+use crate::clock::Moment;
 
 /// A call that somebody is about to make.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -87,7 +87,7 @@ impl PlannedCall {
         user_id: &str,
         plan: &PlanUse,
         prices: &PriceBook,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<CallView, (&'static str, String)> {
         let number = |tokens: Option<Tokens>| tokens.unwrap_or_default().get();
         let tokens = TokenCounts {
@@ -111,7 +111,7 @@ impl PlannedCall {
     }
 }
 
-fn why_not(plan: &PlanUse, tokens: u64, cost: Option<Cost>, names_model: bool, now: Timestamp) -> Vec<Refusal> {
+fn why_not(plan: &PlanUse, tokens: u64, cost: Option<Cost>, names_model: bool, now: Moment) -> Vec<Refusal> {
     let (hour, day) = (Some(seconds_left(HOUR_MS, now)), Some(seconds_left(DAY_MS, now)));
     let mut refusals = Vec::new();
     let mut refuse = |limit, retry_after_s, message| refusals.push(Refusal { limit, message, retry_after_s });
@@ -165,15 +165,12 @@ fn dollars(cost: Cost) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{
-            plan::Tier,
-            quota::{Charge, UsageLimits},
-        },
+        super::quota::{Charge, UsageLimits},
         *,
     };
-    use crate::cache::Cache;
+    use crate::{cache::Cache, plans::Plan};
 
-    fn now() -> Timestamp {
+    fn now() -> Moment {
         "2026-11-28T23:50:00Z".parse().expect("valid")
     }
 
@@ -181,8 +178,8 @@ mod tests {
     async fn after(requests: u64, tokens: u64, cost: Cost) -> PlanUse {
         let limits = UsageLimits::new(Cache::in_process());
         let charges: Vec<_> = (0..requests).map(|n| Charge { id: n.to_string(), tokens, cost, bytes: 100 }).collect();
-        assert!(limits.take("u", Tier::of("free"), &charges, now()).await.is_ok());
-        limits.view("u", Tier::of("free"), now()).await
+        assert!(limits.take("u", Plan::Free, &charges, now()).await.is_ok());
+        limits.view("u", Plan::Free, now()).await
     }
 
     fn call(query: &str) -> PlannedCall {

@@ -1,7 +1,5 @@
 //! The way of records into the queue.
 
-use jiff::Timestamp;
-
 mod call;
 mod number;
 mod plan;
@@ -11,21 +9,22 @@ mod record;
 pub(super) use self::record::LATE_DAYS;
 pub use self::{
     call::{CallView, LimitsView, PlannedCall, Refusal},
-    plan::{PlanLimit, Tier},
+    plan::PlanLimit,
     quota::{Allowance, PlanUse, UsageLimits},
     record::{AcceptedUsage, FlaggedUsage, UsageRequest},
 };
 
 use super::price::Prices;
 use crate::{
-    accounts::Account,
     api_keys::KeyPrincipal,
     cache::Cache,
+    clock::Moment,
     config::ConfigError,
-    events::{AiUsage, Event},
     http::Problem,
     mongo::Mongo,
-    queue::{Queue, SendError},
+    queue::{Queue, Queued, SendError},
+    usage::AiUsage,
+    users::Account,
 };
 
 /// Takes records. Opens the database only to look a caller up, or the operator's prices.
@@ -56,12 +55,12 @@ impl UsageIntake {
         &self,
         caller: &KeyPrincipal,
         request: UsageRequest,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<AcceptedUsage, Problem> {
-        let (user_id, tier) = (&caller.account.id, Tier::of(&caller.account.plan));
+        let (user_id, plan) = (&caller.account.id, caller.account.plan);
         let uses = request.into_uses(caller, &self.prices.current().await, now)?;
         let charges: Vec<_> = uses.iter().map(record::Use::charge).collect();
-        let taken = self.limits.take(user_id, tier, &charges, now).await?;
+        let taken = self.limits.take(user_id, plan, &charges, now).await?;
         let told = || uses.iter().zip(&taken.beyond).enumerate();
         let answer = AcceptedUsage {
             accepted: uses.len(),
@@ -81,13 +80,13 @@ impl UsageIntake {
     /// whether the queue has it now or later, and is never refused.
     pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), SendError> {
         let charge = record::charge(&usage);
-        self.limits.count(&account.id, Tier::of(&account.plan), charge, usage.occurred_at).await;
-        self.queue.send(&[Event::AiUsage(usage)]).await
+        self.limits.count(&account.id, account.plan, charge, usage.occurred_at).await;
+        self.queue.send(&[Queued(usage)]).await
     }
 
     /// What is left of an account's plan, and whether a call fits it, if one is described.
-    pub async fn limits(&self, account: &Account, call: &PlannedCall, now: Timestamp) -> Result<LimitsView, Problem> {
-        let plan = self.limits.view(&account.id, Tier::of(&account.plan), now).await;
+    pub async fn limits(&self, account: &Account, call: &PlannedCall, now: Moment) -> Result<LimitsView, Problem> {
+        let plan = self.limits.view(&account.id, account.plan, now).await;
         if !call.is_described() {
             return Ok(LimitsView { plan, call: None });
         }

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    super::cost::Cost,
-    plan::{PlanLimit, Tier},
-};
+use super::{super::cost::Cost, plan::PlanLimit};
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
-    clock,
+    clock::{self, Moment},
     http::Problem,
+    plans::{Allowed, Plan},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -32,7 +29,7 @@ const BYTES: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub struct PlanUse {
     /// The plan.
-    pub plan: &'static str,
+    pub plan: Plan,
     /// Requests this hour.
     pub requests_this_hour: Allowance,
     /// Requests this UTC day.
@@ -94,33 +91,32 @@ impl UsageLimits {
     pub(super) async fn take(
         &self,
         user_id: &str,
-        tier: &Tier,
+        plan: Plan,
         charges: &[Charge],
-        now: Timestamp,
+        now: Moment,
     ) -> Result<Taken, Problem> {
-        let counters = counters(user_id, tier, now);
+        let counters = counters(user_id, plan, now);
         let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
         let Ok(counted) = self.cache.count_once(&counters, &records, REMEMBERED).await else {
             let detail = format!(
                 "Your plan stores {} of records a UTC day, and these do not fit any more: none of them was taken",
-                kilobytes(tier.bytes_per_day)
+                kilobytes(plan.allows().bytes_per_day)
             );
             return Err(Problem::limit_reached(detail, seconds_left(DAY_MS, now)));
         };
         let mut used = Used::from_counters(counted.before);
-        let beyond = charges.iter().zip(&counted.new).map(
-            |(charge, new)| {
-                if *new { used.add(charge, tier) } else { Vec::new() }
-            },
-        );
+        let beyond = charges
+            .iter()
+            .zip(&counted.new)
+            .map(|(charge, new)| if *new { used.add(charge, plan.allows()) } else { Vec::new() });
         let beyond = beyond.collect();
         let new = records.into_iter().zip(counted.new).filter_map(|(record, new)| new.then_some(record));
         Ok(Taken { beyond, counters, records: new.collect() })
     }
 
     /// Counts what has been used, whatever it fills.
-    pub(super) async fn count(&self, user_id: &str, tier: &Tier, charge: Charge, now: Timestamp) {
-        let unlimited = counters(user_id, tier, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
+    pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) {
+        let unlimited = counters(user_id, plan, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
         // Without a limit nothing is refused.
         let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
     }
@@ -131,21 +127,21 @@ impl UsageLimits {
     }
 
     /// What is left.
-    pub(super) async fn view(&self, user_id: &str, tier: &Tier, now: Timestamp) -> PlanUse {
-        let counters = counters(user_id, tier, now);
+    pub(super) async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> PlanUse {
+        let (allowed, counters) = (plan.allows(), counters(user_id, plan, now));
         let mut counted = [0; COUNTERS];
         for (counted, counter) in counted.iter_mut().zip(&counters) {
             *counted = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
         }
         let used = Used::from_counters(counted);
         PlanUse {
-            plan: tier.name,
-            requests_this_hour: Allowance::of(tier.requests_per_hour, used.requests_this_hour),
-            requests_today: Allowance::of(tier.requests_per_day, used.requests_today),
-            tokens_today: Allowance::of(tier.tokens_per_day, used.tokens),
-            cost_micros_today: Allowance::of(tier.micros_per_day, used.cost.rounded_micros()),
-            tokens_per_request: tier.tokens_per_request,
-            stored_bytes_today: Allowance::of(tier.bytes_per_day, counted[BYTES]),
+            plan,
+            requests_this_hour: Allowance::of(allowed.requests_per_hour, used.requests_this_hour),
+            requests_today: Allowance::of(allowed.requests_per_day, used.requests_today),
+            tokens_today: Allowance::of(allowed.tokens_per_day, used.tokens),
+            cost_micros_today: Allowance::of(allowed.micros_per_day, used.cost.rounded_micros()),
+            tokens_per_request: allowed.tokens_per_request,
+            stored_bytes_today: Allowance::of(allowed.bytes_per_day, counted[BYTES]),
             cost: used.cost,
         }
     }
@@ -171,21 +167,21 @@ impl Used {
     }
 
     /// Adds a request, and says which limits it is beyond.
-    fn add(&mut self, charge: &Charge, tier: &Tier) -> Vec<PlanLimit> {
+    fn add(&mut self, charge: &Charge, allowed: Allowed) -> Vec<PlanLimit> {
         self.requests_this_hour += 1;
         self.requests_today += 1;
         self.tokens = self.tokens.saturating_add(charge.tokens);
         self.cost = self.cost + charge.cost;
         let beyond = [
-            (PlanLimit::RequestsThisHour, self.requests_this_hour > tier.requests_per_hour),
-            (PlanLimit::RequestsToday, self.requests_today > tier.requests_per_day),
+            (PlanLimit::RequestsThisHour, self.requests_this_hour > allowed.requests_per_hour),
+            (PlanLimit::RequestsToday, self.requests_today > allowed.requests_per_day),
             // What takes none of a limit is not beyond it.
-            (PlanLimit::TokensToday, charge.tokens > 0 && self.tokens > tier.tokens_per_day),
+            (PlanLimit::TokensToday, charge.tokens > 0 && self.tokens > allowed.tokens_per_day),
             (
                 PlanLimit::CostMicrosToday,
-                charge.cost > Cost::ZERO && self.cost > Cost::from_stored(tier.micros_per_day, 0),
+                charge.cost > Cost::ZERO && self.cost > Cost::from_stored(allowed.micros_per_day, 0),
             ),
-            (PlanLimit::TokensPerRequest, charge.tokens > tier.tokens_per_request),
+            (PlanLimit::TokensPerRequest, charge.tokens > allowed.tokens_per_request),
         ];
         beyond.into_iter().filter_map(|(limit, beyond)| beyond.then_some(limit)).collect()
     }
@@ -193,7 +189,7 @@ impl Used {
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
 /// together where the cache is a cluster. Only the last one has a limit: what is beyond the others is taken.
-fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [QuotaCounter; COUNTERS] {
+fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; COUNTERS] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
     let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
@@ -206,7 +202,7 @@ fn counters(user_id: &str, tier: &Tier, now: Timestamp) -> [QuotaCounter; COUNTE
         counter(&day, "tokens", DAY, u64::MAX),
         counter(&day, "cost", DAY, u64::MAX),
         counter(&day, "cost-picos", DAY, u64::MAX),
-        counter(&day, "bytes", DAY, tier.bytes_per_day),
+        counter(&day, "bytes", DAY, plan.allows().bytes_per_day),
     ]
 }
 
@@ -220,7 +216,7 @@ fn record(user_id: &str, charge: &Charge) -> CountedOnce<COUNTERS> {
 }
 
 /// Until the running hour or day is over; rounded up.
-pub(super) fn seconds_left(period_ms: i64, now: Timestamp) -> u64 {
+pub(super) fn seconds_left(period_ms: i64, now: Moment) -> u64 {
     (period_ms - now.as_millisecond().rem_euclid(period_ms)).unsigned_abs().div_ceil(1000)
 }
 
@@ -233,7 +229,7 @@ mod tests {
     use super::*;
     use axum::response::IntoResponse;
 
-    fn at(text: &str) -> Timestamp {
+    fn at(text: &str) -> Moment {
         text.parse().expect("valid")
     }
 
@@ -251,58 +247,61 @@ mod tests {
     async fn what_is_beyond_a_limit_of_any_plan_is_counted_and_flagged() {
         // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request: as the specification has them.
         for (plan, limits_of_plan) in [
-            ("free", [10, 50, 50_000, 500_000, 2_000]),
-            ("basic", [60, 500, 500_000, 5_000_000, 4_000]),
-            ("pro", [300, 2_000, 2_000_000, 20_000_000, 8_000]),
-            ("enterprise", [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
+            (Plan::Free, [10, 50, 50_000, 500_000, 2_000]),
+            (Plan::Basic, [60, 500, 500_000, 5_000_000, 4_000]),
+            (Plan::Pro, [300, 2_000, 2_000_000, 20_000_000, 8_000]),
+            (Plan::Enterprise, [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
         ] {
             let [per_hour, per_day, tokens, micros, per_request] = limits_of_plan;
-            let (usage, tier) = (limits(), Tier::of(plan));
-            assert_eq!((tier.name, tier.tokens_per_request), (plan, per_request));
+            let usage = limits();
+            assert_eq!(plan.allows().tokens_per_request, per_request);
             let take = async |user: &str, charges: Vec<Charge>, now: &str| {
-                let Ok(taken) = usage.take(user, tier, &charges, at(now)).await else { panic!("{plan}: refused") };
+                let Ok(taken) = usage.take(user, plan, &charges, at(now)).await else { panic!("{plan:?}: refused") };
                 taken.beyond
             };
             let now = "2026-11-01T10:59:29.001Z";
             let hour = take("hour", charges("a", per_hour + 1, 0, 0), now).await;
             let (last, rest) = hour.split_last().expect("records");
-            assert!(rest.iter().all(Vec::is_empty), "{plan}");
-            assert_eq!(*last, [PlanLimit::RequestsThisHour], "{plan}: one more than the hour's, in one batch");
+            assert!(rest.iter().all(Vec::is_empty), "{plan:?}");
+            assert_eq!(*last, [PlanLimit::RequestsThisHour], "{plan:?}: one more than the hour's, in one batch");
             assert_eq!(take("hour", charges("b", 1, 0, 0), now).await, [[PlanLimit::RequestsThisHour]]);
-            let view = usage.view("hour", tier, at(now)).await;
+            let view = usage.view("hour", plan, at(now)).await;
             let expected = Allowance { limit: per_hour, used: per_hour + 2, left: 0 };
-            assert_eq!(view.requests_this_hour, expected, "{plan}: what happened counts");
+            assert_eq!(view.requests_this_hour, expected, "{plan:?}: what happened counts");
 
             let full = [PlanLimit::TokensToday];
             let most = take("tokens", charges("a", tokens / per_request, per_request, 0), now).await;
-            assert!(!most.iter().flatten().any(|limit| full.contains(limit)), "{plan}: {most:?}");
-            assert!(take("tokens", charges("b", 1, 1, 0), now).await[0].contains(&full[0]), "{plan}");
-            assert!(!take("tokens", charges("c", 1, 0, 0), now).await[0].contains(&full[0]), "{plan}: takes none");
-            assert_eq!(take("cost", charges("a", 1, 0, micros), now).await, [[]; 1], "{plan}");
-            assert_eq!(take("cost", charges("b", 1, 0, 1), now).await, [[PlanLimit::CostMicrosToday]], "{plan}");
-            assert_eq!(take("cost", charges("c", 1, 0, 0), now).await, [[]; 1], "{plan}: costs nothing");
+            assert!(!most.iter().flatten().any(|limit| full.contains(limit)), "{plan:?}: {most:?}");
+            assert!(take("tokens", charges("b", 1, 1, 0), now).await[0].contains(&full[0]), "{plan:?}");
+            assert!(!take("tokens", charges("c", 1, 0, 0), now).await[0].contains(&full[0]), "{plan:?}: takes none");
+            assert_eq!(take("cost", charges("a", 1, 0, micros), now).await, [[]; 1], "{plan:?}");
+            assert_eq!(take("cost", charges("b", 1, 0, 1), now).await, [[PlanLimit::CostMicrosToday]], "{plan:?}");
+            assert_eq!(take("cost", charges("c", 1, 0, 0), now).await, [[]; 1], "{plan:?}: costs nothing");
             let large =
                 take("large", [charges("a", 1, per_request, 0), charges("b", 1, per_request + 1, 0)].concat(), now);
-            assert_eq!(large.await, [vec![], vec![PlanLimit::TokensPerRequest]], "{plan}");
+            assert_eq!(large.await, [vec![], vec![PlanLimit::TokensPerRequest]], "{plan:?}");
 
             // A day's requests, hour by hour.
             for hour in 0..per_day.div_ceil(per_hour) {
                 let number = per_hour.min(per_day - hour * per_hour);
                 let now = format!("2026-11-01T{hour:02}:00:00Z");
                 let beyond = take("day", charges(&format!("{hour}/"), number, 0, 0), &now).await;
-                assert!(beyond.iter().all(Vec::is_empty), "{plan}, {hour} h");
+                assert!(beyond.iter().all(Vec::is_empty), "{plan:?}, {hour} h");
             }
             let over = take("day", charges("b", 1, 0, 0), "2026-11-01T23:59:59Z").await;
-            assert_eq!(over, [[PlanLimit::RequestsToday]], "{plan}");
-            assert_eq!(take("day", charges("c", 1, 0, 0), "2026-11-02T00:00:00Z").await, [[]; 1], "{plan}: a new day");
+            assert_eq!(over, [[PlanLimit::RequestsToday]], "{plan:?}");
+            assert_eq!(
+                take("day", charges("c", 1, 0, 0), "2026-11-02T00:00:00Z").await,
+                [[]; 1],
+                "{plan:?}: a new day"
+            );
         }
-        assert_eq!(Tier::of("unheard-of").name, "free");
     }
 
     #[tokio::test]
     async fn what_a_days_records_fill_has_an_end() {
-        let (usage, now, tier) = (limits(), at("2026-11-01T23:59:28.001Z"), Tier::of("free"));
-        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let (usage, now, plan) = (limits(), at("2026-11-01T23:59:28.001Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         for batch in 0..10 {
             assert!(take(&charges(&format!("{batch}/"), 100, 1, 1)).await.is_ok(), "500 bytes each");
         }
@@ -310,58 +309,58 @@ mod tests {
         assert!(format!("{problem:?}").contains("500 kB"), "{problem:?}");
         assert_eq!(problem.into_response().headers()["retry-after"], "32");
         assert!(take(&charges("0/", 100, 1, 1)).await.is_ok(), "what is there already fills nothing");
-        let view = usage.view("u", tier, now).await;
+        let view = usage.view("u", plan, now).await;
         assert_eq!(
             (view.stored_bytes_today.left, view.requests_today.used),
             (0, 1_000),
             "what was refused is not counted"
         );
         // A workbench's run is paid for: it is counted whatever it fills.
-        usage.count("u", tier, charges("run", 1, 1, 1).remove(0), now).await;
-        assert_eq!(usage.view("u", tier, now).await.requests_today.used, 1_001);
-        for plan in ["free", "basic", "pro", "enterprise"] {
-            let tier = Tier::of(plan);
-            assert!(tier.bytes_per_day >= 1_500 * tier.requests_per_day, "{plan}: the plan's own requests fit");
+        usage.count("u", plan, charges("run", 1, 1, 1).remove(0), now).await;
+        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 1_001);
+        for plan in Plan::ALL {
+            let allowed = plan.allows();
+            assert!(allowed.bytes_per_day >= 1_500 * allowed.requests_per_day, "{plan:?}: the plan's own requests fit");
         }
     }
 
     #[tokio::test]
     async fn a_record_that_comes_again_is_charged_once() {
-        let (usage, now, tier) = (limits(), at("2026-11-01T10:00:00Z"), Tier::of("free"));
-        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         let batch = charges("a", 10, 100, 1_000);
         for _ in 0..3 {
             assert!(take(&batch).await.is_ok(), "the same ten of ten");
         }
-        let view = usage.view("u", tier, now).await;
+        let view = usage.view("u", plan, now).await;
         assert_eq!(
             (view.requests_this_hour.used, view.tokens_today.used, view.cost_micros_today.used),
             (10, 1_000, 10_000)
         );
-        usage.count("u", tier, batch[0].clone(), now).await;
-        usage.count("u", tier, charges("b", 1, 0, 0).remove(0), now).await;
-        assert_eq!(usage.view("u", tier, now).await.requests_this_hour.used, 11, "used is used");
+        usage.count("u", plan, batch[0].clone(), now).await;
+        usage.count("u", plan, charges("b", 1, 0, 0).remove(0), now).await;
+        assert_eq!(usage.view("u", plan, now).await.requests_this_hour.used, 11, "used is used");
     }
 
     #[tokio::test]
     async fn costs_below_a_micro_dollar_add_up() {
-        let (usage, now, tier) = (limits(), at("2026-11-01T10:00:00Z"), Tier::of("free"));
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let small = |n: u64| Charge { id: n.to_string(), tokens: 3, cost: Cost::from_picos(450_000), bytes: 1 };
         let batch: Vec<_> = (0..10).map(small).collect();
-        assert!(usage.take("u", tier, &batch, now).await.is_ok());
-        assert_eq!(usage.view("u", tier, now).await.cost_micros_today.used, 5, "4.5, half up");
+        assert!(usage.take("u", plan, &batch, now).await.is_ok());
+        assert_eq!(usage.view("u", plan, now).await.cost_micros_today.used, 5, "4.5, half up");
     }
 
     #[tokio::test]
     async fn what_goes_back_is_what_was_taken_and_no_more() {
-        let (usage, now, tier) = (limits(), at("2026-11-01T10:00:00Z"), Tier::of("free"));
-        let take = async |charges: &[Charge]| usage.take("u", tier, charges, now).await;
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         assert!(take(&charges("a", 2, 100, 0)).await.is_ok());
         let Ok(taken) = take(&charges("a", 5, 100, 0)).await else { panic!("refused") };
         usage.give_back(&taken).await;
-        let view = usage.view("u", tier, now).await;
+        let view = usage.view("u", plan, now).await;
         assert_eq!((view.requests_this_hour.used, view.tokens_today.used), (2, 200), "three were new");
         assert!(take(&charges("a", 5, 100, 0)).await.is_ok());
-        assert_eq!(usage.view("u", tier, now).await.requests_today.used, 5);
+        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 5);
     }
 }

@@ -1,7 +1,7 @@
 //! Records of use as a client sends them.
 
 use garde::Validate;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,10 +16,12 @@ use super::{
     quota::Charge,
 };
 use crate::{
-    api_keys::KeyPrincipal,
-    events::{AiUsage, ApiKeyUsage, Event},
+    api_keys::{ApiKeyUsage, KeyPrincipal},
+    clock::Moment,
     http::Problem,
     id,
+    queue::Queued,
+    usage::AiUsage,
 };
 
 /// Records may come this late: days stay open for as long.
@@ -137,8 +139,7 @@ pub struct UsageRecord {
     session_id: Option<String>,
     /// When it happened; now when absent. At most 7 days ago, at most 5 minutes ahead.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "date-time")]
-    occurred_at: Option<Timestamp>,
+    occurred_at: Option<Moment>,
 }
 
 /// Dollars for a million tokens, 0 as well.
@@ -181,6 +182,16 @@ pub struct FlaggedUsage {
     pub unpriced: bool,
 }
 
+/// What goes into the queue of a record.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum UsageEvent {
+    /// That a model was used.
+    Model(Box<Queued<AiUsage>>),
+    /// That a key was.
+    Key(Queued<ApiKeyUsage>),
+}
+
 /// A record that may go into the queue.
 #[derive(Debug)]
 pub(super) struct Use {
@@ -193,12 +204,7 @@ pub(super) struct Use {
 
 impl UsageRequest {
     /// The records as uses of this caller, priced; 422 for one that contradicts itself or is out of time.
-    pub(super) fn into_uses(
-        self,
-        caller: &KeyPrincipal,
-        prices: &PriceBook,
-        now: Timestamp,
-    ) -> Result<Vec<Use>, Problem> {
+    pub(super) fn into_uses(self, caller: &KeyPrincipal, prices: &PriceBook, now: Moment) -> Result<Vec<Use>, Problem> {
         let (user_id, key_id) = (&caller.account.id, caller.key_id());
         let read = |(index, record): (usize, UsageRecord)| {
             let refused =
@@ -216,7 +222,7 @@ impl UsageRecord {
         user_id: &str,
         key_id: Option<&str>,
         prices: &PriceBook,
-        now: Timestamp,
+        now: Moment,
     ) -> Result<Use, (&'static str, String)> {
         let id = match &self.id {
             Some(text) => id::parse(text).ok_or_else(|| ("id", "must be a UUID".to_owned()))?,
@@ -334,9 +340,10 @@ impl Use {
     }
 
     /// As it is sent.
-    pub(super) fn into_events(mut self, beyond_plan: &[PlanLimit]) -> impl Iterator<Item = Event> + use<> {
+    pub(super) fn into_events(mut self, beyond_plan: &[PlanLimit]) -> impl Iterator<Item = UsageEvent> + use<> {
         self.usage.beyond_plan = beyond_plan.iter().map(|limit| limit.name().to_owned()).collect();
-        self.key_usage.map(Event::ApiKeyUsage).into_iter().chain([Event::AiUsage(self.usage)])
+        let key_usage = self.key_usage.map(|usage| UsageEvent::Key(Queued(usage)));
+        key_usage.into_iter().chain([UsageEvent::Model(Box::new(Queued(self.usage)))])
     }
 }
 
@@ -360,7 +367,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn now() -> Timestamp {
+    fn now() -> Moment {
         "2026-11-28T12:00:00Z".parse().expect("valid")
     }
 

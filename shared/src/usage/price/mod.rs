@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use mongodb::Database;
 
 pub use self::{
@@ -26,6 +26,7 @@ use self::own::OwnPrices;
 use super::{cost::Cost, tokens::TokenCounts};
 use crate::{
     cache::{Cache, Lookup},
+    clock::Moment,
     mongo::Mongo,
 };
 
@@ -94,20 +95,13 @@ impl Prices {
 
 impl PriceBook {
     /// What a use costs an account; `None` for a model without a price.
-    pub fn cost(
-        &self,
-        user_id: &str,
-        provider: &str,
-        model: &str,
-        tokens: &TokenCounts,
-        at: Timestamp,
-    ) -> Option<Cost> {
+    pub fn cost(&self, user_id: &str, provider: &str, model: &str, tokens: &TokenCounts, at: Moment) -> Option<Cost> {
         self.find(user_id, provider, model, at).map(|found| found.rates.cost(tokens))
     }
 
     /// The price of a model for an account, under the most particular of its names.
-    pub fn find(&self, user_id: &str, provider: &str, model: &str, at: Timestamp) -> Option<Found<'_>> {
-        let day = TimeZone::UTC.to_datetime(at).date();
+    pub fn find(&self, user_id: &str, provider: &str, model: &str, at: Moment) -> Option<Found<'_>> {
+        let day = TimeZone::UTC.to_datetime(*at).date();
         let names = name::names(provider, model);
         names.keys.iter().find_map(|key| {
             let own = self.0.under(key, user_id, at).map(|own| Found { model: &own.model, rates: &own.rates });
@@ -120,12 +114,12 @@ impl PriceBook {
 }
 
 /// What a use costs by the list alone, to the nearest micro-dollar; `None` for a model that has no price there.
-pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: Timestamp) -> Option<u64> {
+pub fn cost_micros(model: &str, prompt_tokens: u64, completion_tokens: u64, at: Moment) -> Option<u64> {
     list_cost("", model, &TokenCounts::text(prompt_tokens, completion_tokens), at).map(Cost::rounded_micros)
 }
 
 /// What a use costs by the list alone.
-pub fn list_cost(provider: &str, model: &str, tokens: &TokenCounts, at: Timestamp) -> Option<Cost> {
+pub fn list_cost(provider: &str, model: &str, tokens: &TokenCounts, at: Moment) -> Option<Cost> {
     PriceBook::default().cost("", provider, model, tokens, at)
 }
 
@@ -133,7 +127,7 @@ pub fn list_cost(provider: &str, model: &str, tokens: &TokenCounts, at: Timestam
 mod tests {
     use super::*;
 
-    fn now() -> Timestamp {
+    fn now() -> Moment {
         "2026-11-28T00:00:00Z".parse().expect("valid")
     }
 

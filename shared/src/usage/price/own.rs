@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +17,8 @@ use super::{
     rates::{KINDS, Kind, Rate, Rates},
 };
 use crate::{
-    clock, id,
+    clock::Moment,
+    id,
     mongo::{self, Mongo, WORK_TIMEOUT},
 };
 
@@ -36,7 +36,7 @@ pub struct OwnPrice {
     /// The model.
     pub model: String,
     /// From when on.
-    pub from: Timestamp,
+    pub from: Moment,
     /// The prices.
     pub rates: Rates,
 }
@@ -57,7 +57,7 @@ impl OwnPrices {
     }
 
     /// The account's price under a key, or else everybody's.
-    pub(super) fn under(&self, key: &str, user_id: &str, at: Timestamp) -> Option<&OwnPrice> {
+    pub(super) fn under(&self, key: &str, user_id: &str, at: Moment) -> Option<&OwnPrice> {
         let counts =
             |price: &&OwnPrice| price.from <= at && price.user_id.as_deref().is_none_or(|owner| owner == user_id);
         self.prices.get(key)?.iter().filter(counts).max_by_key(|price| (price.user_id.is_some(), price.from))
@@ -77,8 +77,8 @@ impl OwnPrice {
     fn document(&self) -> Document {
         let owner = self.user_id.as_deref().unwrap_or_default();
         let mut document = doc! {
-            "_id": format!("{owner}/{}/{}", self.key(), clock::rfc3339(self.from)),
-            "model": &self.model, "from": clock::to_bson(self.from),
+            "_id": format!("{owner}/{}/{}", self.key(), self.from),
+            "model": &self.model, "from": self.from,
             "input": dollars(&self.rates.input.dollars_a_million()), "output": dollars(&self.rates.output.dollars_a_million()),
         };
         if let Some(provider) = &self.provider {
@@ -115,7 +115,7 @@ impl OwnPrice {
             user_id: text("userId")?,
             provider: text("provider")?,
             model: text("model")?.ok_or("model is missing")?,
-            from: clock::from_bson(document.get_datetime("from").copied().map_err(|_| "from is not a date")?),
+            from: document.get_datetime("from").copied().map_err(|_| "from is not a date")?.into(),
             rates,
         })
     }
@@ -172,12 +172,12 @@ pub async fn set_price(mongo: &Mongo, price: &OwnPrice) -> Result<(), mongo::Err
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    fn at(text: &str) -> Moment {
         text.parse().expect("valid")
     }
 
     fn document() -> Document {
-        doc! {"_id": 1, "model": "Own-Model", "from": clock::to_bson(at("2026-11-01T00:00:00Z")), "input": 0.15, "output": 1_i32}
+        doc! {"_id": 1, "model": "Own-Model", "from": at("2026-11-01T00:00:00Z"), "input": 0.15, "output": 1_i32}
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{ops::Range, time::Duration};
 
 use bson::{Document, doc};
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::Serialize;
 
@@ -11,9 +10,11 @@ use super::{
     super::intake::LATE_DAYS, UsageGroup, UsageReport, add_up, carry, fields_of_sums, keep, sums, sums_of_sums,
 };
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{Error, Mongo},
+    queue::QueuedEvent,
     schema,
+    usage::AiUsage,
 };
 
 /// One pass over the open days' records: 80,000 of them took 1.5 s on two cores.
@@ -22,7 +23,6 @@ pub(super) const PASS_TIMEOUT: Duration = Duration::from_mins(2);
 /// and a document has an end.
 const MODELS_A_DAY: i64 = 50;
 
-/// What a run did.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DailyRun {
@@ -30,13 +30,12 @@ pub struct DailyRun {
     pub from: String,
     /// Last day computed, the one that is reported.
     pub day: String,
-    /// The report of the day.
     pub report: UsageReport,
 }
 
 /// Recomputes the days that can still change before the day of `at`, and the reports of those that have records. Four
 /// operations, whatever the number of records and accounts; done twice, or half and again, it ends in the same documents.
-pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Error> {
+pub async fn daily_reports(mongo: &Mongo, at: Moment) -> Result<DailyRun, Error> {
     let open = open_days(at, clock::now());
     let (from, day) = (clock::day(open.start), clock::day(clock::start_of_day(at, 1)));
     let report = mongo
@@ -58,13 +57,13 @@ pub async fn daily_reports(mongo: &Mongo, at: Timestamp) -> Result<DailyRun, Err
 /// The days before the day of `at` that records may still come to. Those of which records may be gone by `now` are
 /// left as they are: from what is left, they would be less than they were. A record that comes later still, out of a
 /// dead-letter queue, is counted when the job is run with `{"at": …}` of the day after its own.
-pub(super) fn open_days(at: Timestamp, now: Timestamp) -> Range<Timestamp> {
+pub(super) fn open_days(at: Moment, now: Moment) -> Range<Moment> {
     let from = clock::start_of_day(at, LATE_DAYS + 1).max(schema::whole_since(schema::USAGE_DAYS, now));
     from..clock::start_of_day(at, 0)
 }
 
 /// Records → one document per account and day, with its models inside.
-pub(super) async fn recompute(database: &Database, days: Range<Timestamp>) -> mongodb::error::Result<()> {
+pub(super) async fn recompute(database: &Database, days: Range<Moment>) -> mongodb::error::Result<()> {
     if days.is_empty() {
         return Ok(());
     }
@@ -80,7 +79,7 @@ pub(super) async fn recompute(database: &Database, days: Range<Timestamp>) -> mo
         "byModel": {"$topN": {"n": MODELS_A_DAY, "sortBy": order, "output": model}},
     };
     by_account.extend(sums_of_sums(""));
-    let range = doc! {"$gte": clock::to_bson(days.start), "$lt": clock::to_bson(days.end)};
+    let range = doc! {"$gte": days.start, "$lt": days.end};
     let pipeline = [
         doc! {"$match": {"occurredAt": range}},
         doc! {"$group": by_model},
@@ -92,11 +91,11 @@ pub(super) async fn recompute(database: &Database, days: Range<Timestamp>) -> mo
         }},
         doc! {"$merge": {"into": "usage_daily", "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert"}},
     ];
-    database.collection::<Document>("ai_usage").aggregate(pipeline).await.map(drop)
+    database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).await.map(drop)
 }
 
 /// The reports of the days that can still change before the day of `at`, as far as they have usage.
-async fn reports_of_days(database: &Database, at: Timestamp) -> mongodb::error::Result<Vec<UsageReport>> {
+async fn reports_of_days(database: &Database, at: Moment) -> mongodb::error::Result<Vec<UsageReport>> {
     let (first, last) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 1));
     let days = doc! {"day": {"$gte": clock::day(first), "$lte": clock::day(last)}};
     let mut reports = add_up(database, "daily", &days, &"$day".into()).await?;
@@ -112,7 +111,7 @@ mod tests {
 
     #[test]
     fn days_whose_records_may_be_gone_keep_their_figures() {
-        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let at = |text: &str| text.parse::<Moment>().expect("valid");
         let days = |of: &str| {
             let open = open_days(at(of), at("2026-11-22T12:00:00Z"));
             (clock::day(open.start), clock::day(open.end), open.is_empty())

@@ -4,11 +4,11 @@
 
 use super::{UsageReport, render};
 use crate::{
-    accounts::Email,
     config,
     config::ConfigError,
     notifications::{Channel, Notification, Outbox, Template},
     queue::SendError,
+    users::Email,
 };
 
 /// The operators' address.
@@ -18,7 +18,6 @@ pub struct ReportMailer {
 }
 
 impl ReportMailer {
-    /// Reads the address.
     pub fn from_env() -> Result<Self, ConfigError> {
         let email = match config::optional("OPERATORS_EMAIL") {
             Some(text) => {

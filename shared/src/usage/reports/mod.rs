@@ -34,7 +34,6 @@ const TOP_MODELS: i64 = 20;
 const OTHERS: &str = "others";
 /// Pico-dollars in a micro-dollar.
 const PICOS: i64 = 1_000_000;
-/// What is added up.
 const FIELDS: [&str; 7] =
     ["requests", "failed", "unpriced", "promptTokens", "completionTokens", "costMicros", "costPicos"];
 
@@ -274,7 +273,7 @@ pub(super) async fn keep(database: &Database, reports: &[UsageReport]) -> mongod
     let mut updates = Vec::new();
     for report in reports {
         let id = doc! {"_id": format!("{}/{}", report.kind, report.period)};
-        updates.push(doc! {"q": id, "u": bson::serialize_to_document(report)?, "upsert": true});
+        updates.push(doc! {"q": id, "u": mongo::to_document(report)?, "upsert": true});
     }
     // The driver's own methods replace one document a command; `bulk_write` needs a server of version 8.
     let answer = database.run_command(doc! {"update": "usage_reports", "updates": updates}).await?;

@@ -2,7 +2,7 @@
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use mongodb::Database;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     analytics::counts,
-    clock,
+    clock::{self, Moment},
     mongo::{Error, Mongo},
 };
 
@@ -21,7 +21,7 @@ const TOP_PROMPTS: i64 = 20;
 
 /// Makes the report of the month before the one of `at`, after those of its days that can still change: six operations,
 /// the same result each time. While records of its last days may come, the job runs again every day.
-pub async fn monthly_report(mongo: &Mongo, at: Timestamp) -> Result<UsageReport, Error> {
+pub async fn monthly_report(mongo: &Mongo, at: Moment) -> Result<UsageReport, Error> {
     let month = month_before(at);
     let open = open_days(at, clock::now());
     let open = open.start..open.end.min(start_of_month(at));
@@ -55,21 +55,21 @@ async fn by_day(database: &Database, days: &Document) -> mongodb::error::Result<
 }
 
 /// `2026-10` for any instant of November 2026, UTC.
-fn month_before(at: Timestamp) -> String {
-    let date = TimeZone::UTC.to_datetime(at).date();
+fn month_before(at: Moment) -> String {
+    let date = TimeZone::UTC.to_datetime(*at).date();
     let last = date.first_of_month().yesterday().unwrap_or(date);
     last.strftime("%Y-%m").to_string()
 }
 
-fn start_of_month(at: Timestamp) -> Timestamp {
-    clock::start_of_day(at, i64::from(TimeZone::UTC.to_datetime(at).day()) - 1)
+fn start_of_month(at: Moment) -> Moment {
+    clock::start_of_day(at, i64::from(TimeZone::UTC.to_datetime(*at).day()) - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    fn at(text: &str) -> Moment {
         text.parse().expect("valid")
     }
 

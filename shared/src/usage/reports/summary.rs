@@ -4,16 +4,18 @@ use std::ops::Range;
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Sums, Totals, sums};
 use crate::{
-    clock,
+    clock::Moment,
     http::Problem,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    queue::QueuedEvent,
+    usage::AiUsage,
 };
 
 const DEFAULT_DAYS: i64 = 30;
@@ -39,10 +41,10 @@ pub enum GroupBy {
 pub struct SummaryFilter {
     /// From this instant on (RFC 3339); 30 days ago when absent.
     #[param(value_type = Option<String>, format = "date-time")]
-    pub from: Option<Timestamp>,
+    pub from: Option<Moment>,
     /// Before this instant (RFC 3339); now when absent.
     #[param(value_type = Option<String>, format = "date-time")]
-    pub to: Option<Timestamp>,
+    pub to: Option<Moment>,
     /// In which groups.
     #[serde(default)]
     #[param(inline)]
@@ -55,10 +57,10 @@ pub struct SummaryFilter {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageSummary {
-    /// RFC 3339.
-    pub from: String,
-    /// RFC 3339; not itself included.
-    pub to: String,
+    /// From when.
+    pub from: Moment,
+    /// Until when; not itself included.
+    pub to: Moment,
     /// All groups together.
     pub totals: Totals,
     /// The groups, by name.
@@ -137,11 +139,12 @@ struct Row {
 impl SummaryFilter {
     /// From `from` on and before `to`: the last 30 days when it does not say, and 92 days at most, more being too much
     /// to add up for a request.
-    pub fn range(&self, now: Timestamp) -> Result<Range<Timestamp>, Problem> {
+    pub fn range(&self, now: Moment) -> Result<Range<Moment>, Problem> {
         let to = self.to.unwrap_or(now);
         let too_early = |_| Problem::invalid_field("to", "must not be at the beginning of time");
-        let from = self.from.map_or_else(|| to.checked_sub(days(DEFAULT_DAYS)).map_err(too_early), Ok)?;
-        if from >= to || to.duration_since(from) > days(MAX_DAYS) {
+        let from =
+            self.from.map_or_else(|| to.checked_sub(days(DEFAULT_DAYS)).map(Moment::from).map_err(too_early), Ok)?;
+        if from >= to || to.duration_since(*from) > days(MAX_DAYS) {
             return Err(Problem::invalid_field("from", format!("must be before `to`, by {MAX_DAYS} days at most")));
         }
         Ok(from..to)
@@ -156,7 +159,7 @@ fn days(number: i64) -> SignedDuration {
 pub async fn summarise(
     mongo: &Mongo,
     user_id: &str,
-    &Range { start, end }: &Range<Timestamp>,
+    &Range { start, end }: &Range<Moment>,
     group_by: GroupBy,
 ) -> Result<UsageSummary, mongo::Error> {
     let key = match group_by {
@@ -168,17 +171,17 @@ pub async fn summarise(
     let mut group = doc! {"_id": key};
     group.extend(sums());
     group.extend(Kinds::sums());
-    let range = doc! {"$gte": clock::to_bson(start), "$lt": clock::to_bson(end)};
+    let range = doc! {"$gte": start, "$lt": end};
     let pipeline =
         [doc! {"$match": {"userId": user_id, "occurredAt": range}}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
     let read = async |database: Database| {
-        let cursor = database.collection::<Document>("ai_usage").aggregate(pipeline).await?;
+        let cursor = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).await?;
         cursor.with_type::<Row>().try_collect::<Vec<_>>().await
     };
     let rows = mongo.run(REQUEST_TIMEOUT, read).await?;
     let totals = rows.iter().fold(Sums::default(), |sum, row| sum + row.sums).into();
     let groups = rows.into_iter().map(|row| SummaryGroup { name: row.name, totals: row.sums.into(), kinds: row.kinds });
-    Ok(UsageSummary { from: clock::rfc3339(start), to: clock::rfc3339(end), totals, groups: groups.collect() })
+    Ok(UsageSummary { from: start, to: end, totals, groups: groups.collect() })
 }
 
 #[cfg(test)]
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_range_is_thirty_days_unless_said_and_never_beyond_the_calendar() {
-        let at = |text: &str| text.parse::<Timestamp>().expect("valid");
+        let at = |text: &str| text.parse::<Moment>().expect("valid");
         let now = at("2026-11-22T12:00:00Z");
         let range = |from: Option<&str>, to: Option<&str>| {
             SummaryFilter { from: from.map(at), to: to.map(at), ..SummaryFilter::default() }.range(now).ok()

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use self::Permission as P;
+use crate::http::Problem;
 
 /// What an account is. Each has a level; an unknown role in the store may do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
@@ -32,7 +33,6 @@ pub enum Role {
 
 /// What a role may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Permission {
     UsersRead,
     UsersWrite,
@@ -209,6 +209,11 @@ impl Role {
             Self::Free => &[P::PromptsRead, P::WorkbenchBasic],
         }
     }
+}
+
+/// 403, without telling what would have been needed.
+pub fn not_allowed() -> Problem {
+    Problem::forbidden("forbidden", "Your account may not do this.")
 }
 
 #[cfg(test)]

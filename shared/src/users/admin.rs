@@ -1,17 +1,18 @@
 //! Accounts in the hands of administrators: what they see, and what they may change.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
 use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Account, AccountStatus, Principal, Profile, Role, User, guard::not_allowed, users::collection};
+use super::{Account, AccountStatus, Email, Profile, User, store::collection};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     http::{ClientInfo, Cursor, FieldError, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    roles::{Role, not_allowed},
 };
 
 /// Which accounts to list.
@@ -49,16 +50,16 @@ pub struct UserPage {
     pub next_cursor: Option<String>,
 }
 
-/// Accounts that `principal` may see, from `cursor` on; 422 for a role that nobody can have.
+/// Accounts that `admin` may see, from `cursor` on; 422 for a role that nobody can have.
 pub async fn list(
     mongo: &Mongo,
-    principal: &Principal,
+    admin: &Account,
     filter: &UserFilter,
     Page { limit, cursor }: Page,
 ) -> Result<UserPage, Problem> {
-    let mut query = reach(principal)?;
+    let mut query = reach(admin)?;
     known(&filter.role, &()).map_err(|error| Problem::invalid_field("role", error.message()))?;
-    if let (Role::SuperAdmin, Some(organization)) = (principal.role(), &filter.organization_id) {
+    if let (Role::SuperAdmin, Some(organization)) = (admin.role, &filter.organization_id) {
         query.insert("organizationId", organization);
     }
     if let Some(role) = filter.role {
@@ -75,10 +76,11 @@ pub async fn list(
     let find = async |database: Database| {
         let users = collection(&database);
         let page = users.find(query).sort(doc! {"_id": 1}).limit(Page::to_read(limit));
-        page.await?.try_collect::<Vec<_>>().await
+        page.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     let read = mongo.run(REQUEST_TIMEOUT, find).await?;
-    let (users, next_cursor) = Page::cut(read, limit, |user| Cursor(String::new(), user.id.clone()));
+    let (read, next_cursor) = Page::cut(read, limit, Page::by_id);
+    let users: Vec<User> = mongo::readable("users", &read);
     Ok(UserPage { users: users.into_iter().map(|user| Profile::from(&Account::from(user))).collect(), next_cursor })
 }
 
@@ -87,8 +89,8 @@ pub async fn list(
 pub async fn change(
     mongo: &Mongo,
     audit_log: &AuditLog,
-    caller: &ClientInfo,
-    principal: &Principal,
+    client: &ClientInfo,
+    admin: &Account,
     user_id: &str,
     change: &UserChange,
 ) -> Result<Account, Problem> {
@@ -96,14 +98,14 @@ pub async fn change(
         let absent = |field: &str| FieldError { field: field.into(), message: "or the other one must be there".into() };
         return Err(Problem::invalid(vec![absent("role"), absent("status")]));
     }
-    if principal.id() == user_id {
+    if admin.id == user_id {
         return Err(Problem::forbidden("own_account", "Nobody changes their own role or status."));
     }
-    let mut filter = reach(principal)?;
+    let mut filter = reach(admin)?;
     filter.insert("_id", user_id);
-    let (role, UserChange { role: new_role, status: new_status }) = (principal.role(), change);
+    let (role, UserChange { role: new_role, status: new_status }) = (admin.role, change);
     let (new_role, new_status) = (*new_role, *new_status);
-    let (audit_log, caller, principal) = (audit_log.clone(), caller.clone(), principal.clone());
+    let (audit_log, client, admin) = (audit_log.clone(), client.clone(), admin.clone());
     let attempt = mongo
         .run(REQUEST_TIMEOUT, async move |database: Database| {
             let mut session = database.client().start_session().await?;
@@ -142,8 +144,8 @@ pub async fn change(
                 let by_id = doc! {"_id": &before.id};
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
                 let Some(after) = after.session(&mut *session).await? else { return Ok(ChangeAttempt::Absent) };
-                for event in audit_events(&principal, &before, &after) {
-                    audit_log.record_with(&mut *session, &database, &caller, event).await?;
+                for event in audit_events(&admin, &before, &after) {
+                    audit_log.record_with(&mut *session, &database, &client, event).await?;
                 }
                 Ok(ChangeAttempt::Done(Box::new(after)))
             };
@@ -168,8 +170,8 @@ enum ChangeAttempt {
 }
 
 /// One for each thing that changed.
-fn audit_events(principal: &Principal, before: &User, after: &User) -> Vec<AuditEvent> {
-    let event = |action| AuditEvent::new(action).by(&principal.account).on("user", &after.id);
+fn audit_events(admin: &Account, before: &User, after: &User) -> Vec<AuditEvent> {
+    let event = |action| AuditEvent::new(action).by(admin).on("user", &after.id);
     let role = (before.role != after.role).then(|| {
         let roles = event(Action::UserRoleChanged).with("roleBefore", before.role.name());
         roles.with("roleAfter", after.role.name())
@@ -182,8 +184,8 @@ fn audit_events(principal: &Principal, before: &User, after: &User) -> Vec<Audit
 }
 
 /// Everything for a super admin, else the caller's own organisation.
-fn reach(principal: &Principal) -> Result<Document, Problem> {
-    match (principal.role(), &principal.account.organization_id) {
+fn reach(admin: &Account) -> Result<Document, Problem> {
+    match (admin.role, &admin.organization_id) {
         (Role::SuperAdmin, _) => Ok(doc! {}),
         (_, Some(organization)) => Ok(doc! {"organizationId": organization}),
         (_, None) => Err(Problem::forbidden("no_organization", "Your account belongs to no organisation.")),
@@ -191,7 +193,7 @@ fn reach(principal: &Principal) -> Result<Document, Problem> {
 }
 
 /// Makes an account a super admin: the first one, from a terminal.
-pub async fn make_super_admin(mongo: &Mongo, email: &super::Email) -> Result<bool, mongo::Error> {
+pub async fn make_super_admin(mongo: &Mongo, email: &Email) -> Result<bool, mongo::Error> {
     let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
     let set = async |database| collection(&database).update_one(doc! {"email": email.as_str()}, update).await;
     Ok(mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1)

@@ -1,11 +1,20 @@
 //! Accounts as stored, and the part of them that every request needs.
 
-use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MfaRecord, Role, token::ACCESS_S};
-use crate::{audit::Actor, clock, http::plain};
+use super::MfaRecord;
+use crate::{
+    audit::Actor,
+    clock::{self, Moment},
+    http::Problem,
+    plans::Plan,
+    roles::Role,
+    text::plain,
+};
+
+/// How long an access token counts, in seconds: so long an account remembers a session that ended.
+pub const ACCESS_S: i64 = 15 * 60;
 
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -23,7 +32,6 @@ pub enum AccountStatus {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Id.
     #[serde(rename = "_id")]
     pub id: String,
     /// Lower-case address.
@@ -33,14 +41,11 @@ pub struct User {
     /// Argon2id, or bcrypt for those imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// Role.
     pub role: Role,
-    /// Plan.
-    #[serde(default = "free")]
-    pub plan: String,
+    #[serde(default)]
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     #[serde(default)]
     pub status: AccountStatus,
     /// Counts up when all sessions end at once.
@@ -49,43 +54,31 @@ pub struct User {
     /// Sessions that ended by themselves while their access tokens may still be about.
     #[serde(default)]
     pub ended_sessions: Vec<EndedSession>,
-    /// Second factor.
     #[serde(default)]
     pub mfa: MfaRecord,
-    /// When it was made.
-    pub created_at: DateTime,
-    /// Last sign-in.
-    pub last_login_at: Option<DateTime>,
+    pub created_at: Moment,
+    pub last_login_at: Option<Moment>,
 }
 
-/// A session that ended.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndedSession {
-    /// Its id.
     pub id: String,
-    /// When.
-    pub at: DateTime,
+    pub at: Moment,
 }
 
 /// What every request needs of an account, as the cache keeps it: no hash, no code, no number.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Id.
     pub id: String,
     /// Address, for the person's own eyes.
     pub email: String,
-    /// Name.
     pub name: String,
-    /// Role.
     pub role: Role,
-    /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
-    /// Status.
     pub status: AccountStatus,
-    /// Session version.
     pub session_version: i64,
     /// Ids of sessions that ended.
     pub ended_sessions: Vec<String>,
@@ -109,11 +102,11 @@ impl From<User> for Account {
     fn from(user: User) -> Self {
         // An access token lives this long at most: after that its session need not be remembered.
         let since = clock::now().as_millisecond() - (ACCESS_S + 60) * 1000;
-        let ended = user.ended_sessions.into_iter().filter(|session| session.at.timestamp_millis() > since);
+        let ended = user.ended_sessions.into_iter().filter(|session| session.at.as_millisecond() > since);
         Self {
             ended_sessions: ended.map(|session| session.id).collect(),
             mfa_enabled: user.mfa.method.is_some(),
-            created_at_ms: user.created_at.timestamp_millis(),
+            created_at_ms: user.created_at.as_millisecond(),
             id: user.id,
             email: user.email,
             name: user.name,
@@ -139,15 +132,15 @@ pub struct Profile {
     /// Role.
     pub role: Role,
     /// Plan.
-    pub plan: String,
+    pub plan: Plan,
     /// Organisation, if any.
     pub organization_id: Option<String>,
     /// Status.
     pub status: AccountStatus,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
-    /// RFC 3339.
-    pub created_at: String,
+    /// When it was made.
+    pub created_at: Moment,
 }
 
 impl From<&Account> for Profile {
@@ -157,17 +150,18 @@ impl From<&Account> for Profile {
             email: account.email.clone(),
             name: account.name.clone(),
             role: account.role,
-            plan: account.plan.clone(),
+            plan: account.plan,
             organization_id: account.organization_id.clone(),
             status: account.status,
             mfa_enabled: account.mfa_enabled,
-            created_at: clock::rfc3339(clock::from_bson(DateTime::from_millis(account.created_at_ms))),
+            created_at: Moment::from_millisecond(account.created_at_ms),
         }
     }
 }
 
-fn free() -> String {
-    "free".into()
+/// 403 for an account that is suspended.
+pub fn suspended() -> Problem {
+    Problem::forbidden("account_suspended", "This account is suspended: ask an administrator.")
 }
 
 /// A rule for [`garde`]: a name by which people tell an account, or a key, from others.

@@ -25,7 +25,6 @@ pub struct CountsQuery {
     prompt_id: Option<String>,
 }
 
-/// What the handler needs.
 pub struct Own {
     mongo: Mongo,
     cache: Cache,

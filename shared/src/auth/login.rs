@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, AccountStatus, Email, Lockout, Method, PasswordAttempt, Sessions, SignedIn, Tokens, User, Users,
-    guard::suspended,
-    lockout::Admission,
-    token::{CHALLENGE_S, ChallengeClaims},
+    Lockout, PasswordAttempt, Sessions, SignedIn, Tokens,
+    tokens::{CHALLENGE_S, ChallengeClaims},
 };
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
@@ -17,6 +15,7 @@ use crate::{
     config::ConfigError,
     http::{ClientInfo, Problem},
     mongo::Mongo,
+    users::{Account, AccountStatus, Email, Method, User, Users, suspended},
 };
 
 /// An address and a password.
@@ -78,20 +77,20 @@ impl Login {
     }
 
     /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
-    pub async fn attempt(&self, caller: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
+    pub async fn attempt(&self, client: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
         let LoginRequest { email, password } = request;
-        if let Admission::Locked { first, problem } = self.lockout.attempt(email, caller).await {
-            if first {
+        if let Err(locked) = self.lockout.attempt(email, client).await {
+            if locked.first {
                 let user = self.users.by_email(email).await?;
-                self.note(caller, Action::SignInLocked, user.as_ref()).await?;
+                self.note(client, Action::SignInLocked, user.as_ref()).await?;
             }
-            return Err(problem);
+            return Err(locked.into());
         }
         let user = match self.users.by_email(email).await {
             Ok(user) => user,
             Err(error) => {
                 // Or an outage would lock out whoever tries their right password a few times.
-                self.lockout.give_back(email, caller).await;
+                self.lockout.give_back(email, client).await;
                 return Err(error.into());
             }
         };
@@ -99,14 +98,14 @@ impl Login {
         let right = password.matches(stored);
         let upgraded = stored.filter(|_| right).and_then(|stored| password.upgrade(stored));
         let Some(user) = user.as_ref().filter(|_| right) else {
-            self.note(caller, Action::SignInFailed, user.as_ref()).await?;
+            self.note(client, Action::SignInFailed, user.as_ref()).await?;
             return Err(Problem::unauthorized("The address or the password is wrong."));
         };
         if user.status == AccountStatus::Suspended {
-            self.note(caller, Action::SignInSuspended, Some(user)).await?;
+            self.note(client, Action::SignInSuspended, Some(user)).await?;
             return Err(suspended());
         }
-        self.lockout.clear(email, caller).await;
+        self.lockout.clear(email, client).await;
         self.users.signed_in(user, upgraded).await?;
         let factor = user.mfa.method;
         let account = Account::from(user.clone());
@@ -114,16 +113,16 @@ impl Login {
             let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
             let challenge = self.sessions.tokens().challenge(claims, clock::now());
             let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
-            self.audit_log.record(caller, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
+            self.audit_log.record(client, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
             return Ok(LoginAnswer::MfaRequired(answer));
         }
-        let signed_in = self.sessions.open(&account, caller, None).await?;
-        self.audit_log.record(caller, AuditEvent::new(Action::SignIn).by(&account)).await?;
+        let signed_in = self.sessions.open(&account, client, None).await?;
+        self.audit_log.record(client, AuditEvent::new(Action::SignIn).by(&account)).await?;
         Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.
-    async fn note(&self, caller: &ClientInfo, action: Action, user: Option<&User>) -> Result<(), Problem> {
-        self.audit_log.record(caller, AuditEvent::new(action).on_user(user.map(|user| user.id.as_str()))).await
+    async fn note(&self, client: &ClientInfo, action: Action, user: Option<&User>) -> Result<(), Problem> {
+        self.audit_log.record(client, AuditEvent::new(action).on_user(user.map(|user| user.id.as_str()))).await
     }
 }

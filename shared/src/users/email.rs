@@ -35,7 +35,6 @@ impl Email {
         keys::sha256(&self.0)[..32].to_owned()
     }
 
-    /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
     }

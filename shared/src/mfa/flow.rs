@@ -7,21 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{
-    super::{
-        Account, AccountStatus, Clients, Principal, Sessions, SignedIn, Tokens, User, Users, guard::suspended,
-        session::sign_in_again,
-    },
-    EnrolRequest, Enrolment, Mfa, MfaStatus,
-};
+use super::{EnrolRequest, Enrolment, Mfa, MfaStatus};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
+    auth::{Clients, Principal, Sessions, SignedIn, Tokens, sign_in_again},
     cache::Cache,
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Limit, Problem},
     notifications::Template,
     rate_limits,
+    users::{Account, AccountStatus, User, Users, suspended},
 };
 
 /// Whose code to send.
@@ -52,8 +48,8 @@ pub struct CodeRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeSent {
-    /// Until when it counts, RFC 3339.
-    pub expires_at: String,
+    /// Until when it counts.
+    pub expires_at: Moment,
 }
 
 /// What a right code gives.
@@ -115,27 +111,27 @@ impl MfaFlow {
     /// Sends a code to whoever signs in, or is signed in.
     pub async fn send(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         principal: Option<Principal>,
         request: SendRequest,
     ) -> Result<CodeSent, Problem> {
         let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
-        self.limit_sending(caller, &id).await?;
+        self.limit_sending(client, &id).await?;
         let user = self.user_at(&id, version).await?;
-        let expires_at = self.mfa.send(caller, &user).await?;
-        self.audit_log.record(caller, AuditEvent::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
+        let expires_at = self.mfa.send(client, &user).await?;
+        self.audit_log.record(client, AuditEvent::new(Action::MfaCodeSent).by(&Account::from(user))).await?;
         Ok(CodeSent { expires_at })
     }
 
     /// Takes a code: completes a sign-in, turns a pending factor on, or notes that it was shown.
     pub async fn verify(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         principal: Option<Principal>,
         request: CodeRequest,
     ) -> Result<VerifyAnswer, Problem> {
         let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
-        self.limit_trying(caller, &id).await?;
+        self.limit_trying(client, &id).await?;
         let user = self.user_at(&id, version).await?;
         let account = Account::from(user.clone());
         let answer = match principal.filter(|_| request.challenge.is_none()) {
@@ -144,7 +140,7 @@ impl MfaFlow {
                 codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
             }
             principal if self.mfa.check(&self.users, &user, &request.code).await? => {
-                Some(self.shown(caller, principal, &account).await?)
+                Some(self.shown(client, principal, &account).await?)
             }
             _ => None,
         };
@@ -159,7 +155,7 @@ impl MfaFlow {
             self.mfa.notify(&user, Template::MfaEnabled).await;
         }
         if let Err(problem) =
-            self.audit_log.record(caller, AuditEvent::new(action).by(&account).with("mfa", true)).await
+            self.audit_log.record(client, AuditEvent::new(action).by(&account).with("mfa", true)).await
         {
             if action == Action::MfaEnabled {
                 self.take_back(&user).await;
@@ -182,7 +178,7 @@ impl MfaFlow {
     /// What follows a right code of the factor that is on.
     async fn shown(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         principal: Option<Principal>,
         account: &Account,
     ) -> Result<VerifyAnswer, Problem> {
@@ -191,43 +187,43 @@ impl MfaFlow {
             return Ok(VerifyAnswer::SteppedUp(SteppedUp { access_token }));
         }
         let now = clock::now().as_second();
-        Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(account, caller, Some(now)).await?)))
+        Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(account, client, Some(now)).await?)))
     }
 
     /// Begins to set a factor up, with the password.
     pub async fn enable(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         principal: &Principal,
         request: EnrolRequest,
     ) -> Result<Enrolment, Problem> {
-        self.limit_sending(caller, principal.id()).await?;
+        self.limit_sending(client, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if !request.password.matches(user.password_hash.as_deref()) {
-            self.audit_log.record(caller, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
+            self.audit_log.record(client, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(Problem::invalid_field("password", "is wrong"));
         }
         let event = AuditEvent::new(Action::MfaBegun).by(&principal.account).with("method", json!(request.method));
-        let enrolment = self.mfa.enrol(caller, &self.users, &user, request).await?;
-        self.audit_log.record(caller, event).await?;
+        let enrolment = self.mfa.enrol(client, &self.users, &user, request).await?;
+        self.audit_log.record(client, event).await?;
         Ok(enrolment)
     }
 
     /// Turns the factor off, with a code.
-    pub async fn disable(&self, caller: &ClientInfo, principal: &Principal, code: &str) -> Result<(), Problem> {
-        self.limit_trying(caller, principal.id()).await?;
+    pub async fn disable(&self, client: &ClientInfo, principal: &Principal, code: &str) -> Result<(), Problem> {
+        self.limit_trying(client, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if user.mfa.method.is_none() {
             return Err(Problem::conflict("mfa_disabled", "There is no second factor to disable."));
         }
         if !self.mfa.check(&self.users, &user, code).await? {
-            self.audit_log.record(caller, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
+            self.audit_log.record(client, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(wrong_code());
         }
         self.mfa.disable(&self.users, &user).await?;
         // It is off: the owner is told before anything else can fail.
         self.mfa.notify(&user, Template::MfaDisabled).await;
-        self.audit_log.record(caller, AuditEvent::new(Action::MfaDisabled).by(&principal.account)).await
+        self.audit_log.record(client, AuditEvent::new(Action::MfaDisabled).by(&principal.account)).await
     }
 
     /// The account behind a challenge, else the one that is signed in: its id and session version.
@@ -254,15 +250,15 @@ impl MfaFlow {
         self.users.stored(id).await?.ok_or_else(sign_in_again)
     }
 
-    async fn limit_sending(&self, caller: &ClientInfo, user_id: &str) -> Result<(), Problem> {
-        rate_limits::MfaSend::POLICY.check(&self.cache, caller, user_id).await?;
-        rate_limits::MfaSendHourly::POLICY.check(&self.cache, caller, user_id).await?;
-        rate_limits::MfaSendAddress::POLICY.check_address(&self.cache, caller).await
+    async fn limit_sending(&self, client: &ClientInfo, user_id: &str) -> Result<(), Problem> {
+        rate_limits::MfaSend::POLICY.check(&self.cache, client, user_id).await?;
+        rate_limits::MfaSendHourly::POLICY.check(&self.cache, client, user_id).await?;
+        rate_limits::MfaSendAddress::POLICY.check_address(&self.cache, client).await
     }
 
-    async fn limit_trying(&self, caller: &ClientInfo, user_id: &str) -> Result<(), Problem> {
-        rate_limits::MfaVerify::POLICY.check(&self.cache, caller, user_id).await?;
-        rate_limits::MfaVerifyHourly::POLICY.check(&self.cache, caller, user_id).await
+    async fn limit_trying(&self, client: &ClientInfo, user_id: &str) -> Result<(), Problem> {
+        rate_limits::MfaVerify::POLICY.check(&self.cache, client, user_id).await?;
+        rate_limits::MfaVerifyHourly::POLICY.check(&self.cache, client, user_id).await
     }
 }
 

@@ -1,12 +1,6 @@
-//! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
-//!
-//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
-//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
-//! the address or number alone that it was sent to.
+//! Setting a factor up, sending its codes, and checking them.
 
-pub(super) mod flow;
-
-use bson::{DateTime, doc};
+use bson::doc;
 use garde::Validate;
 use jiff::SignedDuration;
 use mongodb::{Collection, Database, options::ReturnDocument};
@@ -15,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::{PasswordAttempt, User, Users};
 use crate::{
+    auth::PasswordAttempt,
     cache::Cache,
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Limit, Problem},
     id,
@@ -26,6 +20,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
     rate_limits,
+    users::{Method, MfaRecord, PendingFactor, User, Users},
 };
 
 const CODE_MINUTES: i64 = 10;
@@ -34,18 +29,6 @@ const RECOVERY_CODES: usize = 10;
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
 
-/// How a second factor is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-    /// An authenticator app (RFC 6238).
-    Totp,
-    /// A code by SMS.
-    Sms,
-    /// A code to the account's own address.
-    Email,
-}
-
 /// What a code is for: one sent for one purpose does not serve another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -53,35 +36,6 @@ enum Purpose {
     SignIn,
     /// To prove a factor that is pending.
     Enrol,
-}
-
-/// The second factor in `users`.
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MfaRecord {
-    /// The factor that is on.
-    pub method: Option<Method>,
-    /// Where its codes go, E.164.
-    pub phone: Option<String>,
-    /// The app's secret, sealed.
-    pub totp: Option<String>,
-    /// The last time step whose code was used.
-    #[serde(default)]
-    pub totp_step: i64,
-    /// HMACs of the recovery codes that are left.
-    #[serde(default)]
-    pub recovery: Vec<String>,
-    /// The factor that is not proven yet.
-    pub pending: Option<PendingFactor>,
-}
-
-/// A factor that is not proven yet.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PendingFactor {
-    method: Method,
-    phone: Option<String>,
-    totp: Option<String>,
 }
 
 /// Which factor to set up.
@@ -112,9 +66,9 @@ pub struct Enrolment {
     /// For `totp`: what the app scans or the person types.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otpauth_url: Option<String>,
-    /// For `sms` and `email`: until when the code that was sent counts, RFC 3339.
+    /// For `sms` and `email`: until when the code that was sent counts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<String>,
+    pub expires_at: Option<Moment>,
 }
 
 /// Whether there is a second factor.
@@ -141,10 +95,11 @@ struct LiveCode {
     id: String,
     code_hmac: String,
     attempts: i32,
-    expires_at: DateTime,
+    expires_at: Moment,
+    user_id: String,
+    purpose: String,
 }
 
-/// Second factors.
 pub struct Mfa {
     mongo: Mongo,
     cache: Cache,
@@ -169,7 +124,7 @@ impl Mfa {
     /// Begins to set a factor up; 409 while one is on. The caller has checked the password.
     pub async fn enrol(
         &self,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         users: &Users,
         user: &User,
         request: EnrolRequest,
@@ -187,9 +142,9 @@ impl Mfa {
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let channel = channel(method, pending.phone.as_deref(), &user.email);
         if let Some(channel) = &channel {
-            self.limit(caller, channel).await?;
+            self.limit(client, channel).await?;
         }
-        let record = bson::serialize_to_bson(&pending).map_err(Problem::internal)?;
+        let record = mongo::to_document(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
         let expires_at = match channel {
             Some(channel) => Some(self.send_to(user, Purpose::Enrol, channel).await?),
@@ -200,7 +155,7 @@ impl Mfa {
 
     /// Sends a code for the factor that is on, or pending; returns until when it counts. 409 when there is
     /// none that codes are sent for.
-    pub async fn send(&self, caller: &ClientInfo, user: &User) -> Result<String, Problem> {
+    pub async fn send(&self, client: &ClientInfo, user: &User) -> Result<Moment, Problem> {
         let mfa = &user.mfa;
         let (purpose, channel) = match (&mfa.method, &mfa.pending) {
             (Some(method), _) => (Purpose::SignIn, channel(*method, mfa.phone.as_deref(), &user.email)),
@@ -209,7 +164,7 @@ impl Mfa {
         };
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
-        self.limit(caller, &channel).await?;
+        self.limit(client, &channel).await?;
         self.send_to(user, purpose, channel).await
     }
 
@@ -243,14 +198,14 @@ impl Mfa {
             recovery: codes.iter().map(|code| self.mac.sign(&plain(code))).collect(),
             pending: None,
         };
-        let record = bson::serialize_to_bson(&record).map_err(Problem::internal)?;
+        let record = mongo::to_document(&record).map_err(Problem::internal)?;
         let proven = users.change_if(&user.id, doc! {"mfa.method": null}, doc! {"$set": {"mfa": record}}).await?;
         Ok(proven.map(|_| codes))
     }
 
     /// Turns the factor off. The caller has checked a code.
     pub async fn disable(&self, users: &Users, user: &User) -> Result<(), Problem> {
-        let off = bson::serialize_to_bson(&MfaRecord::default()).map_err(Problem::internal)?;
+        let off = mongo::to_document(&MfaRecord::default()).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa": off}}).await?;
         Ok(())
     }
@@ -278,30 +233,27 @@ impl Mfa {
     }
 
     /// Text messages cost money, and whoever is paid for those to a number would have them sent.
-    async fn limit(&self, caller: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
+    async fn limit(&self, client: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
         match channel {
             Channel::Sms { to } => {
-                rate_limits::MfaSendNumber::POLICY.check(&self.cache, caller, &keys::sha256(to)).await
+                rate_limits::MfaSendNumber::POLICY.check(&self.cache, client, &keys::sha256(to)).await
             }
             Channel::Email { .. } => Ok(()),
         }
     }
 
-    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<String, Problem> {
+    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<Moment, Problem> {
         let code = six_digits();
         let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
-        let live = doc! {
-            "codeHmac": self.mac.sign(&bound(&user.id, purpose, &channel, &code)), "attempts": 0,
-            "expiresAt": clock::to_bson(expires), "userId": &user.id, "purpose": purpose.name(),
-        };
+        let hmac = self.mac.sign(&bound(&user.id, purpose, &channel, &code));
+        let live = live_code(&user.id, purpose, hmac, expires);
         // One document per person and purpose: a new code ends the one before.
-        let key = doc! {"_id": key(&user.id, purpose)};
-        let put = async |database| codes(&database).update_one(key, doc! {"$set": live}).upsert(true).await;
+        let put = async |database| codes(&database).replace_one(doc! {"_id": &live.id}, &live).upsert(true).await;
         self.mongo.run(REQUEST_TIMEOUT, put).await?;
         let template = Template::MfaCode { code, minutes: CODE_MINUTES.unsigned_abs() };
         let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
         self.outbox.send(&[notification]).await?;
-        Ok(clock::rfc3339(expires))
+        Ok(expires)
     }
 
     /// Counts the attempt first, then compares; of two callers with the right code, the one who removes
@@ -313,7 +265,7 @@ impl Mfa {
         channel: &Channel,
         code: &str,
     ) -> Result<bool, mongo::Error> {
-        let now = clock::to_bson(clock::now());
+        let now = clock::now();
         let live = doc! {"_id": key(user_id, purpose), "attempts": {"$lt": ATTEMPTS}, "expiresAt": {"$gt": now}};
         let attempt = async |database: Database| {
             let count = doc! {"$inc": {"attempts": 1}};
@@ -408,6 +360,11 @@ fn bound(user_id: &str, purpose: Purpose, channel: &Channel, code: &str) -> Stri
     format!("{user_id}|{}|{}|{to}|{code}", purpose.name(), channel.kind())
 }
 
+fn live_code(user_id: &str, purpose: Purpose, code_hmac: String, expires_at: Moment) -> LiveCode {
+    let (id, user_id, purpose) = (key(user_id, purpose), user_id.to_owned(), purpose.name().to_owned());
+    LiveCode { id, code_hmac, attempts: 0, expires_at, user_id, purpose }
+}
+
 fn key(user_id: &str, purpose: Purpose) -> String {
     format!("{user_id}/{}", purpose.name())
 }
@@ -479,5 +436,10 @@ mod tests {
         assert_eq!(totp.check("287082", 59), Some(1));
         assert!(totp.check("287083", 59).is_none());
         assert!(totp.to_url().expect("a link").starts_with("otpauth://totp/"));
+    }
+
+    #[test]
+    fn a_code_that_was_sent_expires() {
+        crate::schema::tests::assert_expires("mfa_codes", &live_code("u", Purpose::Enrol, String::new(), clock::now()));
     }
 }

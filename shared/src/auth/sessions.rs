@@ -3,22 +3,23 @@
 //! A refresh token is kept as a hash, and replaced at each use. One that comes a second time was
 //! stolen, or its replacement was: the whole family ends.
 
-use bson::{DateTime, Document, doc};
-use jiff::{SignedDuration, Timestamp};
+use bson::{Document, doc};
+use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, AccountStatus, Principal, Profile, Users,
-    token::{ACCESS_S, AccessClaims, Tokens},
+    Principal,
+    tokens::{AccessClaims, Tokens, sign_in_again},
 };
 use crate::{
-    clock,
+    clock::{self, Moment},
     http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    users::{ACCESS_S, Account, AccountStatus, Profile, Users},
 };
 
 /// How long a session lasts without being used.
@@ -35,7 +36,7 @@ struct Session {
     user_id: String,
     family_id: String,
     /// When the family began. Sessions stored without it count from their own beginning.
-    family_since: Option<DateTime>,
+    family_since: Option<Moment>,
     refresh_hash: String,
     #[serde(rename = "sessionVersion")]
     version: i64,
@@ -43,10 +44,10 @@ struct Session {
     mfa_at: Option<i64>,
     user_agent: String,
     ip: String,
-    created_at: DateTime,
-    expires_at: DateTime,
+    created_at: Moment,
+    expires_at: Moment,
     /// When it was exchanged for the next one.
-    used_at: Option<DateTime>,
+    used_at: Option<Moment>,
 }
 
 /// What a sign-in gives.
@@ -61,29 +62,38 @@ pub struct SignedIn {
     pub expires_in: i64,
     /// Good for one use at `/api/auth/refresh`.
     pub refresh_token: String,
-    /// RFC 3339.
-    pub refresh_expires_at: String,
+    /// Until when it is.
+    pub refresh_expires_at: Moment,
     /// Who signed in.
     pub user: Profile,
 }
 
-/// A refresh token that was used before.
+/// Why a refresh token gives no new tokens.
 #[derive(Debug)]
-pub struct Reused {
-    /// Whose.
-    pub user_id: String,
-    /// The session that ended for it.
-    pub family_id: String,
-}
-
-/// What became of a refresh.
-pub enum Refreshed {
-    /// New tokens.
-    Done(Box<SignedIn>),
+pub enum RefreshError {
     /// Unknown, expired, or of a session that ended: whose it was, where that is known.
     Refused(Option<String>),
-    /// Used before: the session is over.
-    Reused(Reused),
+    /// Used before: the session ended for it.
+    Reused {
+        user_id: String,
+        family_id: String,
+    },
+    Store(mongo::Error),
+}
+
+impl From<mongo::Error> for RefreshError {
+    fn from(error: mongo::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(_) | RefreshError::Reused { .. } => sign_in_again(),
+            RefreshError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// The collection `sessions`, and the tokens that come of it.
@@ -93,7 +103,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Uses the environment's client.
     pub fn new(mongo: Mongo, tokens: Tokens) -> Self {
         Self { mongo, tokens }
     }
@@ -107,7 +116,7 @@ impl Sessions {
     pub async fn open(
         &self,
         account: &Account,
-        caller: &ClientInfo,
+        client: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
         let (token, now) = (new_token(), clock::now());
@@ -115,14 +124,14 @@ impl Sessions {
             id: id::new(),
             user_id: account.id.clone(),
             family_id: id::new(),
-            family_since: Some(clock::to_bson(now)),
+            family_since: Some(now),
             refresh_hash: keys::sha256(token.expose_secret()),
             version: account.session_version,
             mfa_at,
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
-            created_at: clock::to_bson(now),
-            expires_at: clock::to_bson(expiry(now, now)),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
+            created_at: now,
+            expires_at: expiry(now, now),
             used_at: None,
         };
         self.insert(&session).await?;
@@ -135,28 +144,28 @@ impl Sessions {
         &self,
         users: &Users,
         token: &SecretString,
-        caller: &ClientInfo,
-    ) -> Result<Refreshed, mongo::Error> {
+        client: &ClientInfo,
+    ) -> Result<SignedIn, RefreshError> {
         let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
-        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": clock::to_bson(now)}};
+        let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": now}};
         let use_it = async |database: Database| {
-            let mark = doc! {"$set": {"usedAt": clock::to_bson(now)}};
+            let mark = doc! {"$set": {"usedAt": now}};
             collection(&database).find_one_and_update(unused, mark).await
         };
         let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
-            return self.refuse(users, &hash).await;
+            return Err(self.refusal(users, &hash).await?);
         };
         let token = new_token();
-        let session = used.successor(&token, caller, now);
+        let session = used.successor(&token, client, now);
         self.insert(&session).await?;
         // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
         // the new row.
         let account = users.stored(&session.user_id).await?.map(Account::from).filter(|account| session.is_of(account));
         let Some(account) = account else {
             self.delete(doc! {"familyId": &session.family_id}).await?;
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Err(RefreshError::Refused(Some(session.user_id)));
         };
-        Ok(Refreshed::Done(Box::new(self.signed_in(&account, &session, &token))))
+        Ok(self.signed_in(&account, &session, &token))
     }
 
     /// A new access token of the same session, with the time of the second factor shown just now.
@@ -168,7 +177,6 @@ impl Sessions {
         Ok(self.tokens.access(claims(&principal.account, family.clone(), Some(now.as_second())), now))
     }
 
-    /// Ends one session.
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
         // The live row first, so that half of this ends the session too; the used ones last, since they tell a reuse.
         // The account is told in between: a refresh that puts its row too late for the last deletion reads it there.
@@ -185,14 +193,16 @@ impl Sessions {
         }
     }
 
-    async fn refuse(&self, users: &Users, hash: &str) -> Result<Refreshed, mongo::Error> {
+    async fn refusal(&self, users: &Users, hash: &str) -> Result<RefreshError, mongo::Error> {
         let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
-        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else { return Ok(Refreshed::Refused(None)) };
+        let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else {
+            return Ok(RefreshError::Refused(None));
+        };
         if session.used_at.is_none() {
-            return Ok(Refreshed::Refused(Some(session.user_id)));
+            return Ok(RefreshError::Refused(Some(session.user_id)));
         }
         self.end(users, &session.user_id, &session.family_id).await?;
-        Ok(Refreshed::Reused(Reused { user_id: session.user_id, family_id: session.family_id }))
+        Ok(RefreshError::Reused { user_id: session.user_id, family_id: session.family_id })
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {
@@ -205,11 +215,11 @@ impl Sessions {
     fn signed_in(&self, account: &Account, session: &Session, token: &SecretString) -> SignedIn {
         let claims = claims(account, session.family_id.clone(), session.mfa_at);
         SignedIn {
-            access_token: self.tokens.access(claims, clock::from_bson(session.created_at)),
+            access_token: self.tokens.access(claims, session.created_at),
             token_type: "Bearer",
             expires_in: ACCESS_S,
             refresh_token: token.expose_secret().to_owned(),
-            refresh_expires_at: clock::rfc3339(clock::from_bson(session.expires_at)),
+            refresh_expires_at: session.expires_at,
             user: Profile::from(account),
         }
     }
@@ -224,16 +234,16 @@ impl Sessions {
 
 impl Session {
     /// The family's next use.
-    fn successor(self, token: &SecretString, caller: &ClientInfo, now: Timestamp) -> Self {
+    fn successor(self, token: &SecretString, client: &ClientInfo, now: Moment) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
             id: id::new(),
             family_since: Some(since),
             refresh_hash: keys::sha256(token.expose_secret()),
-            user_agent: caller.user_agent.clone(),
-            ip: caller.source_ip.clone(),
-            created_at: clock::to_bson(now),
-            expires_at: clock::to_bson(expiry(clock::from_bson(since), now)),
+            user_agent: client.user_agent.clone(),
+            ip: client.source_ip.clone(),
+            created_at: now,
+            expires_at: expiry(since, now),
             used_at: None,
             ..self
         }
@@ -249,7 +259,7 @@ impl Session {
 }
 
 /// When a token that is made now ends, in a session since `since`.
-fn expiry(since: Timestamp, now: Timestamp) -> Timestamp {
+fn expiry(since: Moment, now: Moment) -> Moment {
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     (now + days(REFRESH_DAYS)).min(since + days(SESSION_DAYS))
 }
@@ -267,11 +277,6 @@ fn collection(database: &Database) -> Collection<Session> {
     database.collection("sessions")
 }
 
-/// 401: whatever was wrong with a token, the caller signs in again.
-pub fn sign_in_again() -> Problem {
-    Problem::unauthorized("The token is invalid or expired: sign in again.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +285,7 @@ mod tests {
     fn session(more: &Value) -> Session {
         let mut session = json!({
             "_id": "1", "userId": "u", "familyId": "f", "refreshHash": "h", "sessionVersion": 3, "userAgent": "", "ip": "",
-            "createdAt": {"$date": "2026-01-01T00:00:00Z"}, "expiresAt": {"$date": "2026-01-31T00:00:00Z"},
+            "createdAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-31T00:00:00Z",
         });
         session.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         serde_json::from_value(session).expect("a session")
@@ -297,13 +302,13 @@ mod tests {
 
     #[test]
     fn however_much_it_is_used_a_session_ends_90_days_after_its_sign_in() {
-        let day = |text: &str| -> Timestamp { format!("{text}T00:00:00Z").parse().expect("an instant") };
+        let day = |text: &str| -> Moment { format!("{text}T00:00:00Z").parse().expect("an instant") };
         let next = |session: Session, at| session.successor(&new_token(), &ClientInfo::default(), day(at));
         let (second, third) = (next(session(&json!({})), "2026-01-20"), next(session(&json!({})), "2026-01-30"));
-        assert_eq!(clock::from_bson(second.expires_at), day("2026-02-19"), "30 days unused");
+        assert_eq!(second.expires_at, day("2026-02-19"), "30 days unused");
         assert_eq!(second.family_since, third.family_since, "without it, from its own beginning");
-        let last = next(session(&json!({"familySince": {"$date": "2025-11-01T00:00:00Z"}})), "2026-01-29");
-        assert_eq!(clock::from_bson(last.expires_at), day("2026-01-30"));
+        let last = next(session(&json!({"familySince": "2025-11-01T00:00:00Z"})), "2026-01-29");
+        assert_eq!(last.expires_at, day("2026-01-30"));
         assert!(last.is_of(&account(&json!({}))) && !next(last, "2026-01-30").is_of(&account(&json!({}))));
     }
 
@@ -314,5 +319,10 @@ mod tests {
         for change in [json!({"sessionVersion": 4}), json!({"endedSessions": ["f"]}), json!({"status": "suspended"})] {
             assert!(!session.is_of(&account(&change)), "{change}");
         }
+    }
+
+    #[test]
+    fn a_session_expires() {
+        crate::schema::tests::assert_expires("sessions", &session(&json!({})));
     }
 }

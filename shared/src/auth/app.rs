@@ -4,13 +4,14 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::Router;
 
-use super::{Guard, Users};
+use super::Guard;
 use crate::{
     cache::Cache,
     config::ConfigError,
     http::HasCache,
     lambda,
     mongo::{Lifetime, Mongo},
+    users::Users,
 };
 
 /// The state of a function's routes: its clients, the guard, and what is its own.
@@ -20,16 +21,13 @@ pub struct App<Own = ()>(Arc<Shared<Own>>);
 pub struct Shared<Own> {
     /// Clients of the database and the cache.
     clients: Clients,
-    /// Who is calling.
     pub guard: Guard,
-    /// What these routes need besides.
     pub own: Own,
 }
 
 /// The clients of an environment; none opens a socket before it is used.
 #[derive(Clone)]
 pub struct Clients {
-    /// The database.
     pub mongo: Mongo,
     /// The cache, for limits among other things.
     pub cache: Cache,

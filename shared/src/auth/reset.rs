@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use bson::{DateTime, doc};
+use bson::doc;
 use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Email, User, Users};
 use crate::{
-    clock, config,
+    clock::{self, Moment},
+    config,
     config::ConfigError,
     http::Problem,
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
+    users::{Email, User, Users},
 };
 
 const MINUTES: i64 = 60;
@@ -30,7 +31,7 @@ struct Reset {
     id: String,
     token_hash: String,
     user_id: String,
-    expires_at: DateTime,
+    expires_at: Moment,
 }
 
 /// Links to a new password.
@@ -67,7 +68,7 @@ impl PasswordResets {
             id: id::new(),
             token_hash: keys::sha256(&token),
             user_id: user.id.clone(),
-            expires_at: clock::to_bson(clock::now() + SignedDuration::from_mins(MINUTES)),
+            expires_at: clock::now() + SignedDuration::from_mins(MINUTES),
         };
         self.mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(&reset).await).await?;
         let link = format!("{}/reset-password?token={token}", self.app_url);
@@ -85,7 +86,7 @@ impl PasswordResets {
     /// Uses a token up; returns whose it was. Of two callers with the same token one gets an answer.
     pub async fn redeem(&self, token: &SecretString) -> Result<Option<String>, mongo::Error> {
         let hash = keys::sha256(token.expose_secret());
-        let live = doc! {"tokenHash": hash, "expiresAt": {"$gt": clock::to_bson(clock::now())}};
+        let live = doc! {"tokenHash": hash, "expiresAt": {"$gt": clock::now()}};
         let take = async |database: Database| collection(&database).find_one_and_delete(live).await;
         Ok(self.mongo.run(REQUEST_TIMEOUT, take).await?.map(|reset| reset.user_id))
     }
@@ -105,4 +106,16 @@ impl PasswordResets {
 
 fn collection(database: &Database) -> Collection<Reset> {
     database.collection("password_resets")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_expires() {
+        let (id, token_hash, user_id) = ("1".to_owned(), "h".to_owned(), "u".to_owned());
+        let reset = Reset { id, token_hash, user_id, expires_at: clock::now() };
+        crate::schema::tests::assert_expires("password_resets", &reset);
+    }
 }

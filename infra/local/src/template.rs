@@ -1,38 +1,48 @@
-//! `infra/template.yaml`, as far as the tests need it: functions, their caps, variables and routes.
+//! `infra/template.yaml`, as far as the local stack and the tests need it: functions, their caps, variables and routes.
 
-use std::{collections::BTreeMap, path::Path};
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a template of another form is a defect here")]
 
+use std::{collections::BTreeMap, fs};
+
+use serde::Serialize;
 use serde_norway::{Mapping, Value, value::TaggedValue};
 
+use crate::root;
+
 /// A function of the template.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Function {
+    /// Of its resource.
     pub name: String,
-    /// As `codeUri` names it.
+    /// As `codeUri` names it; with the stack's name before it, it is the function's at AWS.
     pub binary: String,
+    /// The names of its environment variables.
     pub variables: Vec<String>,
     /// The cap by tier; `None` when there is none.
     pub cap: BTreeMap<&'static str, Option<u64>>,
     /// Calls a second at the stated peak, and milliseconds a call.
     pub budget: Option<(f64, f64)>,
+    /// What it is given at AWS.
     pub memory_mb: u64,
     /// The largest zip of the release build.
     pub zip_kb: u64,
-    /// `GET /api/prompts`.
+    /// `GET /api/prompts`: as documented.
     pub routes: Vec<String>,
+    /// `ANY /api/prompts`: as deployed, since what is read takes every method, for HEAD's sake.
+    pub route_keys: Vec<String>,
 }
 
 /// The tiers, each with its connection limit.
 pub const TIERS: [(&str, u64); 2] = [("M0", 500), ("M10", 1500)];
 
-pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+/// The whole template.
+pub fn template() -> Value {
+    serde_norway::from_str(&fs::read_to_string(root().join("infra/template.yaml")).unwrap()).unwrap()
 }
 
 /// Every function in the repository's template.
 pub fn functions() -> Vec<Function> {
-    let text = std::fs::read_to_string(root().join("infra/template.yaml")).unwrap();
-    functions_of(&text)
+    functions_of(&template())
 }
 
 impl Function {
@@ -43,12 +53,18 @@ impl Function {
     }
 }
 
-/// Every function in a template's text.
-pub fn functions_of(text: &str) -> Vec<Function> {
-    let template: Value = serde_norway::from_str(text).unwrap();
+/// The settings of the API, from any origin.
+pub fn api() -> Value {
+    let mut properties = template()["Resources"]["Api"]["Properties"].clone();
+    properties["CorsConfiguration"]["AllowOrigins"] = Value::Sequence(vec!["*".into()]);
+    properties
+}
+
+/// Every function in a template.
+pub fn functions_of(template: &Value) -> Vec<Function> {
     let resources = template["Resources"].as_mapping().unwrap();
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, &template)).collect()
+    functions.map(|(name, resource)| function(name.as_str().unwrap(), resource, template)).collect()
 }
 
 fn function(name: &str, resource: &Value, template: &Value) -> Function {
@@ -61,7 +77,8 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
     let budget = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field);
     let number = |field: &str| budget(field)?.as_f64();
     let memory = |settings: &Value| settings.get("MemorySize").and_then(Value::as_u64);
-    let events = properties.get("Events").and_then(Value::as_mapping);
+    let events = properties.get("Events").and_then(Value::as_mapping).into_iter().flatten();
+    let route_keys: Vec<String> = events.filter_map(|(_, event)| route_key(event)).collect();
     Function {
         name: name.to_owned(),
         binary: code.split('/').nth_back(1).unwrap().to_owned(),
@@ -70,11 +87,12 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
         memory_mb: memory(properties).or_else(|| memory(&template["Globals"]["Function"])).unwrap_or(128),
         zip_kb: budget("ZipKb").and_then(Value::as_u64).unwrap_or(0),
         budget: number("PeakPerSecond").zip(number("ServiceMs")),
-        routes: events.into_iter().flatten().filter_map(|(_, event)| route(event)).collect(),
+        routes: route_keys.iter().map(|key| key.replacen("ANY ", "GET ", 1)).collect(),
+        route_keys,
     }
 }
 
-fn route(event: &Value) -> Option<String> {
+fn route_key(event: &Value) -> Option<String> {
     (event["Type"] == "HttpApi").then(|| {
         let properties = &event["Properties"];
         format!("{} {}", properties["Method"].as_str().unwrap().to_uppercase(), properties["Path"].as_str().unwrap())

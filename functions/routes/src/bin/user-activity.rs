@@ -7,15 +7,13 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, header};
 use shared::{
-    accounts::{
-        App, Signed,
-        activity::{self, Activity, UserStats},
-    },
+    auth::{App, Signed},
     clock,
     http::{Problem, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
+    users::activity::{self, Activity, UserActivity},
 };
 
 /// RFC 9745: since when the old name is deprecated (2026-11-01).
@@ -35,14 +33,14 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// The caller's own figures.
 #[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserStats)))]
+    responses((status = 200, body = UserActivity)))]
 pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&activity::stats(&app.mongo, &user.account, clock::now()).await?))
+    Ok(Reply::ok(&activity::figures(&app.mongo, &user.account, clock::now()).await?))
 }
 
 /// As `/api/user/stats`.
 #[utoipa::path(get, path = "/api/user-stats", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserStats)))]
+    responses((status = 200, body = UserActivity)))]
 #[deprecated = "the API's old name for /api/user/stats"]
 pub async fn show_by_old_name(state: State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     let reply = show(state, user).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);

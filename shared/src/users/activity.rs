@@ -2,25 +2,25 @@
 
 use bson::doc;
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Account, Profile};
 use crate::{
-    clock,
+    clock::{self, Moment},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
 /// What somebody did so far.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct UserStats {
+pub struct UserActivity {
     /// Who.
     pub user: Profile,
     /// The figures.
-    pub stats: ActivityStats,
+    #[serde(rename = "stats")]
+    pub figures: ActivityFigures,
     /// The last days on which they were here, newest first, at most 30.
     pub recent_days: Vec<String>,
 }
@@ -28,7 +28,7 @@ pub struct UserStats {
 /// Figures of somebody's activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ActivityStats {
+pub struct ActivityFigures {
     /// Days in a row up to today or yesterday (UTC); 0 after a day missed.
     pub streak: u64,
     /// The longest such row within the last 400 days.
@@ -50,10 +50,21 @@ pub struct Activity {
     pub first: bool,
 }
 
+/// `user_activity`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActiveDay<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    user_id: &'a str,
+    day: &'a str,
+    at: Moment,
+}
+
 /// Notes that the account was here today; a second time changes nothing.
-pub async fn record(mongo: &Mongo, user_id: &str, at: Timestamp) -> Result<Activity, mongo::Error> {
+pub async fn record(mongo: &Mongo, user_id: &str, at: Moment) -> Result<Activity, mongo::Error> {
     let day = clock::day(at);
-    let entry = doc! {"_id": format!("{user_id}/{day}"), "userId": user_id, "day": &day, "at": clock::to_bson(at)};
+    let entry = ActiveDay { id: format!("{user_id}/{day}"), user_id, day: &day, at };
     let insert = async |database: Database| database.collection("user_activity").insert_one(entry).await;
     match mongo.run(REQUEST_TIMEOUT, insert).await {
         Ok(_) => Ok(Activity { day, first: true }),
@@ -63,7 +74,7 @@ pub async fn record(mongo: &Mongo, user_id: &str, at: Timestamp) -> Result<Activ
 }
 
 /// The figures as of `at`: one aggregation.
-pub async fn stats(mongo: &Mongo, account: &Account, at: Timestamp) -> Result<UserStats, mongo::Error> {
+pub async fn figures(mongo: &Mongo, account: &Account, at: Moment) -> Result<UserActivity, mongo::Error> {
     #[derive(Deserialize)]
     struct Row {
         #[serde(rename = "_id")]
@@ -93,14 +104,14 @@ pub async fn stats(mongo: &Mongo, account: &Account, at: Timestamp) -> Result<Us
     let count = |kind: &str| rows.iter().find(|row| row.kind == kind).map_or(0, |row| row.count);
     let (streak, longest_streak) = streaks(&days, at);
     let (prompts_collected, workbench_runs) = (count("collected"), count("runs"));
-    let stats =
-        ActivityStats { streak, longest_streak, days_active: days.len() as u64, prompts_collected, workbench_runs };
+    let figures =
+        ActivityFigures { streak, longest_streak, days_active: days.len() as u64, prompts_collected, workbench_runs };
     days.truncate(30);
-    Ok(UserStats { user: Profile::from(account), stats, recent_days: days })
+    Ok(UserActivity { user: Profile::from(account), figures, recent_days: days })
 }
 
 /// The current row of days and the longest, of days sorted newest first.
-fn streaks(days: &[String], at: Timestamp) -> (u64, u64) {
+fn streaks(days: &[String], at: Moment) -> (u64, u64) {
     let dates: Vec<jiff::civil::Date> = days.iter().filter_map(|day| day.parse().ok()).collect();
     let (mut rows, mut row) = (Vec::new(), 0_u64);
     for (index, date) in dates.iter().enumerate() {
@@ -126,10 +137,18 @@ mod tests {
 
     #[test]
     fn a_streak_is_days_in_a_row_up_to_today_or_yesterday() {
-        let at: Timestamp = "2028-03-02T00:00:01Z".parse().expect("valid");
+        let at: Moment = "2028-03-02T00:00:01Z".parse().expect("valid");
         assert_eq!(streaks(&days(&["2028-03-02", "2028-03-01", "2028-02-29", "2028-02-27"]), at), (3, 3));
         assert_eq!(streaks(&days(&["2028-03-01", "2028-02-29"]), at), (2, 2), "today is not over");
         assert_eq!(streaks(&days(&["2028-02-29", "2028-02-28", "2028-02-26"]), at), (0, 2), "a day was missed");
         assert_eq!(streaks(&[], at), (0, 0));
+    }
+
+    #[test]
+    fn a_day_of_activity_expires() {
+        crate::schema::tests::assert_expires(
+            "user_activity",
+            &ActiveDay { id: "1".into(), user_id: "u", day: "2026-01-01", at: clock::now() },
+        );
     }
 }

@@ -6,11 +6,13 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{Account, AccountStatus, Email, Role, User, token::ACCESS_S};
+use super::{ACCESS_S, Account, AccountStatus, Email, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    plans::Plan,
+    roles::Role,
 };
 
 /// Accounts. Every change goes through here, so that no cached copy survives it.
@@ -20,7 +22,6 @@ pub struct Users {
 }
 
 impl Users {
-    /// Uses the environment's client and cache.
     pub fn new(mongo: Mongo, cache: Cache) -> Self {
         Self { mongo, lookup: Lookup::new("user", cache) }
     }
@@ -60,13 +61,13 @@ impl Users {
             name: name.to_owned(),
             password_hash: Some(password_hash),
             role: Role::User,
-            plan: "free".into(),
+            plan: Plan::default(),
             organization_id: None,
             status: AccountStatus::Active,
             session_version: 0,
             ended_sessions: Vec::new(),
-            mfa: super::MfaRecord::default(),
-            created_at: clock::to_bson(clock::now()),
+            mfa: MfaRecord::default(),
+            created_at: clock::now(),
             last_login_at: None,
         };
         let insert = async |database| collection(&database).insert_one(&user).await;
@@ -80,7 +81,7 @@ impl Users {
     /// Notes a sign-in, and keeps `better_hash` instead of the one that was checked. Nothing when the password is
     /// another one by now: the sign-in's tokens are of a session version that is over.
     pub async fn signed_in(&self, user: &User, better_hash: Option<String>) -> Result<(), mongo::Error> {
-        let mut set = doc! {"lastLoginAt": clock::to_bson(clock::now())};
+        let mut set = doc! {"lastLoginAt": clock::now()};
         if let Some(hash) = better_hash {
             set.insert("passwordHash", hash);
         }
@@ -107,8 +108,8 @@ impl Users {
     /// One session ends: its access tokens count no longer.
     pub async fn end_session(&self, id: &str, session: &str) -> Result<(), mongo::Error> {
         let now = clock::now();
-        let old = clock::to_bson(now - jiff::SignedDuration::from_secs(ACCESS_S + 60));
-        let ended = doc! {"id": session, "at": clock::to_bson(now)};
+        let old = now - jiff::SignedDuration::from_secs(ACCESS_S + 60);
+        let ended = doc! {"id": session, "at": now};
         // What is old goes with the same update, so that the list stays as short as a quarter of an hour.
         let keep =
             doc! {"$filter": {"input": {"$ifNull": ["$endedSessions", []]}, "cond": {"$gt": ["$$this.at", old]}}};

@@ -9,21 +9,20 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::Role;
 use crate::{
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
+    http::Problem,
     id,
     keys::{Seed, sha256_bytes},
+    roles::Role,
+    users::ACCESS_S,
 };
 
-/// How long an access token counts, in seconds.
-pub(super) const ACCESS_S: i64 = 15 * 60;
 /// How long a sign-in may wait for its second factor, in seconds.
 pub(super) const CHALLENGE_S: i64 = 10 * 60;
 const ISSUER: &str = "promptlib";
@@ -97,12 +96,12 @@ impl Tokens {
     }
 
     /// An access token for `claims`.
-    pub fn access(&self, claims: AccessClaims, now: Timestamp) -> String {
+    pub fn access(&self, claims: AccessClaims, now: Moment) -> String {
         self.sign(claims, ACCESS, now, ACCESS_S)
     }
 
     /// A challenge for `claims`.
-    pub fn challenge(&self, claims: ChallengeClaims, now: Timestamp) -> String {
+    pub fn challenge(&self, claims: ChallengeClaims, now: Moment) -> String {
         self.sign(claims, CHALLENGE, now, CHALLENGE_S)
     }
 
@@ -124,7 +123,7 @@ impl Tokens {
         json!({"keys": keys.collect::<Vec<_>>()})
     }
 
-    fn sign<C: Serialize>(&self, claims: C, audience: &str, now: Timestamp, seconds: i64) -> String {
+    fn sign<C: Serialize>(&self, claims: C, audience: &str, now: Moment, seconds: i64) -> String {
         let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::EdDSA) };
         let (iat, exp) = (now.as_second(), now.as_second() + seconds);
         let envelope = Envelope { claims, iss: ISSUER.into(), aud: audience.into(), iat, exp, jti: id::new() };
@@ -171,6 +170,11 @@ impl SigningKey {
             encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
         }
     }
+}
+
+/// 401: whatever was wrong with a token, the caller signs in again.
+pub fn sign_in_again() -> Problem {
+    Problem::unauthorized("The token is invalid or expired: sign in again.")
 }
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
+//!
+//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
+//! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
+//! the address or number alone that it was sent to.
+//!
+//! Environment: `AUTH_PEPPER` (secret).
+
+mod factors;
+mod flow;
+
+pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
+pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer};

@@ -1,0 +1,58 @@
+//! Where a request comes from.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use http::request::Parts;
+
+use super::Quota;
+
+/// Where a request comes from, put into it by the entry.
+#[derive(Clone, Debug, Default)]
+pub struct ClientInfo {
+    /// API Gateway's id of the request; returned as `x-request-id`.
+    pub request_id: String,
+    /// The address of the connection, as API Gateway saw it.
+    pub source_ip: String,
+    /// What the caller's client calls itself.
+    pub user_agent: String,
+    /// What a rate limit left, for the answer's headers.
+    pub quota: Arc<OnceLock<Quota>>,
+}
+
+impl ClientInfo {
+    /// Of this request.
+    pub fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or_default()
+    }
+
+    /// The network that limits count: an IPv4 address; of IPv6 the /64, all of which one household or server is given.
+    pub fn network(&self) -> String {
+        match self.source_ip.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V6(address)) => {
+                let prefix = address.segments().map(|segment| format!("{segment:x}"))[..4].join(":");
+                format!("{prefix}::/64")
+            }
+            Ok(IpAddr::V4(address)) => address.to_string(),
+            Err(_) => self.source_ip.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_however_its_addresses_are_written() {
+        let network = |source_ip: &str| ClientInfo { source_ip: source_ip.into(), ..ClientInfo::default() }.network();
+        for address in ["2001:db8:0:7::1", "2001:0DB8:0000:0007:ffff::2", "2001:db8:0:7:1:2:3:4"] {
+            assert_eq!(network(address), "2001:db8:0:7::/64");
+        }
+        assert_ne!(network("2001:db8:0:8::1"), network("2001:db8:0:7::1"));
+        assert_eq!((network("192.0.2.1"), network("::ffff:192.0.2.1")), ("192.0.2.1".into(), "192.0.2.1".into()));
+        assert_eq!(network(""), "");
+    }
+}

@@ -1,0 +1,64 @@
+//! Documents that cannot be read: made by hand, by another tool, or by an older version. A list goes on without them, and
+//! the log names each.
+
+use bson::{RawDocument, RawDocumentBuf};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::to_json_leniently;
+use crate::telemetry::Metrics;
+
+/// Those of a collection's documents that are what they should be, in their order.
+pub fn readable<T: DeserializeOwned>(collection: &str, documents: &[RawDocumentBuf]) -> Vec<T> {
+    let read = |document: &RawDocumentBuf| match bson::deserialize_from_slice(document.as_bytes()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            note_odd(collection, document, &error.to_string());
+            None
+        }
+    };
+    documents.iter().filter_map(read).collect()
+}
+
+/// As [`readable`], as JSON, in which an odd field is what comes nearest.
+pub fn readable_json(collection: &str, documents: &[RawDocumentBuf]) -> Vec<Map<String, Value>> {
+    let read = |document: &RawDocumentBuf| {
+        let mut odd = Vec::new();
+        let object = to_json_leniently(document, &mut odd);
+        match &object {
+            Err(error) => note_odd(collection, document, &error.to_string()),
+            Ok(_) if !odd.is_empty() => note_odd(collection, document, &format!("no JSON: {}", odd.join(", "))),
+            Ok(_) => {}
+        }
+        object.ok()
+    };
+    documents.iter().filter_map(read).collect()
+}
+
+/// Names an odd document in the log, and counts it.
+pub fn note_odd(collection: &str, document: &RawDocument, reason: &str) {
+    let id = document.get("_id").ok().flatten().map(|id| format!("{id:?}")).unwrap_or_default();
+    tracing::error!(collection, id, reason, "a document is odd: it was made by hand or by another tool");
+    Metrics::of_stack().count("OddDocument", 1).emit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bson::{doc, oid::ObjectId};
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Named {
+        name: String,
+    }
+
+    #[test]
+    fn an_odd_document_does_not_take_the_others_down() {
+        let documents =
+            [doc! {"_id": "a", "name": "Ada"}, doc! {"_id": ObjectId::new(), "name": 7}, doc! {"name": "Eve"}];
+        let raw = documents.map(|document| RawDocumentBuf::try_from(&document).expect("raw"));
+        let names: Vec<Named> = readable("people", &raw);
+        assert_eq!(names.iter().map(|named| named.name.as_str()).collect::<Vec<_>>(), ["Ada", "Eve"]);
+        assert_eq!(readable_json("people", &raw).len(), 3);
+    }
+}

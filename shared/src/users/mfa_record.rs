@@ -1,0 +1,45 @@
+//! The second factor as an account has it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How a second factor is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// An authenticator app (RFC 6238).
+    Totp,
+    /// A code by SMS.
+    Sms,
+    /// A code to the account's own address.
+    Email,
+}
+
+/// The second factor in `users`.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaRecord {
+    /// The factor that is on.
+    pub method: Option<Method>,
+    /// Where its codes go, E.164.
+    pub phone: Option<String>,
+    /// The app's secret, sealed.
+    pub totp: Option<String>,
+    /// The last time step whose code was used.
+    #[serde(default)]
+    pub totp_step: i64,
+    /// HMACs of the recovery codes that are left.
+    #[serde(default)]
+    pub recovery: Vec<String>,
+    /// The factor that is not proven yet.
+    pub pending: Option<PendingFactor>,
+}
+
+/// A factor that is not proven yet.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingFactor {
+    pub method: Method,
+    pub phone: Option<String>,
+    pub totp: Option<String>,
+}

@@ -1,0 +1,15 @@
+//! Accounts: as stored, as every request needs them, and in the hands of administrators.
+
+pub mod activity;
+pub mod admin;
+mod email;
+mod mfa_record;
+mod owned;
+mod store;
+mod user;
+
+pub use email::Email;
+pub use mfa_record::{Method, MfaRecord, PendingFactor};
+pub use owned::insert_within_quota;
+pub use store::Users;
+pub use user::{ACCESS_S, Account, AccountStatus, Profile, User, display_name, suspended};
