@@ -12,7 +12,7 @@ use tests::{
     http_event::Answer,
     proxy::Proxy,
     stack::stack,
-    test_env::{PASSWORD, TestEnv, newcomer},
+    test_env::{PASSWORD, TestEnv, newcomer, sign_in},
 };
 
 #[tokio::test]
@@ -56,6 +56,27 @@ async fn a_bad_sign_up_names_its_fields() {
     let mut body = newcomer();
     body["role"] = "super_admin".into();
     assert_eq!(signup.post("/api/auth/signup", &body).await.status, 422, "nobody chooses their role");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_sign_up_hides_nothing_and_can_be_written_to() {
+    let signup = TestEnv::new().await.function("auth-signup").await;
+    for (field, value, said) in [
+        ("email", "josé@example.com", "not delivered"),
+        ("email", "a\u{200b}da@example.com", "invisible"),
+        ("email", "ada@exam\u{202e}ple.com", "invisible"),
+        ("email", "x<victim@example.org>", "must be an e-mail address"),
+        ("name", "\u{200b}", "invisible"),
+        ("name", "\u{202e}adA", "invisible"),
+        ("name", "Ada\nAdmin", "one line"),
+    ] {
+        let mut body = newcomer();
+        body[field] = value.into();
+        let answer = signup.post("/api/auth/signup", &body).await;
+        assert_eq!((answer.status, answer.fields()), (422, vec![field]), "{}", answer.text);
+        assert!(answer.text.contains(said), "{}", answer.text);
+    }
 }
 
 #[tokio::test]
@@ -130,6 +151,86 @@ async fn an_imported_bcrypt_hash_is_replaced_at_its_first_sign_in() {
         let stored = env.users().find_one(doc! {}).await.unwrap().unwrap();
         assert!(stored.get_str("passwordHash").unwrap().starts_with("$argon2id$"));
     }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_bcrypt_hash_of_a_longer_password_than_bcrypt_reads_stays() {
+    let env = TestEnv::new().await;
+    let right = format!("{PASSWORD}{}", "x".repeat(81));
+    let almost = format!("{}yy", &right[..88]);
+    let login = env.function("auth-login").await;
+    for version in ["$2a$", "$2b$", "$2y$"] {
+        let person = env.person(Role::User, None).await;
+        let hash = bcrypt::hash(&right, 4).unwrap().replacen("$2b$", version, 1);
+        env.users().update_one(doc! {"_id": &person.id}, doc! {"$set": {"passwordHash": &hash}}).await.unwrap();
+        for password in [&almost, &right, &almost, &right] {
+            sign_in(&login, &json!({"email": person.email, "password": password})).await;
+            let stored = env.users().find_one(doc! {"_id": &person.id}).await.unwrap().unwrap();
+            assert_eq!(stored.get_str("passwordHash").unwrap(), hash, "{version}");
+        }
+    }
+}
+
+/// A name of the test's own, of a domain that no mail is sent to.
+fn label() -> String {
+    format!("x{}", uuid::Uuid::now_v7().simple())
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_address_has_one_account_however_it_is_spelled() {
+    let env = TestEnv::new().await;
+    let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
+    let name = label();
+    let spellings = [
+        format!("{name}@münchen.example"),
+        format!("{name}@mu\u{308}nchen.example"),
+        format!("{name}@xn--mnchen-3ya.example"),
+        format!("{name}@MÜNCHEN.EXAMPLE"),
+    ];
+    for (index, email) in spellings.iter().enumerate() {
+        let mut body = newcomer();
+        body["email"] = email.as_str().into();
+        let answer = signup.post("/api/auth/signup", &body).await;
+        assert_eq!(answer.status, if index == 0 { 201 } else { 409 }, "{email}: {}", answer.text);
+        sign_in(&login, &body).await;
+    }
+    assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 1);
+    // Guesses are counted for the account, not for its spelling.
+    for guess in 0..5 {
+        let body = json!({"email": spellings[guess % spellings.len()], "password": "Wrong1234"});
+        assert_eq!(login.post("/api/auth/login", &body).await.status, 401);
+    }
+    let locked = login.post("/api/auth/login", &json!({"email": spellings[2], "password": PASSWORD})).await;
+    assert_eq!(locked.status, 429, "{}", locked.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn accounts_with_addresses_of_before_sign_in_and_keep_others_from_them() {
+    let env = TestEnv::new().await;
+    let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
+    let name = label();
+    for email in [
+        format!("josé{name}@example.com"),
+        format!("jose\u{301}{name}@example.org"),
+        format!("{name}@münchen.example"),
+        format!("{name}@zu\u{308}rich.example"),
+        format!("{name}\u{200b}@example.com"),
+        format!("x<{name}@example.org>"),
+    ] {
+        let person = env.person(Role::User, None).await;
+        let set = doc! {"$set": {"email": &email, "passwordHash": bcrypt::hash(PASSWORD, 4).unwrap()}};
+        env.users().update_one(doc! {"_id": &person.id}, set).await.unwrap();
+        let body = json!({"email": email, "password": PASSWORD});
+        assert_eq!(sign_in(&login, &body).await["user"]["id"], person.id, "{email:?}");
+        let mut again = newcomer();
+        again["email"] = email.as_str().into();
+        let answer = signup.post("/api/auth/signup", &again).await;
+        assert!([409, 422].contains(&answer.status), "{email:?}: {}", answer.text);
+    }
+    assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 6);
 }
 
 /// Somebody whose password another application hashed, at bcrypt's lowest cost: a wrong guess is cheap.

@@ -152,3 +152,92 @@ async fn a_missing_setting_ends_the_start_with_its_name() {
     let text = tests::host::refuses_to_start("prompt-view", &[("CONTENT_URL", "http://x")]).await;
     assert!(text.contains("CONTENT_URL must be file:///"), "{text}");
 }
+
+/// What proxies, scripts and scanners write into a request's frame, which a route has no say in.
+#[tokio::test]
+async fn no_header_and_no_host_is_more_than_a_route_can_bear() {
+    let public = starter_url();
+    let function =
+        Function::start("prompts", &[("CONTENT_URL", &public), ("MONGODB_URI", "mongodb://127.0.0.1:1")]).await;
+    for (name, value) in [
+        ("x-forwarded-proto", "https, http"),
+        ("x-forwarded-proto", ";x"),
+        ("x-forwarded-proto", ""),
+        ("x-forwarded-proto", "é"),
+        ("host", "no host"),
+        ("host", "[::1"),
+        ("host", "a:99999999"),
+        ("host", ""),
+        ("x-forwarded-host", "//"),
+        ("x-note", "日本語"),
+        ("x-note", "a\r\nb: c"),
+        ("no name", "x"),
+        ("", ""),
+        ("cookie", "a=é; =; ;"),
+        ("if-none-match", "\"\"\", W/, *é"),
+        ("content-length", "-1"),
+        ("content-encoding", "gzip"),
+        ("transfer-encoding", "chunked"),
+        ("accept-encoding", ";q=9"),
+    ] {
+        let answer = function.send("GET", "/api/prompts?limit=1", &[(name, value)], None).await;
+        assert_eq!(answer.status, 200, "{name}: {value:?}: {}", answer.text);
+    }
+    for (path, status) in [
+        ("/api/prompts?limit=1#x", 422),
+        ("/api/prompts?%", 200),
+        ("/api/prompts?&&==&", 200),
+        ("/api/prompts?search=%FF%00", 200),
+    ] {
+        assert_eq!(function.send("GET", path, &[], None).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_base64_is_refused_and_a_byte_order_mark_is_none_of_it() {
+    let (function, known) = (track().await, starter_prompt());
+    let event = |body: &str| {
+        let mut event = tests::http_event::event(
+            "POST",
+            "/api/analytics/track",
+            &[("content-type", "application/json")],
+            Some(body),
+            "192.0.2.9",
+        );
+        event["isBase64Encoded"] = true.into();
+        event
+    };
+    for body in ["no base64!", "e30", "=", "e30=e30="] {
+        let tests::host::Outcome::Response(answer) = function.invoke(event(body)).await else { panic!("{body}") };
+        assert_eq!(answer["statusCode"], 400, "{body}: {answer}");
+    }
+    let body = format!("\u{feff}{}", json!({"events": [{"promptId": known, "event": "view"}]}));
+    let answer =
+        function.send("POST", "/api/analytics/track", &[("content-type", "application/json")], Some(&body)).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_refusal_speaks_of_what_a_person_knows() {
+    let (function, known) = (track().await, starter_prompt());
+    for (event, field, message) in [
+        (json!({"event": "view"}), "events[0].promptId", "is required"),
+        (json!({"promptId": 7, "event": "view"}), "events[0].promptId", "must be text"),
+        (json!({"promptId": known, "event": 7}), "events[0].event", "must be one of the known values"),
+        (json!([]), "events[0]", "must be an object"),
+        (json!("view"), "events[0]", "must be an object"),
+    ] {
+        let answer = function.post("/api/analytics/track", &json!({"events": [event]})).await;
+        let error = &answer.body["errors"][0];
+        assert_eq!(
+            (answer.status, &error["field"], &error["message"]),
+            (422, &json!(field), &json!(message)),
+            "{}",
+            answer.text
+        );
+    }
+    for internal in ["u64", "i64", "u8", "struct", "enum", "sequence", "variant"] {
+        let answer = function.post("/api/analytics/track", &json!({"events": internal})).await;
+        assert!(!answer.text.replace(&format!("\"{internal}\""), "").contains(internal), "{}", answer.text);
+    }
+}

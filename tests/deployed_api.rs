@@ -31,12 +31,21 @@ async fn every_route_of_the_template_answers_as_documented() {
     for route in &deployed {
         let (method, path) = route.split_once(' ').unwrap();
         let path = path.replace("{id}", "persona").replace("{slug}", "none").replace("{keyId}", "none");
-        let request = client.request(method.parse().unwrap(), format!("{}{path}", stack.api_url));
-        let answer = request.send().await.unwrap();
+        let url = format!("{}{path}", stack.api_url);
+        let answer = client.request(method.parse().unwrap(), &url).send().await.unwrap();
         let status = answer.status().as_u16();
         assert!(answer.headers().contains_key("x-request-id"), "{route} answered {status}, not by a function of ours");
         assert!(matches!(status, 200 | 202 | 401 | 404 | 415), "{route}: {status}");
+        if method == "GET" {
+            let head = client.head(&url).send().await.unwrap();
+            assert!(head.headers().contains_key("x-request-id"), "HEAD {path} is answered by a function of ours");
+            assert_eq!((head.status(), head.bytes().await.unwrap().len()), (answer.status(), 0), "HEAD {path}");
+        }
     }
+    let page = client.get(format!("{}/api/docs/", stack.api_url)).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let refused = client.delete(format!("{}/api/health", stack.api_url)).send().await.unwrap();
+    assert_eq!(refused.status(), 405);
 }
 
 #[tokio::test]

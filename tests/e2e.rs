@@ -26,6 +26,7 @@ mod mfa;
 mod monitoring;
 mod notifications;
 mod object_authorization;
+mod odd_documents;
 mod outages;
 mod passwords;
 mod permissions;

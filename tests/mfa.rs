@@ -153,12 +153,44 @@ async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for
     assert!(!stored.contains(recovery) && !stored.contains("otpauth"), "neither is kept in the clear");
 }
 
+/// As apps show it, and as it is copied.
+fn spaced(code: &str) -> String {
+    format!(" {}\u{a0}{}\n", &code[..3], &code[3..])
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn white_space_and_hyphens_in_a_code_mean_nothing() {
+    let scene = Scene::new().await;
+    let totp = app(&scene.enable(&json!({"method": "totp"})).await);
+    let proven = scene.verify(&spaced(&code_of(&totp, 0))).await;
+    assert_eq!(proven.status, 200, "{}", proven.text);
+    let recovery = recovery_codes(&proven);
+    let waiting = scene.sign_in().await;
+    let code = code_of(&totp, 1);
+    let (loud, bare) = (recovery[0].to_uppercase().replace('-', " "), recovery[1].replace('-', ""));
+    for code in [format!("{}-{}", &code[..3], &code[3..]), loud, bare] {
+        let done = scene.complete(&waiting["challenge"], &code).await;
+        assert_eq!(done.status, 200, "{code}: {}", done.text);
+    }
+    for code in ["12345", "1234567", "abcdef", "１２３４５６", "------"] {
+        let refused = scene.complete(&waiting["challenge"], code).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["code"]), "{code}: {}", refused.text);
+    }
+    assert_eq!(scene.env.audited("auth.mfa.failed").await, 0, "what no code is is no guess");
+
+    let scene = Scene::new().await;
+    scene.enable(&json!({"method": "email"})).await;
+    let proven = scene.verify(&spaced(&scene.code_sent(scene.email(), 0).await)).await;
+    assert_eq!(proven.status, 200, "{}", proven.text);
+}
+
 #[tokio::test]
 #[parallel(stack)]
 async fn a_factor_is_set_up_with_the_password_alone() {
     let scene = Scene::new().await;
     let bodies =
-        [(json!({"method": "totp"}), "body"), (json!({"method": "totp", "password": "Wrong1234"}), "password")];
+        [(json!({"method": "totp"}), "password"), (json!({"method": "totp", "password": "Wrong1234"}), "password")];
     for (body, field) in bodies {
         let refused = scene.mfa.post_as(&scene.token, "/api/auth/mfa/enable", &body).await;
         assert_eq!((refused.status, refused.fields()), (422, vec![field]), "{}", refused.text);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bson::doc;
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
 use serial_test::parallel;
@@ -81,9 +82,12 @@ async fn work(stack: &Stack) {
 async fn every_metric_of_an_alarm_or_of_the_dashboard_is_emitted() {
     let (stack, template) = (stack(), template());
     work(&stack).await;
-    let broken =
-        Function::start("prompts", &[("MONGODB_URI", "mongodb://127.0.0.1:1"), ("CONTENT_URL", "file:///none")]);
-    let broken = broken.await;
+    // Its content comes from a database, in which one document is odd.
+    let database = stack.scratch().await;
+    database.collection("prompts").insert_many([doc! {"_id": "a"}, doc! {"_id": "b", "views": -1}]).await.unwrap();
+    let variables =
+        [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", database.name()), ("CONTENT_URL", "file:///none")];
+    let broken = Function::start("prompts", &variables).await;
     broken.get("/api/prompts").await;
     let wanted: BTreeSet<_> = watched_by_alarms(&template).into_iter().chain(drawn(&template)).collect();
     assert!(wanted.len() > 5, "{wanted:?}");

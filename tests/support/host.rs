@@ -106,6 +106,11 @@ pub fn told_once(value: &str) {
     remember(value, 1);
 }
 
+/// What was told once may be told again: a refresh token, to whoever repeats the request that it answers.
+pub fn may_be_told_again(value: &str) {
+    KNOWN.with_borrow_mut(|known| known.secrets.remove(value));
+}
+
 fn remember(value: &str, answers: usize) {
     assert!(value.len() >= 6, "too short to be looked for: {value:?}");
     KNOWN.with_borrow_mut(|known| {

@@ -20,7 +20,7 @@ use shared::{
     mongo::{Lifetime, Mongo, WORK_TIMEOUT},
     prompts::revisions,
     schema,
-    users::{Email, admin},
+    users::{EmailAttempt, admin},
 };
 
 #[derive(Parser)]
@@ -132,7 +132,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             }
         }
         Verb::Promote { email } => {
-            let email = Email::parse(&email).context("that is not an e-mail address")?;
+            let email = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }

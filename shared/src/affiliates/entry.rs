@@ -13,7 +13,7 @@ use crate::{
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    text::plain,
+    text::{line, plain},
     users::Email,
 };
 
@@ -32,7 +32,7 @@ pub enum AffiliateEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LinkFields {
     /// The tool, as people know it.
-    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[garde(length(chars, min = 1, max = 100), custom(line))]
     #[schema(min_length = 1, max_length = 100)]
     tool: String,
     /// The tool's own address.
@@ -44,11 +44,11 @@ pub struct LinkFields {
     #[schema(value_type = Option<String>, format = "uri")]
     referral_url: Option<Target>,
     /// Our code with them.
-    #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[garde(inner(length(chars, max = 100), custom(line)))]
     #[schema(max_length = 100)]
     code: Option<String>,
     /// What they pay, in words.
-    #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[garde(inner(length(chars, max = 100), custom(line)))]
     #[schema(max_length = 100)]
     commission: Option<String>,
     /// How it stands.
@@ -79,7 +79,7 @@ pub enum LinkStatus {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OutreachFields {
     /// The company.
-    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[garde(length(chars, min = 1, max = 100), custom(line))]
     #[schema(min_length = 1, max_length = 100)]
     company: String,
     /// How much it matters.
@@ -94,7 +94,7 @@ pub struct OutreachFields {
     #[schema(minimum = 0.0, maximum = 5.0)]
     rating: Option<f64>,
     /// Their visitors, in words.
-    #[garde(inner(length(chars, max = 100), custom(plain)))]
+    #[garde(inner(length(chars, max = 100), custom(line)))]
     #[schema(max_length = 100)]
     traffic: Option<String>,
     /// How it stands.

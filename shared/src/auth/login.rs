@@ -15,7 +15,7 @@ use crate::{
     config::ConfigError,
     http::{ClientInfo, Problem},
     mongo::Mongo,
-    users::{Account, AccountStatus, Email, Method, User, Users, suspended},
+    users::{Account, AccountStatus, EmailAttempt, Method, User, Users, suspended},
 };
 
 /// An address and a password.
@@ -25,7 +25,7 @@ pub struct LoginRequest {
     /// The account's address.
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
-    pub email: Email,
+    pub email: EmailAttempt,
     /// Its password.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
@@ -79,26 +79,21 @@ impl Login {
     /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
     pub async fn attempt(&self, client: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
         let LoginRequest { email, password } = request;
-        if let Err(locked) = self.lockout.attempt(email, client).await {
-            if locked.first {
-                let user = self.users.by_email(email).await?;
-                self.note(client, Action::SignInLocked, user.as_ref()).await?;
-            }
-            return Err(locked.into());
-        }
-        let user = match self.users.by_email(email).await {
-            Ok(user) => user,
+        self.count(client, email).await?;
+        let users = match self.users.by_email(email).await {
+            Ok(users) => users,
             Err(error) => {
                 // Or an outage would lock out whoever tries their right password a few times.
                 self.lockout.give_back(email, client).await;
                 return Err(error.into());
             }
         };
-        let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-        let right = password.matches(stored);
-        let upgraded = stored.filter(|_| right).and_then(|stored| password.upgrade(stored));
-        let Some(user) = user.as_ref().filter(|_| right) else {
-            self.note(client, Action::SignInFailed, user.as_ref()).await?;
+        if users.is_empty() {
+            password.matches(None);
+        }
+        let right = users.iter().find(|user| password.matches(user.password_hash.as_deref()));
+        let Some(user) = right else {
+            self.note(client, Action::SignInFailed, users.first()).await?;
             return Err(Problem::unauthorized("The address or the password is wrong."));
         };
         if user.status == AccountStatus::Suspended {
@@ -106,6 +101,7 @@ impl Login {
             return Err(suspended());
         }
         self.lockout.clear(email, client).await;
+        let upgraded = user.password_hash.as_deref().and_then(|stored| password.upgrade(stored));
         self.users.signed_in(user, upgraded).await?;
         let factor = user.mfa.method;
         let account = Account::from(user.clone());
@@ -119,6 +115,28 @@ impl Login {
         let signed_in = self.sessions.open(&account, client, None).await?;
         self.audit_log.record(client, AuditEvent::new(Action::SignIn).by(&account)).await?;
         Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
+    }
+
+    /// Counts an attempt; 429 for one too many, unless the owner proved the mailbox since.
+    async fn count(&self, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
+        let Err(mut locked) = self.lockout.attempt(email, client).await else { return Ok(()) };
+        let users = match self.users.by_email(email).await {
+            Err(error) if locked.first => return Err(error.into()),
+            found => found.unwrap_or_default(),
+        };
+        if let Some(proved) =
+            users.iter().filter_map(|user| user.password_reset_at).max().filter(|at| *at >= locked.since)
+        {
+            self.lockout.forgive(email, client, proved).await;
+            match self.lockout.attempt(email, client).await {
+                Ok(()) => return Ok(()),
+                Err(again) => locked = again,
+            }
+        }
+        if locked.first {
+            self.note(client, Action::SignInLocked, users.first()).await?;
+        }
+        Err(locked.into())
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.

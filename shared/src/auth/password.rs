@@ -4,7 +4,10 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::keys;
+use crate::{
+    keys,
+    text::{nfc, nfd},
+};
 
 /// 19 MiB, two passes, one lane: OWASP's choice for argon2id, and what fits a function of 256 MB.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -13,14 +16,16 @@ const LANES: u32 = 1;
 const MIN_CHARS: usize = 8;
 /// Long enough for any phrase; short enough that hashing costs the same for all.
 const MAX_CHARS: usize = 128;
+/// Of what bcrypt reads, the last byte is the end of the text.
+const BCRYPT_BYTES: usize = 72;
 
-/// A password that someone chooses now. Never printed.
+/// A password that someone chooses now, in normal form C. Never printed.
 #[derive(Clone, Debug)]
 pub struct NewPassword(SecretString);
 
 impl<'de> Deserialize<'de> for NewPassword {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = nfc(&String::deserialize(deserializer)?);
         let has = |kind: fn(char) -> bool| text.chars().any(kind);
         let length = text.chars().count();
         if (MIN_CHARS..=MAX_CHARS).contains(&length)
@@ -37,9 +42,15 @@ impl<'de> Deserialize<'de> for NewPassword {
     }
 }
 
-/// A password that someone claims to have.
-#[derive(Clone, Debug, Deserialize)]
+/// A password that someone claims to have, in normal form C. Never printed.
+#[derive(Clone, Debug)]
 pub struct PasswordAttempt(SecretString);
+
+impl<'de> Deserialize<'de> for PasswordAttempt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(nfc(&String::deserialize(deserializer)?).into()))
+    }
+}
 
 impl NewPassword {
     /// Its hash, as kept in the store.
@@ -52,29 +63,48 @@ impl PasswordAttempt {
     /// Whether it is the password of `stored`. Without a stored hash, the same time and `false`: an
     /// unknown address must not be told by how fast it is refused.
     pub fn matches(&self, stored: Option<&str>) -> bool {
-        let whole = self.0.expose_secret();
-        // We never accepted anything longer; a longer attempt would only cost time.
-        let text = if self.is_too_long() { "" } else { whole };
-        match stored {
-            // The application before may have: bcrypt looks at 72 bytes, whatever the length.
-            Some(stored) if is_bcrypt(stored) => bcrypt::verify(whole, stored).unwrap_or(false),
-            Some(stored) => verify(text, stored),
-            None => {
-                verify(text, NOBODYS);
-                false
-            }
-        }
+        let hash = stored.unwrap_or(NOBODYS);
+        let fits = self.forms().iter().any(|form| self.fits(form.expose_secret(), hash));
+        fits && stored.is_some()
     }
 
-    /// The hash to keep from now on, when `stored` is of the application before (bcrypt). A password longer than ours
-    /// stays there: our own check would not take it.
+    /// The hash to keep from now on, when `stored` is of the application before (bcrypt) and this is its password whole:
+    /// what bcrypt does not tell apart, our own hash does.
     pub fn upgrade(&self, stored: &str) -> Option<String> {
-        (is_bcrypt(stored) && !self.is_too_long()).then(|| hash(self.0.expose_secret()))
+        if !is_bcrypt(stored) || self.is_too_long() {
+            return None;
+        }
+        let is_its_own = |form: &SecretString| {
+            is_read_whole_by_bcrypt(form.expose_secret()) && self.fits(form.expose_secret(), stored)
+        };
+        self.forms().iter().any(is_its_own).then(|| hash(self.0.expose_secret()))
+    }
+
+    /// As it is hashed today, then as some keyboards send it: hashes of before are of what was sent.
+    fn forms(&self) -> Vec<SecretString> {
+        let decomposed = nfd(self.0.expose_secret());
+        let other = (decomposed != self.0.expose_secret()).then(|| decomposed.into());
+        std::iter::once(self.0.clone()).chain(other).collect()
+    }
+
+    fn fits(&self, form: &str, stored: &str) -> bool {
+        // The application before may have taken longer ones than we do.
+        if is_bcrypt(stored) {
+            return bcrypt::verify(form, stored).unwrap_or(false);
+        }
+        // We never accepted anything longer; a longer attempt would only cost time.
+        verify(if self.is_too_long() { "" } else { form }, stored)
     }
 
     fn is_too_long(&self) -> bool {
         self.0.expose_secret().chars().count() > MAX_CHARS
     }
+}
+
+/// bcrypt reads 72 bytes, the NUL after the text among them, and takes a text for the same as the text twice with a NUL
+/// between.
+fn is_read_whole_by_bcrypt(text: &str) -> bool {
+    text.len() < BCRYPT_BYTES && !text.contains('\0')
 }
 
 /// A hash with today's parameters of a password that nobody knows.
@@ -146,5 +176,68 @@ mod tests {
         assert!(attempt(&long).matches(Some(&stored)) && !attempt(&long[1..]).matches(Some(&stored)));
         assert!(attempt(&long).upgrade(&stored).is_none());
         assert!(!attempt(&long).matches(Some(&new("Secret12").expect("good").hash())));
+    }
+
+    #[test]
+    fn what_bcrypt_does_not_tell_from_the_right_password_never_replaces_it() {
+        let ascii = |bytes: usize| format!("Imported 1{}", "x".repeat(bytes - 10));
+        for (password, guess) in [
+            (ascii(90), format!("{}yy", ascii(88))),
+            (ascii(90), ascii(90)),
+            (ascii(90), ascii(72)),
+            (ascii(73), ascii(72)),
+            (ascii(72), ascii(100)),
+            (ascii(72), ascii(72)),
+            ("ü".repeat(45), format!("{}aa", "ü".repeat(44))),
+            ("Imported 1".to_owned(), "Imported 1\0Imported 1".to_owned()),
+            (ascii(71), format!("{}\0y", ascii(71))),
+        ] {
+            for version in ["$2a$", "$2b$", "$2y$"] {
+                let stored = bcrypt::hash(&password, 4).expect("hash").replacen("$2b$", version, 1);
+                assert!(attempt(&guess).matches(Some(&stored)), "bcrypt takes {guess:?} for {password:?}");
+                assert!(attempt(&guess).upgrade(&stored).is_none(), "{guess:?} for {password:?}");
+                assert!(attempt(&password).matches(Some(&stored)));
+            }
+        }
+        let stored = bcrypt::hash(ascii(71), 4).expect("hash");
+        assert!(attempt(&ascii(71)).upgrade(&stored).is_some());
+        assert!(!attempt(&ascii(72)).matches(Some(&stored)) && !attempt(&ascii(70)).matches(Some(&stored)));
+    }
+
+    #[test]
+    fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
+        for (composed, decomposed) in [
+            ("Caf\u{e9}Secret12", "Cafe\u{301}Secret12"),
+            ("한글Secret12", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}Secret12"),
+        ] {
+            for chosen in [composed, decomposed] {
+                let stored = new(chosen).expect("good").hash();
+                assert!(attempt(composed).matches(Some(&stored)) && attempt(decomposed).matches(Some(&stored)));
+            }
+            assert!(!attempt("CafeSecret12").matches(Some(&new(composed).expect("good").hash())));
+        }
+    }
+
+    #[test]
+    fn a_hash_of_before_fits_the_text_that_was_sent_then() {
+        for sent in ["Caf\u{e9}Secret12", "Cafe\u{301}Secret12"] {
+            for typed in ["Caf\u{e9}Secret12", "Cafe\u{301}Secret12"] {
+                assert!(attempt(typed).matches(Some(&hash(sent))), "{sent:?} {typed:?}");
+                let imported = bcrypt::hash(sent, 4).expect("hash");
+                let upgraded = attempt(typed).upgrade(&imported).expect("a new hash");
+                assert!(attempt(typed).matches(Some(&upgraded)), "{sent:?} {typed:?}");
+            }
+        }
+        // 69 bytes as sent today, 92 as sent then.
+        let sent = format!("A1{}", "e\u{301}".repeat(30));
+        let imported = bcrypt::hash(&sent, 4).expect("hash");
+        assert!(attempt(&sent).matches(Some(&imported)) && attempt(&sent).upgrade(&imported).is_none());
+    }
+
+    #[test]
+    fn a_password_without_account_costs_as_many_checks_as_one_with() {
+        assert_eq!(attempt("Secret12").forms().len(), 1);
+        assert_eq!(attempt("Caf\u{e9}Secret12").forms().len(), 2);
+        assert!(!attempt("Caf\u{e9}Secret12").matches(None));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, Template},
-    users::{Email, User, Users},
+    users::{EmailAttempt, User, Users},
 };
 
 const MINUTES: i64 = 60;
@@ -52,13 +52,13 @@ impl PasswordResets {
 
     /// Sends a link to this address, if an account has it; returns that account's id. Takes the same time
     /// either way, and the caller answers the same.
-    pub async fn request(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
+    pub async fn request(&self, users: &Users, email: &EmailAttempt) -> Result<Option<String>, Problem> {
         let (outcome, ()) = futures_util::join!(self.send(users, email), tokio::time::sleep(ALWAYS));
         outcome
     }
 
-    async fn send(&self, users: &Users, email: &Email) -> Result<Option<String>, Problem> {
-        let Some(user) = users.by_email(email).await? else {
+    async fn send(&self, users: &Users, email: &EmailAttempt) -> Result<Option<String>, Problem> {
+        let Some(user) = users.by_email(email).await?.into_iter().next() else {
             // A queue that is away must not tell an account from none.
             self.outbox.ping().await?;
             return Ok(None);

@@ -1,7 +1,9 @@
 //! Sessions: a family of refresh tokens, each good for one use.
 //!
-//! A refresh token is kept as a hash, and replaced at each use. One that comes a second time was
-//! stolen, or its replacement was: the whole family ends.
+//! A refresh token is kept as a hash, and replaced at each use. Whoever sends it again within seconds, because the
+//! answer was lost or from another tab, is given the same replacement again, which follows from the token by a key that
+//! the store never sees. One that comes later, or once its replacement is used, was stolen, or its replacement was: the
+//! whole family ends.
 
 use bson::{Document, doc};
 use jiff::SignedDuration;
@@ -26,6 +28,9 @@ use crate::{
 const REFRESH_DAYS: i64 = 30;
 /// How long it lasts however much it is used: then the password is asked for again.
 const SESSION_DAYS: i64 = 90;
+
+/// How long after its use a refresh token gives the same successor again.
+const GRACE_S: i64 = 10;
 
 /// `sessions`: one use of one family.
 #[derive(Deserialize, Serialize)]
@@ -119,7 +124,7 @@ impl Sessions {
         client: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, mongo::Error> {
-        let (token, now) = (new_token(), clock::now());
+        let (token, now) = (Tokens::refresh(), clock::now());
         let session = Session {
             id: id::new(),
             user_id: account.id.clone(),
@@ -135,11 +140,11 @@ impl Sessions {
             used_at: None,
         };
         self.insert(&session).await?;
-        Ok(self.signed_in(account, &session, &token))
+        Ok(self.signed_in(account, &session, &token, now))
     }
 
-    /// Exchanges a refresh token. Of several at once, one is served and the others end the session:
-    /// a token is good for one use.
+    /// Exchanges a refresh token. Several at once are given the same next one, and so is who sends it again within
+    /// [`GRACE_S`], as long as the next one is unused; after that it ends the session.
     pub async fn refresh(
         &self,
         users: &Users,
@@ -152,12 +157,14 @@ impl Sessions {
             let mark = doc! {"$set": {"usedAt": now}};
             collection(&database).find_one_and_update(unused, mark).await
         };
-        let Some(used) = self.mongo.run(REQUEST_TIMEOUT, use_it).await? else {
-            return Err(self.refusal(users, &hash).await?);
+        let used = match self.mongo.run(REQUEST_TIMEOUT, use_it).await? {
+            Some(used) => used,
+            None => self.used_just_now(users, &hash, now).await?,
         };
-        let token = new_token();
-        let session = used.successor(&token, client, now);
-        self.insert(&session).await?;
+        let successors = self.tokens.successors(&used.family_id, token);
+        let [newest, ..] = &*successors else { return Err(RefreshError::Refused(Some(used.user_id))) };
+        let session = self.insert_once(used.successor(newest, client, now)).await?;
+        let token = successors.iter().find(|token| session.is_token(token));
         // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
         // the new row.
         let account = users.stored(&session.user_id).await?.map(Account::from).filter(|account| session.is_of(account));
@@ -165,7 +172,12 @@ impl Sessions {
             self.delete(doc! {"familyId": &session.family_id}).await?;
             return Err(RefreshError::Refused(Some(session.user_id)));
         };
-        Ok(self.signed_in(&account, &session, &token))
+        if session.used_at.is_some() {
+            return Err(self.reused(users, session).await?);
+        }
+        // Made by a function that has a later key: its caller has the session.
+        let Some(token) = token else { return Err(RefreshError::Refused(Some(session.user_id))) };
+        Ok(self.signed_in(&account, &session, token, now))
     }
 
     /// A new access token of the same session, with the time of the second factor shown just now.
@@ -193,16 +205,35 @@ impl Sessions {
         }
     }
 
-    async fn refusal(&self, users: &Users, hash: &str) -> Result<RefreshError, mongo::Error> {
+    /// The session of a token that was used within [`GRACE_S`]; else why it is refused.
+    async fn used_just_now(&self, users: &Users, hash: &str, now: Moment) -> Result<Session, RefreshError> {
         let known = async |database| collection(&database).find_one(doc! {"refreshHash": hash}).await;
         let Some(session) = self.mongo.run(REQUEST_TIMEOUT, known).await? else {
-            return Ok(RefreshError::Refused(None));
+            return Err(RefreshError::Refused(None));
         };
-        if session.used_at.is_none() {
-            return Ok(RefreshError::Refused(Some(session.user_id)));
+        match session.used_at {
+            None => Err(RefreshError::Refused(Some(session.user_id))),
+            Some(_) if session.is_within_grace(now) => Ok(session),
+            Some(_) => Err(self.reused(users, session).await?),
         }
+    }
+
+    /// Ends the session of a token that came again.
+    async fn reused(&self, users: &Users, session: Session) -> Result<RefreshError, mongo::Error> {
         self.end(users, &session.user_id, &session.family_id).await?;
         Ok(RefreshError::Reused { user_id: session.user_id, family_id: session.family_id })
+    }
+
+    /// The row as it is in the store, put there now or by another request with the same token.
+    async fn insert_once(&self, session: Session) -> Result<Session, RefreshError> {
+        match self.insert(&session).await {
+            Ok(()) => return Ok(session),
+            Err(error) if error.is_duplicate() => {}
+            Err(error) => return Err(error.into()),
+        }
+        let find = async |database| collection(&database).find_one(doc! {"_id": &session.id}).await;
+        // Gone since: the session ended.
+        self.mongo.run(REQUEST_TIMEOUT, find).await?.ok_or(RefreshError::Refused(Some(session.user_id)))
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {
@@ -212,10 +243,10 @@ impl Sessions {
             .map(drop)
     }
 
-    fn signed_in(&self, account: &Account, session: &Session, token: &SecretString) -> SignedIn {
+    fn signed_in(&self, account: &Account, session: &Session, token: &SecretString, now: Moment) -> SignedIn {
         let claims = claims(account, session.family_id.clone(), session.mfa_at);
         SignedIn {
-            access_token: self.tokens.access(claims, session.created_at),
+            access_token: self.tokens.access(claims, now),
             token_type: "Bearer",
             expires_in: ACCESS_S,
             refresh_token: token.expose_secret().to_owned(),
@@ -233,11 +264,11 @@ impl Sessions {
 }
 
 impl Session {
-    /// The family's next use.
+    /// The family's next use. Its id follows from this one's: however many requests use one token, it has one successor.
     fn successor(self, token: &SecretString, client: &ClientInfo, now: Moment) -> Self {
         let since = self.family_since.unwrap_or(self.created_at);
         Self {
-            id: id::new(),
+            id: keys::sha256(&self.id),
             family_since: Some(since),
             refresh_hash: keys::sha256(token.expose_secret()),
             user_agent: client.user_agent.clone(),
@@ -247,6 +278,15 @@ impl Session {
             used_at: None,
             ..self
         }
+    }
+
+    fn is_token(&self, token: &SecretString) -> bool {
+        keys::sha256(token.expose_secret()) == self.refresh_hash
+    }
+
+    /// Whether its token was used so lately that it may come again. The clocks of two functions may differ.
+    fn is_within_grace(&self, now: Moment) -> bool {
+        self.used_at.is_some_and(|at| now <= at + SignedDuration::from_secs(GRACE_S))
     }
 
     /// Whether the account, as it is now, still has this session, and the session has time left.
@@ -262,10 +302,6 @@ impl Session {
 fn expiry(since: Moment, now: Moment) -> Moment {
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     (now + days(REFRESH_DAYS)).min(since + days(SESSION_DAYS))
-}
-
-fn new_token() -> SecretString {
-    SecretString::from(format!("rt_{}", keys::random_text()))
 }
 
 fn claims(account: &Account, sid: String, mfa: Option<i64>) -> AccessClaims {
@@ -303,13 +339,43 @@ mod tests {
     #[test]
     fn however_much_it_is_used_a_session_ends_90_days_after_its_sign_in() {
         let day = |text: &str| -> Moment { format!("{text}T00:00:00Z").parse().expect("an instant") };
-        let next = |session: Session, at| session.successor(&new_token(), &ClientInfo::default(), day(at));
+        let next = |session: Session, at| session.successor(&Tokens::refresh(), &ClientInfo::default(), day(at));
         let (second, third) = (next(session(&json!({})), "2026-01-20"), next(session(&json!({})), "2026-01-30"));
         assert_eq!(second.expires_at, day("2026-02-19"), "30 days unused");
         assert_eq!(second.family_since, third.family_since, "without it, from its own beginning");
         let last = next(session(&json!({"familySince": "2025-11-01T00:00:00Z"})), "2026-01-29");
         assert_eq!(last.expires_at, day("2026-01-30"));
         assert!(last.is_of(&account(&json!({}))) && !next(last, "2026-01-30").is_of(&account(&json!({}))));
+    }
+
+    #[test]
+    fn a_used_token_may_come_again_for_ten_seconds() {
+        let used = session(&json!({"usedAt": "2026-01-02T00:00:00Z"}));
+        let at = |text: &str| text.parse::<Moment>().expect("an instant");
+        for (now, may) in [
+            ("2026-01-01T23:59:59Z", true),
+            ("2026-01-02T00:00:00Z", true),
+            ("2026-01-02T00:00:10Z", true),
+            ("2026-01-02T00:00:10.001Z", false),
+            ("2026-01-03T00:00:00Z", false),
+        ] {
+            assert_eq!(used.is_within_grace(at(now)), may, "{now}");
+        }
+        assert!(!session(&json!({})).is_within_grace(at("2026-01-02T00:00:00Z")), "unused");
+    }
+
+    #[test]
+    fn a_token_has_one_successor_whoever_makes_it() {
+        let tokens = Tokens::new(&keys::Seed::from("a seed of thirty-two characters!"), None);
+        let token = Tokens::refresh();
+        let next = |client: &str, at: &str| {
+            let client = ClientInfo { source_ip: client.into(), ..ClientInfo::default() };
+            let successors = tokens.successors("f", &token);
+            let next = session(&json!({})).successor(&successors[0], &client, at.parse().expect("an instant"));
+            assert!(next.is_token(&successors[0]) && !next.is_token(&token));
+            (next.id, next.refresh_hash)
+        };
+        assert_eq!(next("192.0.2.1", "2026-01-02T00:00:00Z"), next("192.0.2.2", "2026-01-02T00:00:09Z"));
     }
 
     #[test]

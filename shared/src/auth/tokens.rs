@@ -1,4 +1,5 @@
-//! Signed tokens: access tokens, and the challenge between a password and its second factor.
+//! Signed tokens: access tokens, and the challenge between a password and its second factor. And refresh tokens, which
+//! are random, and follow from one another.
 //!
 //! Environment: `SIGNING_SEED` (secret), `SIGNING_SEED_PREVIOUS` (secret, during a rotation).
 //!
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -18,7 +20,7 @@ use crate::{
     config::ConfigError,
     http::Problem,
     id,
-    keys::{Seed, sha256_bytes},
+    keys::{self, Mac, Seed, sha256_bytes},
     roles::Role,
     users::ACCESS_S,
 };
@@ -82,6 +84,8 @@ struct SigningKey {
     public: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// Makes the refresh token that follows another.
+    successor: Mac,
 }
 
 impl Tokens {
@@ -113,6 +117,18 @@ impl Tokens {
     /// The claims of a challenge that is ours and still counts.
     pub fn verify_challenge(&self, token: &str) -> Option<ChallengeClaims> {
         self.verify(token, CHALLENGE)
+    }
+
+    /// The first refresh token of a session.
+    pub(super) fn refresh() -> SecretString {
+        refresh_token(&keys::random_text())
+    }
+
+    /// The refresh token that follows `token` in its session: always the same, by today's key and by the previous one.
+    /// Only who has the key can tell it.
+    pub(super) fn successors(&self, family_id: &str, token: &SecretString) -> Vec<SecretString> {
+        let text = format!("{family_id}|{}", token.expose_secret());
+        self.keys().map(|key| refresh_token(&key.successor.sign(&text))).collect()
     }
 
     /// The public keys (RFC 7517), for whoever verifies our tokens elsewhere.
@@ -168,8 +184,13 @@ impl SigningKey {
                 .unwrap_or_else(|error| unreachable!("a public key is base64url: {error}")),
             public,
             encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
+            successor: seed.mac("refresh-token/successor"),
         }
     }
+}
+
+fn refresh_token(text: &str) -> SecretString {
+    SecretString::from(format!("rt_{text}"))
 }
 
 /// 401: whatever was wrong with a token, the caller signs in again.
@@ -252,5 +273,23 @@ mod tests {
         let jwks = rotated.jwks();
         assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(2));
         assert!(!jwks.to_string().contains("\"d\""), "public halves only");
+    }
+    #[test]
+    fn a_refresh_token_has_one_successor_which_only_the_key_tells() {
+        let next = |seed: &str, family: &str, token: &str| -> String {
+            let successors = tokens(seed).successors(family, &refresh_token(token));
+            successors[0].expose_secret().to_owned()
+        };
+        let successor = next(SEED, "f", "a");
+        assert_eq!(successor, next(SEED, "f", "a"));
+        assert_eq!(successor.len(), Tokens::refresh().expose_secret().len());
+        for (seed, family, token) in
+            [("another of thirty-two characters", "f", "a"), (SEED, "g", "a"), (SEED, "f", "b"), (SEED, "f", "a|")]
+        {
+            assert_ne!(successor, next(seed, family, token), "{seed} {family} {token}");
+        }
+        let rotated = Tokens::new(&Seed::from("another of thirty-two characters"), Some(&Seed::from(SEED)));
+        let both = rotated.successors("f", &refresh_token("a"));
+        assert!(both.len() == 2 && both[1].expose_secret() == successor, "also after a rotation");
     }
 }

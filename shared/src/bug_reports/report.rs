@@ -16,7 +16,7 @@ use crate::{
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::Role,
-    text::plain,
+    text::{line, plain},
     users::Account,
 };
 
@@ -35,7 +35,7 @@ const SAME_FOR: SignedDuration = SignedDuration::from_hours(24);
 }))]
 pub struct NewReport {
     /// What somebody wanted to do, in up to 200 characters.
-    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[garde(length(chars, min = 1, max = 200), custom(line))]
     #[schema(min_length = 1, max_length = 200)]
     intent: String,
     /// What happened instead: 10 to 5,000 characters.

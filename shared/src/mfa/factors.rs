@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
+use super::code::{Code, RECOVERY_CHARS};
 use crate::{
     auth::PasswordAttempt,
     cache::Cache,
@@ -169,21 +170,22 @@ impl Mfa {
     }
 
     /// Whether `code` shows the factor that is on: one of the app, one that was sent, or a recovery code.
-    pub async fn check(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
-        if code.len() != 6 {
-            return self.use_recovery_code(users, user, code).await;
-        }
+    pub async fn check(&self, users: &Users, user: &User, code: &Code) -> Result<bool, mongo::Error> {
+        let Code::Digits(digits) = code else {
+            return self.use_recovery_code(users, user, code.expose()).await;
+        };
         let Some(method) = user.mfa.method else { return Ok(false) };
         match channel(method, user.mfa.phone.as_deref(), &user.email) {
-            Some(channel) => self.use_sent_code(&user.id, Purpose::SignIn, &channel, code).await,
-            None => self.use_totp(users, user, code).await,
+            Some(channel) => self.use_sent_code(&user.id, Purpose::SignIn, &channel, digits.expose_secret()).await,
+            None => self.use_totp(users, user, digits.expose_secret()).await,
         }
     }
 
     /// Turns the pending factor on if `code` proves it; returns the recovery codes, which are never shown
     /// again.
-    pub async fn prove(&self, users: &Users, user: &User, code: &str) -> Result<Option<Vec<String>>, Problem> {
+    pub async fn prove(&self, users: &Users, user: &User, code: &Code) -> Result<Option<Vec<String>>, Problem> {
         let Some(pending) = &user.mfa.pending else { return Ok(None) };
+        let code = code.expose();
         let step = match channel(pending.method, pending.phone.as_deref(), &user.email) {
             Some(channel) => self.use_sent_code(&user.id, Purpose::Enrol, &channel, code).await?.then_some(0),
             None => pending.totp.as_deref().and_then(|sealed| self.totp_step(sealed, &user.id, code)),
@@ -195,7 +197,7 @@ impl Mfa {
             phone: pending.phone.clone(),
             totp: pending.totp.clone(),
             totp_step: step,
-            recovery: codes.iter().map(|code| self.mac.sign(&plain(code))).collect(),
+            recovery: codes.iter().map(|code| self.mac.sign(&code.replace('-', ""))).collect(),
             pending: None,
         };
         let record = mongo::to_document(&record).map_err(Problem::internal)?;
@@ -289,7 +291,7 @@ impl Mfa {
     }
 
     async fn use_recovery_code(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
-        let mac = self.mac.sign(&plain(code));
+        let mac = self.mac.sign(code);
         let guard = doc! {"mfa.recovery": &mac};
         Ok(users.change_if(&user.id, guard, doc! {"$pull": {"mfa.recovery": &mac}}).await?.is_some())
     }
@@ -345,13 +347,8 @@ fn six_digits() -> String {
 fn recovery_code() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
     let letters: String =
-        keys::random::<10>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+        keys::random::<RECOVERY_CHARS>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     format!("{}-{}", &letters[..5], &letters[5..])
-}
-
-/// A recovery code as a person may have typed it.
-fn plain(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 /// What the HMAC is of: a code sent for one factor does not open the next one.
@@ -396,11 +393,13 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn codes_are_six_digits_and_recovery_codes_forgive_how_they_are_typed() {
+    fn codes_are_six_digits_and_recovery_codes_are_read_as_they_are_shown() {
         let codes: HashSet<_> = (0..200).map(|_| six_digits()).collect();
         assert!(codes.len() > 190 && codes.iter().all(|code| code.len() == 6 && code.parse::<u32>().is_ok()));
         let code = recovery_code();
-        assert_eq!((code.len(), plain(&code.to_uppercase().replace('-', " "))), (11, code.replace('-', "")));
+        let read = Code::parse(&code.to_uppercase().replace('-', " "));
+        assert_eq!(read.map(|read| read.expose().to_owned()), Some(code.replace('-', "")));
+        assert!(codes.iter().all(|code| matches!(Code::parse(code), Some(Code::Digits(_)))));
     }
 
     #[test]

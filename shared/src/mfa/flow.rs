@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{EnrolRequest, Enrolment, Mfa, MfaStatus};
+use super::{Code, EnrolRequest, Enrolment, Mfa, MfaStatus};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{Clients, Principal, Sessions, SignedIn, Tokens, sign_in_again},
@@ -38,10 +38,10 @@ pub struct CodeRequest {
     #[garde(length(max = 2000))]
     #[schema(max_length = 2000)]
     pub challenge: Option<String>,
-    /// Six digits, or a recovery code.
-    #[garde(length(min = 6, max = 20))]
-    #[schema(min_length = 6, max_length = 20)]
-    pub code: String,
+    /// Six digits, or a recovery code; white space and hyphens in it mean nothing.
+    #[garde(skip)]
+    #[schema(value_type = String, min_length = 6, max_length = 40)]
+    pub code: Code,
 }
 
 /// A code is on its way.
@@ -210,7 +210,7 @@ impl MfaFlow {
     }
 
     /// Turns the factor off, with a code.
-    pub async fn disable(&self, client: &ClientInfo, principal: &Principal, code: &str) -> Result<(), Problem> {
+    pub async fn disable(&self, client: &ClientInfo, principal: &Principal, code: &Code) -> Result<(), Problem> {
         self.limit_trying(client, principal.id()).await?;
         let user = self.user(principal.id()).await?;
         if user.mfa.method.is_none() {

@@ -6,8 +6,10 @@
 //!
 //! Environment: `AUTH_PEPPER` (secret).
 
+mod code;
 mod factors;
 mod flow;
 
+pub use code::Code;
 pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
 pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer};

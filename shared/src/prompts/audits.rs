@@ -17,7 +17,7 @@ use crate::{
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    text::plain,
+    text::{line, plain},
 };
 
 /// Audits: kept for ever, and bounded by day, as revisions are.
@@ -63,7 +63,7 @@ pub struct NewAudit {
     recommendations: Vec<String>,
     /// Up to 50.
     #[serde(default)]
-    #[garde(length(max = 50), inner(length(chars, min = 1, max = 200), custom(plain)))]
+    #[garde(length(max = 50), inner(length(chars, min = 1, max = 200), custom(line)))]
     #[schema(max_items = 50)]
     missing_elements: Vec<String>,
     /// Whether somebody should mend it.
@@ -71,7 +71,7 @@ pub struct NewAudit {
     #[garde(skip)]
     needs_fix: bool,
     /// What made it, such as `1.1`.
-    #[garde(inner(length(chars, max = 50), custom(plain)))]
+    #[garde(inner(length(chars, max = 50), custom(line)))]
     #[schema(max_length = 50)]
     audit_tool_version: Option<String>,
 }

@@ -12,7 +12,7 @@ use crate::{
     http::{Cursor, Page, Problem},
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    text::plain,
+    text::{line, plain},
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.
@@ -24,15 +24,15 @@ pub const LIMIT: u64 = 100;
 #[schema(example = json!({"originalPromptId": "find-a-bug-by-ranked-hypotheses", "title": "Mine", "content": "As I would ask it: …"}))]
 pub struct NewCollected {
     /// The front end's id of the copy.
-    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[garde(length(chars, min = 1, max = 200), custom(line))]
     #[schema(min_length = 1, max_length = 200)]
     prompt_id: String,
     /// Id or slug of the prompt that it was made from.
-    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[garde(length(chars, min = 1, max = 200), custom(line))]
     #[schema(min_length = 1, max_length = 200)]
     pub original_prompt_id: String,
     /// What its owner calls it.
-    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[garde(length(chars, min = 1, max = 200), custom(line))]
     #[schema(min_length = 1, max_length = 200)]
     title: String,
     /// Its text, up to 50,000 characters, kept letter by letter.

@@ -8,7 +8,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{CURATE, Prompt};
-use crate::{auth::Principal, http::Problem, roles::Permission, text::plain};
+use crate::{
+    auth::Principal,
+    http::Problem,
+    roles::Permission,
+    text::{line, plain},
+};
 
 /// A prompt to make, or what to change of one: absent fields stay as they are. Null removes what a prompt can be
 /// without.
@@ -21,7 +26,7 @@ use crate::{auth::Principal, http::Problem, roles::Permission, text::plain};
 pub struct PromptFields {
     /// 1 to 200 characters. A new prompt needs one.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(plain)))]
+    #[garde(inner(length(chars, min = 1, max = 200), custom(line)))]
     #[schema(min_length = 1, max_length = 200)]
     pub title: Option<String>,
     /// Up to 1,000 characters.
@@ -36,27 +41,27 @@ pub struct PromptFields {
     pub content: Option<String>,
     /// `general` when absent. The vocabulary is open.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 100), custom(plain)))]
+    #[garde(inner(length(chars, min = 1, max = 100), custom(line)))]
     #[schema(min_length = 1, max_length = 100)]
     category: Option<String>,
     /// Whom it is for.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     role: Option<Option<String>>,
     /// `junior`, `senior`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     experience_level: Option<Option<String>>,
     /// Id of a pattern.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 100), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     pattern: Option<Option<String>>,
     /// Up to 20.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(plain)))))]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(line)))))]
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     tags: Option<Option<Vec<String>>>,
     /// What it is, in a paragraph.
@@ -86,22 +91,22 @@ pub struct PromptFields {
     best_practices: Option<Option<Vec<String>>>,
     /// For search engines.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 165), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 165), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 165)]
     meta_description: Option<Option<String>>,
     /// For search engines.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(plain)))))]
+    #[garde(length(max = 20), inner(inner(inner(length(chars, min = 1, max = 50), custom(line)))))]
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     seo_keywords: Option<Option<Vec<String>>>,
     /// `beginner`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 50), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     difficulty: Option<Option<String>>,
     /// `10 minutes`, …
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(length(chars, min = 1, max = 50), custom(plain))))]
+    #[garde(inner(inner(length(chars, min = 1, max = 50), custom(line))))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 50)]
     estimated_time: Option<Option<String>>,
     /// What the reader fills in.
@@ -142,11 +147,11 @@ pub struct PromptFields {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parameter {
     /// Its name within the content.
-    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[garde(length(chars, min = 1, max = 100), custom(line))]
     #[schema(min_length = 1, max_length = 100)]
     id: String,
     /// What a reader sees.
-    #[garde(length(chars, min = 1, max = 200), custom(plain))]
+    #[garde(length(chars, min = 1, max = 200), custom(line))]
     #[schema(min_length = 1, max_length = 200)]
     label: String,
     /// What is filled in.
@@ -164,7 +169,7 @@ pub struct Parameter {
     placeholder: Option<String>,
     /// What to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 50), inner(inner(length(chars, min = 1, max = 200), custom(plain))))]
+    #[garde(length(max = 50), inner(inner(length(chars, min = 1, max = 200), custom(line))))]
     #[schema(max_items = 50)]
     options: Option<Vec<String>>,
     /// What it is for.
@@ -199,11 +204,11 @@ enum ParameterKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecommendedModel {
     /// The provider's name of it.
-    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[garde(length(chars, min = 1, max = 100), custom(line))]
     #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Who runs it.
-    #[garde(length(chars, min = 1, max = 50), custom(plain))]
+    #[garde(length(chars, min = 1, max = 50), custom(line))]
     #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// Why.

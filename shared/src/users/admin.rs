@@ -7,7 +7,7 @@ use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Account, AccountStatus, Email, Profile, User, store::collection};
+use super::{Account, AccountStatus, EmailAttempt, Profile, User, store::collection};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     http::{ClientInfo, Cursor, FieldError, Page, Problem},
@@ -193,10 +193,15 @@ fn reach(admin: &Account) -> Result<Document, Problem> {
 }
 
 /// Makes an account a super admin: the first one, from a terminal.
-pub async fn make_super_admin(mongo: &Mongo, email: &Email) -> Result<bool, mongo::Error> {
-    let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
-    let set = async |database| collection(&database).update_one(doc! {"email": email.as_str()}, update).await;
-    Ok(mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1)
+pub async fn make_super_admin(mongo: &Mongo, email: &EmailAttempt) -> Result<bool, mongo::Error> {
+    for spelling in email.spellings() {
+        let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
+        let set = async |database| collection(&database).update_one(doc! {"email": spelling}, update).await;
+        if mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "as the validator calls it")]

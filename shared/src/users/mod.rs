@@ -3,12 +3,14 @@
 pub mod activity;
 pub mod admin;
 mod email;
+mod email_attempt;
 mod mfa_record;
 mod owned;
 mod store;
 mod user;
 
 pub use email::Email;
+pub use email_attempt::EmailAttempt;
 pub use mfa_record::{Method, MfaRecord, PendingFactor};
 pub use owned::insert_within_quota;
 pub use store::Users;

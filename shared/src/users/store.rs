@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{ACCESS_S, Account, AccountStatus, Email, MfaRecord, User};
+use super::{ACCESS_S, Account, AccountStatus, Email, EmailAttempt, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
     clock, id,
@@ -48,13 +48,28 @@ impl Users {
         self.load(doc! {"_id": id}).await
     }
 
-    /// The stored account with this address.
-    pub async fn by_email(&self, email: &Email) -> Result<Option<User>, mongo::Error> {
-        self.load(doc! {"email": email.as_str()}).await
+    /// The stored accounts with this address, the one under the likeliest spelling first: there may be several from
+    /// before addresses had one form.
+    pub async fn by_email(&self, email: &EmailAttempt) -> Result<Vec<User>, mongo::Error> {
+        let spellings = email.spellings().to_vec();
+        let find = async move |database: Database| {
+            let found = collection(&database).find(doc! {"email": {"$in": &spellings}}).await?;
+            let mut users: Vec<User> = found.try_collect().await?;
+            users.sort_by_key(|user| spellings.iter().position(|spelling| *spelling == user.email));
+            Ok(users)
+        };
+        self.mongo.run(REQUEST_TIMEOUT, find).boxed().await
     }
 
     /// A new account; `None` when the address is taken, which the unique index decides.
     pub async fn create(&self, email: &Email, name: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+        // Accounts under another spelling are of before: no two requests at once make one.
+        let spelled = EmailAttempt::parse(email.as_str()).filter(|email| email.spellings().len() > 1);
+        if let Some(spelled) = spelled
+            && !self.by_email(&spelled).await?.is_empty()
+        {
+            return Ok(None);
+        }
         let user = User {
             id: id::new(),
             email: email.as_str().to_owned(),
@@ -69,6 +84,7 @@ impl Users {
             mfa: MfaRecord::default(),
             created_at: clock::now(),
             last_login_at: None,
+            password_reset_at: None,
         };
         let insert = async |database| collection(&database).insert_one(&user).await;
         match self.mongo.run(REQUEST_TIMEOUT, insert).await {
@@ -89,13 +105,15 @@ impl Users {
         self.run(&user.id, checked, doc! {"$set": set}, false).await.map(drop)
     }
 
-    /// A new password; every session ends. `None` when the account is gone.
-    pub async fn set_password(&self, id: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
-        self.change(id, new_password(password_hash)).await
+    /// A new password of somebody who proved the mailbox; every session ends. `None` when the account is gone.
+    pub async fn reset_password(&self, id: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+        let mut update = new_password(password_hash);
+        update.insert("$max", doc! {"passwordResetAt": clock::now()});
+        self.change(id, update).await
     }
 
-    /// As [`Users::set_password`], in place of the password whose hash was checked; `None` when it is another one by
-    /// now.
+    /// A new password, in place of the one whose hash was checked; every session ends. `None` when it is another one
+    /// by now.
     pub async fn replace_password(
         &self,
         id: &str,
@@ -190,7 +208,7 @@ mod tests {
         .expect("an account");
         users.lookup.get("u", async || Ok::<_, mongo::Error>(Some(account))).await.expect("at hand");
         assert!(users.find("u").await.expect("a copy").is_some());
-        assert!(users.set_password("u", "hash".into()).await.is_err());
+        assert!(users.reset_password("u", "hash".into()).await.is_err());
         assert!(users.find("u").await.is_err(), "the store is asked, which is away");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     http::Problem,
     plans::Plan,
     roles::Role,
-    text::plain,
+    text::line,
 };
 
 /// How long an access token counts, in seconds: so long an account remembers a session that ended.
@@ -58,6 +58,9 @@ pub struct User {
     pub mfa: MfaRecord,
     pub created_at: Moment,
     pub last_login_at: Option<Moment>,
+    /// When a mailed link last set the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_reset_at: Option<Moment>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -166,7 +169,7 @@ pub fn suspended() -> Problem {
 
 /// A rule for [`garde`]: a name by which people tell an account, or a key, from others.
 pub fn display_name(name: &str, context: &()) -> garde::Result {
-    if name.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { plain(name, context) }
+    if name.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { line(name, context) }
 }
 
 #[cfg(test)]
@@ -174,9 +177,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_can_be_seen() {
-        assert!(display_name("Ada O'Neill <ada> 日本", &()).is_ok());
-        for name in ["", " ", "\u{a0}\t\n", "Ada\0", "\u{8}Ada"] {
+    fn a_name_can_be_seen_whole() {
+        for name in ["Ada O'Neill <ada> 日本", "👩‍💻", "عمر"] {
+            assert!(display_name(name, &()).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            " ",
+            "\u{a0}\t\n",
+            "Ada\0",
+            "\u{8}Ada",
+            "Ada\nAdmin",
+            "Ada\u{2028}",
+            "\u{200b}",
+            "A\u{200b}da",
+            "\u{202e}adA",
+            "A\u{2066}da",
+            "\u{feff}Ada",
+            "\u{200d}",
+            "\u{3164}",
+            "A\u{ad}da",
+        ] {
             assert!(display_name(name, &()).is_err(), "{name:?}");
         }
     }

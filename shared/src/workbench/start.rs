@@ -17,7 +17,7 @@ use crate::{
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
-    text::plain,
+    text::line,
     usage::{
         Cost, TokenCounts,
         price::{PriceBook, Prices},
@@ -50,11 +50,11 @@ pub struct StartRequest {
     #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     prompt_hash: String,
     /// `openai`, …
-    #[garde(length(chars, min = 1, max = 50), custom(plain))]
+    #[garde(length(chars, min = 1, max = 50), custom(line))]
     #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// The provider's name of the model.
-    #[garde(length(chars, min = 1, max = 100), custom(plain))]
+    #[garde(length(chars, min = 1, max = 100), custom(line))]
     #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Tokens that will be sent.

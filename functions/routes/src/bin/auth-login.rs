@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda::Error> {
     app.serve(Router::new().route("/api/auth/login", post(login)), mongo).await
 }
 
-/// Signs in. Five failures lock an address for a quarter of an hour.
+/// Signs in. Five failures lock an address for a quarter of an hour, or until a mailed link sets a new password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = LoginRequest,
     responses((status = 200, body = LoginAnswer), (status = 401), (status = 403)))]
 pub async fn login(

@@ -11,7 +11,7 @@ use shared::{
     auth::{App, Principal, Signed},
     http::{ClientInfo, JsonBody, Problem, Reply},
     lambda,
-    mfa::{CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, SendRequest, VerifyAnswer},
+    mfa::{Code, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, SendRequest, VerifyAnswer},
     mongo::Lifetime,
     rate_limits,
 };
@@ -21,10 +21,10 @@ use utoipa::ToSchema;
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DisableRequest {
-    /// Six digits, or a recovery code.
-    #[garde(length(min = 6, max = 20))]
-    #[schema(min_length = 6, max_length = 20)]
-    code: String,
+    /// Six digits, or a recovery code; white space and hyphens in it mean nothing.
+    #[garde(skip)]
+    #[schema(value_type = String, min_length = 6, max_length = 40)]
+    code: Code,
 }
 
 #[tokio::main(flavor = "current_thread")]

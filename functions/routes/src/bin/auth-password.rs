@@ -11,7 +11,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    users::{Email, User},
+    users::{EmailAttempt, User},
 };
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ pub struct ForgotRequest {
     /// The account's address.
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
-    email: Email,
+    email: EmailAttempt,
 }
 
 /// What everybody is told, with an account or without.
@@ -98,7 +98,7 @@ pub async fn forgot(
     Ok(Reply::accepted(&Sent { sent: true }))
 }
 
-/// Sets a new password with a link's token; every session ends.
+/// Sets a new password with a link's token; every session ends, and wrong passwords of before lock nobody out.
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "accounts", request_body = ResetRequest,
     responses((status = 204)))]
 pub async fn reset(
@@ -110,7 +110,7 @@ pub async fn reset(
         app.own.audit_log.record(&client, AuditEvent::new(Action::PasswordResetRefused)).await?;
         return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
     };
-    let Some(user) = app.users.set_password(&user_id, request.password.hash()).await? else {
+    let Some(user) = app.users.reset_password(&user_id, request.password.hash()).await? else {
         return Err(Problem::not_found("There is no such account any more."));
     };
     settle(&app, &client, &user, AuditEvent::new(Action::PasswordReset).on("user", &user_id)).await

@@ -60,7 +60,8 @@ pub async fn show(user: Signed<rate_limits::Account>) -> Result<Reply, Problem> 
     Ok(Reply::ok(&Profile::from(&*user.account)))
 }
 
-/// Exchanges a refresh token for new tokens. One that is used twice ends its session.
+/// Exchanges a refresh token for new tokens. Sent again within 10 seconds it gives the same refresh token again; used
+/// later, or once its successor is used, it ends its session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), (status = 401)))]
 pub async fn refresh(

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"email": "ada@example.com", "password": "Correct7horse", "name": "Ada"}))]
 pub struct SignUpRequest {
-    /// One account an address.
+    /// One account an address, however it is spelled; before the `@` ASCII letters alone, as mail is delivered to them.
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
     email: Email,

@@ -17,7 +17,7 @@ use crate::http::Problem;
 /// What of the event a route needs; a field that is missing is as good as an empty one.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct HttpEvent {
+pub struct HttpEvent {
     raw_path: Option<String>,
     raw_query_string: Option<String>,
     cookies: Option<Vec<String>>,
@@ -46,7 +46,7 @@ pub(super) struct Connection {
 
 impl HttpEvent {
     /// 400 for a method, a path or a body that is none.
-    pub(super) fn into_request(self) -> Result<Request<Bytes>, Problem> {
+    pub fn into_request(self) -> Result<Request<Bytes>, Problem> {
         let mut request = Request::new(self.body()?);
         *request.method_mut() = Method::from_bytes(self.request_context.http.method.as_bytes())
             .map_err(|_| Problem::malformed("The request's method is none that HTTP knows."))?;

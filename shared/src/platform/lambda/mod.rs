@@ -16,6 +16,7 @@ use std::{
 use futures_util::FutureExt;
 
 pub use self::{
+    event::HttpEvent,
     http::http,
     job::{JobRequest, job},
     public_app::PublicApp,
