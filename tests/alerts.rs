@@ -96,7 +96,7 @@ fn use_at(user: &str, number: usize, at: &str, provider: &str, key: Option<&str>
     record["provider"] = json!(provider);
     record["promptTokens"] = json!(60);
     record["completionTokens"] = json!(40);
-    record["costMicros"] = json!(1_000);
+    (record["costMicros"], record["costPicos"]) = (json!(1_000), json!(0));
     record["priced"] = json!(true);
     record["success"] = json!(success);
     if let Some(key) = key {

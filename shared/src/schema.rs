@@ -156,6 +156,8 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "ai_usage",
         indexes: &[lookup(&[("userId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], USAGE_DAYS)],
     },
+    // A few, written by an operator. Whose they are, for what and from when is their `_id`.
+    Collection { name: "model_prices", indexes: &[] },
     Collection { name: "usage_daily", indexes: &[unique(&[("day", 1), ("userId", 1)])] },
     Collection { name: "usage_reports", indexes: &[unique(&[("kind", 1), ("period", 1)])] },
     Collection { name: "usage_alerts", indexes: &[lookup(&[("active", 1), ("_id", 1)]), lookup(&[("userId", 1)])] },

@@ -26,6 +26,7 @@ pub struct Sum {
     pub unpriced: u64,
     pub sent: u64,
     pub received: u64,
+    /// Pico-dollars.
     pub cost: u64,
 }
 
@@ -38,14 +39,23 @@ impl Sum {
             unpriced: number("unpriced"),
             sent: number("promptTokens"),
             received: number("completionTokens"),
-            cost: number("costMicros"),
+            cost: number("costMicros") * PICOS,
         }
+    }
+
+    /// As reports show it: the cost to the nearest micro-dollar.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        Self { cost: (self.cost + PICOS / 2) / PICOS * PICOS, ..self }
     }
 }
 
-/// What a use costs, to the nearest micro-dollar.
+/// Pico-dollars in a micro-dollar.
+const PICOS: u64 = 1_000_000;
+
+/// What a use costs, in pico-dollars.
 pub fn cost(price: (u64, u64), sent: u64, received: u64) -> u64 {
-    (sent * price.0 + received * price.1 + 500_000) / 1_000_000
+    sent * price.0 + received * price.1
 }
 
 /// A record as the queue carries it.
@@ -56,12 +66,13 @@ pub fn record(user: &str, number: usize, at: &str) -> Value {
     let cost = price.map(|price| cost(price, sent, received));
     json!({
         "kind": "ai_usage", "id": format!("{user}/{number}/{at}"), "userId": user, "provider": "p", "model": model,
-        "promptTokens": sent, "completionTokens": received, "costMicros": cost.unwrap_or_default(),
+        "promptTokens": sent, "completionTokens": received,
+        "costMicros": cost.unwrap_or_default() / PICOS, "costPicos": cost.unwrap_or_default() % PICOS,
         "priced": cost.is_some(), "latencyMs": 5, "success": !number.is_multiple_of(5), "occurredAt": at, "receivedAt": at,
     })
 }
 
-/// Adds a record up: one of the queue, or one that a client sends, whose cost is this.
+/// Adds a record up: one of the queue, or one that a client sends, whose cost in pico-dollars is this.
 pub fn add_priced(sums: &mut BTreeMap<String, Sum>, key: &str, record: &Value, cost: Option<u64>) {
     let sum = sums.entry(key.to_owned()).or_default();
     sum.requests += 1;
@@ -74,6 +85,7 @@ pub fn add_priced(sums: &mut BTreeMap<String, Sum>, key: &str, record: &Value, c
 
 pub fn add(sums: &mut BTreeMap<String, Sum>, key: &str, record: &Value) {
     let cost = record["costMicros"].as_u64().filter(|_| record["priced"] == true);
+    let cost = cost.map(|micros| micros * PICOS + record["costPicos"].as_u64().unwrap_or_default());
     add_priced(sums, key, record, cost);
 }
 

@@ -15,7 +15,8 @@ use shared::{
     content::{Kind, bundled, parse},
     mongo::{DUPLICATE_KEY, Error, Mongo, WORK_TIMEOUT},
     usage::{
-        cost_micros,
+        Cost, TokenCounts,
+        price::list_cost,
         reports::{daily_reports, monthly_report},
     },
 };
@@ -127,13 +128,16 @@ fn record(random: &mut fastrand::Rng, number: u32, users: u32, start: Moment, da
     let user = user_id(fraction(random.f64().powi(3), users));
     let (provider, model, _) = MODELS[weighted(random, &MODELS.map(|(.., share)| share))];
     let (sent, received) = (tokens(random, 400.0), tokens(random, 250.0));
-    let cost = cost_micros(model, sent, received, at);
     let id = format!("fill/{}/{number}", clock::day(start));
     let failed = random.u32(0..100) < 2;
+    // What failed is not billed.
+    let billed = || list_cost(provider, model, &TokenCounts::text(sent, received), at);
+    let cost = if failed { Some(Cost::ZERO) } else { billed() };
+    let stored = cost.unwrap_or_default();
     doc! {
         "_id": id, "userId": user, "provider": provider, "model": model,
         "promptTokens": signed(sent), "completionTokens": signed(received),
-        "costMicros": signed(cost.unwrap_or_default()), "priced": cost.is_some(),
+        "costMicros": signed(stored.whole_micros()), "costPicos": signed(stored.picos_left()), "priced": cost.is_some(),
         "latencyMs": random.i64(200..9_000), "success": !failed,
         "occurredAt": at, "receivedAt": at,
     }

@@ -4,6 +4,8 @@
 //! `AUDIT_SEED`.
 
 mod fill;
+mod price;
+mod prices;
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +49,10 @@ enum Verb {
         /// The account's address.
         email: String,
     },
+    /// Make the list of model prices anew, from the figures of the Python package `litellm`; needs no database.
+    Prices(prices::Prices),
+    /// Set what a model costs, for everybody or for one account, without a deploy.
+    Price(price::Price),
     /// Fill some days with realistic use, to try reports on and to measure with.
     Fill(fill::Fill),
     /// Check every entry of the audit log against its code (`AUDIT_SEED`); fails when one was changed.
@@ -90,6 +96,9 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
         println!("{}", schema::list().join("\n"));
         return Ok(());
     }
+    if let Verb::Prices(wanted) = &verb {
+        return prices::refresh(wanted);
+    }
     let mongo = Mongo::from_env(Lifetime::Environment)?;
     let outcome = run(verb, &mongo).await;
     mongo.close().await;
@@ -99,7 +108,7 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
 async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
     let store = Store::new(mongo.clone());
     match verb {
-        Verb::List => {}
+        Verb::List | Verb::Prices(_) => {}
         Verb::Apply => schema::apply(mongo).await?,
         Verb::Check => {
             let lines = schema::differences(mongo).await?;
@@ -127,6 +136,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }
+        Verb::Price(price) => price::set(mongo, price).await?,
         Verb::Fill(what) => fill::fill(mongo, what).await?,
         Verb::VerifyAudit => {
             let checked = audit::verify(mongo, &Seed::from_env("AUDIT_SEED")?).await?;

@@ -22,6 +22,7 @@ const REQUIRED: &[(&str, &[Field])] = &[
             ("occurredAt", "date"),
         ],
     ),
+    ("model_prices", &[("model", "string"), ("from", "date"), ("input", "number"), ("output", "number")]),
     ("api_key_usage", &[("userId", "string"), ("keyId", "string"), ("status", "string"), ("occurredAt", "date")]),
     ("analytics_events", &[("promptId", "string"), ("event", "string"), ("occurredAt", "date")]),
     ("affiliate_clicks", &[("linkId", "string"), ("occurredAt", "date")]),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{clock::Moment, queue::QueuedEvent};
 
 /// `ai_usage`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AiUsage {
     /// Event id.
@@ -15,18 +15,54 @@ pub struct AiUsage {
     /// By which platform key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// `openai`, `anthropic`, …
+    /// `openai`, `anthropic`, …, in small letters.
     pub provider: String,
-    /// The provider's name of the model.
+    /// The model, by the name under which its price is known.
     pub model: String,
+    /// What the client called it, where that is another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_model: Option<String>,
     /// Tokens sent.
     pub prompt_tokens: u64,
+    /// Of them, read from the provider's cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Of them, written to the provider's cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+    /// Of them, audio.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompt_audio_tokens: u64,
+    /// Of them, images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompt_image_tokens: u64,
     /// Tokens received.
     pub completion_tokens: u64,
-    /// Micro-dollars; 0 while `priced` is false.
+    /// Of them, reasoning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+    /// Of them, audio.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub completion_audio_tokens: u64,
+    /// Of them, images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub completion_image_tokens: u64,
+    /// Images made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub images: u64,
+    /// Whole micro-dollars; 0 while `priced` is false.
     pub cost_micros: u64,
-    /// Whether the model's price is known.
+    /// What the cost has below a micro-dollar, in pico-dollars.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost_picos: u64,
+    /// Whether the cost is known.
     pub priced: bool,
+    /// Whether the provider asks money for it, where the client said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed: Option<bool>,
+    /// The limits of the plan that it is beyond.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond_plan: Vec<String>,
     /// How long the provider took.
     pub latency_ms: u64,
     /// What it was called for.
@@ -49,4 +85,9 @@ pub struct AiUsage {
 impl QueuedEvent for AiUsage {
     const KIND: &'static str = "ai_usage";
     const COLLECTION: &'static str = "ai_usage";
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the serialiser calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -5,8 +5,17 @@
 
 mod ai_usage;
 pub mod alerts;
+mod cost;
 mod intake;
+pub mod price;
 pub mod reports;
+mod tokens;
 
 pub use ai_usage::AiUsage;
-pub use intake::{AcceptedUsage, LimitsView, UsageIntake, UsageLimits, UsageRequest, cost_micros};
+pub use cost::Cost;
+pub use intake::{
+    AcceptedUsage, Allowance, CallView, FlaggedUsage, LimitsView, PlanLimit, PlanUse, PlannedCall, Refusal,
+    UsageIntake, UsageLimits, UsageRequest,
+};
+pub use price::cost_micros;
+pub use tokens::TokenCounts;

@@ -18,7 +18,7 @@ use crate::{
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     text::plain,
-    usage::{AiUsage, UsageIntake, cost_micros},
+    usage::{AiUsage, Cost, TokenCounts, UsageIntake, price::PriceBook},
     users::Account,
 };
 
@@ -82,7 +82,8 @@ impl Workbench {
         now: Moment,
     ) -> Result<RunView, Problem> {
         let run = stored(&self.mongo, &account.id, run_id).await?.ok_or_else(absent)?;
-        let (was_pending, run) = (run.status == RunStatus::Pending, completed(run, request, now)?);
+        let prices = self.usage.prices().current().await;
+        let (was_pending, run) = (run.status == RunStatus::Pending, completed(run, request, &prices, now)?);
         if was_pending && let Some(ended) = self.end(&run).await? {
             self.report(account, &ended).await;
             return Ok(ended.into());
@@ -127,10 +128,11 @@ impl Workbench {
 }
 
 /// The run as this completion ends it.
-fn completed(run: StoredRun, request: CompleteRequest, now: Moment) -> Result<StoredRun, Problem> {
+fn completed(run: StoredRun, request: CompleteRequest, prices: &PriceBook, now: Moment) -> Result<StoredRun, Problem> {
     let (sent, received) = (request.prompt_tokens, request.completion_tokens);
-    let known = cost_micros(&run.model, sent, received, run.created_at);
-    let cost = known.unwrap_or_else(|| by_contract(&run.tool_id, sent + received));
+    let counts = TokenCounts::text(sent, received);
+    let known = prices.cost(&run.user_id, &run.provider, &run.model, &counts, run.created_at);
+    let cost = known.map_or_else(|| by_contract(&run.tool_id, sent + received), Cost::rounded_micros);
     let status = match request.status {
         _ if cost > run.budget_micros.unsigned_abs() => RunStatus::BudgetExceeded,
         Ending::Success => RunStatus::Success,
@@ -178,6 +180,7 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         session_id: None,
         occurred_at,
         received_at: occurred_at,
+        ..AiUsage::default()
     })
 }
 
@@ -260,7 +263,7 @@ mod tests {
         ] {
             let request = json!({"status": ending, "promptTokens": tokens, "completionTokens": 0, "latencyMs": 1});
             let request: CompleteRequest = serde_json::from_value(request).expect("a completion");
-            let run = completed(pending_run(), request, clock::now()).expect("completed");
+            let run = completed(pending_run(), request, &PriceBook::default(), clock::now()).expect("completed");
             let usage = usage(&run).expect("a record");
             assert_eq!((run.status, usage.success), (status, success), "{ending}, {tokens} tokens");
             assert_eq!(usage.id, "ada/1");

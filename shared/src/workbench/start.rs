@@ -18,7 +18,10 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
     text::line,
-    usage::cost_micros,
+    usage::{
+        Cost, TokenCounts,
+        price::{PriceBook, Prices},
+    },
     users::Account,
 };
 
@@ -70,6 +73,7 @@ pub struct StartRequest {
 /// that stands for another prompt.
 pub async fn start(
     mongo: &Mongo,
+    prices: &Prices,
     account: &Account,
     request: StartRequest,
     now: Moment,
@@ -81,7 +85,7 @@ pub async fn start(
         return replay(&request.tool_id, &request.prompt_hash, before);
     }
     let contract = contract(&request.tool_id)?;
-    let run = request.into_run(contract, account, now)?;
+    let run = request.into_run(contract, account, &prices.current().await, now)?;
     let quota = account.plan.allows();
     match insert(mongo.clone(), run.clone(), quota, now).await {
         Ok(true) => return Ok(Created::New(run.into())),
@@ -106,10 +110,17 @@ fn contract(tool: &str) -> Result<&'static Contract, Problem> {
 }
 
 impl StartRequest {
-    fn into_run(self, contract: &Contract, account: &Account, now: Moment) -> Result<StoredRun, Problem> {
+    fn into_run(
+        self,
+        contract: &Contract,
+        account: &Account,
+        prices: &PriceBook,
+        now: Moment,
+    ) -> Result<StoredRun, Problem> {
         let tokens = self.prompt_tokens + self.max_completion_tokens;
-        let known = cost_micros(&self.model, self.prompt_tokens, self.max_completion_tokens, now);
-        let estimate = known.unwrap_or(tokens * contract.micros_per_token);
+        let counts = TokenCounts::text(self.prompt_tokens, self.max_completion_tokens);
+        let known = prices.cost(&account.id, &self.provider, &self.model, &counts, now);
+        let estimate = known.map_or(tokens * contract.micros_per_token, Cost::rounded_micros);
         if tokens > contract.max_tokens || estimate > contract.budget_micros {
             return Err(over_budget(contract, tokens, estimate));
         }

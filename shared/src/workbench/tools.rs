@@ -8,7 +8,7 @@ pub struct Contract {
     pub budget_micros: u64,
     /// Tokens, sent and received, that a run may use.
     pub max_tokens: u64,
-    /// Micro-dollars a token, for models whose price is unknown: above every price that is known.
+    /// Micro-dollars a token, for models whose price is unknown: above that of nearly every model.
     pub micros_per_token: u64,
     /// Counts the changes of the above; a run keeps the one that it was started under.
     pub version: i32,

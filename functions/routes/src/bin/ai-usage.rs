@@ -10,12 +10,12 @@ use shared::{
     api_keys::{ApiKeys, Scope, SignedOrKey},
     auth::{App, Signed},
     clock,
-    http::{JsonBody, Problem, Reply},
+    http::{JsonBody, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     queue::Queue,
     rate_limits,
-    usage::{AcceptedUsage, LimitsView, UsageIntake, UsageRequest},
+    usage::{AcceptedUsage, LimitsView, PlannedCall, UsageIntake, UsageRequest},
 };
 
 pub struct Own {
@@ -33,11 +33,11 @@ impl AsRef<ApiKeys> for Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    // The database is needed for callers that are not known yet, and for nothing else.
+    // The database is needed for callers that are not known yet, and now and then for the operator's prices.
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
-            usage: UsageIntake::from_env(&clients.cache)?,
+            usage: UsageIntake::from_env(&clients.mongo, &clients.cache)?,
             queue: Queue::events_from_env()?,
         })
     })?;
@@ -46,6 +46,9 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Takes 1 to 100 records. Answered when they are safe; sent again under the same ids they count once.
+///
+/// What happened is recorded. A record beyond the plan, or of a model without a price, is named in `flagged`. Only when
+/// the day's records fill all that the plan stores is the answer 429.
 #[utoipa::path(post, path = "/api/ai/usage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
     responses((status = 202, body = AcceptedUsage)))]
 pub async fn report(
@@ -63,9 +66,13 @@ pub async fn report(
     Ok(Reply::accepted(&accepted?))
 }
 
-/// What is left of the caller's plan.
-#[utoipa::path(get, path = "/api/ai/usage/limits", tag = "usage", security(("bearer" = [])),
+/// What is left of the caller's plan, and whether a call fits it, with the reasons: asked before the call.
+#[utoipa::path(get, path = "/api/ai/usage/limits", tag = "usage", params(PlannedCall), security(("bearer" = [])),
     responses((status = 200, body = LimitsView)))]
-pub async fn left(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.own.usage.limits(&user.account, clock::now()).await))
+pub async fn left(
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Account>,
+    Query(call): Query<PlannedCall>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.own.usage.limits(&user.account, &call, clock::now()).await?))
 }

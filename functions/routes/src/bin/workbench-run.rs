@@ -24,7 +24,9 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { workbench: Workbench::new(clients.mongo.clone(), UsageIntake::from_env(&clients.cache)?) })
+        Ok(Own {
+            workbench: Workbench::new(clients.mongo.clone(), UsageIntake::from_env(&clients.mongo, &clients.cache)?),
+        })
     })?;
     let routes = Router::new()
         .route("/api/workbench/runs/{runId}", get(show))

@@ -9,13 +9,21 @@ use shared::{
     mongo::Lifetime,
     rate_limits,
     roles::Permission,
+    usage::price::Prices,
     workbench::{self, RunFilter, RunPage, RunView, StartRequest},
 };
+
+/// What these routes need besides.
+pub struct Own {
+    prices: Prices,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Invocation)?;
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own { prices: Prices::new(clients.mongo.clone(), clients.cache.clone()) })
+    })?;
     let routes = Router::new().route("/api/workbench/runs", get(list).post(start));
     app.serve(routes).await
 }
@@ -27,19 +35,19 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 201, body = RunView), (status = 200, description = "It was started before", body = RunView),
         (status = 403, description = "`budget_exceeded`, or not allowed"), (status = 409, description = "`run_id_taken`"), (status = 429, description = "The day's quota")))]
 pub async fn start(
-    State(app): State<App>,
+    State(app): State<App<Own>>,
     user: Signed<rate_limits::Runs>,
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Reply, Problem> {
     user.require(Permission::WorkbenchBasic)?;
-    Ok(workbench::start(&app.mongo, &user.account, request, clock::now()).await?.into())
+    Ok(workbench::start(&app.mongo, &app.own.prices, &user.account, request, clock::now()).await?.into())
 }
 
 /// The caller's runs without their output, the newest first.
 #[utoipa::path(get, path = "/api/workbench/runs", tag = "workbench", params(RunFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = RunPage)))]
 pub async fn list(
-    State(app): State<App>,
+    State(app): State<App<Own>>,
     user: Signed<rate_limits::Account>,
     Query(filter): Query<RunFilter>,
     page: Page,

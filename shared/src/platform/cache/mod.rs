@@ -24,7 +24,7 @@ use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use server::{CALL_TIMEOUT, Server};
 
 pub use lookup::Lookup;
-pub use quota_counter::{CountedOnce, QuotaCounter};
+pub use quota_counter::{Counted, CountedOnce, QuotaCounter};
 
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);

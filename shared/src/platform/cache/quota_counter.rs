@@ -15,10 +15,13 @@ use redis::Script;
 use super::{Cache, millis};
 
 /// KEYS: the counters, then the things. ARGV: how many counters, how long a thing is remembered, limit and window of
-/// each counter, and what each thing adds to each counter. Returns 0 and for each thing whether it is new, or the number
-/// of the counter that would go over its limit.
+/// each counter, and what each thing adds to each counter. Returns 0, what each counter came to before, and for each
+/// thing whether it is new; or the number of the counter that would go over its limit.
 const COUNT: &str = "local counters, at, sums, seen, answer = tonumber(ARGV[1]), 2 + 2 * tonumber(ARGV[1]), {}, {}, {0}
-for i = 1, counters do sums[i] = 0 end
+for i = 1, counters do
+  sums[i] = 0
+  answer[i + 1] = tonumber(redis.call('GET', KEYS[i]) or 0)
+end
 for k = counters + 1, #KEYS do
   local new = not seen[KEYS[k]] and redis.call('EXISTS', KEYS[k]) == 0
   if new then
@@ -29,12 +32,11 @@ for k = counters + 1, #KEYS do
   at = at + counters
 end
 for i = 1, counters do
-  local used = tonumber(redis.call('GET', KEYS[i]) or 0)
-  if sums[i] > 0 and used + sums[i] > tonumber(ARGV[1 + 2 * i]) then return {i} end
+  if sums[i] > 0 and answer[i + 1] + sums[i] > tonumber(ARGV[1 + 2 * i]) then return {i} end
 end
 for i = 1, counters do
   if sums[i] > 0 then
-    redis.call('INCRBY', KEYS[i], sums[i])
+    redis.call('INCRBY', KEYS[i], string.format('%.0f', sums[i]))
     if redis.call('PTTL', KEYS[i]) < 0 then redis.call('PEXPIRE', KEYS[i], ARGV[2 + 2 * i]) end
   end
 end
@@ -72,24 +74,39 @@ pub struct CountedOnce<const N: usize> {
     pub amounts: [u64; N],
 }
 
+/// What counting came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted<const N: usize> {
+    /// What each counter had come to before.
+    pub before: [u64; N],
+    /// Of each thing, whether it was counted now.
+    pub new: Vec<bool>,
+}
+
 impl Cache {
     /// Counts those of `things` that were not counted in the time for which they are `remembered`: all of them, or none
-    /// when a counter would go over its limit. Tells of each whether it was counted now, or else which counter it was.
+    /// when a counter would go over its limit; the error is which counter it was.
     pub async fn count_once<const N: usize>(
         &self,
         counters: &[QuotaCounter; N],
         things: &[CountedOnce<N>],
         remembered: Duration,
-    ) -> Result<Vec<bool>, usize> {
+    ) -> Result<Counted<N>, usize> {
         let script = Script::new(COUNT);
         let mut call = script.prepare_invoke();
         let limits = counters.iter().flat_map(|counter| [counter.limit, millis(counter.window)]);
         call.key(keys(counters, things)).arg(N).arg(millis(remembered)).arg(limits.collect::<Vec<_>>());
         call.arg(amounts(things));
-        let counted = self.call(async |connection| call.invoke_async::<Vec<usize>>(connection).await).await;
+        let counted = self.call(async |connection| call.invoke_async::<Vec<u64>>(connection).await).await;
         match counted.as_deref() {
-            Some([0, new @ ..]) => Ok(new.iter().map(|new| *new == 1).collect()),
-            Some([number, ..]) => Err(number - 1),
+            Some([0, rest @ ..]) if rest.len() == N + things.len() => {
+                let (before, new) = rest.split_at(N);
+                Ok(Counted {
+                    before: array::from_fn(|index| before[index]),
+                    new: new.iter().map(|new| *new == 1).collect(),
+                })
+            }
+            Some([number, ..]) if *number > 0 => Err(usize::try_from(number - 1).unwrap_or_default()),
             _ => self.count_once_local(counters, things, remembered),
         }
     }
@@ -114,7 +131,7 @@ impl Cache {
         counters: &[QuotaCounter; N],
         things: &[CountedOnce<N>],
         remembered: Duration,
-    ) -> Result<Vec<bool>, usize> {
+    ) -> Result<Counted<N>, usize> {
         let mut seen = HashSet::new();
         let now = SystemTime::now();
         let counted_before = |key: &String| self.0.counted.get(key).is_some_and(|until| now < until);
@@ -124,6 +141,7 @@ impl Cache {
         let sums: [u64; N] = array::from_fn(|index| counted().map(|thing| thing.amounts[index]).sum());
         let used =
             |counter: &QuotaCounter| self.local(&counter.key).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+        let before = array::from_fn(|index| used(&counters[index]));
         let goes_over =
             |(counter, sum): (&QuotaCounter, u64)| sum > 0 && used(counter).saturating_add(sum) > counter.limit;
         if let Some(index) = counters.iter().zip(sums).position(goes_over) {
@@ -133,7 +151,7 @@ impl Cache {
             self.add_local(&counter.key, sum, counter.window);
         }
         counted().for_each(|thing| self.0.counted.insert(thing.key.clone(), now + remembered));
-        Ok(new)
+        Ok(Counted { before, new })
     }
 }
 
@@ -168,18 +186,23 @@ mod tests {
     async fn a_thing_counts_once_and_what_goes_over_a_limit_leaves_no_trace() {
         let cache = Cache::in_process();
         let count = async |things: &[CountedOnce<2>]| cache.count_once(&counters(), things, MINUTE).await;
-        assert_eq!(count(&[thing("a", 10), thing("b", 20), thing("a", 10)]).await, Ok(vec![true, true, false]));
+        let counted = |before, new: &[bool]| Ok(Counted { before, new: new.to_vec() });
+        let first = count(&[thing("a", 10), thing("b", 20), thing("a", 10)]).await;
+        assert_eq!(first, counted([0, 0], &[true, true, false]));
         assert_eq!(count(&[thing("b", 20), thing("c", 71)]).await, Err(1), "101 of 100");
         assert_eq!(used(&cache).await, [Some("2".into()), Some("30".into())]);
         assert_eq!(count(&[thing("c", 1), thing("d", 1)]).await, Err(0), "4 of 3");
-        assert_eq!(count(&[thing("a", 10), thing("c", 70)]).await, Ok(vec![false, true]));
-        assert_eq!(count(&[thing("a", 10), thing("b", 20)]).await, Ok(vec![false; 2]), "at the limit, and nothing new");
+        assert_eq!(count(&[thing("a", 10), thing("c", 70)]).await, counted([2, 30], &[false, true]));
+        let again = count(&[thing("a", 10), thing("b", 20)]).await;
+        assert_eq!(again, counted([3, 100], &[false, false]), "at the limit, and nothing new");
     }
 
     #[tokio::test]
     async fn what_is_taken_back_counts_when_it_comes_again() {
         let cache = Cache::in_process();
-        let count = async |things: &[CountedOnce<2>]| cache.count_once(&counters(), things, MINUTE).await;
+        let count = async |things: &[CountedOnce<2>]| {
+            cache.count_once(&counters(), things, MINUTE).await.map(|counted| counted.new)
+        };
         let things = [thing("a", 10), thing("b", 20)];
         assert_eq!(count(&things).await, Ok(vec![true; 2]));
         for _ in 0..2 {

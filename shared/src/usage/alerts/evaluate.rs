@@ -19,7 +19,7 @@ use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::intake::LATE_DAYS,
+    super::{cost::Cost, intake::LATE_DAYS},
     Metric, Period,
     firing::{BATCH, Firing},
     notify::{mark_unwanted, notify},
@@ -63,11 +63,13 @@ struct RowKey {
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Sums {
     requests: u64,
     failed: u64,
     tokens: u64,
-    cost: u64,
+    cost_micros: u64,
+    cost_picos: u64,
 }
 
 /// Fires what is due as of `at`, and tells the owners. Eight operations whatever the number of alerts, and one more for
@@ -103,7 +105,8 @@ async fn read(database: &Database, at: Moment) -> mongodb::error::Result<(Vec<Al
             "requests": {"$sum": 1_i64},
             "failed": {"$sum": {"$cond": [{"$eq": ["$success", false]}, 1_i64, 0_i64]}},
             "tokens": {"$sum": {"$add": ["$promptTokens", "$completionTokens"]}},
-            "cost": {"$sum": "$costMicros"},
+            "costMicros": {"$sum": "$costMicros"},
+            "costPicos": {"$sum": "$costPicos"},
         }},
     ];
     let rows = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).batch_size(BATCH).await?;
@@ -174,8 +177,10 @@ impl Alert {
     }
 
     fn concerns(&self, key: &RowKey) -> bool {
-        let fits = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-        fits(&self.key_id, &key.key_id) && fits(&self.provider, &key.provider)
+        let of_key = self.key_id.is_none() || self.key_id == key.key_id;
+        // Alerts and records have the provider as somebody wrote it.
+        let same = |wanted: &str| key.provider.as_deref().is_some_and(|is| lower(is) == lower(wanted));
+        of_key && self.provider.as_deref().is_none_or(same)
     }
 
     /// Whether `level` percent of the threshold are used: compared exactly, since a share that is rounded first may
@@ -187,6 +192,8 @@ impl Alert {
                 let (failed, requests) = (u128::from(sums.failed), u128::from(sums.requests));
                 requests > 0 && failed * 10_000 >= limit * requests
             }
+            // To the pico-dollar: what is shown is rounded.
+            Metric::Cost => sums.cost().picos() * 100 >= limit * Cost::from_stored(1, 0).picos(),
             metric => u128::from(metric.used(sums)) * 100 >= limit,
         }
     }
@@ -215,7 +222,7 @@ impl Metric {
     fn used(self, sums: Sums) -> u64 {
         match self {
             Self::Tokens => sums.tokens,
-            Self::Cost => sums.cost,
+            Self::Cost => sums.cost().rounded_micros(),
             Self::Requests => sums.requests,
             Self::ErrorRate => (sums.failed * 10_000).checked_div(sums.requests).unwrap_or_default(),
         }
@@ -245,8 +252,20 @@ impl AddAssign for Sums {
         self.requests += other.requests;
         self.failed += other.failed;
         self.tokens += other.tokens;
-        self.cost += other.cost;
+        self.cost_micros += other.cost_micros;
+        self.cost_picos += other.cost_picos;
     }
+}
+
+impl Sums {
+    fn cost(self) -> Cost {
+        Cost::from_stored(self.cost_micros, self.cost_picos)
+    }
+}
+
+/// As names are compared.
+fn lower(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 /// The UTC day of an instant.
@@ -371,5 +390,27 @@ mod tests {
         assert_eq!(levels(&one, &usage), 0);
         one.key_id = None;
         assert_eq!(levels(&one, &usage), 1);
+    }
+
+    #[test]
+    fn a_provider_is_watched_whatever_its_case_and_small_costs_add_up() {
+        let mut one = alert(Metric::Requests, Period::Daily, 10);
+        one.provider = Some("OpenAI ".into());
+        let mut usage = [requests("2026-11-21", 10), requests("2026-11-21", 10)];
+        (usage[0].key.provider, usage[1].key.provider) = (Some("openai".into()), Some("anthropic".into()));
+        assert_eq!(fired(&one, &usage[..1], "2026-11-21T10:00:00Z").len(), 4);
+        assert_eq!(fired(&one, &usage[1..], "2026-11-21T10:00:00Z").len(), 0);
+
+        let cost = |cost_micros, cost_picos| {
+            let usage = [row("2026-11-21", Sums { cost_micros, cost_picos, ..Sums::default() })];
+            due(&[alert(Metric::Cost, Period::Daily, 10)], &usage, at("2026-11-21T10:00:00Z"))
+                .into_iter()
+                .map(|firing| (firing.level, firing.used))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(cost(4, 999_999), [], "below half of ten micro-dollars, though shown as 5");
+        assert_eq!(cost(4, 1_000_000), [(50, 5)]);
+        assert_eq!(cost(8, 0), [(50, 8), (80, 8)], "a record from before has no pico-dollars");
+        assert_eq!(cost(0, 10_000_000).len(), 4);
     }
 }

@@ -1,29 +1,33 @@
-//! What each plan allows, counted in the cache: per hour and per UTC day, from when a record comes.
+//! How much of its plan an account has used, counted in the cache: per hour and per UTC day, from when a record comes.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{super::cost::Cost, plan::PlanLimit};
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
     clock::{self, Moment},
     http::Problem,
-    plans::Plan,
+    plans::{Allowed, Plan},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
-const HOUR_MS: i64 = 60 * 60 * 1000;
+pub(super) const HOUR_MS: i64 = 60 * 60 * 1000;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 /// How long a record that comes again is known: clients try again within seconds, those that were offline within hours.
 const REMEMBERED: Duration = DAY;
-/// What a plan limits, in the order of its counters.
-const LIMITED: [&str; 4] = ["requests an hour", "requests a day", "tokens a day", "cost a day"];
+/// Requests of the hour and the day, tokens, whole micro-dollars, the pico-dollars below them, and bytes.
+const COUNTERS: usize = 6;
+/// The one that refuses.
+const BYTES: usize = 5;
 
 /// A plan's limits and what is left of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LimitsView {
+pub struct PlanUse {
     /// The plan.
     pub plan: Plan,
     /// Requests this hour.
@@ -36,6 +40,11 @@ pub struct LimitsView {
     pub cost_micros_today: Allowance,
     /// Tokens that one request may have.
     pub tokens_per_request: u64,
+    /// Bytes that this UTC day's records fill: the one limit beyond which no record is taken.
+    pub stored_bytes_today: Allowance,
+    /// The exact cost so far.
+    #[serde(skip)]
+    pub(super) cost: Cost,
 }
 
 /// A limit and what is left of it.
@@ -59,13 +68,16 @@ pub struct UsageLimits {
 pub(super) struct Charge {
     pub(super) id: String,
     pub(super) tokens: u64,
-    pub(super) cost_micros: u64,
+    pub(super) cost: Cost,
+    pub(super) bytes: u64,
 }
 
-/// What was counted, in case that it has to go back.
+/// What was counted.
 pub(super) struct Taken {
-    counters: [QuotaCounter; 4],
-    records: Vec<CountedOnce<4>>,
+    /// Of each record, the limits that it is beyond; of one that was counted before, none.
+    pub(super) beyond: Vec<Vec<PlanLimit>>,
+    counters: [QuotaCounter; COUNTERS],
+    records: Vec<CountedOnce<COUNTERS>>,
 }
 
 impl UsageLimits {
@@ -74,7 +86,8 @@ impl UsageLimits {
         Self { cache }
     }
 
-    /// Takes what was not charged before off the account's limits, all of it or, with 429, nothing.
+    /// Counts what was not counted before, beyond the plan as well; 429, and nothing, when the day's records would fill
+    /// more than they may.
     pub(super) async fn take(
         &self,
         user_id: &str,
@@ -84,19 +97,24 @@ impl UsageLimits {
     ) -> Result<Taken, Problem> {
         let counters = counters(user_id, plan, now);
         let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
-        match self.cache.count_once(&counters, &records, REMEMBERED).await {
-            Ok(new) => {
-                let records = records.into_iter().zip(new).filter_map(|(record, new)| new.then_some(record)).collect();
-                Ok(Taken { counters, records })
-            }
-            Err(index) => {
-                let reached = format!("Your plan's limit of {} is reached", LIMITED[index]);
-                Err(Problem::limit_reached(reached, seconds_left(index, now)))
-            }
-        }
+        let Ok(counted) = self.cache.count_once(&counters, &records, REMEMBERED).await else {
+            let detail = format!(
+                "Your plan stores {} of records a UTC day, and these do not fit any more: none of them was taken",
+                kilobytes(plan.allows().bytes_per_day)
+            );
+            return Err(Problem::limit_reached(detail, seconds_left(DAY_MS, now)));
+        };
+        let mut used = Used::from_counters(counted.before);
+        let beyond = charges
+            .iter()
+            .zip(&counted.new)
+            .map(|(charge, new)| if *new { used.add(charge, plan.allows()) } else { Vec::new() });
+        let beyond = beyond.collect();
+        let new = records.into_iter().zip(counted.new).filter_map(|(record, new)| new.then_some(record));
+        Ok(Taken { beyond, counters, records: new.collect() })
     }
 
-    /// Counts what has been used, whatever the limits.
+    /// Counts what has been used, whatever it fills.
     pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) {
         let unlimited = counters(user_id, plan, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
         // Without a limit nothing is refused.
@@ -108,28 +126,70 @@ impl UsageLimits {
         self.cache.uncount(&taken.counters, &taken.records).await;
     }
 
-    pub async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> LimitsView {
-        let [hour, day, tokens, cost] = counters(user_id, plan, now);
-        LimitsView {
+    /// What is left.
+    pub(super) async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> PlanUse {
+        let (allowed, counters) = (plan.allows(), counters(user_id, plan, now));
+        let mut counted = [0; COUNTERS];
+        for (counted, counter) in counted.iter_mut().zip(&counters) {
+            *counted = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
+        }
+        let used = Used::from_counters(counted);
+        PlanUse {
             plan,
-            requests_this_hour: self.used(&hour).await,
-            requests_today: self.used(&day).await,
-            tokens_today: self.used(&tokens).await,
-            cost_micros_today: self.used(&cost).await,
-            tokens_per_request: plan.allows().tokens_per_request,
+            requests_this_hour: Allowance::of(allowed.requests_per_hour, used.requests_this_hour),
+            requests_today: Allowance::of(allowed.requests_per_day, used.requests_today),
+            tokens_today: Allowance::of(allowed.tokens_per_day, used.tokens),
+            cost_micros_today: Allowance::of(allowed.micros_per_day, used.cost.rounded_micros()),
+            tokens_per_request: allowed.tokens_per_request,
+            stored_bytes_today: Allowance::of(allowed.bytes_per_day, counted[BYTES]),
+            cost: used.cost,
         }
     }
+}
 
-    async fn used(&self, counter: &QuotaCounter) -> Allowance {
-        let used = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
-        Allowance { limit: counter.limit, used, left: counter.limit.saturating_sub(used) }
+impl Allowance {
+    fn of(limit: u64, used: u64) -> Self {
+        Self { limit, used, left: limit.saturating_sub(used) }
+    }
+}
+
+/// What was used of the limits that are told of, and go on.
+struct Used {
+    requests_this_hour: u64,
+    requests_today: u64,
+    tokens: u64,
+    cost: Cost,
+}
+
+impl Used {
+    fn from_counters([hour, day, tokens, micros, picos, _]: [u64; COUNTERS]) -> Self {
+        Self { requests_this_hour: hour, requests_today: day, tokens, cost: Cost::from_stored(micros, picos) }
+    }
+
+    /// Adds a request, and says which limits it is beyond.
+    fn add(&mut self, charge: &Charge, allowed: Allowed) -> Vec<PlanLimit> {
+        self.requests_this_hour += 1;
+        self.requests_today += 1;
+        self.tokens = self.tokens.saturating_add(charge.tokens);
+        self.cost = self.cost + charge.cost;
+        let beyond = [
+            (PlanLimit::RequestsThisHour, self.requests_this_hour > allowed.requests_per_hour),
+            (PlanLimit::RequestsToday, self.requests_today > allowed.requests_per_day),
+            // What takes none of a limit is not beyond it.
+            (PlanLimit::TokensToday, charge.tokens > 0 && self.tokens > allowed.tokens_per_day),
+            (
+                PlanLimit::CostMicrosToday,
+                charge.cost > Cost::ZERO && self.cost > Cost::from_stored(allowed.micros_per_day, 0),
+            ),
+            (PlanLimit::TokensPerRequest, charge.tokens > allowed.tokens_per_request),
+        ];
+        beyond.into_iter().filter_map(|(limit, beyond)| beyond.then_some(limit)).collect()
     }
 }
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
-/// together where the cache is a cluster.
-fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; 4] {
-    let allowed = plan.allows();
+/// together where the cache is a cluster. Only the last one has a limit: what is beyond the others is taken.
+fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; COUNTERS] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
     let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
@@ -137,26 +197,31 @@ fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; 4] {
         window,
     };
     [
-        counter(&hour, "requests", HOUR, allowed.requests_per_hour),
-        counter(&day, "requests", DAY, allowed.requests_per_day),
-        counter(&day, "tokens", DAY, allowed.tokens_per_day),
-        counter(&day, "cost", DAY, allowed.micros_per_day),
+        counter(&hour, "requests", HOUR, u64::MAX),
+        counter(&day, "requests", DAY, u64::MAX),
+        counter(&day, "tokens", DAY, u64::MAX),
+        counter(&day, "cost", DAY, u64::MAX),
+        counter(&day, "cost-picos", DAY, u64::MAX),
+        counter(&day, "bytes", DAY, plan.allows().bytes_per_day),
     ]
 }
 
-/// As the counters count it.
-fn record(user_id: &str, charge: &Charge) -> CountedOnce<4> {
+/// As the counters count it. Both parts of the cost are as stored, so their sums say what reports say.
+fn record(user_id: &str, charge: &Charge) -> CountedOnce<COUNTERS> {
+    let (micros, picos) = (charge.cost.whole_micros(), charge.cost.picos_left());
     CountedOnce {
         key: format!("usage:{{{user_id}}}:record:{}", charge.id),
-        amounts: [1, 1, charge.tokens, charge.cost_micros],
+        amounts: [1, 1, charge.tokens, micros, picos, charge.bytes],
     }
 }
 
-/// Until the hour, for the first counter, or the day is over; rounded up.
-fn seconds_left(counter: usize, now: Moment) -> u64 {
-    let period = if counter == 0 { HOUR_MS } else { 24 * HOUR_MS };
-    let left = period - now.as_millisecond().rem_euclid(period);
-    left.unsigned_abs().div_ceil(1000)
+/// Until the running hour or day is over; rounded up.
+pub(super) fn seconds_left(period_ms: i64, now: Moment) -> u64 {
+    (period_ms - now.as_millisecond().rem_euclid(period_ms)).unsigned_abs().div_ceil(1000)
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("{} kB", bytes / 1_000)
 }
 
 #[cfg(test)]
@@ -169,65 +234,99 @@ mod tests {
     }
 
     fn charges(prefix: &str, number: u64, tokens: u64, cost_micros: u64) -> Vec<Charge> {
-        (0..number).map(|n| Charge { id: format!("{prefix}{n}"), tokens, cost_micros }).collect()
+        let charge =
+            |n| Charge { id: format!("{prefix}{n}"), tokens, cost: Cost::from_stored(cost_micros, 0), bytes: 500 };
+        (0..number).map(charge).collect()
     }
 
-    /// What a refused client is told: which limit, and for how long.
-    fn told(refused: Result<Taken, Problem>) -> (String, String) {
-        let Err(problem) = refused else { panic!("it was to be refused") };
-        let response = problem.clone().into_response();
-        let seconds = response.headers()["retry-after"].to_str().expect("text").to_owned();
-        (format!("{problem:?}"), seconds)
+    fn limits() -> UsageLimits {
+        UsageLimits::new(Cache::in_process())
     }
 
     #[tokio::test]
-    async fn every_limit_of_every_plan_holds_and_what_is_refused_is_not_counted() {
-        // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request, as in the table.
-        for (plan, limits) in [
+    async fn what_is_beyond_a_limit_of_any_plan_is_counted_and_flagged() {
+        // Requests an hour and a day, tokens a day, micro-dollars a day, tokens a request: as the specification has them.
+        for (plan, limits_of_plan) in [
             (Plan::Free, [10, 50, 50_000, 500_000, 2_000]),
             (Plan::Basic, [60, 500, 500_000, 5_000_000, 4_000]),
             (Plan::Pro, [300, 2_000, 2_000_000, 20_000_000, 8_000]),
             (Plan::Enterprise, [1_000, 10_000, 10_000_000, 100_000_000, 16_000]),
         ] {
-            let [per_hour, per_day, tokens, micros, per_request] = limits;
-            let usage = UsageLimits::new(Cache::in_process());
+            let [per_hour, per_day, tokens, micros, per_request] = limits_of_plan;
+            let usage = limits();
             assert_eq!(plan.allows().tokens_per_request, per_request);
-            let take =
-                async |user: &str, charges: Vec<Charge>, now: &str| usage.take(user, plan, &charges, at(now)).await;
+            let take = async |user: &str, charges: Vec<Charge>, now: &str| {
+                let Ok(taken) = usage.take(user, plan, &charges, at(now)).await else { panic!("{plan:?}: refused") };
+                taken.beyond
+            };
             let now = "2026-11-01T10:59:29.001Z";
-            assert!(take("hour", charges("a", per_hour, 0, 0), now).await.is_ok());
-            let (reason, seconds) = told(take("hour", charges("b", 1, 0, 0), now).await);
-            assert!(reason.contains("requests an hour") && seconds == "31", "{reason} {seconds}");
-            for (user, most, one, what) in [
-                ("tokens", charges("a", 1, tokens, 0), charges("b", 1, 1, 0), "tokens a day"),
-                ("cost", charges("a", 1, 0, micros), charges("b", 1, 0, 1), "cost a day"),
-            ] {
-                assert!(take(user, most, now).await.is_ok(), "{plan:?}: {what}");
-                let (reason, seconds) = told(take(user, one, now).await);
-                assert!(reason.contains(what) && seconds == "46831", "{plan:?}: {reason} {seconds}");
-                assert!(take(user, charges("c", 1, 0, 0), now).await.is_ok(), "{plan:?}: what takes none of it");
-            }
+            let hour = take("hour", charges("a", per_hour + 1, 0, 0), now).await;
+            let (last, rest) = hour.split_last().expect("records");
+            assert!(rest.iter().all(Vec::is_empty), "{plan:?}");
+            assert_eq!(*last, [PlanLimit::RequestsThisHour], "{plan:?}: one more than the hour's, in one batch");
+            assert_eq!(take("hour", charges("b", 1, 0, 0), now).await, [[PlanLimit::RequestsThisHour]]);
+            let view = usage.view("hour", plan, at(now)).await;
+            let expected = Allowance { limit: per_hour, used: per_hour + 2, left: 0 };
+            assert_eq!(view.requests_this_hour, expected, "{plan:?}: what happened counts");
+
+            let full = [PlanLimit::TokensToday];
+            let most = take("tokens", charges("a", tokens / per_request, per_request, 0), now).await;
+            assert!(!most.iter().flatten().any(|limit| full.contains(limit)), "{plan:?}: {most:?}");
+            assert!(take("tokens", charges("b", 1, 1, 0), now).await[0].contains(&full[0]), "{plan:?}");
+            assert!(!take("tokens", charges("c", 1, 0, 0), now).await[0].contains(&full[0]), "{plan:?}: takes none");
+            assert_eq!(take("cost", charges("a", 1, 0, micros), now).await, [[]; 1], "{plan:?}");
+            assert_eq!(take("cost", charges("b", 1, 0, 1), now).await, [[PlanLimit::CostMicrosToday]], "{plan:?}");
+            assert_eq!(take("cost", charges("c", 1, 0, 0), now).await, [[]; 1], "{plan:?}: costs nothing");
+            let large =
+                take("large", [charges("a", 1, per_request, 0), charges("b", 1, per_request + 1, 0)].concat(), now);
+            assert_eq!(large.await, [vec![], vec![PlanLimit::TokensPerRequest]], "{plan:?}");
+
             // A day's requests, hour by hour.
             for hour in 0..per_day.div_ceil(per_hour) {
                 let number = per_hour.min(per_day - hour * per_hour);
                 let now = format!("2026-11-01T{hour:02}:00:00Z");
-                assert!(
-                    take("day", charges(&format!("{hour}/"), number, 0, 0), &now).await.is_ok(),
-                    "{plan:?}, {hour} h"
-                );
+                let beyond = take("day", charges(&format!("{hour}/"), number, 0, 0), &now).await;
+                assert!(beyond.iter().all(Vec::is_empty), "{plan:?}, {hour} h");
             }
-            let (reason, seconds) = told(take("day", charges("b", 1, 0, 0), "2026-11-01T23:59:59Z").await);
-            assert!(reason.contains("requests a day") && seconds == "1", "{plan:?}: {reason} {seconds}");
-            let view = usage.view("day", plan, at("2026-11-01T23:59:59Z")).await;
-            assert_eq!(view.requests_today, Allowance { limit: per_day, used: per_day, left: 0 });
-            assert_eq!(view.requests_this_hour, Allowance { limit: per_hour, used: 0, left: per_hour });
-            assert!(take("day", charges("b", 1, 0, 0), "2026-11-02T00:00:00Z").await.is_ok(), "{plan:?}: a new day");
+            let over = take("day", charges("b", 1, 0, 0), "2026-11-01T23:59:59Z").await;
+            assert_eq!(over, [[PlanLimit::RequestsToday]], "{plan:?}");
+            assert_eq!(
+                take("day", charges("c", 1, 0, 0), "2026-11-02T00:00:00Z").await,
+                [[]; 1],
+                "{plan:?}: a new day"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_days_records_fill_has_an_end() {
+        let (usage, now, plan) = (limits(), at("2026-11-01T23:59:28.001Z"), Plan::Free);
+        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
+        for batch in 0..10 {
+            assert!(take(&charges(&format!("{batch}/"), 100, 1, 1)).await.is_ok(), "500 bytes each");
+        }
+        let Err(problem) = take(&charges("more", 1, 1, 1)).await else { panic!("it was to be refused") };
+        assert!(format!("{problem:?}").contains("500 kB"), "{problem:?}");
+        assert_eq!(problem.into_response().headers()["retry-after"], "32");
+        assert!(take(&charges("0/", 100, 1, 1)).await.is_ok(), "what is there already fills nothing");
+        let view = usage.view("u", plan, now).await;
+        assert_eq!(
+            (view.stored_bytes_today.left, view.requests_today.used),
+            (0, 1_000),
+            "what was refused is not counted"
+        );
+        // A workbench's run is paid for: it is counted whatever it fills.
+        usage.count("u", plan, charges("run", 1, 1, 1).remove(0), now).await;
+        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 1_001);
+        for plan in Plan::ALL {
+            let allowed = plan.allows();
+            assert!(allowed.bytes_per_day >= 1_500 * allowed.requests_per_day, "{plan:?}: the plan's own requests fit");
         }
     }
 
     #[tokio::test]
     async fn a_record_that_comes_again_is_charged_once() {
-        let (usage, now, plan) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         let batch = charges("a", 10, 100, 1_000);
         for _ in 0..3 {
@@ -238,15 +337,23 @@ mod tests {
             (view.requests_this_hour.used, view.tokens_today.used, view.cost_micros_today.used),
             (10, 1_000, 10_000)
         );
-        assert!(take(&charges("b", 1, 0, 0)).await.is_err());
         usage.count("u", plan, batch[0].clone(), now).await;
         usage.count("u", plan, charges("b", 1, 0, 0).remove(0), now).await;
         assert_eq!(usage.view("u", plan, now).await.requests_this_hour.used, 11, "used is used");
     }
 
     #[tokio::test]
+    async fn costs_below_a_micro_dollar_add_up() {
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let small = |n: u64| Charge { id: n.to_string(), tokens: 3, cost: Cost::from_picos(450_000), bytes: 1 };
+        let batch: Vec<_> = (0..10).map(small).collect();
+        assert!(usage.take("u", plan, &batch, now).await.is_ok());
+        assert_eq!(usage.view("u", plan, now).await.cost_micros_today.used, 5, "4.5, half up");
+    }
+
+    #[tokio::test]
     async fn what_goes_back_is_what_was_taken_and_no_more() {
-        let (usage, now, plan) = (UsageLimits::new(Cache::in_process()), at("2026-11-01T10:00:00Z"), Plan::Free);
+        let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         assert!(take(&charges("a", 2, 100, 0)).await.is_ok());
         let Ok(taken) = take(&charges("a", 5, 100, 0)).await else { panic!("refused") };

@@ -6,7 +6,9 @@ use bson::{Document, doc};
 use mongodb::Database;
 use serde::Serialize;
 
-use super::{super::intake::LATE_DAYS, UsageGroup, UsageReport, add_up, fields_of_sums, keep, sums, sums_of_sums};
+use super::{
+    super::intake::LATE_DAYS, UsageGroup, UsageReport, add_up, carry, fields_of_sums, keep, sums, sums_of_sums,
+};
 use crate::{
     clock::{self, Moment},
     mongo::{Error, Mongo},
@@ -66,11 +68,12 @@ pub(super) async fn recompute(database: &Database, days: Range<Moment>) -> mongo
         return Ok(());
     }
     let day = doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}};
-    let mut by_model = doc! {"_id": {"day": day, "userId": "$userId", "provider": "$provider", "model": "$model"}};
+    let (provider, model) = (doc! {"$toLower": "$provider"}, doc! {"$toLower": "$model"});
+    let mut by_model = doc! {"_id": {"day": day, "userId": "$userId", "provider": provider, "model": model}};
     by_model.extend(sums());
     let mut model = doc! {"provider": "$_id.provider", "model": "$_id.model"};
     model.extend(fields_of_sums());
-    let order = doc! {"costMicros": -1, "requests": -1, "_id.provider": 1, "_id.model": 1};
+    let order = doc! {"costMicros": -1, "costPicos": -1, "requests": -1, "_id.provider": 1, "_id.model": 1};
     let mut by_account = doc! {
         "_id": {"day": "$_id.day", "userId": "$_id.userId"},
         "byModel": {"$topN": {"n": MODELS_A_DAY, "sortBy": order, "output": model}},
@@ -80,7 +83,9 @@ pub(super) async fn recompute(database: &Database, days: Range<Moment>) -> mongo
     let pipeline = [
         doc! {"$match": {"occurredAt": range}},
         doc! {"$group": by_model},
+        carry(),
         doc! {"$group": by_account},
+        carry(),
         doc! {"$set": {
             "day": "$_id.day", "userId": "$_id.userId", "_id": {"$concat": ["$_id.day", "/", "$_id.userId"]},
         }},

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
 use utoipa::ToSchema;
 
+use super::cost::Cost;
 use crate::{
     analytics::counts::TopPrompt,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -31,7 +32,10 @@ const TOP_ACCOUNTS: i64 = 10;
 const TOP_MODELS: i64 = 20;
 /// The name of all the models that it does not name.
 const OTHERS: &str = "others";
-const FIELDS: [&str; 6] = ["requests", "failed", "unpriced", "promptTokens", "completionTokens", "costMicros"];
+/// Pico-dollars in a micro-dollar.
+const PICOS: i64 = 1_000_000;
+const FIELDS: [&str; 7] =
+    ["requests", "failed", "unpriced", "promptTokens", "completionTokens", "costMicros", "costPicos"];
 
 /// Usage added up. Money is in micro-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -47,36 +51,83 @@ pub struct Totals {
     pub prompt_tokens: u64,
     /// Tokens received.
     pub completion_tokens: u64,
-    /// What the priced ones cost.
+    /// What the priced ones cost, added up exactly and then rounded to the micro-dollar.
     pub cost_micros: u64,
 }
 
-impl Totals {
-    fn with(self, other: Self, combine: fn(u64, u64) -> u64) -> Self {
+/// Sums as the database has them: exact, with the cost in its two parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sums {
+    requests: u64,
+    failed: u64,
+    unpriced: u64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    cost_micros: u64,
+    #[serde(default)]
+    cost_picos: u64,
+}
+
+impl Sums {
+    fn cost(self) -> Cost {
+        Cost::from_stored(self.cost_micros, self.cost_picos)
+    }
+
+    fn with(self, other: Self, combine: fn(u64, u64) -> u64, cost: Cost) -> Self {
         Self {
             requests: combine(self.requests, other.requests),
             failed: combine(self.failed, other.failed),
             unpriced: combine(self.unpriced, other.unpriced),
             prompt_tokens: combine(self.prompt_tokens, other.prompt_tokens),
             completion_tokens: combine(self.completion_tokens, other.completion_tokens),
-            cost_micros: combine(self.cost_micros, other.cost_micros),
+            cost_micros: cost.whole_micros(),
+            cost_picos: cost.picos_left(),
         }
     }
 }
 
-impl Add for Totals {
+impl Add for Sums {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        self.with(other, u64::saturating_add)
+        self.with(other, u64::saturating_add, self.cost() + other.cost())
     }
 }
 
-impl Sub for Totals {
+impl Sub for Sums {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        self.with(other, u64::saturating_sub)
+        self.with(other, u64::saturating_sub, self.cost() - other.cost())
+    }
+}
+
+impl From<Sums> for Totals {
+    fn from(sums: Sums) -> Self {
+        Self {
+            requests: sums.requests,
+            failed: sums.failed,
+            unpriced: sums.unpriced,
+            prompt_tokens: sums.prompt_tokens,
+            completion_tokens: sums.completion_tokens,
+            cost_micros: sums.cost().rounded_micros(),
+        }
+    }
+}
+
+/// A group as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct SummedGroup {
+    #[serde(alias = "_id")]
+    name: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+impl From<SummedGroup> for UsageGroup {
+    fn from(group: SummedGroup) -> Self {
+        Self { name: group.name, totals: group.sums.into() }
     }
 }
 
@@ -126,9 +177,9 @@ struct Ranked {
     #[serde(rename = "_id")]
     period: String,
     groups: u64,
-    top: Vec<UsageGroup>,
+    top: Vec<SummedGroup>,
     #[serde(flatten)]
-    totals: Totals,
+    sums: Sums,
 }
 
 /// Reports of the periods that the days which match `days` belong to; `period` names one, by a document of
@@ -140,33 +191,34 @@ pub(super) async fn add_up(
     period: &Bson,
 ) -> mongodb::error::Result<Vec<UsageReport>> {
     let matching = doc! {"$match": days};
-    let [by_account, top_accounts] = ranked(period, "$userId", "", TOP_ACCOUNTS);
-    let [by_model, top_models] = ranked(period, "$byModel.model", "byModel.", TOP_MODELS);
-    let accounts = read(database, vec![matching.clone(), by_account, top_accounts]).await?;
-    let models = read(database, vec![matching, doc! {"$unwind": "$byModel"}, by_model, top_models]).await?;
+    // Days from before names were compared without case have them as they came.
+    let by_account = ranked(period, &"$userId".into(), "", TOP_ACCOUNTS);
+    let by_model = ranked(period, &doc! {"$toLower": "$byModel.model"}.into(), "byModel.", TOP_MODELS);
+    let accounts = read(database, [vec![matching.clone()], by_account].concat()).await?;
+    let models = read(database, [vec![matching, doc! {"$unwind": "$byModel"}], by_model].concat()).await?;
     let report = |accounts: Ranked| UsageReport {
         active_users: accounts.groups,
-        totals: accounts.totals,
-        models: with_others(models.iter().find(|models| models.period == accounts.period), accounts.totals),
-        top_users: accounts.top,
+        totals: accounts.sums.into(),
+        models: with_others(models.iter().find(|models| models.period == accounts.period), accounts.sums),
+        top_users: accounts.top.into_iter().map(UsageGroup::from).collect(),
         ..UsageReport::empty(kind, &accounts.period)
     };
     Ok(accounts.into_iter().map(report).collect())
 }
 
 /// Stages: groups called `name`, of sums found under `prefix`; then for each period those that cost most.
-fn ranked(period: &Bson, name: &str, prefix: &str, most: i64) -> [Document; 2] {
+fn ranked(period: &Bson, name: &Bson, prefix: &str, most: i64) -> Vec<Document> {
     let mut by_name = doc! {"_id": {"period": period, "name": name}};
     by_name.extend(sums_of_sums(prefix));
     let mut top = doc! {"name": "$_id.name"};
     top.extend(fields_of_sums());
-    let order = doc! {"costMicros": -1, "requests": -1, "_id.name": 1};
+    let order = doc! {"costMicros": -1, "costPicos": -1, "requests": -1, "_id.name": 1};
     // An accumulator keeps the first ones as the groups pass by. A `$sort` holds all of them, and M0 gives it 32 MB.
     let mut by_period = doc! {
         "_id": "$_id.period", "groups": {"$sum": 1_i64}, "top": {"$topN": {"n": most, "sortBy": order, "output": top}},
     };
     by_period.extend(sums_of_sums(""));
-    [doc! {"$group": by_name}, doc! {"$group": by_period}]
+    vec![doc! {"$group": by_name}, carry(), doc! {"$group": by_period}, carry()]
 }
 
 async fn read(database: &Database, pipeline: Vec<Document>) -> mongodb::error::Result<Vec<Ranked>> {
@@ -175,13 +227,13 @@ async fn read(database: &Database, pipeline: Vec<Document>) -> mongodb::error::R
 }
 
 /// The models named, and what is left of the total.
-fn with_others(models: Option<&Ranked>, total: Totals) -> Vec<UsageGroup> {
+fn with_others(models: Option<&Ranked>, total: Sums) -> Vec<UsageGroup> {
     let mut models = models.map(|models| models.top.clone()).unwrap_or_default();
-    let rest = models.iter().fold(total, |rest, model| rest - model.totals);
+    let rest = models.iter().fold(total, |rest, model| rest - model.sums);
     if rest.requests > 0 {
-        models.push(UsageGroup { name: OTHERS.into(), totals: rest });
+        models.push(SummedGroup { name: OTHERS.into(), sums: rest });
     }
-    models
+    models.into_iter().map(UsageGroup::from).collect()
 }
 
 /// Accumulators over `ai_usage` records.
@@ -194,7 +246,16 @@ pub(super) fn sums() -> Document {
         "promptTokens": {"$sum": "$promptTokens"},
         "completionTokens": {"$sum": "$completionTokens"},
         "costMicros": {"$sum": "$costMicros"},
+        // Records from before have none.
+        "costPicos": {"$sum": "$costPicos"},
     }
+}
+
+/// A stage behind a `$group` of sums: carries whole micro-dollars from `costPicos` over to `costMicros`, so that the
+/// two can be compared, one after the other.
+pub(super) fn carry() -> Document {
+    let whole = doc! {"$toLong": {"$floor": {"$divide": ["$costPicos", PICOS]}}};
+    doc! {"$set": {"costMicros": {"$add": ["$costMicros", whole]}, "costPicos": {"$mod": ["$costPicos", PICOS]}}}
 }
 
 /// Accumulators over what [`sums`] made, found under `prefix` (`""` or `"byModel."`).
@@ -236,15 +297,29 @@ mod tests {
 
     #[test]
     fn what_is_not_named_is_among_the_others() {
-        let totals = |requests, cost_micros| Totals { requests, cost_micros, ..Totals::default() };
-        let group = |name: &str, totals| UsageGroup { name: name.into(), totals };
-        let top = vec![group("a", totals(2, 50)), group("b", totals(1, 40))];
-        let ranked = Ranked { period: "2026-11".into(), groups: 9, top: top.clone(), totals: totals(3, 90) };
-        assert_eq!(with_others(Some(&ranked), totals(3, 90)), top);
-        let all = with_others(Some(&ranked), totals(10, 100));
-        assert_eq!(all.last(), Some(&group(OTHERS, totals(7, 10))));
-        let sum = all.iter().fold(Totals::default(), |sum, model| sum + model.totals);
-        assert_eq!(sum, totals(10, 100), "nothing is lost");
-        assert!(with_others(None, Totals::default()).is_empty());
+        let sums = |requests, cost_picos: u64| {
+            let (cost_micros, cost_picos) = (cost_picos / 1_000_000, cost_picos % 1_000_000);
+            Sums { requests, cost_micros, cost_picos, ..Sums::default() }
+        };
+        let group = |name: &str, sums| SummedGroup { name: name.into(), sums };
+        let top = vec![group("a", sums(2, 50_400_000)), group("b", sums(1, 40_400_000))];
+        let ranked = Ranked { period: "2026-11".into(), groups: 9, top: top.clone(), sums: sums(3, 90_800_000) };
+        let shown: Vec<_> = top.into_iter().map(UsageGroup::from).collect();
+        assert_eq!(with_others(Some(&ranked), sums(3, 90_800_000)), shown);
+        let all = with_others(Some(&ranked), sums(10, 101_200_000));
+        assert_eq!(all.last(), Some(&UsageGroup::from(group(OTHERS, sums(7, 10_400_000)))), "nothing is lost");
+        assert!(with_others(None, Sums::default()).is_empty());
+    }
+
+    #[test]
+    fn sums_are_exact_and_rounded_when_they_are_shown() {
+        let old = Sums { requests: 1, cost_micros: 7, ..Sums::default() };
+        let new = Sums { requests: 1, cost_picos: 450_000, ..Sums::default() };
+        let sum = (0..10).fold(old, |sum, _| sum + new);
+        assert_eq!((sum.cost_micros, sum.cost_picos), (11, 500_000));
+        assert_eq!((Totals::from(sum).cost_micros, Totals::from(new).cost_micros), (12, 0));
+        let stored = doc! {"requests": 1, "failed": 0, "unpriced": 0, "promptTokens": 1, "completionTokens": 1, "costMicros": 3_i64};
+        let stored: Sums = bson::deserialize_from_document(stored).expect("sums of before");
+        assert_eq!(Totals::from(stored).cost_micros, 3);
     }
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use mongodb::Database;
 
 use super::{
-    UsageGroup, UsageReport, add_up,
+    SummedGroup, UsageGroup, UsageReport, add_up,
     daily::{PASS_TIMEOUT, open_days, recompute},
     keep, sums_of_sums,
 };
@@ -51,7 +51,7 @@ async fn by_day(database: &Database, days: &Document) -> mongodb::error::Result<
     by_day.extend(sums_of_sums(""));
     let pipeline = [doc! {"$match": days}, doc! {"$group": by_day}, doc! {"$sort": {"_id": 1}}];
     let days = database.collection::<Document>("usage_daily").aggregate(pipeline).await?;
-    days.with_type().try_collect().await
+    days.with_type::<SummedGroup>().map_ok(UsageGroup::from).try_collect().await
 }
 
 /// `2026-10` for any instant of November 2026, UTC.

@@ -9,7 +9,7 @@ use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Totals, UsageGroup, sums};
+use super::{Sums, Totals, sums};
 use crate::{
     clock::Moment,
     http::Problem,
@@ -64,7 +64,76 @@ pub struct UsageSummary {
     /// All groups together.
     pub totals: Totals,
     /// The groups, by name.
-    pub groups: Vec<UsageGroup>,
+    pub groups: Vec<SummaryGroup>,
+}
+
+/// Usage of a day, a provider or a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SummaryGroup {
+    /// The day, the provider or the model.
+    pub name: String,
+    /// What it comes to.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Of which kinds its tokens are.
+    #[serde(flatten)]
+    pub kinds: Kinds,
+}
+
+/// Tokens by kind, and requests beyond the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kinds {
+    /// Of the tokens sent, those read from a cache.
+    pub cached_tokens: u64,
+    /// Of the tokens sent, those written to a cache.
+    pub cache_write_tokens: u64,
+    /// Of the tokens sent, audio.
+    pub prompt_audio_tokens: u64,
+    /// Of the tokens sent, images.
+    pub prompt_image_tokens: u64,
+    /// Of the tokens received, reasoning.
+    pub reasoning_tokens: u64,
+    /// Of the tokens received, audio.
+    pub completion_audio_tokens: u64,
+    /// Of the tokens received, images.
+    pub completion_image_tokens: u64,
+    /// Images made.
+    pub images: u64,
+    /// Requests beyond a limit of the plan.
+    pub beyond_plan: u64,
+}
+
+impl Kinds {
+    /// Accumulators over `ai_usage` records. Most records have none of these fields.
+    fn sums() -> Document {
+        let kinds = [
+            "cachedTokens",
+            "cacheWriteTokens",
+            "promptAudioTokens",
+            "promptImageTokens",
+            "reasoningTokens",
+            "completionAudioTokens",
+            "completionImageTokens",
+            "images",
+        ];
+        let mut sums: Document =
+            kinds.iter().map(|field| ((*field).to_owned(), doc! {"$sum": format!("${field}")}.into())).collect();
+        let beyond = doc! {"$cond": [{"$eq": [{"$type": "$beyondPlan"}, "array"]}, 1_i64, 0_i64]};
+        sums.insert("beyondPlan", doc! {"$sum": beyond});
+        sums
+    }
+}
+
+/// A group as the database has it.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(rename = "_id")]
+    name: String,
+    #[serde(flatten)]
+    sums: Sums,
+    #[serde(flatten)]
+    kinds: Kinds,
 }
 
 impl SummaryFilter {
@@ -95,21 +164,24 @@ pub async fn summarise(
 ) -> Result<UsageSummary, mongo::Error> {
     let key = match group_by {
         GroupBy::Day => doc! {"$dateToString": {"format": "%Y-%m-%d", "date": "$occurredAt"}},
-        GroupBy::Provider => doc! {"$toString": "$provider"},
-        GroupBy::Model => doc! {"$toString": "$model"},
+        // Records from before names were compared without case have them as they came.
+        GroupBy::Provider => doc! {"$toLower": {"$toString": "$provider"}},
+        GroupBy::Model => doc! {"$toLower": {"$toString": "$model"}},
     };
     let mut group = doc! {"_id": key};
     group.extend(sums());
+    group.extend(Kinds::sums());
     let range = doc! {"$gte": start, "$lt": end};
     let pipeline =
         [doc! {"$match": {"userId": user_id, "occurredAt": range}}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
     let read = async |database: Database| {
         let cursor = database.collection::<Document>(AiUsage::COLLECTION).aggregate(pipeline).await?;
-        cursor.with_type::<UsageGroup>().try_collect::<Vec<_>>().await
+        cursor.with_type::<Row>().try_collect::<Vec<_>>().await
     };
-    let groups = mongo.run(REQUEST_TIMEOUT, read).await?;
-    let totals = groups.iter().fold(Totals::default(), |sum, group| sum + group.totals);
-    Ok(UsageSummary { from: start, to: end, totals, groups })
+    let rows = mongo.run(REQUEST_TIMEOUT, read).await?;
+    let totals = rows.iter().fold(Sums::default(), |sum, row| sum + row.sums).into();
+    let groups = rows.into_iter().map(|row| SummaryGroup { name: row.name, totals: row.sums.into(), kinds: row.kinds });
+    Ok(UsageSummary { from: start, to: end, totals, groups: groups.collect() })
 }
 
 #[cfg(test)]
