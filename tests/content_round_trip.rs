@@ -1,5 +1,11 @@
 //! A file of the library's size and shape, odd values included, goes in and comes out whole.
 
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
@@ -9,7 +15,8 @@ use shared::{
 use tests::{
     content::{audit_sized_prompts, items},
     host::{Function, Outcome},
-    stack::stack,
+    stack::{Stack, stack},
+    test_env::TestEnv,
 };
 
 #[tokio::test]
@@ -102,6 +109,57 @@ async fn import_and_export_lose_nothing() {
 
     let Outcome::Response(again) = job.invoke(json!({})).await else { panic!("the second export failed") };
     assert_eq!(again["prompts"]["outcome"], "unchanged");
+}
+
+/// As somebody at a terminal does.
+fn seed(stack: &Stack, database: &str, folder: &Path) -> Output {
+    let variables = [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", database)];
+    let mut command = Command::new(tests::root().join("target/debug/db"));
+    command.args(["seed", "--from"]).arg(folder).envs(variables).output().unwrap()
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_file_is_judged_whole_before_anything_is_written() {
+    let env = TestEnv::new().await;
+    let count = async |collection: &str| {
+        env.database.collection::<Document>(collection).count_documents(doc! {}).await.unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let write = |kind: Kind, list: &str, items: &Value| {
+        let total = format!("total{}{}", list[..1].to_uppercase(), &list[1..]);
+        let file = json!({total: items.as_array().unwrap().len(), list: items});
+        std::fs::write(folder.path().join(kind.file_name()), file.to_string()).unwrap();
+    };
+    write(
+        Kind::Prompts,
+        "prompts",
+        &json!([{"id": "a"}, {"id": "b", "slug": null}, {"id": "c", "slug": ""}, {"id": "d", "slug": "d", "views": 12.0}]),
+    );
+    write(Kind::Patterns, "patterns", &json!([{"id": "p", "promptCount": 1}]));
+    for (odd, named) in [
+        (json!({"id": "odd", "views": "12"}), "the item odd: `views`"),
+        (json!({"id": "odd", "views": u64::MAX}), "the item odd: `views`"),
+        (json!({"id": "odd", "createdAt": "yesterday"}), "the item odd: `createdAt`"),
+        (json!({"id": "odd", "$set": {}}), "the item odd: `$set`"),
+    ] {
+        write(Kind::Learning, "resources", &json!([{"id": "r"}, odd]));
+        let refused = seed(&env.stack, env.database.name(), folder.path());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(named), "{said}");
+        assert_eq!((count("prompts").await, count("patterns").await), (0, 0), "nothing of the others either");
+    }
+    write(Kind::Learning, "resources", &json!([{"id": "r"}]));
+    for _ in 0..2 {
+        let done = seed(&env.stack, env.database.name(), folder.path());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!((count("prompts").await, count("learning_resources").await), (4, 1), "without a slug, each is one");
+    }
+    write(Kind::Prompts, "prompts", &json!([{"id": "new", "slug": "new"}, {"id": "other", "slug": "d"}]));
+    let refused = seed(&env.stack, env.database.name(), folder.path());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("the slug d is that of"), "{said}");
+    assert_eq!(count("prompts").await, 4, "nothing of a file that cannot be imported whole");
 }
 
 fn by_id(file: &Value) -> std::collections::BTreeMap<&str, &Value> {

@@ -1,8 +1,9 @@
 //! What answers say of waiting: which limit a route counts by, and when to ask again.
 
+use serde_json::json;
 use serial_test::parallel;
 use shared::roles::Role;
-use tests::test_env::TestEnv;
+use tests::{host::Outcome, http_event::event, test_env::TestEnv};
 
 use crate::route_authorization::Api;
 
@@ -68,4 +69,30 @@ async fn who_hears_that_a_part_is_away_hears_when_to_ask_again() {
     let answer = ready.get_as(&root.token, "/api/health/ready").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{}", answer.text);
     assert_eq!(answer.body["content"], "away");
+}
+
+/// A household is given a /64, and so is a server: its addresses are endless.
+#[tokio::test]
+#[parallel(stack)]
+async fn the_addresses_of_one_ipv6_network_share_a_limit() {
+    let env = TestEnv::new().await;
+    let passwords = env.function("auth-password").await;
+    let network = format!("2001:db8:{:x}", std::process::id() & 0xffff);
+    let ask = async |address: String| {
+        let body = json!({"email": "nobody@example.com"}).to_string();
+        let event =
+            event("POST", "/api/auth/forgot-password", &[("content-type", "application/json")], Some(&body), &address);
+        let Outcome::Response(answer) = passwords.invoke(event).await else { panic!("no answer") };
+        answer["statusCode"].as_u64().unwrap()
+    };
+    let mut answers = Vec::new();
+    for n in 0..12 {
+        answers.push(ask(format!("{network}:{n:x}::{n:x}")).await);
+    }
+    assert!(answers.iter().all(|status| *status == 202), "networks of their own: {answers:?}");
+    answers.clear();
+    for n in 0..12 {
+        answers.push(ask(format!("{network}:aaaa:{n:x}:0:0:1")).await);
+    }
+    assert_eq!(answers, [[202; 10].as_slice(), &[429; 2]].concat());
 }

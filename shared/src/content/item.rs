@@ -10,12 +10,7 @@ use serde_json::{
 };
 
 use super::file;
-use crate::{
-    clock::{self, Moment},
-    http::etag,
-    roles::Role,
-    text,
-};
+use crate::{clock::Moment, http::etag, roles::Role, text};
 
 /// Fields that only the detail carries: the bulk of an item, and what a list must not give away.
 const DETAIL_ONLY: [&str; 3] = ["content", "contentHtml", "parameters"];
@@ -108,9 +103,7 @@ impl Item {
             pattern: named("pattern"),
             level: named("level"),
             featured: ["isFeatured", "featured"].iter().any(|field| object.get(*field) == Some(&Value::Bool(true))),
-            created_at: created_at
-                .and_then(|text| clock::instant(&text))
-                .unwrap_or_else(|| Moment::from(Timestamp::MIN)),
+            created_at: created_at.and_then(|text| text.parse().ok()).unwrap_or_else(|| Moment::from(Timestamp::MIN)),
             views: object.get("views").and_then(Value::as_u64).unwrap_or_default(),
             searched: OnceLock::new(),
             tags,

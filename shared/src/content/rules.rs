@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::clock;
+use crate::clock::Moment;
 
 /// Fields that count something.
 const COUNTS: [&str; 6] = ["views", "favorites", "shares", "ratingCount", "promptCount", "usageCount"];
@@ -26,7 +26,7 @@ pub(super) fn judge(item: &mut Map<String, Value>) -> Result<(), String> {
     for field in INSTANTS {
         let is_none = |value: &&Value| !value.is_null() && value.as_str() != Some("");
         let Some(value) = item.get(field).filter(is_none) else { continue };
-        if value.as_str().and_then(clock::instant).is_none() {
+        if value.as_str().is_none_or(|text| text.parse::<Moment>().is_err()) {
             return Err(refused(field, "must be a date or an instant, such as 2026-01-31 or 2026-01-31T09:00:00Z"));
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use bson::{Bson, DateTime};
 use jiff::{Timestamp, civil, tz::TimeZone};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::ToSchema;
 
 /// A UTC day has no daylight saving and, in Unix time, no leap second.
@@ -38,11 +38,15 @@ impl From<Timestamp> for Moment {
     }
 }
 
+/// The one reader of instants, in content and in requests: with an offset; a date, or a date and a time without one, is
+/// taken as UTC.
 impl FromStr for Moment {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse().map(|at: Timestamp| at.into())
+        let text = text.trim();
+        let without_offset = || TimeZone::UTC.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok();
+        text.parse::<Timestamp>().or_else(|error| without_offset().ok_or(error)).map(Self::from)
     }
 }
 
@@ -114,7 +118,8 @@ impl Serialize for Moment {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            Timestamp::deserialize(deserializer).map(Self::from)
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(|_| D::Error::custom("must be an instant, such as 2026-01-31T09:00:00Z"))
         } else {
             DateTime::deserialize(deserializer).map(Self::from)
         }
@@ -135,13 +140,6 @@ pub fn day(at: Moment) -> String {
 pub fn start_of_day(at: Moment, days_before: i64) -> Moment {
     let seconds = at.as_second().div_euclid(DAY_S) * DAY_S - days_before * DAY_S;
     Timestamp::from_second(seconds).map_or(at, Moment::from)
-}
-
-/// An instant as content has it: with an offset; a date, or a date and a time without one, is taken as UTC.
-pub fn instant(text: &str) -> Option<Moment> {
-    let text = text.trim();
-    let without_offset = || TimeZone::UTC.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok();
-    text.parse().ok().or_else(|| without_offset().map(Moment::from))
 }
 
 #[cfg(test)]
@@ -213,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_instant_may_have_an_offset_or_be_a_date_alone() {
-        let at = |text: &str| instant(text).map(|at| at.to_string());
+        let at = |text: &str| text.parse::<Moment>().ok().map(|at| at.to_string());
         for text in
             ["2026-01-31T09:00:00Z", "2026-01-31T10:00:00+01:00", "2026-01-31T09:00:00", " 2026-01-31 09:00:00Z "]
         {
