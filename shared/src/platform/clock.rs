@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_request_says_an_instant_as_text_alone() {
-        for value in [json!({"$date": "2026-01-31T09:00:00Z"}), json!(1), json!("2026-01-31")] {
+        for value in [json!({"$date": "2026-01-31T09:00:00Z"}), json!(1), json!("yesterday")] {
             assert!(serde_json::from_value::<Moment>(value.clone()).is_err(), "{value}");
         }
     }
