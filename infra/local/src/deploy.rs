@@ -22,6 +22,17 @@ const STACK: &str = "promptlib";
 /// Where e-mails come from; the emulator takes it for verified once it is told of it.
 pub const SENDER_EMAIL: &str = "promptlib@example.com";
 
+/// What a stack's database holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// What it held when it was stopped.
+    Kept,
+    /// That, and the starter content.
+    Seeded,
+    /// The starter content alone: another database, made anew.
+    OfTests,
+}
+
 /// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools. For testing,
 /// the template is checked meanwhile.
 pub fn prepare(what: For) -> anyhow::Result<()> {
@@ -88,13 +99,13 @@ fn pack() -> anyhow::Result<()> {
 }
 
 /// Starts the servers and deploys what was built; what was started is in the state even when a later step fails.
-pub fn up(state: &mut State, seed: bool) -> anyhow::Result<()> {
+pub fn up(state: &mut State, data: Data) -> anyhow::Result<()> {
     start_emulator(state)?;
-    start_databases(state)?;
+    start_databases(state, data)?;
     helper(state, &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
     deploy(state)?;
     state.save()?;
-    if seed { fill(state) } else { apply(state) }
+    if data == Data::Kept { apply(state) } else { fill(state) }
 }
 
 /// Builds one function and puts it into the running stack, in place of the one before.
@@ -150,12 +161,12 @@ fn start_emulator(state: &mut State) -> anyhow::Result<()> {
     step("starting the emulator of AWS", || start(state, "aws", command, variables, port))
 }
 
-fn start_databases(state: &mut State) -> anyhow::Result<()> {
+fn start_databases(state: &mut State, data: Data) -> anyhow::Result<()> {
     if let Ok(uri) = std::env::var("MONGODB_URI") {
         state.mongodb_uri = uri;
     } else {
         let port = free_port(MONGODB_PORT)?;
-        let command = mongodb_command(&install::mongodb(), port)?;
+        let command = mongodb_command(&install::mongodb(), port, data)?;
         step("starting MongoDB", || start(state, "mongodb", command, BTreeMap::new(), port))?;
         state.mongodb_uri = format!("mongodb://127.0.0.1:{port}/");
     }
@@ -183,8 +194,16 @@ fn start(
     state.save()
 }
 
-fn mongodb_command(program: &Path, port: u16) -> anyhow::Result<Vec<String>> {
-    let data = folder("data/mongodb");
+fn mongodb_command(program: &Path, port: u16, data: Data) -> anyhow::Result<Vec<String>> {
+    let data = match data {
+        Data::OfTests => {
+            let data = folder("data/tests");
+            // Tests leave hundreds of databases, which make each start slower.
+            fs::remove_dir_all(&data).ok();
+            data
+        }
+        Data::Kept | Data::Seeded => folder("data/mongodb"),
+    };
     fs::create_dir_all(&data)?;
     let (data, port) = (data.display().to_string(), port.to_string());
     let folder_flag = if program.ends_with("mongod") { "--dbpath" } else { "--storage-path" };

@@ -5,7 +5,7 @@ use std::process::{Command, exit};
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum};
 use local::{
-    deploy,
+    deploy::{self, Data},
     install::For,
     root,
     stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
@@ -146,7 +146,7 @@ async fn main() {
 async fn up(seed: bool) -> anyhow::Result<()> {
     can_start()?;
     deploy::prepare(For::Running)?;
-    with_stack(seed, async |state| {
+    with_stack(if seed { Data::Seeded } else { Data::Kept }, async |state| {
         let api = &state.api_url;
         println!("\nThe API: {api}   (page: {api}/api/docs)\n");
         println!("  curl '{api}/api/prompts?limit=3'");
@@ -166,7 +166,7 @@ async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
         deploy::build_release()?;
     }
     let what = what.into_iter().map(Benchmark::name);
-    let finished = with_stack(true, async |_| {
+    let finished = with_stack(Data::OfTests, async |_| {
         let mut command = Command::new("cargo");
         command.args(["run", "--quiet", "--bin", "bench", "--"]).args(what).current_dir(root());
         in_the_background(command).await
@@ -180,7 +180,7 @@ async fn fuzz(minutes: u64) -> anyhow::Result<()> {
     can_start()?;
     deploy::prepare(For::Testing)?;
     step("building the fuzz targets", test::build_fuzzers)?;
-    let finished = with_stack(true, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
+    let finished = with_stack(Data::OfTests, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
     ensure!(finished.await?, "interrupted");
     Ok(())
 }

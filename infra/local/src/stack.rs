@@ -6,19 +6,20 @@ use anyhow::{Context, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    deploy, proxy,
+    deploy::{self, Data},
+    proxy,
     server::{self, API_PORT, free_port},
     state::State,
 };
 
 /// Brings a stack of what was built up for the time of `work`, and down again whatever became of it. Tells whether
 /// `work` came to its end, or was interrupted.
-pub async fn with_stack(seed: bool, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
+pub async fn with_stack(data: Data, work: impl AsyncFnOnce(&State) -> anyhow::Result<()>) -> anyhow::Result<bool> {
     let port = free_port(API_PORT)?;
     // From here on a Ctrl-C does not end this process, only what it has started.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut state = State { pid: id(), api_url: format!("http://127.0.0.1:{port}"), ..State::default() };
-    let started = tokio::task::block_in_place(|| deploy::up(&mut state, seed));
+    let started = tokio::task::block_in_place(|| deploy::up(&mut state, data));
     let outcome = match started {
         Ok(()) => {
             let proxy = tokio::spawn(proxy::serve(port, state.upstream_url.clone()));

@@ -14,7 +14,8 @@ use anyhow::{Context, ensure};
 use tokio::task::block_in_place;
 
 use crate::{
-    deploy, folder,
+    deploy::{self, Data},
+    folder,
     install::For,
     root, server,
     stack::{can_start, in_the_background, servers_of_its_own, with_stack},
@@ -76,7 +77,7 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
         phases.step("building the fuzz targets", build_fuzzers)?;
     }
     let starting = Instant::now();
-    let finished = with_stack(true, async |_| {
+    let finished = with_stack(Data::OfTests, async |_| {
         phases.add("starting the stack", starting.elapsed());
         let testing = Instant::now();
         let outcome = block_in_place(|| end_to_end(&arguments));
