@@ -16,8 +16,8 @@ use tests::{
     test_env::TestEnv,
 };
 
-/// Zip of the local build by the budget of the release build, which is 8 % above its zip: 2.1 to 2.5.
-const LOCAL_BY_BUDGET: f64 = 2.7;
+/// Zip of the local build by the budget of the release build, which is 8 % above its zip: 2.1 to 2.7.
+const LOCAL_BY_BUDGET: f64 = 2.9;
 
 fn far_too_large(function: &Function) -> Option<String> {
     let zip = binary(&function.binary).with_file_name("bootstrap.zip");
