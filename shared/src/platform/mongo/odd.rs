@@ -1,7 +1,7 @@
 //! Documents that cannot be read: made by hand, by another tool, or by an older version. A list goes on without them, and
 //! the log names each.
 
-use bson::{RawDocument, RawDocumentBuf};
+use bson::{RawDeserializer, RawDocument, RawDocumentBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -10,14 +10,24 @@ use crate::telemetry::Metrics;
 
 /// Those of a collection's documents that are what they should be, in their order.
 pub fn readable<T: DeserializeOwned>(collection: &str, documents: &[RawDocumentBuf]) -> Vec<T> {
-    let read = |document: &RawDocumentBuf| match bson::deserialize_from_slice(document.as_bytes()) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            note_odd(collection, document, &error.to_string());
-            None
-        }
+    let read = |document: &RawDocumentBuf| {
+        let value = bson::deserialize_from_slice(document.as_bytes());
+        value.inspect_err(|_| note_odd(collection, document, &reason::<T>(document))).ok()
     };
     documents.iter().filter_map(read).collect()
+}
+
+/// The field, by a second reading, and what is expected there: never what is there, which may be nobody's to log.
+fn reason<T: DeserializeOwned>(document: &RawDocumentBuf) -> String {
+    let read = RawDeserializer::new(document.as_bytes()).map(serde_path_to_error::deserialize::<_, T>);
+    let Ok(Err(error)) = read else { return "cannot be read".into() };
+    let message = error.inner().to_string().trim_end_matches('.').to_owned();
+    let rule = match (message.find("missing field"), message.rsplit_once(", expected ")) {
+        (Some(start), _) => &message[start..],
+        (None, Some((_, expected))) => &format!("expected {expected}"),
+        (None, None) => "cannot be read",
+    };
+    format!("{}: {rule}", error.path())
 }
 
 /// As [`readable`], as JSON, in which an odd field is what comes nearest.
@@ -60,5 +70,13 @@ mod tests {
         let names: Vec<Named> = readable("people", &raw);
         assert_eq!(names.iter().map(|named| named.name.as_str()).collect::<Vec<_>>(), ["Ada", "Eve"]);
         assert_eq!(readable_json("people", &raw).len(), 3);
+    }
+
+    #[test]
+    fn the_field_is_named_and_what_it_holds_is_not() {
+        let reason_of = |document: bson::Document| reason::<Named>(&RawDocumentBuf::try_from(&document).expect("raw"));
+        assert_eq!(reason_of(doc! {"name": {"secret": "$argon2id$"}}), "name: expected a string");
+        assert_eq!(reason_of(doc! {"name": 7}), "name: expected a string");
+        assert!(reason_of(doc! {"other": "ada@example.com"}).contains("missing field `name`"));
     }
 }
