@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::clock::Moment;
+use crate::{clock::Moment, number};
 
 /// Fields that count something.
 const COUNTS: [&str; 6] = ["views", "favorites", "shares", "ratingCount", "promptCount", "usageCount"];
@@ -20,7 +20,7 @@ pub(super) fn judge(item: &mut Map<String, Value>) -> Result<(), String> {
     }
     for field in COUNTS {
         let Some(value) = item.get_mut(field).filter(|value| !value.is_null()) else { continue };
-        let count = count(value).ok_or_else(|| refused(field, "must be a whole number, 0 or more"))?;
+        let count = number::count(value).ok_or_else(|| refused(field, "must be a whole number, 0 or more"))?;
         *value = count.into();
     }
     for field in INSTANTS {
@@ -31,19 +31,6 @@ pub(super) fn judge(item: &mut Map<String, Value>) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// A count however it is written; `None` for what is none, or more than the store can add to.
-pub(super) fn count(value: &Value) -> Option<u64> {
-    /// Above it a float is no longer every whole number.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let whole = value.as_u64().filter(|count| i64::try_from(*count).is_ok());
-    whole.or_else(|| {
-        let float =
-            value.as_f64().filter(|float| value.is_f64() && float.fract() == 0.0 && (0.0..EXACT).contains(float))?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the range")]
-        Some(float as u64)
-    })
 }
 
 #[cfg(test)]

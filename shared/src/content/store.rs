@@ -12,6 +12,7 @@ use crate::{
     clock::Moment,
     config::ConfigError,
     mongo::{self, Mongo, WORK_TIMEOUT},
+    number,
 };
 
 /// As the middle link of the chain: one attempt of two seconds.
@@ -97,7 +98,7 @@ impl Store {
         let counted: HashSet<&str> = counted.iter().filter_map(Bson::as_str).collect();
         let views = items.iter().filter_map(|item| {
             let id = item.get("id")?.as_str().filter(|id| !counted.contains(id))?;
-            let views = item.get("views").and_then(rules::count).and_then(|views| i64::try_from(views).ok());
+            let views = item.get("views").and_then(number::count).and_then(|views| i64::try_from(views).ok());
             Some(doc! {
                 "q": {"_id": format!("{IMPORTED_DAY}/{id}")},
                 "u": {"$setOnInsert": {"promptId": id, "day": IMPORTED_DAY, "counts": {"view": views.unwrap_or_default()}}},

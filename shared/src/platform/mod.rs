@@ -10,6 +10,7 @@ pub mod id;
 pub mod keys;
 pub mod lambda;
 pub mod mongo;
+pub mod number;
 pub mod queue;
 pub mod storable;
 pub mod telemetry;

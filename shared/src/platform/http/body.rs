@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldError, Problem, refusal::refusal};
-use crate::{storable::unstorable, text};
+use crate::{number, storable::unstorable, text};
 
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -55,11 +55,17 @@ fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Resu
         return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value: T = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]))?;
+    let read = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]));
     // A second reading, since the first one tells a field that is given twice.
-    let value =
-        if text::normalise(&mut whole) { serde_json::from_value(whole).map_err(Problem::internal)? } else { value };
+    let is_normal = !text::normalise(&mut whole);
+    let value: T = match read {
+        Ok(value) if is_normal => value,
+        Ok(_) => serde_json::from_value(whole).map_err(Problem::internal)?,
+        // Some clients write 12.0 for 12.
+        Err(problem) if number::without_fractions(&mut whole) => serde_json::from_value(whole).map_err(|_| problem)?,
+        Err(problem) => return Err(problem),
+    };
     value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
     Ok(value)
 }
@@ -107,6 +113,22 @@ mod tests {
     struct Batch {
         #[garde(dive, length(max = 2))]
         events: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize, Validate)]
+    struct Counted {
+        #[garde(range(max = 100))]
+        count: u64,
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_fraction_of_nothing() {
+        for body in ["{\"count\": 12}", "{\"count\": 12.0}", "{\"count\": 1.2e1}"] {
+            assert_eq!(parse::<Counted>(body.as_bytes()).ok().map(|counted| counted.count), Some(12), "{body}");
+        }
+        for body in ["{\"count\": 12.5}", "{\"count\": -1.0}", "{\"count\": \"12\"}", "{\"count\": 101.0}"] {
+            assert!(parse::<Counted>(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     fn problem(body: &[u8]) -> serde_json::Value {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::number;
+
 /// A whole number from 0 to `MOST`; a refusal says so in these words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WholeNumber<const MOST: u64>(u64);
@@ -38,11 +40,8 @@ impl<const MOST: u64> de::Visitor<'_> for Digits<MOST> {
         u64::try_from(number).map_err(|_| refused(MOST, number)).and_then(|number| self.visit_u64(number))
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and below 10¹⁵")]
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
-        // Some clients write 12.0.
-        let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);
-        if whole { self.visit_u64(number as u64) } else { Err(refused(MOST, number)) }
+        number::whole(number).map_or_else(|| Err(refused(MOST, number)), |number| self.visit_u64(number))
     }
 
     /// In a query, numbers are text.
