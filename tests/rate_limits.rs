@@ -79,7 +79,8 @@ async fn the_addresses_of_one_ipv6_network_share_a_limit() {
     let passwords = env.function("auth-password").await;
     let network = format!("2001:db8:{:x}", std::process::id() & 0xffff);
     let ask = async |address: String| {
-        let body = json!({"email": "nobody@example.com"}).to_string();
+        // Each account has a limit of its own, too.
+        let body = json!({"email": format!("{}@example.com", uuid::Uuid::now_v7())}).to_string();
         let event =
             event("POST", "/api/auth/forgot-password", &[("content-type", "application/json")], Some(&body), &address);
         let Outcome::Response(answer) = passwords.invoke(event).await else { panic!("no answer") };
