@@ -40,8 +40,7 @@ impl Store {
             .run(limit, async |database| {
                 let collection = database.collection::<RawDocumentBuf>(kind.collection());
                 let filter = doc! {"isPublic": {"$ne": false}, "active": {"$ne": false}};
-                let documents: Vec<_> =
-                    collection.find(filter).sort(doc! {"_id": 1}).batch_size(1000).await?.try_collect().await?;
+                let documents: Vec<_> = collection.find(filter).batch_size(1000).await?.try_collect().await?;
                 let mut items: Vec<_> = documents.iter().filter_map(|document| read(kind, document)).collect();
                 items.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
                 Ok(items)

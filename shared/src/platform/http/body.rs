@@ -7,7 +7,7 @@ use axum::{
 };
 use garde::Validate;
 use http::header;
-use serde::de::DeserializeOwned;
+use serde::{Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{FieldError, Problem, refusal::refusal};
@@ -55,19 +55,24 @@ fn parse<T: DeserializeOwned + Validate<Context: Default>>(bytes: &[u8]) -> Resu
         return Err(Problem::invalid_field(if field.is_empty() { "body" } else { &field }, rule));
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]));
+    let first = read(&mut json);
     // A second reading, since the first one tells a field that is given twice.
     let is_normal = !text::normalise(&mut whole);
-    let value: T = match read {
+    let value: T = match first {
         Ok(value) if is_normal => value,
-        Ok(_) => serde_json::from_value(whole).map_err(Problem::internal)?,
+        Ok(_) => read(whole)?,
         // Some clients write 12.0 for 12.
-        Err(problem) if number::without_fractions(&mut whole) => serde_json::from_value(whole).map_err(|_| problem)?,
+        Err(problem) if number::without_fractions(&mut whole) => read(whole).map_err(|_| problem)?,
         Err(problem) => return Err(problem),
     };
     value.validate().map_err(|report| Problem::invalid(field_errors(&report)))?;
     Ok(value)
+}
+
+/// 422 with the field's path for what is no `T`.
+fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(json: D) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(json)
+        .map_err(|error| Problem::invalid(vec![refusal(&error.path().to_string(), &error.inner().to_string())]))
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -129,6 +134,24 @@ mod tests {
         for body in ["{\"count\": 12.5}", "{\"count\": -1.0}", "{\"count\": \"12\"}", "{\"count\": 101.0}"] {
             assert!(parse::<Counted>(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    /// Whole as two characters a letter, too short as one.
+    #[derive(Debug, Validate)]
+    #[garde(allow_unvalidated)]
+    struct Long {}
+
+    impl<'de> Deserialize<'de> for Long {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let long = String::deserialize(deserializer)?.chars().count() > 1;
+            long.then_some(Self {}).ok_or_else(|| serde::de::Error::custom("is too short"))
+        }
+    }
+
+    #[test]
+    fn what_is_too_short_in_its_normal_form_is_refused_and_no_defect() {
+        let refused = parse::<Long>("\"e\u{301}\"".as_bytes()).expect_err("must be refused");
+        assert_eq!(refused.status(), 422);
     }
 
     fn problem(body: &[u8]) -> serde_json::Value {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, h
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::http::Problem;
+use crate::{http::Problem, text};
 
 /// What of the event a route needs; a field that is missing is as good as an empty one.
 #[derive(Default, Deserialize)]
@@ -46,8 +46,8 @@ pub(super) struct Connection {
 
 impl HttpEvent {
     /// 400 for a method, a path or a body that is none.
-    pub fn into_request(self) -> Result<Request<Bytes>, Problem> {
-        let mut request = Request::new(self.body()?);
+    pub fn into_request(mut self) -> Result<Request<Bytes>, Problem> {
+        let mut request = Request::new(self.take_body()?);
         *request.method_mut() = Method::from_bytes(self.request_context.http.method.as_bytes())
             .map_err(|_| Problem::malformed("The request's method is none that HTTP knows."))?;
         *request.uri_mut() = self.uri()?;
@@ -60,9 +60,9 @@ impl HttpEvent {
     /// An HTTP API hands the path over decoded: an id with a `#` or a `?` would end it, and no address can be made of a
     /// query with a quote. (Other hosts, the emulator among them, hand it over as it came, so what is encoded stays.)
     fn uri(&self) -> Result<Uri, Problem> {
-        let path = self.raw_path.as_deref().unwrap_or_default();
+        let path = text::nfc(self.raw_path.as_deref().unwrap_or_default());
         let slash = if path.starts_with('/') { "" } else { "/" };
-        let mut uri = format!("{slash}{}", encode(path, PATH));
+        let mut uri = format!("{slash}{}", encode(&path, PATH));
         if let Some(query) = self.raw_query_string.as_deref().filter(|query| !query.is_empty()) {
             uri.push('?');
             uri.push_str(&encode(query, QUERY));
@@ -70,8 +70,8 @@ impl HttpEvent {
         Uri::from_maybe_shared(uri).map_err(|_| Problem::malformed("The request's path or query is too long or none."))
     }
 
-    fn body(&self) -> Result<Bytes, Problem> {
-        let text = self.body.clone().unwrap_or_default();
+    fn take_body(&mut self) -> Result<Bytes, Problem> {
+        let text = self.body.take().unwrap_or_default();
         if !self.is_base64_encoded {
             return Ok(text.into());
         }
@@ -112,9 +112,9 @@ impl From<Response<Bytes>> for HttpAnswer {
     /// Text goes out as it is, anything else as base64.
     fn from(response: Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
-        let (body, is_base64_encoded) = match std::str::from_utf8(&body) {
-            Ok(text) => (text.to_owned(), false),
-            Err(_) => (STANDARD.encode(&body), true),
+        let (body, is_base64_encoded) = match String::from_utf8(body.into()) {
+            Ok(text) => (text, false),
+            Err(error) => (STANDARD.encode(error.as_bytes()), true),
         };
         Self { status_code: parts.status.as_u16(), headers: joined(&parts.headers), body, is_base64_encoded }
     }
@@ -151,6 +151,7 @@ mod tests {
             ("/api/prompts/a\\b\nc %d", "/api/prompts/a%5Cb%0Ac%20%25d"),
             ("/api/prompts/日本", "/api/prompts/%E6%97%A5%E6%9C%AC"),
             ("/api/prompts/a%23b", "/api/prompts/a%23b"),
+            ("/api/prompts/e\u{301}", "/api/prompts/%C3%A9"),
             ("/api/prompts/100%", "/api/prompts/100%25"),
             ("//evil.example/api", "//evil.example/api"),
             ("", "/"),

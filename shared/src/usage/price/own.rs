@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde::{Deserialize, Serialize};
@@ -142,20 +142,19 @@ fn dollars(text: &str) -> f64 {
 /// The operator's prices. Odd documents are named in the log and left out.
 pub(super) async fn read(database: &Database) -> mongodb::error::Result<OwnPrices> {
     let most = i64::try_from(MOST).unwrap_or(i64::MAX);
-    let prices = database.collection::<Document>(COLLECTION);
+    let prices = database.collection::<RawDocumentBuf>(COLLECTION);
     let found = prices.find(doc! {}).sort(doc! {"_id": 1}).limit(most + 1).await?;
-    let documents: Vec<Document> = found.try_collect().await?;
+    let documents: Vec<RawDocumentBuf> = found.try_collect().await?;
     if documents.len() > MOST {
         tracing::error!(most, "there are more documents in model_prices: the others do not count");
     }
     Ok(OwnPrices::new(documents.iter().take(MOST).filter_map(sound).collect()))
 }
 
-fn sound(document: &Document) -> Option<OwnPrice> {
-    let id = document.get("_id").map(ToString::to_string).unwrap_or_default();
-    OwnPrice::read(document)
-        .map_err(|reason| tracing::error!(id, reason, "a document in model_prices is odd: it does not count"))
-        .ok()
+fn sound(document: &RawDocumentBuf) -> Option<OwnPrice> {
+    let read = Document::try_from(document).map_err(|error| error.to_string());
+    let price = read.and_then(|document| OwnPrice::read(&document));
+    price.inspect_err(|reason| mongo::note_odd(COLLECTION, document, reason)).ok()
 }
 
 /// Sets a price: in force in every environment within six minutes.
@@ -197,7 +196,7 @@ mod tests {
             let mut odd = document();
             odd.insert(field, value);
             assert_eq!(OwnPrice::read(&odd), Err(reason.to_owned()));
-            assert!(sound(&odd).is_none());
+            assert!(sound(&RawDocumentBuf::try_from(&odd).expect("raw")).is_none());
         }
     }
 
