@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    changes::Sources,
     compile::{self, Build},
     folder,
     install::{self, For},
@@ -33,15 +34,31 @@ pub enum Data {
     OfTests,
 }
 
+/// Which functions to build.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Functions {
+    All,
+    /// Those whose sources changed since they were packed: linking 48 binaries that stay as they were takes a minute.
+    Changed,
+}
+
+/// What the sources were when the functions were packed.
+const PACKED: &str = "packed.json";
+
 /// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools. For testing,
 /// the template is checked meanwhile.
-pub fn prepare(what: For) -> anyhow::Result<()> {
+pub fn prepare(what: For, functions: Functions) -> anyhow::Result<()> {
     fs::create_dir_all(folder("data"))?;
     install::debian(what)?;
     install::build_tools()?;
     let server = install::mongodb_build()?;
     let builds_server = server.is_some();
-    let mut builds = vec![Build("functions", build_command(what)?)];
+    let sources = Sources::now()?;
+    let programs = match functions {
+        Functions::All => sources.programs(),
+        Functions::Changed => changed(&sources),
+    };
+    let mut builds = vec![Build("functions", build_command(what, &programs))];
     builds.extend(server);
     thread::scope(|scope| {
         let tools = scope.spawn(|| {
@@ -54,7 +71,15 @@ pub fn prepare(what: For) -> anyhow::Result<()> {
     if builds_server {
         install::mongodb_was_built()?;
     }
-    pack()
+    pack()?;
+    sources.keep(PACKED)
+}
+
+/// The programs whose sources changed since they were packed, and those whose binaries are gone.
+fn changed(sources: &Sources) -> Vec<String> {
+    let changed = sources.programs_changed(Sources::kept(PACKED).as_ref());
+    let is_stale = |name: &String| changed.contains(name) || !root().join("target/debug").join(name).exists();
+    sources.programs().into_iter().filter(is_stale).collect()
 }
 
 /// By the linter of `CloudFormation` and by SAM's own.
@@ -68,18 +93,18 @@ fn check_template() -> anyhow::Result<()> {
     })
 }
 
-/// Every function for this machine, and `cargo db`. Plain cargo: `cargo lambda` names a target, which keeps a second
-/// copy of every dependency. Without `--package`: see `.cargo/config.toml`.
-fn build_command(what: For) -> anyhow::Result<Command> {
+/// These programs for this machine. Plain cargo: `cargo lambda` names a target, which keeps a second copy of every
+/// dependency. Without `--package`: see `.cargo/config.toml`.
+fn build_command(what: For, programs: &[String]) -> Command {
     let mut command = Command::new("cargo");
-    command.args(["build", "--bin", "db"]).current_dir(root());
-    for function in functions()? {
-        command.args(["--bin", &function]);
+    command.arg("build").current_dir(root());
+    for program in programs {
+        command.args(["--bin", program]);
     }
     if what == For::Testing {
         command.args(["--test", "e2e"]);
     }
-    Ok(command)
+    command
 }
 
 /// The name of every function: of its binary, and of its source file.
@@ -95,6 +120,8 @@ pub fn functions() -> anyhow::Result<Vec<String>> {
 }
 
 fn pack() -> anyhow::Result<()> {
+    // What is packed now may be of sources that nobody noted.
+    let _ = fs::remove_file(folder(PACKED));
     step("packing the functions", || python("pack.py", None, &["debug", ".local/functions"]).map(drop))
 }
 

@@ -3,8 +3,10 @@
 //! Everything it installs or writes lies in `.local` at the root of the repository; Debian packages
 //! are the one exception, and only when it runs as root and they are missing.
 
+pub mod changes;
 pub mod compile;
 pub mod deploy;
+pub mod imports;
 pub mod install;
 pub mod proxy;
 pub mod server;

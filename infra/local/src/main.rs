@@ -5,7 +5,7 @@ use std::process::{Command, exit};
 use anyhow::ensure;
 use clap::{Parser, Subcommand, ValueEnum};
 use local::{
-    deploy::{self, Data},
+    deploy::{self, Data, Functions},
     install::For,
     root,
     stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
@@ -145,7 +145,7 @@ async fn main() {
 
 async fn up(seed: bool) -> anyhow::Result<()> {
     can_start()?;
-    deploy::prepare(For::Running)?;
+    deploy::prepare(For::Running, Functions::All)?;
     with_stack(if seed { Data::Seeded } else { Data::Kept }, async |state| {
         let api = &state.api_url;
         println!("\nThe API: {api}   (page: {api}/api/docs)\n");
@@ -161,7 +161,7 @@ async fn up(seed: bool) -> anyhow::Result<()> {
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     servers_of_its_own()?;
     can_start()?;
-    deploy::prepare(For::Running)?;
+    deploy::prepare(For::Running, Functions::All)?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
         deploy::build_release()?;
     }
@@ -178,7 +178,7 @@ async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
 async fn fuzz(minutes: u64) -> anyhow::Result<()> {
     servers_of_its_own()?;
     can_start()?;
-    deploy::prepare(For::Testing)?;
+    deploy::prepare(For::Testing, Functions::All)?;
     step("building the fuzz targets", test::build_fuzzers)?;
     let finished = with_stack(Data::OfTests, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
     ensure!(finished.await?, "interrupted");

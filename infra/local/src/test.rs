@@ -1,11 +1,9 @@
 //! `cargo local test`: everything that must hold before a change lands.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -14,8 +12,8 @@ use anyhow::{Context, ensure};
 use tokio::task::block_in_place;
 
 use crate::{
-    deploy::{self, Data},
-    folder,
+    changes::Sources,
+    deploy::{self, Data, Functions},
     install::For,
     root, server,
     stack::{can_start, in_the_background, servers_of_its_own, with_stack},
@@ -28,7 +26,7 @@ const FUZZ_S: u64 = 90;
 const THREADS: &str = "4";
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 15;
-/// What the sources and binaries were when they last passed.
+/// What the sources were when the tests last passed.
 const PASSED: &str = "passed.json";
 
 pub struct Options {
@@ -59,12 +57,12 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     // The binaries have no unit tests, and each would be linked once more: a test keeps it so.
     phases.step("unit tests", || cargo(&["test", "--quiet", "--lib"]))?;
     let building = Instant::now();
-    deploy::prepare(For::Testing)?;
+    let sources = Sources::now()?;
+    deploy::prepare(For::Testing, if options.quick { Functions::Changed } else { Functions::All })?;
     phases.add("building the functions and the end-to-end tests, checking the template", building.elapsed());
-    let state = Sources::now()?;
     let mut arguments = options.arguments.clone();
     if options.quick {
-        let changed = state.changed_modules()?;
+        let changed = sources.tests_changed(Sources::kept(PASSED).as_ref())?;
         if changed.is_empty() {
             eprintln!("no end-to-end test is of anything that changed since they passed");
             return Ok(());
@@ -93,7 +91,7 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     .await?;
     ensure!(finished, "interrupted");
     if whole || options.quick {
-        state.keep()?;
+        sources.keep(PASSED)?;
     }
     Ok(())
 }
@@ -174,89 +172,6 @@ fn end_to_end_binary() -> anyhow::Result<PathBuf> {
     executables.next_back().context("cargo did not tell where the end-to-end tests are")
 }
 
-/// What the end-to-end tests stand on, each thing with a hash of what is in it: the functions' binaries, and the
-/// sources of the tests.
-#[derive(serde::Deserialize, serde::Serialize)]
-struct Sources {
-    functions: BTreeMap<String, u64>,
-    tests: BTreeMap<String, u64>,
-}
-
-impl Sources {
-    fn now() -> anyhow::Result<Self> {
-        let mut functions = BTreeMap::new();
-        for name in deploy::functions()? {
-            let hash = hash_of(&folder("functions").join(&name).join("bootstrap"))?;
-            functions.insert(name, hash);
-        }
-        let mut tests = BTreeMap::new();
-        for (module, text) in test_modules()? {
-            tests.insert(module, hash(text.as_bytes()));
-        }
-        Ok(Self { functions, tests })
-    }
-
-    fn keep(&self) -> anyhow::Result<()> {
-        Ok(fs::write(folder(PASSED), serde_json::to_string(self)?)?)
-    }
-
-    /// Modules of tests that changed since all passed, and those that name a function that did. All of them where that
-    /// is not known, or what they stand on changed.
-    fn changed_modules(&self) -> anyhow::Result<Vec<String>> {
-        let modules = test_modules()?;
-        let all = || Ok(modules.keys().filter(|name| *name != SUPPORT).cloned().collect());
-        let Ok(text) = fs::read(folder(PASSED)) else { return all() };
-        let Ok(passed) = serde_json::from_slice::<Self>(&text) else { return all() };
-        if self.tests.get(SUPPORT) != passed.tests.get(SUPPORT) {
-            return all();
-        }
-        let changed: BTreeSet<_> =
-            self.functions.iter().filter(|(name, hash)| passed.functions.get(*name) != Some(*hash)).collect();
-        let names = changed.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>();
-        let is_changed = |(module, text): &(&String, &String)| {
-            self.tests.get(*module) != passed.tests.get(*module) || names.iter().any(|name| text.contains(name))
-        };
-        let found = modules.iter().filter(|(name, _)| *name != SUPPORT).filter(is_changed);
-        Ok(found.map(|(module, _)| module.clone()).collect())
-    }
-}
-
-/// What all tests stand on.
-const SUPPORT: &str = "support";
-
-/// The text of each module of the end-to-end tests, files below it included.
-fn test_modules() -> anyhow::Result<BTreeMap<String, String>> {
-    let mut modules = BTreeMap::<String, String>::new();
-    for file in fs::read_dir(root().join("tests"))? {
-        let path = file?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let is_source = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
-        if is_source && !["e2e", "bench", "fuzz"].contains(&name.as_str()) {
-            modules.entry(name).or_default().push_str(&text_below(&path)?);
-        }
-    }
-    Ok(modules)
-}
-
-fn text_below(path: &Path) -> anyhow::Result<String> {
-    if !path.is_dir() {
-        return Ok(fs::read_to_string(path)?);
-    }
-    let mut paths = fs::read_dir(path)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    paths.sort();
-    paths.iter().map(|path| text_below(path)).collect()
-}
-
-fn hash_of(file: &Path) -> anyhow::Result<u64> {
-    Ok(hash(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?))
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,11 +181,5 @@ mod tests {
         assert_eq!(time_of("test mfa::a_code ... ok <1.234s>"), Some(("mfa::a_code".into(), 1.234)));
         assert_eq!(time_of("test mfa::a_code ... FAILED <10.000s>"), Some(("mfa::a_code".into(), 10.0)));
         assert_eq!(time_of("test result: ok. 243 passed; 0 failed"), None);
-    }
-
-    #[test]
-    fn a_module_of_tests_has_what_lies_below_it() {
-        let modules = test_modules().expect("readable");
-        assert!(modules.contains_key(SUPPORT) && modules["faults"].contains("mod ") && !modules.contains_key("e2e"));
     }
 }
