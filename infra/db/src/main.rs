@@ -84,7 +84,8 @@ async fn main() {
 /// One line that says what to do. The driver's own words on a server that is away, or that refuses, go on with all that
 /// it knows of it.
 fn explained(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    // The driver begins its texts so.
+    let text = format!("{error:#}").replace("Kind: ", "");
     if let Some((before, _)) = text.split_once(". Topology:") {
         return format!(
             "{before} (does the server run, is its connection string right, and does Atlas's access list have this address?)"
@@ -107,7 +108,7 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
     }
     let settings = MongoSettings::from_env()?;
     if let Some(named) = settings.database_in_uri().filter(|named| *named != settings.database) {
-        eprintln!("note: MONGODB_URI names the database {named}; {} is used, which DB_NAME says", settings.database);
+        eprintln!("note: MONGODB_URI names the database {named}, but {} is used: DB_NAME decides", settings.database);
     }
     let mongo = Mongo::new(settings.clone(), Lifetime::Environment);
     let outcome = run(verb, &settings, &mongo).await;

@@ -1,6 +1,6 @@
 //! The old database. It is only ever read: this type has no way to write, and nobody else has its connection.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, ensure};
 use bson::{Bson, Document, RawDocumentBuf, doc};
@@ -14,6 +14,8 @@ use shared::{config, keys, mongo};
 
 use super::{old::id_text, pace::Pace};
 
+/// How long a server is looked for.
+const SELECTION: Duration = Duration::from_secs(5);
 /// Documents that one answer brings.
 const ANSWER: u32 = 500;
 
@@ -45,7 +47,7 @@ impl Source {
         let mut options = ClientOptions::parse(uri.expose_secret()).await.map_err(mongo::Error::from)?;
         options.max_pool_size = Some(1);
         options.app_name = Some("cargo db adopt".into());
-        options.server_selection_timeout = Some(mongo::WORK_TIMEOUT);
+        options.server_selection_timeout = Some(SELECTION);
         options.selection_criteria = Some(ReadPreference::Primary.into());
         let hosts = options.hosts.iter().map(ToString::to_string).collect();
         let client = Client::with_options(options).map_err(mongo::Error::from)?;

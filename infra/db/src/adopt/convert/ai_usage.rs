@@ -3,7 +3,7 @@
 use bson::Document;
 use shared::{
     schema::USAGE_DAYS,
-    usage::{AiUsage, Cost, price::name},
+    usage::{AiUsage, Cost, price::PriceBook},
 };
 
 use super::{
@@ -43,14 +43,17 @@ pub(super) fn base(
         return Err(format!("older than the {USAGE_DAYS} days that records of use are kept"));
     }
     let reported = fields.text("model").unwrap_or_else(|| "unknown".into());
-    let model = name::normal(&reported);
+    let provider = fields.text("provider").unwrap_or_else(|| "unknown".into()).to_lowercase();
+    let known = PriceBook::default();
+    let known = known.find("", &provider, &reported, at);
+    let model = known.map_or_else(|| reported.to_lowercase(), |known| known.model.to_owned());
     let cost = dollars.filter(|dollars| *dollars >= 0.0);
     if cost.is_none() {
         mapped.push("its cost is no amount: unpriced".into());
     }
     let cost = in_picos(cost.unwrap_or_default());
     Ok(AiUsage {
-        provider: fields.text("provider").unwrap_or_else(|| "unknown".into()).to_lowercase(),
+        provider,
         reported_model: (model != reported).then_some(reported),
         model,
         cost_micros: cost.whole_micros(),

@@ -1,27 +1,28 @@
 //! Audits of prompts: kept whole, under numbers that are unique.
 
-use bson::{Bson, doc};
+use bson::{Bson, Document, doc};
 
 use super::{
-    super::old::{OldFields, made_at},
+    super::old::{OldFields, made_at, number},
     Context,
     prompt_revisions::{list, number_all},
     row::{NewDocument, Row, each},
 };
 
 pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
-    let numbers = number_all(context, context.old(collection), "auditVersion", &context.here.audits);
+    let scored = context.old(collection).iter().filter(|audit| score(&audit.fields).is_some());
+    let numbers = number_all(context, scored, "auditVersion", &context.here.audits);
     each(context.old(collection), |audit, mapped| {
         let fields = &audit.fields;
         let prompt = context.prompt(fields, "promptId").ok_or("there is no such prompt")?;
-        let number = numbers[&audit.id];
-        if fields.count("auditVersion").and_then(|own| i64::try_from(own).ok()) != Some(number) {
-            mapped.push(format!("its number is taken or none: {number}"));
+        let score = score(fields).ok_or("it has no score")?;
+        let version = numbers[&audit.id];
+        if fields.count("auditVersion").and_then(|own| i64::try_from(own).ok()) != Some(version) {
+            mapped.push(format!("its number is taken or none: {version}"));
         }
-        let score = fields.number("overallScore").ok_or("it has no score")?;
-        let mut scores = bson::Document::new();
+        let mut scores = Document::new();
         for (name, score) in fields.object("categoryScores").into_iter().flatten() {
-            if let Some(score) = super::super::old::number(score) {
+            if let Some(score) = number(score) {
                 scores.insert(name, score);
             }
         }
@@ -30,7 +31,7 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
         Ok(vec![NewDocument::new(
             "prompt_audits",
             doc! {
-                "_id": &audit.id, "promptId": prompt, "promptRevision": revision, "version": number,
+                "_id": &audit.id, "promptId": prompt, "promptRevision": revision, "version": version,
                 "auditType": if is_quick { "quick" } else { "full" },
                 "overallScore": score, "categoryScores": scores,
                 "issues": list(fields.get("issues")), "recommendations": list(fields.get("recommendations")),
@@ -43,4 +44,8 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
             },
         )])
     })
+}
+
+fn score(fields: &Document) -> Option<f64> {
+    fields.number("overallScore")
 }

@@ -58,13 +58,13 @@ pub(super) fn last_numbers(context: &Context<'_>) -> HashMap<String, i64> {
 
 /// The number of each old revision.
 fn numbers(context: &Context<'_>) -> HashMap<String, i64> {
-    number_all(context, context.old(OLD), "revisionNumber", &context.here.revisions)
+    number_all(context, context.old(OLD).iter(), "revisionNumber", &context.here.revisions)
 }
 
 /// Each document's number: the one that it has here, else its own, else the next that no other of its prompt has.
-pub(super) fn number_all(
+pub(super) fn number_all<'a>(
     context: &Context<'_>,
-    documents: &[OldDocument],
+    documents: impl Iterator<Item = &'a OldDocument>,
     field: &str,
     here: &Taken,
 ) -> HashMap<String, i64> {
@@ -77,7 +77,7 @@ pub(super) fn number_all(
     for numbered in here.0.values() {
         numbers.extend(numbered.iter().map(|(number, id)| (id.clone(), *number)));
     }
-    let mut ordered: Vec<_> = documents.iter().filter(|document| !numbers.contains_key(&document.id)).collect();
+    let mut ordered: Vec<_> = documents.filter(|document| !numbers.contains_key(&document.id)).collect();
     ordered.sort_by_key(|document| {
         (prompt(document), own(document), made_at(&document.fields, &["createdAt", "auditedAt"]), &document.id)
     });
