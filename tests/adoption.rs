@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bson::{Document, RawDocumentBuf, doc};
+use bson::{Document, RawDocumentBuf, doc, oid::ObjectId};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use secrecy::ExposeSecret;
@@ -57,7 +57,7 @@ impl Move {
     }
 
     /// The one line of an error.
-    fn error(&self, command: &mut Command) -> String {
+    fn error(command: &mut Command) -> String {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "it succeeds: {text}");
@@ -143,7 +143,7 @@ async fn everything_that_has_a_place_here_comes_along_and_the_rest_is_named() {
 
     for Oddity { what, collection, document, becomes } in &table {
         let id =
-            document.get_object_id("_id").map_or_else(|_| document.get_str("_id").unwrap().into(), |id| id.to_hex());
+            document.get_object_id("_id").map_or_else(|_| document.get_str("_id").unwrap().into(), ObjectId::to_hex);
         let left = skipped(&report, collection).into_iter().find(|(left, _)| *left == id);
         match becomes {
             Becomes::LeftOut(words) => {
@@ -235,7 +235,7 @@ async fn a_killed_adoption_and_a_lost_connection_go_on_where_they_stopped() {
     tap.end_after(120);
     let tapped = [("MONGODB_URI", tap.uri())];
     let tapped = tapped.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let lost = moved.error(&mut moved.db(&["adopt", "--source", moved.old.name(), "--write"], &tapped));
+    let lost = Move::error(&mut moved.db(&["adopt", "--source", moved.old.name(), "--write"], &tapped));
     assert!(lost.contains("run it again, and it goes on where it stopped"), "{lost}");
     assert!(moved.count("bug_reports").await < whole.count("bug_reports").await, "it was cut off in the middle");
 
@@ -310,7 +310,7 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     let made = exported.iter().find(|user| user["_id"] == "someone-new").unwrap();
     assert_eq!(made["createdAt"]["$date"]["$numberLong"], since.as_millisecond().to_string(), "types survive");
     assert!(!to.join("bug_reports.jsonl").exists(), "nothing was written to them here");
-    let refused = moved.error(&mut moved.db(&export, &[]));
+    let refused = Move::error(&mut moved.db(&export, &[]));
     assert!(refused.contains("is there already, and is not overwritten"), "{refused}");
 }
 
@@ -329,26 +329,26 @@ async fn another_applications_database_is_recognised_before_the_first_write() {
         &["fill", "--users", "1", "--records", "1"],
         &["promote", "founder@example.com"],
     ] {
-        let refused = moved.error(&mut moved.db(verb, &on_old));
+        let refused = Move::error(&mut moved.db(verb, &on_old));
         assert!(refused.contains(&format!("`cargo db adopt --source {}`", moved.old.name())), "{verb:?}: {refused}");
     }
     assert!(bytes(&moved.old).await == before, "nothing was changed");
-    let itself = moved.error(&mut moved.db(&["adopt", "--source", moved.old.name(), "--write"], &on_old));
+    let itself = Move::error(&mut moved.db(&["adopt", "--source", moved.old.name(), "--write"], &on_old));
     assert!(itself.contains("set DB_NAME to a database of its own"), "{itself}");
     let ours =
-        moved.error(&mut moved.db(&["adopt", "--source", moved.env.database.name()], &[("DB_NAME", "test_another")]));
+        Move::error(&mut moved.db(&["adopt", "--source", moved.env.database.name()], &[("DB_NAME", "test_another")]));
     assert!(ours.contains("a database of this application"), "{ours}");
-    let empty = moved.error(&mut moved.db(&["adopt", "--source", "no_such_database"], &[]));
+    let empty = Move::error(&mut moved.db(&["adopt", "--source", "no_such_database"], &[]));
     assert!(empty.contains("has no database no_such_database"), "{empty}");
 
-    let wrong_key = moved.error(moved.adopt(&["--write"]).env("OLD_ENCRYPTION_KEY", "another"));
+    let wrong_key = Move::error(moved.adopt(&["--write"]).env("OLD_ENCRYPTION_KEY", "another"));
     assert!(wrong_key.contains("OLD_ENCRYPTION_KEY opens none of the provider keys"), "{wrong_key}");
-    let full = moved.error(&mut moved.adopt(&["--write", "--storage-mb", "0"]));
+    let full = Move::error(&mut moved.adopt(&["--write", "--storage-mb", "0"]));
     assert!(full.contains("it does not fit") && full.contains("nothing was written"), "{full}");
-    let away = moved
-        .error(moved.adopt(&["--write"]).env("SOURCE_MONGODB_URI", "mongodb://127.0.0.1:1/?directConnection=true"));
+    let nowhere = "mongodb://127.0.0.1:1/?directConnection=true";
+    let away = Move::error(moved.adopt(&["--write"]).env("SOURCE_MONGODB_URI", nowhere));
     assert!(away.contains("the old database cannot be read (SOURCE_MONGODB_URI)"), "{away}");
-    let malformed = moved.error(moved.adopt(&[]).env("SOURCE_MONGODB_URI", "postgres://user:hunter2@host"));
+    let malformed = Move::error(moved.adopt(&[]).env("SOURCE_MONGODB_URI", "postgres://user:hunter2@host"));
     assert!(malformed.contains("SOURCE_MONGODB_URI"), "{malformed}");
     assert_eq!(moved.count("users").await, 0);
     let without_key = moved.adopt(&["--write", "--json"]).env_remove("OLD_ENCRYPTION_KEY").output().unwrap();

@@ -130,7 +130,7 @@ fn is_written_here(name: &str, document: &Document, since: Moment, adopted: &Has
     }
 }
 
-/// The last instant that a document tells of: by its dates, or its id (UUIDv7).
+/// The last instant that a document tells of: by its dates, or its id (`UUIDv7`).
 fn last_date(document: &Document, id: &str) -> Option<Moment> {
     let dates = document.iter().filter(|(name, _)| !ENDS.contains(&name.as_str()));
     let dates = dates.filter_map(|(_, value)| value.as_datetime().map(|at| Moment::from(*at)));

@@ -11,6 +11,8 @@ mod price;
 mod prices;
 mod seed;
 
+use std::fmt::Display;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
@@ -119,8 +121,8 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
 async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Result<()> {
     match verb {
         Verb::List | Verb::Prices(_) => {}
-        Verb::Apply { dry_run: true } => told(schema::plan(mongo).await?, "would make"),
-        Verb::Apply { dry_run: false } => told(schema::apply(mongo).await?, "made"),
+        Verb::Apply { dry_run: true } => told(&schema::plan(mongo).await?, "would make"),
+        Verb::Apply { dry_run: false } => told(&schema::apply(mongo).await?, "made"),
         Verb::Check => {
             schema::ensure_ours(mongo).await?;
             let lines = schema::differences(mongo).await?;
@@ -162,9 +164,9 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
     Ok(())
 }
 
-fn told(changes: Vec<impl ToString>, verb: &str) {
-    for change in &changes {
-        println!("{verb} {}", change.to_string());
+fn told(changes: &[impl Display], verb: &str) {
+    for change in changes {
+        println!("{verb} {change}");
     }
     if changes.is_empty() {
         println!("everything is as it should be");

@@ -147,8 +147,11 @@ async fn check_sides(
         "--source {} names a database of this application, not of the one before",
         source.name()
     );
+    // A few for the collections and their marks, and one for the indexes of each.
+    pace.wait(3).await;
     schema::ensure_ours(mongo).await?;
     if write {
+        pace.wait(schema::COLLECTIONS.len()).await;
         let changes = schema::plan(mongo).await?;
         ensure!(
             changes.is_empty() && schema::is_marked(mongo).await?,

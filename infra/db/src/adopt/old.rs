@@ -84,7 +84,7 @@ fn readable_text(value: &Bson) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// An id as text: of an ObjectId its 24 hex digits.
+/// An id as text: of an `ObjectId` its 24 hex digits.
 pub(super) fn id_text(id: &Bson) -> String {
     match id {
         Bson::ObjectId(id) => id.to_hex(),
@@ -134,7 +134,7 @@ pub(super) fn moment(value: &Bson) -> Option<Moment> {
     }
 }
 
-/// When a document was made, of its first field that tells; else as its ObjectId tells.
+/// When a document was made, of its first field that tells; else as its `ObjectId` tells.
 pub(super) fn made_at(document: &Document, fields: &[&str]) -> Option<Moment> {
     let of_id = || match document.get("_id") {
         Some(Bson::ObjectId(id)) => Some(id_time(id)),
@@ -148,8 +148,8 @@ fn id_time(id: &ObjectId) -> Moment {
     Moment::from(id.timestamp())
 }
 
-/// An id as our lists need it, which show the greatest first: UUIDv7, of the same instant and order as the ObjectId. The
-/// same old id has the same new one each time; one that is no ObjectId has the instant `made`.
+/// An id as our lists need it, which show the greatest first: `UUIDv7`, of the same instant and order as the `ObjectId`. The
+/// same old id has the same new one each time; one that is no `ObjectId` has the instant `made`.
 pub(super) fn ordered_id(old: &str, made: Moment) -> String {
     if Uuid::try_parse(old).is_ok_and(|id| id.get_version_num() == 7) {
         return old.to_lowercase();

@@ -47,11 +47,11 @@ impl Report {
     /// Line by line; `written` says what the third figure is.
     pub(super) fn lines(&self, written: &str) -> Vec<String> {
         let mut lines =
-            vec![format!("{:<24}{:>8}{:>16}{:>11}{:>10}", "collection", "read", written, "unchanged", "left out")];
+            vec![format!("{:<22}{:>7}{:>18}{:>11}{:>10}", "collection", "read", written, "unchanged", "left out")];
         let (left, adopted): (Vec<_>, Vec<_>) = self.collections.iter().partition(|(_, report)| report.left.is_some());
         for (name, of) in &adopted {
             let skipped = of.skipped.len();
-            lines.push(format!("{name:<24}{:>8}{:>16}{:>11}{skipped:>10}", of.read, of.written, of.unchanged));
+            lines.push(format!("{name:<22}{:>7}{:>18}{:>11}{skipped:>10}", of.read, of.written, of.unchanged));
         }
         for (name, of) in &adopted {
             section(&mut lines, &format!("left out of {name}"), of.skipped.iter().map(|left| (&left.id, &left.reason)));

@@ -28,7 +28,7 @@ pub(super) struct Source {
 
 /// A document of the old database.
 pub(super) struct OldDocument {
-    /// Its id as text: of an ObjectId the 24 hex digits.
+    /// Its id as text: of an `ObjectId` the 24 hex digits.
     pub(super) id: String,
     /// The SHA-256 of its bytes: which version of it this is.
     pub(super) version: String,
@@ -77,7 +77,7 @@ impl Source {
     pub(super) async fn count(&self, collection: &str, pace: &mut Pace) -> anyhow::Result<u64> {
         pace.wait(1).await;
         let all = self.database.collection::<Document>(collection);
-        Ok(all.count_documents(doc! {}).await.map_err(mongo::Error::from).context(LOST)?)
+        all.count_documents(doc! {}).await.map_err(mongo::Error::from).context(LOST)
     }
 
     /// All of a collection, in the order of its ids; read at once, for a cursor does not wait until what came before is

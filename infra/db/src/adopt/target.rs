@@ -231,7 +231,7 @@ async fn insert(
     for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
         let number = |field: &str| super::old::number(error.get(field).unwrap_or(&Bson::Null)).unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the batch, and a code")]
-        let (place, code) = (number("index") as usize, number("code") as i32);
+        let (index, code) = (number("index") as usize, number("code") as i32);
         let key = error.get_document("keyPattern").map(|key| key.keys().cloned().collect::<Vec<_>>().join(", "));
         let reason = match code {
             DUPLICATE_KEY => match key {
@@ -241,7 +241,7 @@ async fn insert(
             REFUSED_BY_VALIDATOR => format!("{name} does not take it: it lacks what its validator asks for"),
             _ => bail!("the server refused to write to {name} (code {code}): is its storage full?"),
         };
-        let (step, _) = documents.get(place).context("the server refused a document that it was not sent")?;
+        let (step, _) = documents.get(index).context("the server refused a document that it was not sent")?;
         reasons.push((*step, reason));
     }
     Ok(reasons)

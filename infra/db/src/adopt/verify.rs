@@ -163,7 +163,7 @@ fn here_of(collection: &str, new: &Document) -> Vec<(String, f64)> {
 pub(super) fn lines(sums: &Sums) -> anyhow::Result<Vec<String>> {
     let mut differing = Vec::new();
     let mut lines = Vec::new();
-    for (collection, figures) in sums {
+    for (collection, figures) in sums.iter().filter(|(_, figures)| !figures.is_empty()) {
         let told = figures.iter().map(|(name, Sum { there, here })| {
             // Half a micro-dollar a document: cents there have parts of micro-dollars.
             if (there - here).abs() > 1e-6 * there.abs().max(1.0) {

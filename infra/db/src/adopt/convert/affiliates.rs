@@ -15,7 +15,8 @@ pub(super) fn links(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let mut taken = HashMap::new();
     each(context.old(collection), |link, mapped| {
         let fields = &link.fields;
-        let tool = fields.text("tool").map(|tool| line(&tool, 100)).ok_or("it names no tool")?;
+        let tool =
+            fields.text("tool").map(|tool| line(&tool, 100)).ok_or("it names no tool: give it one, or leave it")?;
         let base = target(fields, "baseUrl", mapped).ok_or("its baseUrl is no public https address: correct it")?;
         if let Some(first) = taken.insert(tool.clone(), link.id.clone()) {
             taken.insert(tool, first.clone());
@@ -41,7 +42,10 @@ pub(super) fn outreach(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let mut taken = HashMap::new();
     each(context.old(collection), |talk, mapped| {
         let fields = &talk.fields;
-        let company = fields.text("company").map(|company| line(&company, 100)).ok_or("it names no company")?;
+        let company = fields
+            .text("company")
+            .map(|company| line(&company, 100))
+            .ok_or("it names no company: give it one, or leave it")?;
         if let Some(first) = taken.insert(company.clone(), talk.id.clone()) {
             taken.insert(company, first.clone());
             return Err(format!("{first} is of the same company, and is kept"));

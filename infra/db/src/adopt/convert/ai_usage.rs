@@ -38,7 +38,7 @@ pub(super) fn base(
     dollars: Option<f64>,
     mapped: &mut Vec<String>,
 ) -> Result<AiUsage, String> {
-    let at = made_at(fields, &["timestamp", "createdAt"]).ok_or("it has no date")?;
+    let at = made_at(fields, &["timestamp", "createdAt"]).ok_or("it has no date: give it createdAt, or leave it")?;
     if at <= days_before(context.now, USAGE_DAYS) {
         return Err(format!("older than the {USAGE_DAYS} days that records of use are kept"));
     }

@@ -23,8 +23,8 @@ fn one(context: &Context<'_>, key: &OldDocument, mapped: &mut Vec<String>) -> Ou
     let Some(sealed) = fields.text("encryptedKey") else {
         return Err("a platform key, of which only a hash was kept: its owner makes a new one".into());
     };
-    let user = context.user(fields, "userId").ok_or("it names no account")?;
-    let named = fields.text("provider").ok_or("it names no provider")?.to_lowercase();
+    let user = context.user(fields, "userId").ok_or("it names no account: correct its userId, or leave it")?;
+    let named = fields.text("provider").ok_or("it names no provider: correct it, or leave it")?.to_lowercase();
     let provider = match named.as_str() {
         "openai" | "anthropic" | "google" | "groq" => named,
         "gemini" => "google".into(),

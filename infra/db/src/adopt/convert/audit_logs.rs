@@ -26,8 +26,12 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
 
 fn one(context: &Context<'_>, collection: &str, entry: &OldDocument, mapped: &mut Vec<String>) -> Outcome {
     let fields = &entry.fields;
-    let at = made_at(fields, &["timestamp", "createdAt", "loggedAt"]).ok_or("it has no date")?;
-    let action = fields.text("eventType").or_else(|| fields.text("action")).ok_or("it names no action")?;
+    let at = made_at(fields, &["timestamp", "createdAt", "loggedAt"])
+        .ok_or("it has no date: give it createdAt, or leave it")?;
+    let action = fields
+        .text("eventType")
+        .or_else(|| fields.text("action"))
+        .ok_or("it names no action: give it one, or leave it")?;
     let action = line(&action, 100);
     let is_known = |name: &String| ["auth", "security", "admin", "data"].contains(&name.as_str());
     let of_name = action.split(['.', '_']).next().unwrap_or_default().to_lowercase();

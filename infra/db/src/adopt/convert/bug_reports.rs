@@ -19,12 +19,13 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
 
 fn one(context: &Context<'_>, report: &OldDocument, mapped: &mut Vec<String>) -> Outcome {
     let fields = &report.fields;
-    let made = made_at(fields, &["createdAt", "timestamp", "updatedAt"]).ok_or("it has no date")?;
+    let made = made_at(fields, &["createdAt", "timestamp", "updatedAt"])
+        .ok_or("it has no date: give it createdAt, or leave it")?;
     let user = user(context, fields, mapped);
     let description = fields.get_str("description").unwrap_or_default();
     let intent = fields.text("intent").map(|intent| line(&intent, 200));
     if description.trim().is_empty() && intent.is_none() {
-        return Err("it says nothing: neither intent nor description".into());
+        return Err("it says nothing: give it a description, or leave it".into());
     }
     Ok(vec![NewDocument::new(
         "bug_reports",

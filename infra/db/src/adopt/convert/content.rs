@@ -85,18 +85,14 @@ fn one_prompt(
     Ok(vec![NewDocument::new("prompts", new), NewDocument::new("prompt_daily", counted)])
 }
 
-/// Its `id`, or its ObjectId where it has none or another has the same.
+/// Its `id`, or its `ObjectId` where it has none or another has the same.
 fn own_id(item: &OldDocument, taken: &mut HashSet<String>, mapped: &mut Vec<String>) -> String {
-    let own = item.fields.text("id");
-    match own.clone().filter(|id| taken.insert(id.clone())) {
-        Some(id) => id,
-        None => {
-            if own.is_some() {
-                mapped.push("another has the same id: this one is known by its ObjectId".into());
-            }
-            item.id.clone()
-        }
+    let Some(own) = item.fields.text("id") else { return item.id.clone() };
+    if taken.insert(own.clone()) {
+        return own;
     }
+    mapped.push("another has the same id: this one is known by its ObjectId".into());
+    item.id.clone()
 }
 
 /// The item as it is stored here, under this id.
@@ -114,12 +110,11 @@ fn item(old: &OldDocument, id: &str, mapped: &mut Vec<String>) -> Result<Documen
     }
     for field in INSTANTS {
         if let Some(value) = old.fields.get(field).filter(|value| **value != Bson::Null) {
-            match old.fields.at(field) {
-                Some(at) => drop(fields.insert(field, at.to_string())),
-                None => {
-                    mapped.push(format!("{field} was no date ({}): left out", kind(value)));
-                    fields.remove(field);
-                }
+            if let Some(at) = old.fields.at(field) {
+                fields.insert(field, at.to_string());
+            } else {
+                mapped.push(format!("{field} was no date ({}): left out", kind(value)));
+                fields.remove(field);
             }
         }
     }
@@ -158,8 +153,13 @@ fn tell_slug(item: &mut Document, taken: &mut HashSet<String>, mapped: &mut Vec<
     if slug.is_empty() || taken.insert(slug.clone()) {
         return;
     }
-    let other =
-        (2..).map(|number| format!("{slug}-{number}")).find(|slug| taken.insert(slug.clone())).unwrap_or_default();
+    let mut other = slug.clone();
+    for number in 2.. {
+        other = format!("{slug}-{number}");
+        if taken.insert(other.clone()) {
+            break;
+        }
+    }
     mapped.push(format!("another has the same slug: {other}"));
     item.insert("slug", other);
 }

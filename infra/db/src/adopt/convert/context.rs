@@ -130,12 +130,12 @@ impl<'a> Context<'a> {
         self.users.organizations.get(user_id)
     }
 
-    /// The new id of the prompt that a field names: by its id, its slug or its ObjectId.
+    /// The new id of the prompt that a field names: by its id, its slug or its `ObjectId`.
     pub(super) fn prompt(&self, document: &Document, field: &str) -> Option<String> {
         self.prompts.get(&document.reference(field)?).cloned()
     }
 
-    /// The new id of a prompt: its own id where it has one that no other has, else its ObjectId.
+    /// The new id of a prompt: its own id where it has one that no other has, else its `ObjectId`.
     pub(super) fn prompt_id(&self, prompt: &OldDocument) -> String {
         self.prompts.get(&prompt.id).cloned().unwrap_or_else(|| prompt.id.clone())
     }

@@ -21,7 +21,8 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let numbers = numbers(context);
     let ours = changed_here(context);
     each(context.old(collection), |revision, mapped| {
-        let prompt = context.prompt(&revision.fields, "promptId").ok_or("there is no such prompt")?;
+        let prompt =
+            context.prompt(&revision.fields, "promptId").ok_or("there is no such prompt any more: leave it")?;
         let is_here = context.ledger.of(collection, &revision.id).is_some();
         if ours.contains(&prompt) && !is_here {
             return Err(format!("the prompt {prompt} was changed here since: its later revisions there stay there"));
@@ -30,7 +31,7 @@ pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
         if revision.fields.count("revisionNumber").and_then(|own| i64::try_from(own).ok()) != Some(number) {
             mapped.push(format!("its number is taken or none: {number}"));
         }
-        let made = made_at(&revision.fields, &["createdAt"]).ok_or("it has no date")?;
+        let made = made_at(&revision.fields, &["createdAt"]).ok_or("it has no date: give it createdAt, or leave it")?;
         let changes = revision.fields.get_array("changes").cloned().unwrap_or_default();
         let snapshot = revision.fields.object("snapshot").cloned().unwrap_or_default();
         Ok(vec![NewDocument::new(
@@ -83,7 +84,10 @@ pub(super) fn number_all<'a>(
     });
     for document in ordered {
         let taken = taken.entry(prompt(document)).or_default();
-        let free = (own(document)..).find(|number| !taken.contains_key(number)).unwrap_or(i64::MAX);
+        let mut free = own(document);
+        while taken.contains_key(&free) {
+            free += 1;
+        }
         taken.insert(free, document.id.clone());
         numbers.insert(document.id.clone(), free);
     }

@@ -14,7 +14,7 @@ const DAY: &str = "imported-counts";
 pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let mut taken = std::collections::HashSet::new();
     each(context.old(collection), |stats, _| {
-        let prompt = context.prompt(&stats.fields, "promptId").ok_or("there is no such prompt")?;
+        let prompt = context.prompt(&stats.fields, "promptId").ok_or("there is no such prompt any more: leave it")?;
         if !taken.insert(prompt.clone()) {
             return Err("the prompt has another document of counts, which is kept".into());
         }

@@ -46,9 +46,10 @@ impl<'a> Factors<'a> {
 pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let factors = Factors::of(context);
     each(context.old(collection), |factor, mapped| {
-        let user = context.user(&factor.fields, "userId").ok_or("it names no account")?;
+        let user =
+            context.user(&factor.fields, "userId").ok_or("it names no account: correct its userId, or leave it")?;
         if !context.old("users").iter().any(|known| known.id == user) {
-            return Err("there is no such account".into());
+            return Err("there is no such account any more: leave it".into());
         }
         let newest = factors.0.get(&user).map_or(&factor.id, |newest| &newest.id);
         if *newest != factor.id {

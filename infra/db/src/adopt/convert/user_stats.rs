@@ -16,7 +16,8 @@ const DAYS: u64 = 400;
 pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let oldest = days_before(context.now, DAYS);
     each(context.old(collection), |stats, mapped| {
-        let user = context.user(&stats.fields, "userId").ok_or("it names no account")?;
+        let user =
+            context.user(&stats.fields, "userId").ok_or("it names no account: correct its userId, or leave it")?;
         let listed = stats.fields.get_array("loginDates").map(Vec::as_slice).unwrap_or_default();
         let last = stats.fields.get("lastLoginDate");
         let mut days: BTreeMap<String, Moment> = BTreeMap::new();

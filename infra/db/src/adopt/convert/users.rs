@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
+use bson::{Document, doc};
 use shared::{
     clock::Moment,
-    plans::Plan,
+    mongo,
     roles::Role,
-    users::{AccountStatus, Email, EmailAttempt, User},
+    users::{Email, EmailAttempt},
 };
 
 use super::{
@@ -48,29 +49,25 @@ fn one(user: &OldDocument, email: String, factors: &Factors, mapped: &mut Vec<St
     if created_at.is_none() {
         mapped.push("the day it was made is not known: 1970-01-01".into());
     }
-    let is_suspended = fields.flag("suspended") == Some(true)
-        || fields.flag("isActive") == Some(false)
-        || fields.text("status").is_some_and(|status| {
-            ["suspended", "disabled", "banned", "inactive"].contains(&status.to_lowercase().as_str())
-        })
-        || fields.at("deletedAt").is_some();
-    let user = User {
-        id: user.id.clone(),
-        name,
-        password_hash: password_hash(user, mapped),
-        role: role(user, mapped),
-        plan: plan(user, mapped),
-        organization_id: fields.reference("organizationId"),
-        status: if is_suspended { AccountStatus::Suspended } else { AccountStatus::Active },
-        session_version: 0,
-        ended_sessions: Vec::new(),
-        mfa: factors.of_user(&user.id),
-        created_at: created_at.unwrap_or_default(),
-        last_login_at: fields.at("lastLoginAt"),
-        password_reset_at: None,
-        email,
+    let mut new = doc! {
+        "_id": &user.id, "name": name, "role": role(user, mapped).name(), "plan": plan(user, mapped),
+        "organizationId": fields.reference("organizationId"),
+        "status": if is_suspended(fields) { "suspended" } else { "active" }, "sessionVersion": 0_i64, "endedSessions": [],
+        "mfa": mongo::to_document(&factors.of_user(&user.id)).map_err(|error| error.to_string())?,
+        "createdAt": created_at.unwrap_or_default(), "lastLoginAt": fields.at("lastLoginAt"), "email": email,
     };
-    Ok(vec![NewDocument::typed("users", &user)?])
+    if let Some(hash) = password_hash(user, mapped) {
+        new.insert("passwordHash", hash);
+    }
+    Ok(vec![NewDocument::new("users", new)])
+}
+
+fn is_suspended(fields: &Document) -> bool {
+    let status = fields.text("status").unwrap_or_default().to_lowercase();
+    fields.flag("suspended") == Some(true)
+        || fields.flag("isActive") == Some(false)
+        || ["suspended", "disabled", "banned", "inactive"].contains(&status.as_str())
+        || fields.at("deletedAt").is_some()
 }
 
 /// The address in the form by which accounts are told apart; of one that no new account gets, as it was written.
@@ -118,23 +115,18 @@ fn role(user: &OldDocument, mapped: &mut Vec<String>) -> Role {
     })
 }
 
-fn plan(user: &OldDocument, mapped: &mut Vec<String>) -> Plan {
-    let Some(name) = user.fields.text("plan") else { return Plan::Free };
-    let plan = match name.to_lowercase().as_str() {
-        "free" => return Plan::Free,
-        "basic" => return Plan::Basic,
-        "pro" => return Plan::Pro,
-        "enterprise" => return Plan::Enterprise,
-        "team" => Plan::Pro,
-        other if other.starts_with("enterprise") => Plan::Enterprise,
-        _ => Plan::Free,
+fn plan(user: &OldDocument, mapped: &mut Vec<String>) -> &'static str {
+    let Some(name) = user.fields.text("plan") else { return "free" };
+    let lower = name.to_lowercase();
+    if let Some(same) = ["free", "basic", "pro", "enterprise"].into_iter().find(|plan| *plan == lower) {
+        return same;
+    }
+    let plan = match lower.as_str() {
+        "team" => "pro",
+        other if other.starts_with("enterprise") => "enterprise",
+        _ => "free",
     };
-    let named = match plan {
-        Plan::Enterprise => "enterprise",
-        Plan::Pro => "pro",
-        Plan::Basic | Plan::Free => "free",
-    };
-    mapped.push(format!("its plan {} is none here: {named}", line(&name, 50)));
+    mapped.push(format!("its plan {} is none here: {plan}", line(&name, 50)));
     plan
 }
 

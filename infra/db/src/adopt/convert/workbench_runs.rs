@@ -31,7 +31,8 @@ fn one(
     mapped: &mut Vec<String>,
 ) -> Outcome {
     let fields = &run.fields;
-    let made = made_at(fields, &["createdAt", "completedAt"]).ok_or("it has no date")?;
+    let made =
+        made_at(fields, &["createdAt", "completedAt"]).ok_or("it has no date: give it createdAt, or leave it")?;
     if made <= days_before(context.now, DAYS) {
         return Err(format!("older than the {DAYS} days that runs are kept"));
     }
