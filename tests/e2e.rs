@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod accounts;
+mod adoption;
 mod affiliates;
 mod alerts;
 mod analytics;

@@ -135,11 +135,15 @@ async fn a_hundred_who_miss_at_once_cost_one_computation() {
 async fn age_stats(redis: &str) {
     let client = redis::Client::open(redis).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let text: String = redis::cmd("GET").arg("site:stats:v1").query_async(&mut connection).await.unwrap();
+    let text: String = redis::cmd("GET").arg("promptlib:site:stats:v1").query_async(&mut connection).await.unwrap();
     let mut stats: Value = serde_json::from_str(&text).unwrap();
     stats["lastUpdated"] = json!("2026-01-01T00:00:00Z");
-    let _: () =
-        redis::cmd("SET").arg("site:stats:v1").arg(stats.to_string()).query_async(&mut connection).await.unwrap();
+    let _: () = redis::cmd("SET")
+        .arg("promptlib:site:stats:v1")
+        .arg(stats.to_string())
+        .query_async(&mut connection)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

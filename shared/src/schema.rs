@@ -3,12 +3,11 @@
 //! Applied by a command (`cargo db apply`), never at request time. Every rule of uniqueness in the
 //! bundle is an index here, not a look-up first.
 
+mod owner;
+mod real;
 mod validators;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use anyhow::Context;
 use bson::{Document, doc};
@@ -17,6 +16,8 @@ use mongodb::{
     Database, IndexModel,
     options::{CreateCollectionOptions, IndexOptions},
 };
+
+pub use owner::{COLLECTION as OWNER, MARK};
 
 use crate::{
     clock::{self, Moment},
@@ -108,6 +109,8 @@ pub const COLLECTIONS: &[Collection] = &[
     Collection { name: "user_activity", indexes: &[unique(&[("userId", 1), ("day", 1)]), expire(&[("at", 1)], 400)] },
     // Documents that concurrent transactions write in order to be told of one another.
     Collection { name: "guards", indexes: &[] },
+    // One document, by which the database is known as this application's.
+    Collection { name: owner::COLLECTION, indexes: &[] },
     Collection { name: "api_keys", indexes: &[unique(&[("publicId", 1)]), lookup(&[("userId", 1)])] },
     Collection { name: "provider_keys", indexes: &[lookup(&[("userId", 1), ("provider", 1)])] },
     Collection {
@@ -230,67 +233,191 @@ pub fn whole_since(kept_days: u64, now: Moment) -> Moment {
     clock::start_of_day(now, i64::try_from(kept_days).unwrap_or(i64::MAX) - 2)
 }
 
-/// Makes every collection, index and validator that is missing. Safe to repeat; drops nothing but an index whose
-/// documents are to expire at another time, or are to be others, which it makes anew.
+/// Makes every collection, index and validator that is missing, or says why none of it can be; returns what it did. Safe
+/// to repeat; drops nothing but an index whose documents are to expire at another time, or are to be others, which it
+/// makes anew. Refuses a database that holds another application's data.
 ///
 /// The role `readWrite` is enough, unless a collection that there is gets another validator.
-pub async fn apply(mongo: &Mongo) -> anyhow::Result<()> {
-    let existing = existing(mongo).await?;
-    for collection in COLLECTIONS {
-        let name = collection.name;
-        let validator = validators::validator(name);
-        match existing.get(name) {
-            None => {
-                let options = CreateCollectionOptions::builder().validator(validator).build();
-                mongo
-                    .run(WORK_TIMEOUT, async |database| database.create_collection(name).with_options(options).await)
-                    .await?;
-            }
-            Some(real) => {
-                if let Some(validator) = validator.filter(|validator| real.as_ref() != Some(validator)) {
-                    let set = doc! {"collMod": name, "validator": validator};
-                    let set = mongo.run(WORK_TIMEOUT, async |database| database.run_command(set).await).await;
-                    set.with_context(|| {
-                        format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
-                    })?;
-                }
-                drop_changed(mongo, collection).await?;
-            }
-        }
-        if !collection.indexes.is_empty() {
-            let models: Vec<_> = collection.indexes.iter().map(Index::model).collect();
-            mongo
-                .run(WORK_TIMEOUT, async |database| {
-                    database.collection::<Document>(collection.name).create_indexes(models).await
-                })
-                .await?;
-        }
+pub async fn apply(mongo: &Mongo) -> anyhow::Result<Vec<String>> {
+    let changes = plan(mongo).await?;
+    for change in &changes {
+        change.carry_out(mongo).await?;
     }
-    Ok(())
+    owner::mark(mongo).await?;
+    Ok(changes.iter().map(ToString::to_string).collect())
 }
 
-/// Drops the indexes that `createIndexes` would refuse to change: those by which documents expire at another time than
-/// is declared, or which are of other documents.
-async fn drop_changed(mongo: &Mongo, collection: &Collection) -> Result<(), Error> {
-    let what = |index: IndexModel| {
-        let options = index.options.unwrap_or_default();
-        (options.name.unwrap_or_default(), (options.expire_after, options.partial_filter_expression))
-    };
-    let real: BTreeMap<_, _> = real_indexes(mongo, collection.name).await?.into_iter().map(what).collect();
-    for index in collection.indexes {
-        let (name, declared) = what(index.model());
-        if real.get(&name).is_some_and(|real| *real != declared) {
-            let drop =
-                async |database: Database| database.collection::<Document>(collection.name).drop_index(name).await;
-            mongo.run(WORK_TIMEOUT, drop).await?;
+/// What [`apply`] would do. Everything is checked, so that no change fails half-way: an error names all that is in the
+/// way.
+pub async fn plan(mongo: &Mongo) -> anyhow::Result<Vec<Change>> {
+    ensure_ours(mongo).await?;
+    let existing = real::collections(mongo).await?;
+    let (mut changes, mut problems) = (Vec::new(), Vec::new());
+    for collection in COLLECTIONS {
+        let validator = validators::validator(collection.name);
+        let Some(real_validator) = existing.get(collection.name) else {
+            changes.push(Change::Create(collection));
+            continue;
+        };
+        if let Some(validator) = validator.filter(|validator| real_validator.as_ref() != Some(validator)) {
+            problems.extend(contradicting(mongo, collection.name).await?);
+            changes.push(Change::Validate(collection.name, validator));
+        }
+        let real = real::indexes(mongo, collection.name).await?;
+        for index in collection.indexes {
+            match place(index, &real) {
+                Place::There => continue,
+                Place::Taken(other) => problems.push(format!(
+                    "{}: the index {other} is on the fields of {}: drop it first",
+                    collection.name,
+                    index.name()
+                )),
+                Place::Changed => changes.push(Change::Drop(collection.name, index.name())),
+                Place::Missing => {}
+            }
+            problems.extend(doubles(mongo, collection.name, index).await?);
+            changes.push(Change::Index(collection.name, index));
         }
     }
-    Ok(())
+    anyhow::ensure!(problems.is_empty(), "nothing was changed:\n{}", problems.join("\n"));
+    Ok(changes)
+}
+
+/// Refuses a database that holds another application's data.
+pub async fn ensure_ours(mongo: &Mongo) -> anyhow::Result<()> {
+    let names: Vec<&str> = COLLECTIONS.iter().map(|collection| collection.name).collect();
+    owner::ensure_ours(mongo, &names).await
+}
+
+/// Whether the database has been marked as this application's, by [`apply`].
+pub async fn is_marked(mongo: &Mongo) -> Result<bool, Error> {
+    owner::is_marked(mongo).await
+}
+
+/// One step of [`apply`].
+#[derive(Debug)]
+pub enum Change {
+    Create(&'static Collection),
+    Validate(&'static str, Document),
+    Drop(&'static str, String),
+    Index(&'static str, &'static Index),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(collection) => write!(f, "{}: the collection", collection.name),
+            Self::Validate(name, _) => write!(f, "{name}: the validator"),
+            Self::Drop(name, index) => write!(f, "{name}: drop the index {index}, to make it anew"),
+            Self::Index(name, index) => write!(f, "{name}: the index {}", index.name()),
+        }
+    }
+}
+
+impl Change {
+    async fn carry_out(&self, mongo: &Mongo) -> anyhow::Result<()> {
+        match self {
+            Self::Create(collection) => {
+                let name = collection.name;
+                let options = CreateCollectionOptions::builder().validator(validators::validator(name)).build();
+                let create = async |database: Database| database.create_collection(name).with_options(options).await;
+                mongo.run(WORK_TIMEOUT, create).await?;
+                if !collection.indexes.is_empty() {
+                    create_indexes(mongo, name, collection.indexes.iter().map(Index::model).collect()).await?;
+                }
+            }
+            Self::Validate(name, validator) => {
+                let set = doc! {"collMod": *name, "validator": validator};
+                let set = mongo.run(WORK_TIMEOUT, async |database| database.run_command(set).await).await;
+                set.with_context(|| {
+                    format!("{name} did not get its validator: collMod needs the role dbAdmin on the database")
+                })?;
+            }
+            Self::Drop(name, index) => {
+                let drop = async |database: Database| database.collection::<Document>(name).drop_index(index).await;
+                mongo.run(WORK_TIMEOUT, drop).await?;
+            }
+            Self::Index(name, index) => create_indexes(mongo, name, vec![index.model()]).await?,
+        }
+        Ok(())
+    }
+}
+
+async fn create_indexes(mongo: &Mongo, name: &str, models: Vec<IndexModel>) -> Result<(), Error> {
+    let create = async |database: Database| database.collection::<Document>(name).create_indexes(models).await;
+    mongo.run(WORK_TIMEOUT, create).await.map(drop)
+}
+
+/// How a declared index stands to the real ones.
+enum Place {
+    There,
+    /// Its documents expire at another time, or are others.
+    Changed,
+    /// Another index stands where it would.
+    Taken(String),
+    Missing,
+}
+
+fn place(index: &Index, real: &[IndexModel]) -> Place {
+    let declared = index.model();
+    let options = |model: &IndexModel| model.options.clone().unwrap_or_default();
+    let same_name = real.iter().find(|real| options(real).name == Some(index.name()));
+    if let Some(real) = same_name {
+        let of = |model: &IndexModel| (options(model).expire_after, options(model).partial_filter_expression);
+        return match (describe(real) == describe(&declared), of(real) == of(&declared)) {
+            (true, _) => Place::There,
+            (false, false) => Place::Changed,
+            (false, true) => Place::Taken(index.name()),
+        };
+    }
+    let of = |model: &IndexModel| {
+        let options = options(model);
+        (model.keys.clone(), options.sparse.unwrap_or_default(), options.partial_filter_expression)
+    };
+    let other = real.iter().find(|real| of(real) == of(&declared));
+    other.map_or(Place::Missing, |other| Place::Taken(options(other).name.unwrap_or_default()))
+}
+
+/// Two documents that a unique index would not take, by their ids.
+async fn doubles(mongo: &Mongo, collection: &str, index: &Index) -> Result<Option<String>, Error> {
+    if !matches!(index.rule, Rule::Unique | Rule::UniqueText) {
+        return Ok(None);
+    }
+    let key: Document = index.keys.iter().map(|(field, _)| ((*field).to_owned(), format!("${field}").into())).collect();
+    let of = index.model().options.and_then(|options| options.partial_filter_expression).unwrap_or_default();
+    let pipeline = [
+        doc! {"$match": of},
+        doc! {"$group": {"_id": key, "count": {"$sum": 1}, "first": {"$min": "$_id"}, "last": {"$max": "$_id"}}},
+        doc! {"$match": {"count": {"$gt": 1}}},
+        doc! {"$limit": 1},
+    ];
+    let find = async |database: Database| {
+        database.collection::<Document>(collection).aggregate(pipeline).await?.try_next().await
+    };
+    let line = |group: Document| {
+        let id = |field: &str| group.get(field).map(ToString::to_string).unwrap_or_default();
+        format!("{collection}: {} and {} are the same to the unique index {}", id("first"), id("last"), index.name())
+    };
+    Ok(mongo.run(WORK_TIMEOUT, find).await?.map(line))
+}
+
+/// A document that a validator would not take, by its id.
+async fn contradicting(mongo: &Mongo, collection: &str) -> Result<Option<String>, Error> {
+    let Some(contradicts) = validators::contradicts(collection) else { return Ok(None) };
+    let find = async |database: Database| {
+        let all = database.collection::<Document>(collection);
+        all.find_one(contradicts).projection(doc! {"_id": 1}).await
+    };
+    let line = |found: Document| {
+        let id = found.get("_id").map(ToString::to_string).unwrap_or_default();
+        format!("{collection}: the document {id} is not what the validator asks for (`cargo db list`)")
+    };
+    Ok(mongo.run(WORK_TIMEOUT, find).await?.map(line))
 }
 
 /// What differs between the declared and the real: one line each, empty when they agree.
 pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
-    let existing = existing(mongo).await?;
+    let existing = real::collections(mongo).await?;
     let mut lines = Vec::new();
     for collection in COLLECTIONS {
         let Some(validator) = existing.get(collection.name) else {
@@ -300,29 +427,13 @@ pub async fn differences(mongo: &Mongo) -> Result<Vec<String>, Error> {
         if *validator != validators::validator(collection.name) {
             lines.push(format!("{}: the validator is another one", collection.name));
         }
-        let real = real_indexes(mongo, collection.name).await?;
+        let real = real::indexes(mongo, collection.name).await?;
         let real: BTreeSet<String> = real.iter().map(describe).filter(|line| !line.starts_with("_id_ ")).collect();
         let declared: BTreeSet<String> = collection.indexes.iter().map(|index| describe(&index.model())).collect();
         lines.extend(declared.difference(&real).map(|index| format!("{}: {index} is missing", collection.name)));
         lines.extend(real.difference(&declared).map(|index| format!("{}: {index} is not declared", collection.name)));
     }
     Ok(lines)
-}
-
-/// The indexes that a collection has.
-async fn real_indexes(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, Error> {
-    let list = async |database: Database| {
-        database.collection::<Document>(collection).list_indexes().await?.try_collect().await
-    };
-    mongo.run(WORK_TIMEOUT, list).await
-}
-
-/// The collections that there are, each with its validator.
-async fn existing(mongo: &Mongo) -> Result<BTreeMap<String, Option<Document>>, Error> {
-    let list = async |database: Database| database.list_collections().await?.try_collect::<Vec<_>>().await;
-    let collections = mongo.run(WORK_TIMEOUT, list).await?.into_iter();
-    let validator = |validator: Option<Document>| validator.filter(|rule| !rule.is_empty());
-    Ok(collections.map(|collection| (collection.name, validator(collection.options.validator))).collect())
 }
 
 /// An index as a line: `email_1 {"email": 1} unique`.

@@ -9,6 +9,7 @@ pub mod cpu_share;
 pub mod figures;
 pub mod host;
 pub mod http_event;
+pub mod old_database;
 pub mod own_queue;
 pub mod proxy;
 pub mod replica_set;

@@ -1,24 +1,27 @@
 //! The database and the published content, from a terminal: `cargo db <verb>`.
 //!
 //! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables, for `verify-audit`
-//! `AUDIT_SEED`.
+//! `AUDIT_SEED`; for `adopt` see there.
 
+mod adopt;
+mod export;
 mod fill;
+mod lines;
 mod price;
 mod prices;
+mod seed;
 
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
     audit, clock,
     connection::Connection,
-    content::{Kind, PublishedContent, Store, export, parse, render},
+    content::{self, Kind, PublishedContent, Store},
     keys::Seed,
     lambda,
-    mongo::{Lifetime, Mongo, WORK_TIMEOUT},
-    prompts::revisions,
+    mongo::{Lifetime, Mongo, MongoSettings},
     schema,
     users::{EmailAttempt, admin},
 };
@@ -34,16 +37,18 @@ struct Arguments {
 enum Verb {
     /// Show the declared collections and indexes.
     List,
-    /// Create the collections and indexes that are missing.
-    Apply,
+    /// Create the collections, indexes and validators that are missing.
+    Apply {
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Compare the declared indexes with the real ones; fails when they differ.
     Check,
-    /// Import the content files into the database.
-    Seed {
-        /// Folder of prompts.json, patterns.json and learning.json.
-        #[arg(long, default_value = "public-data")]
-        from: PathBuf,
-    },
+    /// Import what is missing of the content files into the database.
+    Seed(seed::Seed),
+    /// Move in: bring the data of the application before into this database.
+    Adopt(adopt::Adopt),
     /// Make an account a super admin: the first one; it signs in anew.
     Promote {
         /// The account's address.
@@ -63,15 +68,9 @@ enum Verb {
         #[arg(long)]
         allow_shrink: bool,
     },
-    /// Write the database's content over the files and their backups, for a person to review and commit.
-    Export {
-        /// Folder of the files.
-        #[arg(long, default_value = "public-data")]
-        to: PathBuf,
-        /// Also replace the immutable backups.
-        #[arg(long)]
-        to_backup: bool,
-    },
+    /// Write the database's content over the files and their backups, for a person to review and commit; or, with
+    /// `--since`, everything that was written here since an instant.
+    Export(export::Export),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -84,11 +83,21 @@ async fn main() {
     }
 }
 
-/// One line that says what to do. The driver's own words on a server that is away go on with all that it knows of it.
+/// One line that says what to do. The driver's own words on a server that is away, or that refuses, go on with all that
+/// it knows of it.
 fn explained(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
-    let Some((before, _)) = text.split_once(". Topology:") else { return text };
-    format!("{before} (does the server run, is MONGODB_URI right, and does Atlas's access list have this address?)")
+    // The driver begins its texts so.
+    let text = format!("{error:#}").replace("Kind: ", "");
+    if let Some((before, _)) = text.split_once(". Topology:") {
+        return format!(
+            "{before} (does the server run, is its connection string right, and does Atlas's access list have this address?)"
+        );
+    }
+    let end = [", labels: ", ", server response: ", "RawDocumentBuf", "Some(RawDocumentBuf"]
+        .iter()
+        .filter_map(|word| text.find(word))
+        .min();
+    text[..end.unwrap_or(text.len())].trim_end_matches([',', ' ', '(']).to_owned()
 }
 
 async fn serve(verb: Verb) -> anyhow::Result<()> {
@@ -99,75 +108,67 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
     if let Verb::Prices(wanted) = &verb {
         return prices::refresh(wanted);
     }
-    let mongo = Mongo::from_env(Lifetime::Environment)?;
-    let outcome = run(verb, &mongo).await;
+    let settings = MongoSettings::from_env()?;
+    if let Some(named) = settings.database_in_uri().filter(|named| *named != settings.database) {
+        eprintln!("note: MONGODB_URI names the database {named}, but {} is used: DB_NAME decides", settings.database);
+    }
+    let mongo = Mongo::new(settings.clone(), Lifetime::Environment);
+    let outcome = run(verb, &settings, &mongo).await;
     mongo.close().await;
     outcome
 }
 
-async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
-    let store = Store::new(mongo.clone());
+async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Result<()> {
     match verb {
         Verb::List | Verb::Prices(_) => {}
-        Verb::Apply => schema::apply(mongo).await?,
+        Verb::Apply { dry_run: true } => told(&schema::plan(mongo).await?, "would make"),
+        Verb::Apply { dry_run: false } => told(&schema::apply(mongo).await?, "made"),
         Verb::Check => {
+            schema::ensure_ours(mongo).await?;
             let lines = schema::differences(mongo).await?;
             anyhow::ensure!(lines.is_empty(), "the database differs from the declaration:\n{}", lines.join("\n"));
         }
-        Verb::Seed { from } => {
-            // All is judged before the first write.
-            let mut files = Kind::ALL.map(|kind| (kind, Vec::new()));
-            for (kind, items) in &mut files {
-                *items = read(&from, *kind)?;
-                store.check_import(*kind, items).await?;
-            }
-            for (kind, mut items) in files {
-                let followed = match kind {
-                    Kind::Prompts => revisions::follow(mongo, &mut items).await?,
-                    _ => Vec::new(),
-                };
-                let written = store.import(kind, &items).await?;
-                revisions::keep_imported(mongo, &followed).await?;
-                println!("{written} {} imported", kind.name());
-            }
+        Verb::Seed(what) => {
+            schema::ensure_ours(mongo).await?;
+            seed::seed(mongo, &what).await?;
         }
+        Verb::Adopt(what) => adopt::adopt(settings, mongo, &what).await?,
         Verb::Promote { email } => {
             let email = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
+            schema::ensure_ours(mongo).await?;
             anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
             println!("done: in force within 5 minutes, or at once after signing in again");
         }
-        Verb::Price(price) => price::set(mongo, price).await?,
-        Verb::Fill(what) => fill::fill(mongo, what).await?,
+        Verb::Price(price) => {
+            schema::ensure_ours(mongo).await?;
+            price::set(mongo, price).await?;
+        }
+        Verb::Fill(what) => {
+            schema::ensure_ours(mongo).await?;
+            fill::fill(mongo, what).await?;
+        }
         Verb::VerifyAudit => {
             let checked = audit::verify(mongo, &Seed::from_env("AUDIT_SEED")?).await?;
             println!("{} entries are as they were written", checked.intact);
             anyhow::ensure!(checked.changed.is_empty(), "these are not: {}", checked.changed.join(", "));
         }
         Verb::Publish { allow_shrink } => {
-            let target = PublishedContent::from_env()?;
+            let (store, target) = (Store::new(mongo.clone()), PublishedContent::from_env()?);
             for kind in Kind::ALL {
-                let outcome = export::export(kind, &store, &target, clock::now(), allow_shrink).await?;
+                let outcome = content::export::export(kind, &store, &target, clock::now(), allow_shrink).await?;
                 println!("{}: {}", kind.name(), serde_json::to_string(&outcome)?);
             }
         }
-        Verb::Export { to, to_backup } => {
-            for kind in Kind::ALL {
-                let items = store.publishable(kind, WORK_TIMEOUT).await?;
-                anyhow::ensure!(!items.is_empty(), "the database holds no {}: nothing was written", kind.name());
-                let bytes = render(kind, &items, clock::now());
-                std::fs::write(to.join(kind.file_name()), &bytes)?;
-                if to_backup {
-                    std::fs::write(to.join(kind.file_name().replace(".json", "-backup.json")), &bytes)?;
-                }
-                println!("{} {} written to {}", items.len(), kind.name(), to.display());
-            }
-        }
+        Verb::Export(what) => export::export(mongo, &what).await?,
     }
     Ok(())
 }
 
-fn read(folder: &Path, kind: Kind) -> anyhow::Result<Vec<serde_json::Map<String, serde_json::Value>>> {
-    let path = folder.join(kind.file_name());
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(kind, &bytes).with_context(|| format!("{} is not a content file", path.display()))
+fn told(changes: &[impl Display], verb: &str) {
+    for change in changes {
+        println!("{verb} {change}");
+    }
+    if changes.is_empty() {
+        println!("everything is as it should be");
+    }
 }

@@ -136,8 +136,12 @@ pub struct ProviderKeys {
 impl ProviderKeys {
     /// Reads `VAULT_SEED`.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        let cipher = Cipher::new(&Seed::from_env("VAULT_SEED")?, "provider-keys");
-        Ok(Self { mongo: mongo.clone(), cipher })
+        Ok(Self::new(mongo, &Seed::from_env("VAULT_SEED")?))
+    }
+
+    /// As [`ProviderKeys::from_env`], from a seed at hand.
+    pub fn new(mongo: &Mongo, seed: &Seed) -> Self {
+        Self { mongo: mongo.clone(), cipher: Cipher::new(seed, "provider-keys") }
     }
 
     /// An account's keys, the newest first, from `cursor` on; of one provider, if given.
@@ -223,7 +227,8 @@ impl ProviderKeys {
         Ok(self.mongo.run(REQUEST_TIMEOUT, change).await?.as_ref().map(view))
     }
 
-    fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
+    /// A secret as it is kept of this account's key, in this version of it.
+    pub fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
         self.cipher.seal(secret.expose_secret(), &format!("{user_id}|{key_id}|{version}"))
     }
 }

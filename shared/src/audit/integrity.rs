@@ -39,6 +39,11 @@ pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
     mac.sign(&bare.to_string())
 }
 
+/// An entry of another application's log, with the code that this log's entries have.
+pub fn sealed(entry: AuditEntry, seed: &Seed) -> AuditEntry {
+    AuditEntry { hash: hash(&mac(seed), &entry), ..entry }
+}
+
 /// Reads every entry and compares its HMAC with its content, with `AUDIT_SEED` for `seed`.
 pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<VerifiedEntries, mongo::Error> {
     let mac = mac(seed);

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
 pub use entry::AuditEntry;
-pub use integrity::{VerifiedEntries, verify};
+pub use integrity::{VerifiedEntries, sealed, verify};
 pub use read::{AuditFilter, AuditPage, list};
 
 use crate::{

@@ -22,8 +22,7 @@ pub(crate) use item::access;
 pub use item::{Access, Item};
 pub use library::{Filter, Library, Listing, Order, Sort};
 pub use source::{PublishedContent, SourceError};
-pub use store::Store;
-pub(crate) use store::to_document;
+pub use store::{Store, to_document};
 
 /// The three kinds of content, each a collection and a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,19 +71,59 @@ impl Store {
         Ok(())
     }
 
+    /// Those of the items that are not in the database, by their ids.
+    pub async fn missing(
+        &self,
+        kind: Kind,
+        items: Vec<Map<String, Value>>,
+    ) -> Result<Vec<Map<String, Value>>, mongo::Error> {
+        let there = self.stored(kind, &items).await?;
+        let there: HashSet<&str> = there.iter().filter_map(|document| document.get_str("_id").ok()).collect();
+        let is_there =
+            |item: &Map<String, Value>| item.get("id").and_then(Value::as_str).is_some_and(|id| there.contains(id));
+        Ok(items.into_iter().filter(|item| !is_there(item)).collect())
+    }
+
+    /// What is in the database under the items' ids.
+    pub async fn stored(&self, kind: Kind, items: &[Map<String, Value>]) -> Result<Vec<Document>, mongo::Error> {
+        let ids: Vec<&str> = items.iter().filter_map(|item| item.get("id")?.as_str()).collect();
+        let find = async |database: Database| {
+            let all = database.collection::<Document>(kind.collection());
+            all.find(doc! {"_id": {"$in": ids}}).batch_size(1000).await?.try_collect().await
+        };
+        self.0.run(WORK_TIMEOUT, find).await
+    }
+
     /// Puts items in, each replacing the one with its id; returns how many were written. Every field
     /// is kept. The views that a new prompt comes with are kept as its count of before.
     pub async fn import(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
+        self.write(kind, items, |document| document).await
+    }
+
+    /// As [`Store::import`], of items that are not there; one that is there by now stays as it is.
+    pub async fn add(&self, kind: Kind, items: &[Map<String, Value>]) -> anyhow::Result<usize> {
+        self.write(kind, items, |document| doc! {"$setOnInsert": document}).await
+    }
+
+    async fn write(
+        &self,
+        kind: Kind,
+        items: &[Map<String, Value>],
+        update: impl Fn(Document) -> Document,
+    ) -> anyhow::Result<usize> {
         let documents = items.iter().map(to_document).collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(documents.iter().all(|document| document.contains_key("_id")), "an item has no id");
         if kind == Kind::Prompts {
             // First: whoever finds the prompt counted, finds these views counted.
             self.import_views(items).await?;
         }
-        let upserts =
-            documents.iter().map(|document| doc! {"q": {"_id": document.get("_id")}, "u": document, "upsert": true});
-        self.update(kind.collection(), upserts.collect()).await?;
-        Ok(documents.len())
+        let written = documents.len();
+        let upsert = |document: Document| {
+            let id = document.get("_id").cloned();
+            doc! {"q": {"_id": id}, "u": update(document), "upsert": true}
+        };
+        self.update(kind.collection(), documents.into_iter().map(upsert).collect()).await?;
+        Ok(written)
     }
 
     /// Of a prompt that is counted here already, the views that it comes with are among those counted.
@@ -139,7 +179,7 @@ impl Content {
 ///
 /// Only a text that will come back letter by letter becomes a date: another precision or another zone would be lost on
 /// the way through the store.
-pub(crate) fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document> {
+pub fn to_document(item: &Map<String, Value>) -> anyhow::Result<Document> {
     let mut document = mongo::from_json(item)?;
     for field in rules::INSTANTS {
         let text = document.get_str(field).unwrap_or_default();

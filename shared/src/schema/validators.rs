@@ -38,6 +38,13 @@ pub(super) fn validator(collection: &str) -> Option<Document> {
     Some(doc! {"$jsonSchema": {"bsonType": "object", "required": required, "properties": properties}})
 }
 
+/// What the documents match that the rule of their collection refuses.
+pub(super) fn contradicts(collection: &str) -> Option<Document> {
+    let (_, fields) = REQUIRED.iter().find(|(name, _)| *name == collection)?;
+    let is_not = |(field, kind): &Field| doc! {*field: {"$not": {"$type": *kind}}};
+    Some(doc! {"$or": fields.iter().map(is_not).collect::<Vec<_>>()})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,9 @@ const REDIAL_AFTER: Duration = Duration::from_secs(5);
 /// The process's own memory holds at most this many entries.
 const LOCAL_ENTRIES: usize = 10_000;
 
+/// In front of every key on the server, which other applications may use too: the one before has keys of the same names.
+const PREFIX: &str = "promptlib:";
+
 /// Counts and, with the first count, starts the window: in one step, so that no key stays without an
 /// end. Returns the count and the milliseconds that are left.
 const ADD: &str = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -118,14 +121,14 @@ impl Cache {
 
     /// As [`Cache::get`], uncounted: for who decides by the value whether it is a hit, and says so by [`Cache::tally`].
     pub async fn peek(&self, key: &str) -> Option<String> {
-        let remote = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await;
+        let remote = self.call(async |connection| connection.get::<_, Option<String>>(shared_key(key)).await).await;
         remote.unwrap_or_else(|| self.local(key))
     }
 
     /// Keeps `value` for `ttl`.
     pub async fn set(&self, key: &str, value: &str, ttl: Duration) {
         self.keep_local(key, value.to_owned(), ttl);
-        self.call(async |connection| connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).await;
+        self.call(async |connection| connection.pset_ex::<_, _, ()>(shared_key(key), value, millis(ttl)).await).await;
     }
 
     /// Whether there is a server besides the process's own memory.
@@ -161,21 +164,24 @@ impl Cache {
     /// As [`Cache::get`], from the server alone: for what another environment may have taken back, which
     /// a copy in this process's memory would outlive.
     async fn get_shared(&self, key: &str) -> Option<String> {
-        let value = self.call(async |connection| connection.get::<_, Option<String>>(key).await).await.flatten();
+        let value =
+            self.call(async |connection| connection.get::<_, Option<String>>(shared_key(key)).await).await.flatten();
         self.tally(key, value.is_some());
         value
     }
 
     /// As [`Cache::set`], on the server alone; false when it did not take the value.
     async fn set_shared(&self, key: &str, value: &str, ttl: Duration) -> bool {
-        self.call(async |connection| connection.pset_ex::<_, _, ()>(key, value, millis(ttl)).await).await.is_some()
+        self.call(async |connection| connection.pset_ex::<_, _, ()>(shared_key(key), value, millis(ttl)).await)
+            .await
+            .is_some()
     }
 
     /// As [`Cache::set_shared`], unless there is a value already.
     async fn add_shared(&self, key: &str, value: &str, ttl: Duration) {
         self.call(async |connection| {
             let mut command = redis::cmd("SET");
-            command.arg(key).arg(value).arg("NX").arg("PX").arg(millis(ttl));
+            command.arg(shared_key(key)).arg(value).arg("NX").arg("PX").arg(millis(ttl));
             command.query_async::<Option<String>>(connection).await
         })
         .await;
@@ -194,7 +200,7 @@ impl Cache {
     /// Forgets `key`.
     pub async fn delete(&self, key: &str) {
         self.0.local.remove(key);
-        self.call(async |connection| connection.del::<_, ()>(key).await).await;
+        self.call(async |connection| connection.del::<_, ()>(shared_key(key)).await).await;
     }
 
     /// Adds one to the counter `key`, which ends `window` after its first count.
@@ -206,7 +212,7 @@ impl Cache {
     pub async fn add(&self, key: &str, amount: u64, window: Duration) -> Count {
         let script = Script::new(ADD);
         let add = async |connection: &mut MultiplexedConnection| {
-            script.key(key).arg(amount).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await
+            script.key(shared_key(key)).arg(amount).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await
         };
         self.call(add).await.map_or_else(
             || self.add_local(key, amount, window),
@@ -218,7 +224,7 @@ impl Cache {
     pub async fn subtract(&self, key: &str, amount: u64) {
         let script = Script::new(SUBTRACT);
         let take = async |connection: &mut MultiplexedConnection| {
-            script.key(key).arg(amount).invoke_async::<()>(connection).await
+            script.key(shared_key(key)).arg(amount).invoke_async::<()>(connection).await
         };
         if self.call(take).await.is_none() {
             self.subtract_local(key, amount);
@@ -250,7 +256,7 @@ impl Cache {
         let remote = self
             .call(async |connection| {
                 let mut command = redis::cmd("SET");
-                command.arg(key).arg(1).arg("NX").arg("PX").arg(millis(ttl));
+                command.arg(shared_key(key)).arg(1).arg("NX").arg("PX").arg(millis(ttl));
                 command.query_async::<Option<String>>(connection).await
             })
             .await;
@@ -325,6 +331,11 @@ impl Connection for Cache {
     fn close(&self) -> BoxFuture<'_, ()> {
         async { drop(self.0.live.lock().await.take()) }.boxed()
     }
+}
+
+/// A key as the server has it.
+fn shared_key(key: &str) -> String {
+    format!("{PREFIX}{key}")
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -12,7 +12,7 @@ use std::{
 
 use redis::Script;
 
-use super::{Cache, millis};
+use super::{Cache, millis, shared_key};
 
 /// KEYS: the counters, then the things. ARGV: how many counters, how long a thing is remembered, limit and window of
 /// each counter, and what each thing adds to each counter. Returns 0, what each counter came to before, and for each
@@ -155,9 +155,9 @@ impl Cache {
     }
 }
 
-fn keys<'a, const N: usize>(counters: &'a [QuotaCounter; N], things: &'a [CountedOnce<N>]) -> Vec<&'a str> {
+fn keys<const N: usize>(counters: &[QuotaCounter; N], things: &[CountedOnce<N>]) -> Vec<String> {
     let things = things.iter().map(|thing| thing.key.as_str());
-    counters.iter().map(|counter| counter.key.as_str()).chain(things).collect()
+    counters.iter().map(|counter| counter.key.as_str()).chain(things).map(shared_key).collect()
 }
 
 fn amounts<const N: usize>(things: &[CountedOnce<N>]) -> Vec<u64> {

@@ -48,6 +48,17 @@ impl MongoSettings {
         Ok(Self::new(uri, config::optional("DB_NAME").unwrap_or_else(|| "promptlib".into())))
     }
 
+    /// The database that the connection string names, which is not asked for anything: `DB_NAME` is.
+    pub fn database_in_uri(&self) -> Option<String> {
+        ConnectionString::parse(self.uri.expose_secret()).ok()?.default_database
+    }
+
+    /// The servers that the connection string names, by way of the name service where it says so.
+    pub async fn hosts(&self) -> Result<Vec<String>, Error> {
+        let options = ClientOptions::parse(self.uri.expose_secret()).await.map_err(Error::from)?;
+        Ok(options.hosts.iter().map(ToString::to_string).collect())
+    }
+
     /// From values at hand.
     pub fn new(uri: impl Into<SecretString>, database: impl Into<String>) -> Self {
         Self { uri: uri.into(), database: database.into() }

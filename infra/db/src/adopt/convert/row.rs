@@ -1,0 +1,58 @@
+//! What an old document becomes.
+
+use bson::Document;
+use serde::Serialize;
+use shared::mongo;
+
+use super::super::{old::OldFields, source::OldDocument};
+
+/// An old document, and what becomes of it.
+pub(in super::super) struct Row {
+    pub(in super::super) id: String,
+    pub(in super::super) version: String,
+    /// The documents that are written for it; an error is why there are none, as a person can act on it.
+    pub(in super::super) outcome: Result<Vec<NewDocument>, String>,
+    /// What of it is something else here than it was.
+    pub(in super::super) mapped: Vec<String>,
+}
+
+/// A document of ours.
+#[derive(Clone)]
+pub(in super::super) struct NewDocument {
+    pub(in super::super) collection: &'static str,
+    pub(in super::super) document: Document,
+    /// Whether any document with its id will do.
+    pub(in super::super) any_will_do: bool,
+}
+
+impl NewDocument {
+    pub(super) fn new(collection: &'static str, document: Document) -> Self {
+        Self { collection, document, any_will_do: false }
+    }
+
+    /// Of one of our types.
+    pub(super) fn typed(collection: &'static str, value: &impl Serialize) -> Result<Self, String> {
+        let document = mongo::to_document(value).map_err(|error| format!("it cannot be stored: {error}"))?;
+        Ok(Self::new(collection, document))
+    }
+
+    pub(in super::super) fn id(&self) -> String {
+        self.document.text("_id").unwrap_or_default()
+    }
+}
+
+/// What converting one document tells.
+pub(super) type Outcome = Result<Vec<NewDocument>, String>;
+
+/// Converts each document by itself; `convert` notes what is something else here.
+pub(super) fn each(
+    documents: &[OldDocument],
+    mut convert: impl FnMut(&OldDocument, &mut Vec<String>) -> Outcome,
+) -> Vec<Row> {
+    let row = |document: &OldDocument| {
+        let mut mapped = Vec::new();
+        let outcome = convert(document, &mut mapped);
+        Row { id: document.id.clone(), version: document.version.clone(), outcome, mapped }
+    };
+    documents.iter().map(row).collect()
+}

@@ -1,0 +1,155 @@
+//! What was written here, of which version of which old document: kept here, in a collection of the tool's own, so that a
+//! later run finds what changed on either side.
+//!
+//! One document for each batch: an intent before the batch is written, and its end after. A run that was killed leaves
+//! an intent behind, and the next one looks what of it is there.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use shared::{
+    id, keys,
+    mongo::{self, Mongo, WORK_TIMEOUT},
+};
+
+use super::pace::Pace;
+
+const COLLECTION: &str = "adoption";
+
+/// What is known of each old document: by its collection and its id.
+#[derive(Default)]
+pub(crate) struct Ledger(HashMap<(String, String), Entry>);
+
+/// One old document, and what was written of it.
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct Entry {
+    pub(super) collection: String,
+    pub(super) id: String,
+    /// Of the old document: [`super::source::OldDocument::version`].
+    pub(super) version: String,
+    pub(super) wrote: Vec<Wrote>,
+    /// False while it is only meant to be written.
+    #[serde(default)]
+    pub(super) done: bool,
+    /// Of one that is only meant to be written: what was written before.
+    #[serde(skip)]
+    pub(super) earlier: Vec<Wrote>,
+}
+
+impl Entry {
+    /// Whether this version of a document here is of the tool's own hand.
+    pub(super) fn knows(&self, collection: &str, id: &str, version: &str) -> bool {
+        let is_it = |wrote: &Wrote| wrote.collection == collection && wrote.id == id && wrote.version == version;
+        self.wrote.iter().chain(&self.earlier).any(is_it)
+    }
+
+    /// Whether the document was written, as far as is known.
+    pub(super) fn has_written(&self, collection: &str, id: &str) -> bool {
+        let written = if self.done { &self.wrote } else { &self.earlier };
+        written.iter().any(|wrote| wrote.collection == collection && wrote.id == id)
+    }
+}
+
+/// A document that was written here.
+#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
+pub(super) struct Wrote {
+    pub(super) collection: String,
+    pub(super) id: String,
+    /// [`version`] of it.
+    pub(super) version: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Batch {
+    #[serde(rename = "_id")]
+    id: String,
+    done: bool,
+    entries: Vec<Entry>,
+}
+
+/// Which version of a document this is: by its fields, whatever their order.
+pub(crate) fn version(document: &Document) -> String {
+    let mut fields: Vec<_> = document.iter().collect();
+    fields.sort_by_key(|(name, _)| *name);
+    let sorted: Document = fields.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    keys::hex(&keys::sha256_bytes(&bson::serialize_to_vec(&sorted).unwrap_or_default()).as_ref()[..16])
+}
+
+impl Ledger {
+    /// All that is known. Nothing is, before the first run.
+    pub(crate) async fn read(mongo: &Mongo) -> anyhow::Result<Self> {
+        let find = async |database: Database| {
+            database
+                .collection::<Batch>(COLLECTION)
+                .find(doc! {})
+                .sort(doc! {"_id": 1})
+                .await?
+                .try_collect::<Vec<_>>()
+                .await
+        };
+        let batches = mongo.run(WORK_TIMEOUT, find).await.context("what was adopted so far cannot be read")?;
+        let mut known = Self::default();
+        for batch in batches {
+            for entry in batch.entries {
+                known.note(Entry { done: batch.done, ..entry });
+            }
+        }
+        Ok(known)
+    }
+
+    fn note(&mut self, mut entry: Entry) {
+        let key = (entry.collection.clone(), entry.id.clone());
+        if let Some(before) = self.0.remove(&key).filter(|_| !entry.done) {
+            entry.earlier = if before.done { before.wrote } else { [before.wrote, before.earlier].concat() };
+        }
+        self.0.insert(key, entry);
+    }
+
+    pub(super) fn of(&self, collection: &str, id: &str) -> Option<&Entry> {
+        self.0.get(&(collection.to_owned(), id.to_owned()))
+    }
+
+    /// Every document that was written here, by its collection and id, with its version.
+    pub(crate) fn written(&self) -> HashMap<(&str, &str), &str> {
+        let wrote = self.0.values().filter(|entry| entry.done).flat_map(|entry| &entry.wrote);
+        wrote.map(|wrote| ((wrote.collection.as_str(), wrote.id.as_str()), wrote.version.as_str())).collect()
+    }
+
+    /// Says what is about to be written; returns the intent's id.
+    pub(super) async fn intend(
+        &self,
+        mongo: &Mongo,
+        entries: &[Entry],
+        pace: &mut Pace,
+    ) -> Result<String, mongo::Error> {
+        pace.wait(1).await;
+        let batch = Batch { id: id::new(), done: false, entries: entries.to_vec() };
+        let insert = async |database: Database| database.collection::<Batch>(COLLECTION).insert_one(&batch).await;
+        mongo.run(WORK_TIMEOUT, insert).await?;
+        Ok(batch.id)
+    }
+
+    /// Says what of an intent was written.
+    pub(super) async fn finish(
+        &mut self,
+        mongo: &Mongo,
+        intent: String,
+        entries: Vec<Entry>,
+        pace: &mut Pace,
+    ) -> Result<(), mongo::Error> {
+        pace.wait(1).await;
+        let batch = Batch { id: intent, done: true, entries };
+        let replace = async |database: Database| {
+            database.collection::<Batch>(COLLECTION).replace_one(doc! {"_id": &batch.id}, &batch).await
+        };
+        mongo.run(WORK_TIMEOUT, replace).await?;
+        for entry in batch.entries {
+            self.note(Entry { done: true, ..entry });
+        }
+        Ok(())
+    }
+}

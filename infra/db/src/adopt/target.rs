@@ -1,0 +1,263 @@
+//! Writing here: what is new, and what changed there and not here. Nothing else is ever replaced.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context, bail};
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use shared::mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT};
+
+use super::{
+    convert::{NewDocument, Row},
+    ledger::{Entry, Ledger, Wrote, version},
+    pace::{BATCH, Pace},
+    report::Left,
+};
+
+/// The server's code for a document that a validator refuses.
+const REFUSED_BY_VALIDATOR: i32 = 121;
+/// Ids in one look-up.
+const LOOKED_UP: usize = 500;
+
+/// What is to be done for an old collection.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) unchanged: u64,
+    pub(super) skipped: Vec<Left>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What is to be done for one old document.
+pub(super) struct Step {
+    entry: Entry,
+    inserts: Vec<NewDocument>,
+    /// Each with what it replaces.
+    replacements: Vec<(Document, NewDocument)>,
+}
+
+impl Plan {
+    /// Compares what there is on both sides with what the ledger knows.
+    pub(super) async fn make(
+        mongo: &Mongo,
+        ledger: &Ledger,
+        collection: &str,
+        rows: &[Row],
+        pace: &mut Pace,
+    ) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        let mut open = Vec::new();
+        for Row { id, version, outcome, .. } in rows {
+            let entry = ledger.of(collection, id);
+            match outcome {
+                Err(reason) => plan.skipped.push(Left { id: id.clone(), reason: reason.clone() }),
+                Ok(_) if entry.is_some_and(|entry| entry.done && entry.version == *version) => plan.unchanged += 1,
+                Ok(documents) => open.push((id, version, documents)),
+            }
+        }
+        let current = current(mongo, open.iter().flat_map(|(.., documents)| *documents), pace).await?;
+        for (id, version, documents) in open {
+            let entry = Entry::new(collection.to_owned(), id.clone(), version.clone(), documents);
+            match Step::make(entry, documents, ledger.of(collection, id), &current) {
+                Ok(step) => plan.steps.push(step),
+                Err(reason) => plan.skipped.push(Left { id: id.clone(), reason: reason.into() }),
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Bytes of what is to be written.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |new: &NewDocument| bson::serialize_to_vec(&new.document).map_or(0, |bytes| bytes.len() as u64);
+        let of = |step: &Step| step.documents().map(size).sum::<u64>();
+        self.steps.iter().map(of).sum()
+    }
+}
+
+impl Step {
+    fn make(
+        entry: Entry,
+        documents: &[NewDocument],
+        old: Option<&Entry>,
+        current: &HashMap<(&'static str, String), Document>,
+    ) -> Result<Self, &'static str> {
+        let (mut inserts, mut replacements) = (Vec::new(), Vec::new());
+        for new in documents {
+            let (name, id) = (new.collection, new.id());
+            let Some(here) = current.get(&(name, id.clone())) else {
+                if old.is_some_and(|old| old.done && old.has_written(name, &id)) {
+                    return Err("it was removed here, and changed there since: it stays removed");
+                }
+                inserts.push(new.clone());
+                continue;
+            };
+            let version = version(here);
+            let is_written = entry.knows(name, &id, &version);
+            if is_written || new.any_will_do {
+                continue;
+            }
+            match old {
+                Some(old) if old.knows(name, &id, &version) => replacements.push((here.clone(), new.clone())),
+                Some(_) => return Err("it was changed here and there: it stays as it is here"),
+                None => return Err("another document with its id is here: it stays as it is here"),
+            }
+        }
+        Ok(Self { entry, inserts, replacements })
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &NewDocument> {
+        self.inserts.iter().chain(self.replacements.iter().map(|(_, new)| new))
+    }
+}
+
+impl Entry {
+    fn new(collection: String, id: String, of: String, documents: &[NewDocument]) -> Self {
+        let wrote = |new: &NewDocument| Wrote {
+            collection: new.collection.to_owned(),
+            id: new.id(),
+            version: version(&new.document),
+        };
+        let wrote = documents.iter().map(wrote).collect();
+        Self { collection, id, version: of, wrote, done: false, earlier: Vec::new() }
+    }
+}
+
+/// What is here now under the ids of these documents.
+async fn current(
+    mongo: &Mongo,
+    documents: impl Iterator<Item = &NewDocument>,
+    pace: &mut Pace,
+) -> anyhow::Result<HashMap<(&'static str, String), Document>> {
+    let mut ids: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    documents.for_each(|new| ids.entry(new.collection).or_default().push(new.id()));
+    let mut found = HashMap::new();
+    for (name, ids) in ids {
+        for ids in ids.chunks(LOOKED_UP) {
+            pace.wait(1).await;
+            let find = async |database: Database| {
+                let these = doc! {"_id": {"$in": ids}};
+                let these = database.collection::<Document>(name).find(these).batch_size(1000).await?;
+                these.try_collect::<Vec<_>>().await
+            };
+            for document in mongo.run(WORK_TIMEOUT, find).await? {
+                let id = document.get_str("_id").unwrap_or_default().to_owned();
+                found.insert((name, id), document);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the steps; returns how many old documents were written, and those that the server refused. `progress` is told
+/// how many steps are done.
+pub(super) async fn write(
+    mongo: &Mongo,
+    ledger: &mut Ledger,
+    steps: Vec<Step>,
+    pace: &mut Pace,
+    mut progress: impl FnMut(usize),
+) -> anyhow::Result<(u64, Vec<Left>)> {
+    let (mut written, mut refused, mut done) = (0, Vec::new(), 0);
+    let mut steps = steps.into_iter().peekable();
+    while steps.peek().is_some() {
+        let (mut batch, mut documents) = (Vec::new(), 0);
+        while let Some(step) = steps.next_if(|step| batch.is_empty() || documents + step.inserts.len() <= BATCH) {
+            documents += step.inserts.len();
+            batch.push(step);
+            if batch.len() == BATCH {
+                break;
+            }
+        }
+        done += batch.len();
+        let before = refused.len();
+        let of_batch = batch.len();
+        write_batch(mongo, ledger, batch, &mut refused, pace).await?;
+        written += (of_batch - (refused.len() - before)) as u64;
+        progress(done);
+    }
+    Ok((written, refused))
+}
+
+async fn write_batch(
+    mongo: &Mongo,
+    ledger: &mut Ledger,
+    batch: Vec<Step>,
+    refused: &mut Vec<Left>,
+    pace: &mut Pace,
+) -> anyhow::Result<()> {
+    let entries: Vec<Entry> = batch.iter().map(|step| step.entry.clone()).collect();
+    let intent = ledger.intend(mongo, &entries, pace).await?;
+    let mut reasons: HashMap<usize, String> = HashMap::new();
+    let mut inserts: Vec<(usize, NewDocument)> = Vec::new();
+    for (place, step) in batch.into_iter().enumerate() {
+        for (here, new) in step.replacements {
+            if !replace(mongo, &here, &new, pace).await? {
+                reasons.insert(place, "it was changed here a moment ago: it stays as it is here".into());
+            }
+        }
+        inserts.extend(step.inserts.into_iter().map(|new| (place, new)));
+    }
+    // A prompt before its counts: what is refused leaves nothing of itself behind.
+    while let Some(name) = inserts.first().map(|(_, new)| new.collection) {
+        let (these, others): (Vec<_>, Vec<_>) = inserts.into_iter().partition(|(_, new)| new.collection == name);
+        inserts = others;
+        let these: Vec<_> = these.into_iter().filter(|(place, _)| !reasons.contains_key(place)).collect();
+        for chunk in these.chunks(BATCH) {
+            reasons.extend(insert(mongo, name, chunk, pace).await?);
+        }
+    }
+    let mut kept = Vec::new();
+    for (place, entry) in entries.into_iter().enumerate() {
+        match reasons.remove(&place) {
+            Some(reason) => refused.push(Left { id: entry.id, reason }),
+            None => kept.push(entry),
+        }
+    }
+    Ok(ledger.finish(mongo, intent, kept, pace).await?)
+}
+
+/// Inserts documents of one collection; returns why some were refused, by the place of their step.
+async fn insert(
+    mongo: &Mongo,
+    name: &str,
+    documents: &[(usize, NewDocument)],
+    pace: &mut Pace,
+) -> anyhow::Result<Vec<(usize, String)>> {
+    pace.wait(documents.len()).await;
+    let all: Vec<&Document> = documents.iter().map(|(_, new)| &new.document).collect();
+    let command = doc! {"insert": name, "documents": all, "ordered": false, "writeConcern": {"w": "majority"}};
+    let answer = mongo.run(WORK_TIMEOUT, async |database| database.run_command(command).await).await?;
+    let mut reasons = Vec::new();
+    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
+        let number = |field: &str| super::old::number(error.get(field).unwrap_or(&Bson::Null)).unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the batch, and a code")]
+        let (index, code) = (number("index") as usize, number("code") as i32);
+        let key = error.get_document("keyPattern").map(|key| key.keys().cloned().collect::<Vec<_>>().join(", "));
+        let reason = match code {
+            DUPLICATE_KEY => match key {
+                Ok(fields) => format!("another document here has the same {fields}: change one of the two"),
+                Err(_) => "another document here has the same key: change one of the two".into(),
+            },
+            REFUSED_BY_VALIDATOR => format!("{name} does not take it: it lacks what its validator asks for"),
+            _ => bail!("the server refused to write to {name} (code {code}): is its storage full?"),
+        };
+        let (step, _) = documents.get(index).context("the server refused a document that it was not sent")?;
+        reasons.push((*step, reason));
+    }
+    Ok(reasons)
+}
+
+/// Replaces a document if it is as it was when it was looked at.
+async fn replace(mongo: &Mongo, here: &Document, new: &NewDocument, pace: &mut Pace) -> Result<bool, mongo::Error> {
+    pace.wait(1).await;
+    let is_plain = |(name, value): &(&String, &Bson)| {
+        let plain =
+            matches!(value, Bson::String(_) | Bson::Boolean(_) | Bson::Int32(_) | Bson::Int64(_) | Bson::DateTime(_));
+        plain && !name.starts_with('$') && !name.contains('.')
+    };
+    let as_it_was: Document = here.iter().filter(is_plain).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let replace = async |database: Database| {
+        database.collection::<Document>(new.collection).replace_one(as_it_was, &new.document).await
+    };
+    Ok(mongo.run(WORK_TIMEOUT, replace).await?.matched_count == 1)
+}

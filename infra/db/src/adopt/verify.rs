@@ -1,0 +1,240 @@
+//! The proof at the end: counts and sums on both sides, and documents read as the application reads them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use anyhow::ensure;
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::Database;
+use serde::Serialize;
+use shared::{
+    api_keys::ProviderKeys,
+    audit::{self, AuditFilter},
+    cache::Cache,
+    content::{Kind, Store},
+    http::Page,
+    mongo::{Mongo, WORK_TIMEOUT},
+    prompts::Prompt,
+    users::Users,
+    workbench,
+};
+
+use super::{
+    convert::{OldData, Row},
+    ledger::{Ledger, version},
+    old::{OldFields, number},
+    pace::Pace,
+};
+
+/// Documents of each kind that are read through the application's own code.
+const SAMPLE: usize = 5;
+const READ: usize = 500;
+
+/// A figure of an old collection, on both sides.
+#[derive(Serialize)]
+pub(super) struct Sum {
+    pub(super) there: f64,
+    pub(super) here: f64,
+}
+
+/// Sums by collection and name; what was changed or has expired here since is on neither side.
+pub(super) type Sums = BTreeMap<String, BTreeMap<String, Sum>>;
+
+/// Adds up what was adopted of each collection, there and here.
+pub(super) async fn sums(
+    mongo: &Mongo,
+    ledger: &Ledger,
+    old: &OldData,
+    adopted: &BTreeMap<String, Vec<String>>,
+    pace: &mut Pace,
+) -> anyhow::Result<Sums> {
+    let mut all = Sums::new();
+    for (collection, ids) in adopted {
+        let entries: Vec<_> = ids.iter().filter_map(|id| ledger.of(collection, id)).collect();
+        let mut here: HashMap<(String, String), Document> = HashMap::new();
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for wrote in entries.iter().flat_map(|entry| &entry.wrote) {
+            wanted.entry(&wrote.collection).or_default().push(&wrote.id);
+        }
+        for (name, ids) in wanted {
+            for ids in ids.chunks(READ) {
+                pace.wait(1).await;
+                let find = async |database: Database| {
+                    let all = database.collection::<Document>(name);
+                    let these = all.find(doc! {"_id": {"$in": ids}}).batch_size(1000);
+                    these.await?.try_collect::<Vec<_>>().await
+                };
+                let found = mongo.run(WORK_TIMEOUT, find).await?.into_iter();
+                here.extend(
+                    found.map(|document| ((name.to_owned(), document.text("_id").unwrap_or_default()), document)),
+                );
+            }
+        }
+        let documents: HashMap<&str, &Document> =
+            old.get(collection).into_iter().flatten().map(|old| (old.id.as_str(), &old.fields)).collect();
+        let sums = all.entry(collection.clone()).or_default();
+        for entry in entries {
+            let of_entry: Vec<_> = entry
+                .wrote
+                .iter()
+                .filter_map(|wrote| {
+                    let document = here.get(&(wrote.collection.clone(), wrote.id.clone()))?;
+                    (version(document) == wrote.version).then_some(document)
+                })
+                .collect();
+            // Of days that were there before, none is the tool's.
+            let is_whole = of_entry.len() == entry.wrote.len() || entry.collection == "user_stats";
+            let Some(document) = documents.get(entry.id.as_str()).filter(|_| is_whole) else { continue };
+            for (name, figure) in there(collection, document) {
+                sums.entry(name).or_insert(Sum { there: 0.0, here: 0.0 }).there += figure;
+            }
+            sums.entry("documents".into()).or_insert(Sum { there: 0.0, here: 0.0 }).here += 1.0;
+            for (name, figure) in of_entry.iter().flat_map(|document| here_of(collection, document)) {
+                sums.entry(name).or_insert(Sum { there: 0.0, here: 0.0 }).here += figure;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The figures of an old document.
+fn there(collection: &str, old: &Document) -> Vec<(String, f64)> {
+    let positive = |value: Option<f64>| value.filter(|value| *value > 0.0).unwrap_or_default();
+    let empty = Document::new();
+    let tokens = |of: &Document, parts: [&str; 2], total: &str| match parts.map(|part| of.number(part)) {
+        [Some(sent), Some(received)] => positive(Some(sent)) + positive(Some(received)),
+        [sent, received] => positive(of.number(total)).max(positive(sent) + positive(received)),
+    };
+    let mut figures = vec![("documents".to_owned(), 1.0)];
+    match collection {
+        "prompts" => figures.push(("views".into(), positive(old.number("views")))),
+        "ai_usage" | "ai_usage_logs" => {
+            figures.push(("tokens".into(), tokens(old, ["promptTokens", "completionTokens"], "totalTokens")));
+            figures.push(("cost in dollars".into(), positive(old.number("cost"))));
+        }
+        "api_key_usage" => {
+            let (used, cost) = (old.object("tokensUsed").unwrap_or(&empty), old.object("cost"));
+            figures.push(("tokens".into(), tokens(used, ["prompt", "completion"], "total")));
+            let parts = |cost: &Document| Some(cost.number("input")? + cost.number("output")?);
+            let dollars = cost.map_or_else(|| old.number("cost"), |cost| cost.number("total").or_else(|| parts(cost)));
+            figures.push(("cost in dollars".into(), positive(dollars)));
+        }
+        "workbench_runs" => {
+            let status = old.text("status").unwrap_or_default();
+            if ["pending", "success", "error", "budget_exceeded"].contains(&status.as_str()) {
+                figures.push((format!("runs {status}"), 1.0));
+            } else {
+                let done = old.number("costCents").is_some_and(|cents| cents >= 0.0);
+                figures.push((format!("runs {}", if done { "success" } else { "error" }), 1.0));
+            }
+            figures.push(("tokens".into(), tokens(old, ["inputTokens", "outputTokens"], "totalTokens")));
+            figures.push(("cost in dollars".into(), positive(old.number("costCents")) / 100.0));
+        }
+        "affiliate_config" | "affiliate_links" => figures.push(("clicks".into(), positive(old.number("clickCount")))),
+        _ => {}
+    }
+    figures
+}
+
+/// The same figures of what was written for it.
+fn here_of(collection: &str, new: &Document) -> Vec<(String, f64)> {
+    let figure = |field: &str| new.get(field).and_then(number).unwrap_or_default();
+    match collection {
+        // Of the counts, which later ones are added to.
+        "prompts" => match new.object("counts") {
+            Some(counts) => vec![("views".into(), counts.number("view").unwrap_or_default())],
+            None => Vec::new(),
+        },
+        "ai_usage" | "ai_usage_logs" | "api_key_usage" if new.contains_key("promptTokens") => vec![
+            ("tokens".into(), figure("promptTokens") + figure("completionTokens")),
+            ("cost in dollars".into(), figure("costMicros") / 1e6 + figure("costPicos") / 1e12),
+        ],
+        "workbench_runs" => vec![
+            (format!("runs {}", new.text("status").unwrap_or_default()), 1.0),
+            ("tokens".into(), figure("promptTokens") + figure("completionTokens")),
+            ("cost in dollars".into(), figure("costMicros") / 1e6),
+        ],
+        "affiliate_config" | "affiliate_links" => vec![("clicks".into(), figure("clickCount"))],
+        _ => Vec::new(),
+    }
+}
+
+/// A line for each collection, and an error where a figure is not the same on both sides.
+pub(super) fn lines(sums: &Sums) -> anyhow::Result<Vec<String>> {
+    let mut differing = Vec::new();
+    let mut lines = Vec::new();
+    for (collection, figures) in sums.iter().filter(|(_, figures)| !figures.is_empty()) {
+        let told = figures.iter().map(|(name, Sum { there, here })| {
+            // Half a micro-dollar a document: cents there have parts of micro-dollars.
+            if (there - here).abs() > 1e-6 * there.abs().max(1.0) {
+                differing.push(format!("{collection}: {name} {there} there, {here} here"));
+            }
+            if there.fract() == 0.0 { format!("{name} {there}") } else { format!("{name} {there:.6}") }
+        });
+        lines.push(format!("  {collection}: {}", told.collect::<Vec<_>>().join(", ")));
+    }
+    ensure!(differing.is_empty(), "what was written is not what was read: {}", differing.join("; "));
+    Ok(lines)
+}
+
+/// Reads some of each kind as the application does; returns how many it read.
+pub(super) async fn sample(
+    mongo: &Mongo,
+    vault: &ProviderKeys,
+    adopted: &HashMap<String, Vec<Row>>,
+    pace: &mut Pace,
+) -> anyhow::Result<usize> {
+    let users = Users::new(mongo.clone(), Cache::in_process());
+    let of = |collection: &str, name: &str| -> Vec<Document> {
+        let rows = adopted.get(collection).into_iter().flatten();
+        let documents = rows.filter_map(|row| row.outcome.as_ref().ok()).flatten();
+        let these = documents.filter(|new| new.collection == name).map(|new| new.document.clone());
+        // Spread over all of them.
+        let all: Vec<_> = these.collect();
+        let step = (all.len() / SAMPLE).max(1);
+        all.into_iter().step_by(step).take(SAMPLE).collect()
+    };
+    let id = |document: &Document| document.text("_id").unwrap_or_default();
+    let mut read = 0;
+    let unreadable = |kind: &str, id: &str| format!("{kind} {id} was written, and cannot be read back");
+    for user in of("users", "users") {
+        pace.wait(1).await;
+        ensure!(users.stored(&id(&user)).await?.is_some(), unreadable("the account", &id(&user)));
+        read += 1;
+    }
+    for prompt in of("prompts", "prompts").iter().filter(|prompt| prompt.get("active") != Some(&Bson::Boolean(false))) {
+        pace.wait(1).await;
+        let found = Prompt::find(mongo, &id(prompt)).await.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+        ensure!(found.is_some(), unreadable("the prompt", &id(prompt)));
+        read += 1;
+    }
+    for run in of("workbench_runs", "workbench_runs") {
+        pace.wait(1).await;
+        let (user, run_id) = (run.text("userId").unwrap_or_default(), run.text("runId").unwrap_or_default());
+        let found = workbench::find(mongo, &user, &run_id).await;
+        ensure!(found.is_ok(), unreadable("the run", &run_id));
+        read += 1;
+    }
+    let owners: HashSet<String> = of("api_keys", "provider_keys").iter().filter_map(|key| key.text("userId")).collect();
+    for owner in owners {
+        pace.wait(1).await;
+        let keys = vault.list(&owner, None, Page { limit: 100, cursor: None }).await?;
+        ensure!(!keys.keys.is_empty(), unreadable("the provider keys of", &owner));
+        read += keys.keys.len().min(SAMPLE);
+    }
+    for entry in of("audit_logs", "audit_logs") {
+        pace.wait(1).await;
+        let filter =
+            AuditFilter { action: entry.text("action"), actor: entry.text("actorId"), ..AuditFilter::default() };
+        let found = audit::list(mongo, &filter, Page { limit: 100, cursor: None }).await;
+        ensure!(found.is_ok_and(|page| !page.entries.is_empty()), unreadable("the audit entry", &id(&entry)));
+        read += 1;
+    }
+    for kind in Kind::ALL {
+        if !of(kind.collection(), kind.collection()).is_empty() {
+            pace.wait(1).await;
+            read += Store::new(mongo.clone()).publishable(kind, WORK_TIMEOUT).await?.len().min(SAMPLE);
+        }
+    }
+    Ok(read)
+}
