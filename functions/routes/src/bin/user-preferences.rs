@@ -65,7 +65,7 @@ pub async fn replace(
 
 /// Sends a code to the caller's number that is not proved.
 #[utoipa::path(post, path = "/api/user/notification-preferences/send-code", tag = "usage", security(("bearer" = [])),
-    responses((status = 200, body = CodeSent), (status = 409)))]
+    responses((status = 200, body = CodeSent), (status = 409), (status = 422)))]
 pub async fn send_code(State(app): State<App>, user: Signed<rate_limits::MfaSendHourly>) -> Result<Reply, Problem> {
     let number = number_to_prove(&app, user.id()).await?;
     let expires_at = app.own.send_to_number(&user.client, user.id(), &number).await?;
