@@ -14,6 +14,7 @@ use tests::{
     host::{Function, Outcome},
     proxy::Proxy,
     stack::{Stack, stack},
+    wiretap::Wiretap,
 };
 
 /// Seconds for the queue, the emulator's poller and the consumer.
@@ -412,5 +413,28 @@ async fn an_sms_goes_to_a_proved_number_of_a_country_that_is_allowed_and_holds_n
         let function = Function::start("send-notifications", &settings).await;
         deliver(&function, &[text_message(&number, code("271828"))]).await;
         assert_eq!(stack.sent_to(&number).await.len(), sent, "{countries:?}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_message_costs_seven_operations_and_one_beyond_its_cap_five() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let wiretap = Wiretap::to(stack.mongodb_address()).await;
+    let function = consumer_with(&wiretap.uri(), &database, &stack.aws_endpoint_url, SENDER_EMAIL).await;
+    let cap = usize::try_from(cap("email", Class::Link).day).unwrap();
+    let address = address();
+    for n in 0..=cap {
+        let link = "https://app.example.com/r".to_owned();
+        let notification = email(&address, Template::PasswordReset { link, minutes: 30 });
+        wiretap.take();
+        let before = stack.sent_to(&address).await.len();
+        deliver(&function, &[notification]).await;
+        let operations: u64 = wiretap.take().values().sum();
+        let sent = stack.sent_to(&address).await.len() > before;
+        // The claim, the counts as they are, three of them anew, the commit, what became of it; or the claim, the
+        // counts, one of them anew, the claim taken back, and the commit.
+        assert_eq!(operations, if sent { 7 } else { 5 }, "message {n}");
     }
 }
