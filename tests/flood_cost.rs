@@ -53,8 +53,15 @@ struct Sizes {
 struct Throttled {
     function: Function,
     key: String,
-    rate: f64,
-    burst: f64,
+    /// Calls a second, and at once.
+    rate: u64,
+    burst: u64,
+}
+
+impl Throttled {
+    fn calls_a_day(&self) -> f64 {
+        self.rate as f64 * DAY
+    }
 }
 
 fn prices() -> PriceList {
@@ -65,7 +72,7 @@ fn prices() -> PriceList {
 fn throttled() -> Vec<Throttled> {
     let api = api();
     let limits = |settings: &Value| {
-        let number = |name: &str| settings[name].as_f64().unwrap();
+        let number = |name: &str| settings[name].as_u64().unwrap();
         (number("ThrottlingRateLimit"), number("ThrottlingBurstLimit"))
     };
     let of = |key: &str| api["RouteSettings"].get(key).unwrap_or(&api["DefaultRouteSettings"]);
@@ -85,13 +92,13 @@ fn dollars(amount: f64) -> String {
 
 /// A row for each throttle: whom it counts for, and what a day at it costs, compute excepted.
 fn throttle_table(routes: &[Throttled], list: &PriceList) -> String {
-    let mut groups = BTreeMap::<(u64, u64), (usize, f64)>::new();
+    let mut groups = BTreeMap::<(u64, u64), (u32, f64)>::new();
     for route in routes {
-        let group = groups.entry((route.rate as u64, route.burst as u64)).or_default();
+        let group = groups.entry((route.rate, route.burst)).or_default();
         *group = (group.0 + 1, group.1 + requests_cost(route, list) + answers_cost(route, list));
     }
     let rows = groups.iter().rev().map(|((rate, burst), (routes, cost))| {
-        let requests = *routes as f64 * *rate as f64 * DAY / MILLION;
+        let requests = f64::from(*routes) * *rate as f64 * DAY / MILLION;
         format!("| {rate} | {burst} | {routes} | {requests:.1} | {} |\n", dollars(*cost))
     });
     let header = "| calls a second of each route | at once | routes | million calls a day | requests, logs and answers |\n|---|---|---|---|---|\n";
@@ -99,15 +106,15 @@ fn throttle_table(routes: &[Throttled], list: &PriceList) -> String {
 }
 
 /// Each request, with its log lines.
-fn requests_cost(Throttled { function, rate, .. }: &Throttled, PriceList { prices, sizes }: &PriceList) -> f64 {
-    let millions = rate * DAY / MILLION;
-    let units = (answer_kb(function, sizes) / UNIT_KB).ceil();
+fn requests_cost(route: &Throttled, PriceList { prices, sizes }: &PriceList) -> f64 {
+    let millions = route.calls_a_day() / MILLION;
+    let units = (answer_kb(&route.function, sizes) / UNIT_KB).ceil();
     let logs = sizes.log_bytes / 1000.0 * millions * MILLION / KB_A_GB * prices.logs_gb;
     millions * (units * prices.api_million_requests + prices.lambda_million_requests) + logs
 }
 
-fn answers_cost(Throttled { function, rate, .. }: &Throttled, PriceList { prices, sizes }: &PriceList) -> f64 {
-    answer_kb(function, sizes) * rate * DAY / KB_A_GB * prices.transfer_gb
+fn answers_cost(route: &Throttled, PriceList { prices, sizes }: &PriceList) -> f64 {
+    answer_kb(&route.function, sizes) * route.calls_a_day() / KB_A_GB * prices.transfer_gb
 }
 
 fn answer_kb(function: &Function, sizes: &Sizes) -> f64 {
@@ -123,7 +130,7 @@ fn sends_events(function: &Function) -> bool {
 /// What everybody together can cost in a day, part by part.
 fn day(routes: &[Throttled], list: &PriceList) -> Vec<(String, f64)> {
     let PriceList { prices, sizes } = list;
-    let calls: f64 = routes.iter().map(|route| route.rate * DAY).sum();
+    let calls: f64 = routes.iter().map(Throttled::calls_a_day).sum();
     let busy: f64 = functions()
         .iter()
         .filter(|function| !function.routes.is_empty())
@@ -132,7 +139,7 @@ fn day(routes: &[Throttled], list: &PriceList) -> Vec<(String, f64)> {
     let queued: f64 = routes
         .iter()
         .filter(|route| sends_events(&route.function))
-        .map(|route| route.rate * DAY * sizes.queue_requests / MILLION)
+        .map(|route| route.calls_a_day() * sizes.queue_requests / MILLION)
         .sum();
     let sent = |channel: &str| CAPS.iter().filter(|cap| cap.channel == channel).map(|cap| cap.everybody).sum::<i64>();
     let (mails, texts) = (sent("email") as f64, sent("sms") as f64);
@@ -159,7 +166,8 @@ fn day(routes: &[Throttled], list: &PriceList) -> Vec<(String, f64)> {
 
 fn day_table(parts: &[(String, f64)]) -> String {
     let total: f64 = parts.iter().map(|(_, cost)| cost).sum();
-    let rows = parts.iter().map(|(what, cost)| format!("| {what} | {} |\n", dollars(*cost))).collect::<String>();
+    let rows =
+        parts.iter().map(|(what, cost)| format!("| {what} | {} |\n", dollars(*cost))).collect::<Vec<_>>().concat();
     format!("| a day of flood, at most | dollars |\n|---|---|\n{rows}| **all of it** | **{}** |\n", dollars(total))
 }
 
@@ -199,12 +207,12 @@ fn every_throttle_is_of_a_route_and_what_costs_most_has_a_tight_one() {
         (Some(50), Some(100))
     );
     for route in &routes {
-        assert!(route.rate <= 100.0 && route.burst <= 200.0 && route.burst >= route.rate, "{}", route.key);
+        assert!(route.rate <= 100 && route.burst <= 200 && route.burst >= route.rate, "{}", route.key);
         let sends = route.function.variables.iter().any(|name| name == "NOTIFICATIONS_QUEUE_URL");
         let is_post = route.key.starts_with("POST ");
         let hashes = route.function.memory_mb > 256;
         if is_post && (sends || hashes) {
-            assert!(route.rate <= 10.0, "{} has {} calls a second", route.key, route.rate);
+            assert!(route.rate <= 10, "{} has {} calls a second", route.key, route.rate);
         }
     }
 }
