@@ -35,12 +35,13 @@ pub struct Cap {
 
 /// Every cap. What is not in the table is not sent: an SMS holds a code, or says that usage reached a level.
 ///
-/// Mails bother a recipient long before they cost anything; an SMS costs up to a hundred times as much, and whoever is
-/// paid for those to a number would have them sent.
+/// Mails bother a recipient long before they cost anything: what everybody gets is far above what users need, lest a few
+/// accounts use up the codes and warnings of all. An SMS costs a thousand times as much, and whoever is paid for those to
+/// a number would have them sent.
 pub const CAPS: [Cap; 7] = [
-    Cap { channel: "email", class: Class::Code, hour: 10, day: 30, everybody: 3_000 },
-    Cap { channel: "email", class: Class::Link, hour: 4, day: 10, everybody: 1_500 },
-    Cap { channel: "email", class: Class::Warning, hour: 6, day: 20, everybody: 2_000 },
+    Cap { channel: "email", class: Class::Code, hour: 10, day: 30, everybody: 10_000 },
+    Cap { channel: "email", class: Class::Link, hour: 4, day: 10, everybody: 3_000 },
+    Cap { channel: "email", class: Class::Warning, hour: 6, day: 20, everybody: 10_000 },
     Cap { channel: "email", class: Class::Alert, hour: 12, day: 40, everybody: 5_000 },
     Cap { channel: "email", class: Class::Report, hour: 10, day: 20, everybody: 100 },
     Cap { channel: "sms", class: Class::Code, hour: 5, day: 10, everybody: 200 },
