@@ -35,6 +35,11 @@ fn levels(day: &str, levels: &[i64]) -> BTreeSet<(String, i64)> {
     levels.iter().map(|level| (day.to_owned(), *level)).collect()
 }
 
+/// A number of the test's own.
+fn number() -> String {
+    format!("+41{:013}", uuid::Uuid::now_v7().as_u128() % 10_000_000_000_000)
+}
+
 async fn replace_preferences(env: &TestEnv, person: &Person, body: &Value) {
     let authorization = format!("Bearer {}", person.token);
     let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
@@ -131,8 +136,7 @@ async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
     run(&env.function("check-usage-alerts").await, "2028-03-01T12:00:00Z").await;
 
     let all = [50, 80, 90, 100];
-    let both_days = levels("2028-02-28", &[50]).union(&levels("2028-03-01", &all)).cloned().collect();
-    assert_eq!(fired(&env, &tokens).await, both_days, "400 and 600 of 600");
+    assert_eq!(fired(&env, &tokens).await, levels("2028-03-01", &all), "600 of 600; Monday is over");
     assert_eq!(fired(&env, &cost).await, levels("2028-03-01", &[50]), "4,000 and 6,000 of 10,000");
     assert_eq!(fired(&env, &rate).await, levels("2028-02-28", &all), "2 of 10 of a week: 20 %");
     assert_eq!(fired(&env, &by_key).await, levels("2028-02-28", &all), "2 of 2");
@@ -160,28 +164,39 @@ async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn what_comes_in_a_days_last_minutes_or_days_late_is_told_too() {
+async fn what_comes_in_a_days_last_minutes_is_told_and_of_days_that_are_over_nothing() {
     let env = TestEnv::new().await;
     let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
     let (consumer, check) = (env.function("write-events").await, env.function("check-usage-alerts").await);
     let id = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 10})).await;
-    let late_evening = |numbers: std::ops::Range<usize>| -> Vec<Value> {
-        numbers.map(|n| record(&ada.id, n, "2028-02-29T23:50:00Z")).collect()
+    let on = |day: &str, numbers: std::ops::Range<usize>| -> Vec<Value> {
+        numbers.map(|n| record(&ada.id, n, &format!("{day}T23:50:00Z"))).collect()
     };
     assert_eq!(run(&check, "2028-02-29T23:15:00Z").await["fired"], 0);
-    consume(&consumer, &late_evening(0..8)).await;
+    consume(&consumer, &on("2028-02-29", 0..8)).await;
     assert_eq!(run(&check, "2028-03-01T00:15:00Z").await["fired"], 2, "50 and 80 % of the day before");
-    consume(&consumer, &late_evening(8..10)).await;
-    assert_eq!(run(&check, "2028-03-08T00:15:00Z").await["fired"], 2, "a week late");
-    assert_eq!(run(&check, "2028-03-08T01:15:00Z").await["fired"], 0);
-    assert_eq!(fired(&env, &id).await, levels("2028-02-29", &[50, 80, 90, 100]));
+    consume(&consumer, &on("2028-02-29", 8..10)).await;
+    assert_eq!(run(&check, "2028-03-01T02:15:00Z").await["fired"], 0, "it is over");
+
+    // Eight days at once, as a client may date its records.
+    for day in 1..=8 {
+        consume(&consumer, &on(&format!("2028-03-0{day}"), 100 * day..100 * day + 10)).await;
+    }
+    let checked = run(&check, "2028-03-08T23:55:00Z").await;
+    assert_eq!(
+        (&checked["fired"], &checked["told"]),
+        (&json!(4), &json!(1)),
+        "of the day that is open alone: {checked}"
+    );
+    let of_both = levels("2028-02-29", &[50, 80]).union(&levels("2028-03-08", &[50, 80, 90, 100])).cloned().collect();
+    assert_eq!(fired(&env, &id).await, of_both);
 
     // A new alert, or a changed one, is about what comes.
     let new = alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1})).await;
-    let tomorrow = "2028-03-01T00:00:00Z".parse::<clock::Moment>().unwrap();
+    let tomorrow = "2028-03-09T00:00:00Z".parse::<clock::Moment>().unwrap();
     let set = doc! {"$set": {"createdAt": tomorrow}};
     env.database.collection::<Document>("usage_alerts").update_one(doc! {"_id": &new}, set).await.unwrap();
-    assert_eq!(run(&check, "2028-03-08T01:15:00Z").await["fired"], 0);
+    assert_eq!(run(&check, "2028-03-08T23:55:00Z").await["fired"], 0);
 }
 
 #[tokio::test]
@@ -329,4 +344,113 @@ async fn an_error_rate_stays_a_percentage() {
         assert_eq!(answer.status, status, "{id} {threshold}: {}", answer.text);
         assert_eq!(answer.fields(), if status == 422 { vec!["threshold"] } else { vec![] });
     }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_number_gets_alerts_once_a_code_that_was_sent_to_it_was_shown() {
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let preferences = env.function("user-preferences").await;
+    let path = "/api/user/notification-preferences";
+    let post = async |what: &str, body: Value| preferences.post_as(&ada.token, &format!("{path}/{what}"), &body).await;
+    assert_eq!(post("send-code", json!({})).await.body["code"], "no_number_to_prove");
+    let number = number();
+    // What a request says of the proof is ignored.
+    let wanted = json!({"smsEnabled": true, "phoneNumber": number, "phoneNumberProved": true, "emailEnabled": false});
+    replace_preferences(&env, &ada, &wanted).await;
+    let shown = async || preferences.get_as(&ada.token, path).await.body["phoneNumberProved"].clone();
+    assert_eq!(shown().await, false);
+    let alerts = env.function("usage-alerts").await;
+    alert(&alerts, &ada, json!({"metric": "requests", "period": "daily", "threshold": 1})).await;
+    let (consumer, check) = (env.function("write-events").await, env.function("check-usage-alerts").await);
+    consume(&consumer, &[record(&ada.id, 0, "2028-02-29T09:00:00Z")]).await;
+    assert_eq!(run(&check, "2028-02-29T10:00:00Z").await["told"], 0);
+
+    let sent = post("send-code", json!({})).await;
+    assert_eq!(sent.status, 200, "{}", sent.text);
+    let text = eventually("the code", 60, async || env.stack.sent_to(&number).await.into_iter().next()).await;
+    let text = text["Message"].as_str().unwrap().to_owned();
+    let code: String = text.chars().filter(char::is_ascii_digit).take(6).collect();
+    assert!(text.starts_with("Prompt library: your code for alerts by SMS is "), "{text}");
+    let wrong = if code == "000000" { "111111" } else { "000000" };
+    assert_eq!(post("verify", json!({"code": wrong})).await.fields(), ["code"]);
+    let eve = env.person(Role::User, None).await;
+    replace_preferences(&env, &eve, &wanted).await;
+    let stolen = preferences.post_as(&eve.token, &format!("{path}/verify"), &json!({"code": code})).await;
+    assert_eq!(stolen.fields(), ["code"], "it was sent for somebody else");
+    let proved = post("verify", json!({"code": code})).await;
+    assert_eq!((proved.status, &proved.body["phoneNumberProved"]), (200, &json!(true)), "{}", proved.text);
+    assert_eq!(post("verify", json!({"code": code})).await.status, 409);
+    assert_eq!(post("send-code", json!({})).await.status, 409, "nothing is left to prove");
+
+    // The same number stays proved, another one is not.
+    replace_preferences(&env, &ada, &json!({"smsEnabled": true, "phoneNumber": number})).await;
+    assert_eq!(shown().await, true);
+    consume(&consumer, &[record(&ada.id, 1, "2028-03-01T09:00:00Z")]).await;
+    assert_eq!(run(&check, "2028-03-01T10:00:00Z").await["told"], 2, "by mail and by SMS");
+    replace_preferences(&env, &ada, &json!({"smsEnabled": true, "phoneNumber": self::number()})).await;
+    assert_eq!(shown().await, false);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_number_of_a_country_that_gets_no_sms_is_refused_and_without_a_country_every_number_is() {
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let authorization = format!("Bearer {}", ada.token);
+    let headers = [("content-type", "application/json"), ("authorization", authorization.as_str())];
+    let body = json!({"phoneNumber": "+41791234567"}).to_string();
+    for (countries, said) in [("", "nothing is sent by SMS here"), ("49", "of a country")] {
+        let route = env.function_with("user-preferences", &[("SMS_COUNTRIES", countries)]).await;
+        let refused = route.send("PUT", "/api/user/notification-preferences", &headers, Some(&body)).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["phoneNumber"]));
+        assert!(refused.text.contains(said), "{}", refused.text);
+    }
+    // So is a second factor; and a number that was kept before gets no code.
+    let newcomer = env.newcomer().await;
+    let token = env.sign_in(&newcomer).await["accessToken"].as_str().unwrap().to_owned();
+    let mfa = env.function_with("auth-mfa", &[("SMS_COUNTRIES", "")]).await;
+    let body = json!({"method": "sms", "phoneNumber": "+41791234567", "password": newcomer["password"]});
+    assert_eq!(mfa.post_as(&token, "/api/auth/mfa/enable", &body).await.fields(), ["phoneNumber"]);
+    let kept = doc! {"$set": {"notificationPreferences": {"phoneNumber": "+41791234567"}}};
+    env.users().update_one(doc! {"_id": &ada.id}, kept).await.unwrap();
+    let route = env.function_with("user-preferences", &[("SMS_COUNTRIES", "")]).await;
+    let refused = route.post_as(&ada.token, "/api/user/notification-preferences/send-code", &json!({})).await;
+    assert_eq!(refused.fields(), ["phoneNumber"]);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_name_that_reaches_a_mail_is_of_plain_letters() {
+    let env = TestEnv::new().await;
+    let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
+    for (field, name) in [
+        ("provider", "https://evil.example"),
+        ("provider", "Your account is locked: call +41"),
+        ("provider", "a\u{202e}b"),
+        ("provider", "a\nb"),
+        ("provider", "\u{43e}penai"),
+        ("keyId", "<b>k</b>"),
+        ("keyId", "k?x=1"),
+    ] {
+        let body = json!({"metric": "cost", "period": "daily", "threshold": 1, field: name});
+        let refused = alerts.post_as(&ada.token, "/api/usage-alerts", &body).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec![field]), "{name:?}");
+    }
+    let made = alerts
+        .post_as(
+            &ada.token,
+            "/api/usage-alerts",
+            &json!({"metric": "requests", "period": "daily", "threshold": 1, "provider": "Evil.Example/Login"}),
+        )
+        .await;
+    assert_eq!(made.body["provider"], "evil.example/login");
+    let mut used = record(&ada.id, 0, "2028-02-29T09:00:00Z");
+    used["provider"] = json!("evil.example/login");
+    consume(&env.function("write-events").await, &[used]).await;
+    run(&env.function("check-usage-alerts").await, "2028-02-29T10:00:00Z").await;
+    let mails = mails(&env, &ada, 1).await;
+    assert!(mails.contains_key("Your requests reached 100 % of the limit"), "{mails:?}");
+    assert!(!format!("{mails:?}").contains("evil"), "{mails:?}");
 }

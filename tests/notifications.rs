@@ -1,18 +1,24 @@
 //! What somebody is to be told reaches them, once, and leaves no secret behind.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bson::{Document, doc};
+use futures_util::{TryStreamExt, future::join_all};
+use jiff::SignedDuration;
 use local::deploy::SENDER_EMAIL;
 use mongodb::Database;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::notifications::{Channel, Notification, Template};
+use shared::{
+    clock,
+    notifications::{CAPS, Cap, Channel, Class, Notification, Template},
+};
 use tests::{
     eventually,
     host::{Function, Outcome},
     proxy::Proxy,
     stack::{Stack, stack},
+    wiretap::Wiretap,
 };
 
 /// Seconds for the queue, the emulator's poller and the consumer.
@@ -205,7 +211,7 @@ async fn what_a_provider_does_not_accept_for_now_comes_again() {
     let database = stack.scratch().await;
     let (address, number) = (address(), number());
     let mail = email(&address, Template::RefreshTokenReused);
-    let text = text_message(&number, Template::RefreshTokenReused);
+    let text = text_message(&number, code("271828"));
     let away = consumer_with(&stack.mongodb_uri, &database, "http://127.0.0.1:1", SENDER_EMAIL).await;
     assert_eq!(handed_back(&away, event(&[&mail, &text])).await.len(), 2);
     assert_eq!(field(&record(&database, &mail).await, "status"), "failed");
@@ -237,4 +243,201 @@ async fn a_notification_that_another_environment_is_sending_waits_until_that_one
     assert!(handed_back(&function, event(&[&notification, &notification])).await.len() == 1, "the copy waits");
     assert!(handed_back(&function, event(&[&notification])).await.is_empty());
     assert_eq!(stack.sent_to(&address).await.len(), 1);
+}
+
+fn alert() -> Template {
+    Template::UsageAlert {
+        metric: "tokens at evil.example/login".into(),
+        period: "the day 2026-11-28".into(),
+        level_percent: 80,
+        used: "80".into(),
+        limit: "100".into(),
+    }
+}
+
+fn cap(channel: &str, class: Class) -> &'static Cap {
+    CAPS.iter().find(|cap| cap.channel == channel && cap.class == class).unwrap()
+}
+
+/// Hands these over in batches of ten, each of which is taken as a whole.
+async fn deliver(function: &Function, notifications: &[Notification]) {
+    for batch in notifications.chunks(10) {
+        assert!(handed_back(function, event(&batch.iter().collect::<Vec<_>>())).await.is_empty());
+    }
+}
+
+async fn kept(database: &Database, collection: &str) -> u64 {
+    database.collection::<Document>(collection).count_documents(doc! {}).await.unwrap()
+}
+
+/// What the counts say that was not sent.
+async fn suppressed(database: &Database) -> i64 {
+    let counts = database.collection::<Document>("notification_counts").find(doc! {}).await.unwrap();
+    let counts: Vec<Document> = counts.try_collect().await.unwrap();
+    counts.iter().filter_map(|count| count.get_i64("suppressed").ok()).sum()
+}
+
+/// In one of these two hours at most one hour ends.
+fn within_the_hour(sent: usize, cap: i64) -> bool {
+    let cap = usize::try_from(cap).unwrap();
+    (cap..=2 * cap).contains(&sent)
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_recipient_gets_no_more_than_the_cap_whoever_asks_and_however_often_it_is_delivered() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let environments = join_all((0..3).map(|_| consumer(&stack, &database))).await;
+    let (address, other) = (address(), address());
+    let limit = usize::try_from(cap("email", Class::Warning).hour).unwrap();
+    // From accounts of their own, of kinds of their own, to one address.
+    let warning = |to: &str, n: usize| {
+        let kinds = [Template::PasswordChanged, Template::RefreshTokenReused, Template::MfaEnabled];
+        let template = kinds[n % kinds.len()].clone();
+        Notification { user_id: Some(format!("u{n}")), ..email(to, template) }
+    };
+    let asked: Vec<Notification> = (0..3 * limit).map(|n| warning(&address, n)).collect();
+    let shares = asked.chunks(limit).zip(&environments);
+    join_all(shares.map(|(share, environment)| deliver(environment, share))).await;
+    let sent = stack.sent_to(&address).await.len();
+    assert!(within_the_hour(sent, cap("email", Class::Warning).hour), "{sent} of {}", asked.len());
+
+    // Once more: what was sent is not sent again, and takes nothing from the cap.
+    let records = kept(&database, "notifications").await;
+    assert_eq!(records, sent as u64, "what is not sent leaves no record of its own");
+    assert_eq!(suppressed(&database).await, i64::try_from(asked.len() - sent).unwrap());
+    for environment in &environments {
+        deliver(environment, &asked).await;
+    }
+    assert!(stack.sent_to(&address).await.len() <= 2 * limit);
+    // Another recipient has a cap of its own, and so has another class.
+    deliver(&environments[0], &[warning(&other, 900), email(&address, code("271828"))]).await;
+    assert_eq!(stack.sent_to(&other).await.len(), 1);
+    assert!(stack.sent_to(&address).await.iter().any(|mail| mail["Subject"] == "Your sign-in code"));
+    let counts = database.collection::<Document>("notification_counts").find(doc! {}).await.unwrap();
+    let counts: Vec<Document> = counts.try_collect().await.unwrap();
+    assert!(!format!("{counts:?}").contains(&address), "{counts:?}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_account_causes_no_more_than_the_cap_to_however_many_numbers() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let cap = cap("sms", Class::Code).hour;
+    let asked: Vec<Notification> = (0..3 * cap)
+        .map(|_| Notification { user_id: Some("one account".into()), ..text_message(&number(), code("271828")) })
+        .collect();
+    deliver(&function, &asked).await;
+    let mut sent = 0;
+    for Notification { channel, .. } in &asked {
+        let (Channel::Email { to } | Channel::Sms { to }) = channel;
+        sent += stack.sent_to(to).await.len();
+    }
+    assert!(within_the_hour(sent, cap), "{sent}");
+    assert_eq!(suppressed(&database).await, i64::try_from(asked.len() - sent).unwrap());
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn everybody_together_gets_no_more_than_a_days_cap() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let cap = cap("sms", Class::Code).everybody;
+    // Midnight may come.
+    let now = clock::now();
+    for day in BTreeSet::from([clock::day(now), clock::day(now + SignedDuration::from_hours(1))]) {
+        let count = doc! {"_id": format!("sms/code/{day}/all"), "sent": cap, "at": now};
+        database.collection::<Document>("notification_counts").insert_one(count).await.unwrap();
+    }
+    let number = number();
+    deliver(&function, &[text_message(&number, code("271828"))]).await;
+    assert!(stack.sent_to(&number).await.is_empty());
+    let address = address();
+    deliver(&function, &[email(&address, code("271828"))]).await;
+    assert_eq!(stack.sent_to(&address).await.len(), 1, "mails are counted apart");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn what_comes_again_after_a_failure_was_counted_once() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let address = address();
+    let away = consumer_with(&stack.mongodb_uri, &database, "http://127.0.0.1:1", SENDER_EMAIL).await;
+    let function = consumer(&stack, &database).await;
+    let limit = usize::try_from(cap("email", Class::Link).hour).unwrap();
+    let link = || email(&address, Template::PasswordReset { link: "https://app.example.com/r".into(), minutes: 30 });
+    let asked: Vec<Notification> = (0..limit).map(|_| link()).collect();
+    let all: Vec<&Notification> = asked.iter().collect();
+    for _ in 0..3 {
+        assert_eq!(handed_back(&away, event(&all)).await.len(), limit);
+    }
+    deliver(&function, &asked).await;
+    assert_eq!(stack.sent_to(&address).await.len(), limit, "all of them, after four attempts each");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_sms_goes_to_a_proved_number_of_a_country_that_is_allowed_and_holds_no_text_of_a_user() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let function = consumer(&stack, &database).await;
+    let (proved, unproved) = (number(), number());
+    let users = database.collection::<Document>("users");
+    for (id, number, is_proved) in [("ada", &proved, true), ("eve", &unproved, false)] {
+        let preferences = doc! {"phoneNumber": number, "phoneNumberProved": is_proved};
+        users.insert_one(doc! {"_id": id, "notificationPreferences": preferences}).await.unwrap();
+    }
+    let to = |user: &str, number: &str, template: Template| Notification {
+        user_id: Some(user.to_owned()),
+        ..text_message(number, template)
+    };
+    deliver(&function, &[to("ada", &proved, alert()), to("eve", &unproved, alert()), to("eve", &proved, alert())])
+        .await;
+    deliver(&function, &[text_message(&proved, alert()), to("ada", &proved, Template::PasswordChanged)]).await;
+    let texts = stack.sent_to(&proved).await;
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert_eq!(texts[0]["Message"], "Prompt library: your tokens reached 80 % of the limit (80 of 100).");
+    assert!(texts[0]["MessageAttributes"]["AWS.SNS.SMS.MaxPrice"].to_string().contains("0.20"), "{texts:?}");
+    assert!(stack.sent_to(&unproved).await.is_empty());
+
+    for (countries, sent) in [("", 0), ("49", 0), ("41", 1)] {
+        let number = number();
+        let settings = [
+            ("MONGODB_URI", stack.mongodb_uri.as_str()),
+            ("DB_NAME", database.name()),
+            ("AWS_ENDPOINT_URL", &stack.aws_endpoint_url),
+            ("SMS_COUNTRIES", countries),
+        ];
+        let function = Function::start("send-notifications", &settings).await;
+        deliver(&function, &[text_message(&number, code("271828"))]).await;
+        assert_eq!(stack.sent_to(&number).await.len(), sent, "{countries:?}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_message_costs_seven_operations_and_one_beyond_its_cap_five() {
+    let stack = stack();
+    let database = stack.scratch().await;
+    let wiretap = Wiretap::to(stack.mongodb_address()).await;
+    let function = consumer_with(&wiretap.uri(), &database, &stack.aws_endpoint_url, SENDER_EMAIL).await;
+    let cap = usize::try_from(cap("email", Class::Link).day).unwrap();
+    let address = address();
+    for n in 0..=cap {
+        let link = "https://app.example.com/r".to_owned();
+        let notification = email(&address, Template::PasswordReset { link, minutes: 30 });
+        wiretap.take();
+        let before = stack.sent_to(&address).await.len();
+        deliver(&function, &[notification]).await;
+        let operations: u64 = wiretap.take().values().sum();
+        let sent = stack.sent_to(&address).await.len() > before;
+        // The claim, the counts as they are, three of them anew, the commit, what became of it; or the claim, the
+        // counts, one of them anew, the claim taken back, and the commit.
+        assert_eq!(operations, if sent { 7 } else { 5 }, "message {n}");
+    }
 }

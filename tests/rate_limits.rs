@@ -41,6 +41,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("DELETE /api/admin/affiliate-links", "", "admin"),
     ("GET /api/affiliate/{linkId}", "", "affiliate-clicks"),
     ("GET /api/health/ready", "", "admin"),
+    ("POST /api/user/notification-preferences/send-code", "", "mfa-send-hourly"),
+    ("POST /api/user/notification-preferences/verify", r#"{"code":"000000"}"#, "mfa-verify"),
 ];
 
 #[tokio::test]

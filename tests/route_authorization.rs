@@ -120,6 +120,8 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("DELETE /api/usage-alerts/{id}", Rule::SignedIn, ""),
     ("GET /api/user/notification-preferences", Rule::SignedIn, ""),
     ("PUT /api/user/notification-preferences", Rule::SignedIn, "{}"),
+    ("POST /api/user/notification-preferences/send-code", Rule::SignedIn, ""),
+    ("POST /api/user/notification-preferences/verify", Rule::SignedIn, r#"{"code":"000000"}"#),
     ("GET /api/admin/usage-reports/daily/{date}", Rule::With(Permission::SystemAdmin), ""),
     ("GET /api/admin/usage-reports/monthly/{month}", Rule::With(Permission::SystemAdmin), ""),
     ("GET /api/analytics/track", Rule::Public, ""),

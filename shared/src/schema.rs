@@ -191,7 +191,10 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "affiliate_clicks",
         indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
-    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 90)] },
+    // For longer than a queue may hold one.
+    Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 7)] },
+    // How many were sent in a day. What is counted of whom on which day is its `_id`.
+    Collection { name: "notification_counts", indexes: &[expire(&[("at", 1)], 2)] },
 ];
 
 impl Index {

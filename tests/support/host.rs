@@ -18,6 +18,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
+use local::deploy::SMS_COUNTRIES;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use shared::keys::Seed;
@@ -199,6 +200,7 @@ impl Function {
                 ("AWS_ACCESS_KEY_ID", "test"),
                 ("AWS_SECRET_ACCESS_KEY", "test"),
                 ("RUST_LOG", "info"),
+                ("SMS_COUNTRIES", SMS_COUNTRIES),
                 ("EVENTS_QUEUE_URL", "http://127.0.0.1:1/000000000000/events"),
                 ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
             ])

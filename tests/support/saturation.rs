@@ -31,9 +31,9 @@ const CONTENT_ROUTES: [&str; 4] = ["prompts", "prompt", "patterns", "learning"];
 /// Seconds since the beginning, and connections.
 pub type Curve = Vec<(f64, i64)>;
 
-/// The functions with a cap.
+/// The functions that use MongoDB: each has a cap.
 pub fn capped() -> Vec<Function> {
-    functions().into_iter().filter(|function| function.cap["M0"].is_some()).collect()
+    functions().into_iter().filter(Function::uses_mongodb).collect()
 }
 
 /// Calls at once that are more than the function's cap.

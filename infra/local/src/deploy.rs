@@ -22,6 +22,8 @@ use crate::{
 const STACK: &str = "promptlib";
 /// Where e-mails come from; the emulator takes it for verified once it is told of it.
 pub const SENDER_EMAIL: &str = "promptlib@example.com";
+/// Whose numbers count as reachable: the tests' are Swiss.
+pub const SMS_COUNTRIES: &str = "41";
 
 /// What a stack's database holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -250,6 +252,7 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
         format!("Architecture={architecture}"),
         format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
         format!("SenderEmail={SENDER_EMAIL}"),
+        format!("SmsCountries={SMS_COUNTRIES}"),
         format!("AppUrl={}", state.api_url),
     ];
     step("deploying the stack with sam", || {

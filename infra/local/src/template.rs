@@ -26,6 +26,8 @@ pub struct Function {
     pub memory_mb: u64,
     /// The largest zip of the release build.
     pub zip_kb: u64,
+    /// The largest answer to a stranger, if it is large.
+    pub answer_kb: Option<u64>,
     /// `GET /api/prompts`: as documented.
     pub routes: Vec<String>,
     /// `ANY /api/prompts`: as deployed, since what is read takes every method, for HEAD's sake.
@@ -50,6 +52,11 @@ impl Function {
     pub fn named(binary: &str) -> Self {
         let found = functions().into_iter().find(|function| function.binary == binary);
         found.unwrap_or_else(|| panic!("no function runs {binary}"))
+    }
+
+    /// Whether it may hold sockets to MongoDB.
+    pub fn uses_mongodb(&self) -> bool {
+        self.variables.iter().any(|name| name == "MONGODB_URI")
     }
 }
 
@@ -86,6 +93,7 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
         cap: TIERS.iter().map(|(tier, _)| (*tier, cap.map(|cap| resolve(cap, tier, &template["Mappings"])))).collect(),
         memory_mb: memory(properties).or_else(|| memory(&template["Globals"]["Function"])).unwrap_or(128),
         zip_kb: budget("ZipKb").and_then(Value::as_u64).unwrap_or(0),
+        answer_kb: budget("AnswerKb").and_then(Value::as_u64),
         budget: number("PeakPerSecond").zip(number("ServiceMs")),
         routes: route_keys.iter().map(|key| key.replacen("ANY ", "GET ", 1)).collect(),
         route_keys,

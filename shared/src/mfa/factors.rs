@@ -19,7 +19,7 @@ use crate::{
     id,
     keys::{self, Cipher, Mac, Seed},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    notifications::{Channel, Notification, Outbox, Template},
+    notifications::{Channel, Notification, Outbox, SmsCountries, Template},
     rate_limits,
     users::{Method, MfaRecord, PendingFactor, User, Users},
 };
@@ -37,6 +37,8 @@ enum Purpose {
     SignIn,
     /// To prove a factor that is pending.
     Enrol,
+    /// To prove the number that alerts go to.
+    AlertNumber,
 }
 
 /// Which factor to set up.
@@ -107,6 +109,7 @@ pub struct Mfa {
     mac: Mac,
     cipher: Cipher,
     outbox: Outbox,
+    countries: SmsCountries,
 }
 
 impl Mfa {
@@ -119,6 +122,7 @@ impl Mfa {
             mac: seed.mac("mfa/codes"),
             cipher: Cipher::new(&seed, "mfa/totp"),
             outbox: Outbox::from_env()?,
+            countries: SmsCountries::from_env()?,
         })
     }
 
@@ -148,7 +152,7 @@ impl Mfa {
         let record = mongo::to_document(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
         let expires_at = match channel {
-            Some(channel) => Some(self.send_to(user, Purpose::Enrol, channel).await?),
+            Some(channel) => Some(self.send_to(&user.id, Purpose::Enrol, channel).await?),
             None => None,
         };
         Ok(Enrolment { pending: true, method, otpauth_url, expires_at })
@@ -166,7 +170,21 @@ impl Mfa {
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
         self.limit(client, &channel).await?;
-        self.send_to(user, purpose, channel).await
+        self.send_to(&user.id, purpose, channel).await
+    }
+
+    /// Sends a code to a number that alerts are to go to; returns until when it counts.
+    pub async fn send_to_number(&self, client: &ClientInfo, user_id: &str, number: &str) -> Result<Moment, Problem> {
+        let channel = Channel::Sms { to: number.to_owned() };
+        self.limit(client, &channel).await?;
+        self.send_to(user_id, Purpose::AlertNumber, channel).await
+    }
+
+    /// Whether `code` was sent to this number by [`Mfa::send_to_number`].
+    pub async fn proves_number(&self, user_id: &str, number: &str, code: &Code) -> Result<bool, mongo::Error> {
+        let Code::Digits(digits) = code else { return Ok(false) };
+        let channel = Channel::Sms { to: number.to_owned() };
+        self.use_sent_code(user_id, Purpose::AlertNumber, &channel, digits.expose_secret()).await
     }
 
     /// Whether `code` shows the factor that is on: one of the app, one that was sent, or a recovery code.
@@ -234,26 +252,36 @@ impl Mfa {
         }
     }
 
+    /// Whether SMS are sent to a number: 422 if not.
+    pub fn check_country(&self, number: &str) -> Result<(), Problem> {
+        self.countries.check(number)
+    }
+
     /// Text messages cost money, and whoever is paid for those to a number would have them sent.
     async fn limit(&self, client: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
         match channel {
             Channel::Sms { to } => {
+                self.check_country(to)?;
                 rate_limits::MfaSendNumber::POLICY.check(&self.cache, client, &keys::sha256(to)).await
             }
             Channel::Email { .. } => Ok(()),
         }
     }
 
-    async fn send_to(&self, user: &User, purpose: Purpose, channel: Channel) -> Result<Moment, Problem> {
+    async fn send_to(&self, user_id: &str, purpose: Purpose, channel: Channel) -> Result<Moment, Problem> {
         let code = six_digits();
         let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
-        let hmac = self.mac.sign(&bound(&user.id, purpose, &channel, &code));
-        let live = live_code(&user.id, purpose, hmac, expires);
+        let hmac = self.mac.sign(&bound(user_id, purpose, &channel, &code));
+        let live = live_code(user_id, purpose, hmac, expires);
         // One document per person and purpose: a new code ends the one before.
         let put = async |database| codes(&database).replace_one(doc! {"_id": &live.id}, &live).upsert(true).await;
         self.mongo.run(REQUEST_TIMEOUT, put).await?;
-        let template = Template::MfaCode { code, minutes: CODE_MINUTES.unsigned_abs() };
-        let notification = Notification { id: id::new(), user_id: Some(user.id.clone()), channel, template };
+        let minutes = CODE_MINUTES.unsigned_abs();
+        let template = match purpose {
+            Purpose::SignIn | Purpose::Enrol => Template::MfaCode { code, minutes },
+            Purpose::AlertNumber => Template::NumberCode { code, minutes },
+        };
+        let notification = Notification { id: id::new(), user_id: Some(user_id.to_owned()), channel, template };
         self.outbox.send(&[notification]).await?;
         Ok(expires)
     }
@@ -311,6 +339,7 @@ impl Purpose {
         match self {
             Self::SignIn => "signIn",
             Self::Enrol => "enrol",
+            Self::AlertNumber => "alertNumber",
         }
     }
 }

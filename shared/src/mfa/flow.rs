@@ -262,6 +262,7 @@ impl MfaFlow {
     }
 }
 
-fn wrong_code() -> Problem {
+/// 422: the code does not count.
+pub fn wrong_code() -> Problem {
     Problem::invalid_field("code", "is wrong, used up or expired: ask for another one")
 }

@@ -4,7 +4,7 @@
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 //!
-//! Environment: `AUTH_PEPPER` (secret).
+//! Environment: `AUTH_PEPPER` (secret), `SMS_COUNTRIES`.
 
 mod code;
 mod factors;
@@ -12,4 +12,4 @@ mod flow;
 
 pub use code::Code;
 pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
-pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer};
+pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer, wrong_code};

@@ -44,13 +44,14 @@ impl Template {
     pub fn subject(&self) -> String {
         match self {
             Self::MfaCode { .. } => "Your sign-in code".into(),
+            Self::NumberCode { .. } => "Your code for alerts by SMS".into(),
             Self::PasswordReset { .. } => "Choose a new password".into(),
             Self::PasswordChanged => "Your password was changed".into(),
             Self::MfaEnabled => "Two-step sign-in is on".into(),
             Self::MfaDisabled => "Two-step sign-in is off".into(),
             Self::RefreshTokenReused => "We ended a sign-in of yours".into(),
             Self::UsageAlert { metric, level_percent, .. } => {
-                one_line(&format!("Your {metric} reached {level_percent} % of the limit"))
+                one_line(&format!("Your {} reached {level_percent} % of the limit", measured(metric)))
             }
             Self::Report { title, .. } => one_line(title),
         }
@@ -81,27 +82,24 @@ impl Template {
         )
     }
 
-    /// The text of the SMS.
-    pub fn sms(&self) -> String {
+    /// The text of the SMS, if there is one. It holds nothing that a user wrote.
+    pub fn sms(&self) -> Option<String> {
         match self {
-            Self::MfaCode { code, minutes } => {
-                format!("{NAME}: your sign-in code is {code}, valid for {}. Give it to nobody.", duration(*minutes))
-            }
-            Self::PasswordReset { link, minutes } => {
-                format!("{NAME}: choose a new password within {}: {link}", duration(*minutes))
-            }
-            Self::PasswordChanged => {
-                format!("{NAME}: your password was changed. Was it not you? Reset it at once.")
-            }
-            Self::MfaEnabled => format!("{NAME}: two-step sign-in is on. Was it not you? Reset your password."),
-            Self::MfaDisabled => format!("{NAME}: two-step sign-in is off. Was it not you? Reset your password."),
-            Self::RefreshTokenReused => {
-                format!("{NAME}: we ended a sign-in that somebody may have copied. Please sign in again.")
-            }
-            Self::UsageAlert { metric, period, level_percent, used, limit } => one_line(&format!(
-                "{NAME}: your {metric} for {period} reached {level_percent} % of the limit ({used} of {limit})."
+            Self::MfaCode { code, minutes } => Some(format!(
+                "{NAME}: your sign-in code is {code}, valid for {}. Give it to nobody.",
+                duration(*minutes)
             )),
-            Self::Report { title, .. } => one_line(&format!("{NAME}: your report is ready: {title}")),
+            Self::NumberCode { code, minutes } => {
+                let valid = duration(*minutes);
+                Some(format!("{NAME}: your code for alerts by SMS is {code}, valid for {valid}. Give it to nobody."))
+            }
+            Self::UsageAlert { metric, level_percent, used, limit, .. } => {
+                let figures =
+                    if is_figure(used) && is_figure(limit) { format!(" ({used} of {limit})") } else { String::new() };
+                let what = metric_of(metric);
+                Some(format!("{NAME}: your {what} reached {level_percent} % of the limit{figures}."))
+            }
+            _ => None,
         }
     }
 
@@ -113,6 +111,11 @@ impl Template {
                 Part::Code(code),
                 Part::Line(format!("It is valid for {}. Give it to nobody.", duration(*minutes))),
                 line("If you are not signing in, somebody knows your password: change it."),
+            ],
+            Self::NumberCode { code, minutes } => vec![
+                line("Enter this code to get alerts by SMS:"),
+                Part::Code(code),
+                Part::Line(format!("It is valid for {}. Give it to nobody.", duration(*minutes))),
             ],
             Self::PasswordReset { link, minutes } => vec![
                 line("Open this link to choose a new password:"),
@@ -137,9 +140,12 @@ impl Template {
                 ),
                 line("Please sign in again. If you see anything that you did not do, change your password."),
             ],
-            Self::UsageAlert { metric, period, level_percent, used, limit } => vec![Part::Line(format!(
-                "Your {metric} for {period} reached {level_percent} % of the limit: {used} of {limit}."
-            ))],
+            Self::UsageAlert { metric, period, level_percent, used, limit } => {
+                let metric = measured(metric);
+                vec![Part::Line(format!(
+                    "Your {metric} for {period} reached {level_percent} % of the limit: {used} of {limit}."
+                ))]
+            }
             Self::Report { html, text, .. } => vec![Part::Ready { html, text }],
         }
     }
@@ -147,6 +153,23 @@ impl Template {
 
 fn duration(minutes: u64) -> String {
     if minutes == 1 { "1 minute".into() } else { format!("{minutes} minutes") }
+}
+
+/// What is counted, as a mail says it: `tokens at openai`. The name of a provider or key came from a user: what a mail
+/// program may make a link of, or what is no plain name, is left out.
+fn measured(metric: &str) -> &str {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    if metric.chars().all(is_plain) { metric } else { metric_of(metric) }
+}
+
+/// The same without any name.
+fn metric_of(metric: &str) -> &'static str {
+    ["tokens", "cost", "requests", "error rate"].into_iter().find(|known| metric.starts_with(known)).unwrap_or("usage")
+}
+
+/// `$1.250000`, `4.65 %`
+fn is_figure(text: &str) -> bool {
+    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '$' | '.' | ' ' | '%'))
 }
 
 /// A line break in a subject would begin another header.
@@ -174,6 +197,7 @@ fn escape(text: &str) -> String {
 pub(super) fn samples() -> Vec<Template> {
     vec![
         Template::MfaCode { code: "<123>".into(), minutes: 10 },
+        Template::NumberCode { code: "<123>".into(), minutes: 10 },
         Template::PasswordReset { link: "https://example.com/reset?token=a\"b&c='d'".into(), minutes: 1 },
         Template::PasswordChanged,
         Template::MfaEnabled,
@@ -204,8 +228,8 @@ mod tests {
              If you are not signing in, somebody knows your password: change it.\n\nPrompt library\n"
         );
         assert_eq!(
-            template.sms(),
-            "Prompt library: your sign-in code is 314159, valid for 10 minutes. Give it to nobody."
+            template.sms().as_deref(),
+            Some("Prompt library: your sign-in code is 314159, valid for 10 minutes. Give it to nobody.")
         );
         assert!(template.html().contains("<strong>314159</strong>"));
     }
@@ -215,9 +239,9 @@ mod tests {
         let samples = samples();
         for (index, escaped, plain) in [
             (0, "&lt;123&gt;", "<123>"),
-            (1, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
-            (6, "&lt;b&gt;tokens for today &amp; tomorrow", "<b>tokens for today & tomorrow"),
-            (7, "<title>Week &lt;1&gt;</title>", "7 < 8"),
+            (2, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
+            (7, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
+            (8, "<title>Week &lt;1&gt;</title>", "7 < 8"),
         ] {
             let (html, text) = (samples[index].html(), samples[index].text());
             assert!(html.contains(escaped) && !html.contains(plain), "{html}");
@@ -227,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_report_is_shown_as_it_was_prepared() {
-        let report = samples().remove(7);
+        let report = samples().remove(8);
         assert_eq!(report.subject(), "Week <1>", "one line");
         assert!(report.html().contains("\n<p>7 &lt; 8</p>\n"));
         assert_eq!(report.text(), "7 < 8\n\nPrompt library\n");
@@ -238,7 +262,31 @@ mod tests {
         for template in samples() {
             let subject = template.subject();
             assert!(!subject.contains("123") && !subject.contains("https"), "{subject}");
-            assert!(template.sms().len() <= 160, "{}", template.sms());
+            assert!(template.sms().unwrap_or_default().len() <= 160, "{template:?}");
         }
+    }
+
+    #[test]
+    fn nothing_that_a_user_wrote_is_in_an_sms_and_no_link_is_in_a_mail() {
+        let alert = |metric: &str, used: &str| Template::UsageAlert {
+            metric: metric.into(),
+            period: "the day 2026-11-28".into(),
+            level_percent: 80,
+            used: used.into(),
+            limit: "$1.000000".into(),
+        };
+        let known = alert("cost at openai by the key k-1", "$0.800000");
+        assert_eq!(known.subject(), "Your cost at openai by the key k-1 reached 80 % of the limit");
+        let sms = known.sms().expect("an SMS");
+        assert_eq!(sms, "Prompt library: your cost reached 80 % of the limit ($0.800000 of $1.000000).");
+        for written in
+            ["evil.example/x", "https://evil.example", "evil\u{ff0e}example", "a\r\nBcc: b@c.d", "a\u{202e}b"]
+        {
+            let alert = alert(&format!("tokens at {written}"), written);
+            assert_eq!(alert.subject(), "Your tokens reached 80 % of the limit");
+            assert_eq!(alert.sms().expect("an SMS"), "Prompt library: your tokens reached 80 % of the limit.");
+            assert!(alert.text().starts_with("Your tokens for the day 2026-11-28 reached 80 % of the limit"));
+        }
+        assert_eq!(alert("evil.example", "1").subject(), "Your usage reached 80 % of the limit");
     }
 }

@@ -39,6 +39,12 @@ pub enum Template {
         /// How long it is valid.
         minutes: u64,
     },
+    /// To prove that somebody reads what a phone number gets.
+    NumberCode {
+        code: String,
+        /// How long it is valid.
+        minutes: u64,
+    },
     /// The way to a new password.
     PasswordReset {
         link: String,
@@ -88,6 +94,7 @@ impl Template {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::MfaCode { .. } => "mfa_code",
+            Self::NumberCode { .. } => "number_code",
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::MfaEnabled => "mfa_enabled",

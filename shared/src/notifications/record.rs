@@ -4,18 +4,14 @@
 use std::time::Duration;
 
 use bson::{Document, doc};
-use mongodb::{
-    Database,
-    error::{ErrorKind, WriteFailure},
-};
+use mongodb::{ClientSession, Collection, Database};
 
-use super::Notification;
+use super::{Channel, Class, Notification, counts::Asked};
 use crate::{
     clock,
-    mongo::{self, DUPLICATE_KEY, Mongo, REQUEST_TIMEOUT},
+    mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
-const COLLECTION: &str = "notifications";
 /// The consumer's time is 20 s: who claimed a notification longer ago than this did not live to
 /// finish it.
 const CLAIM_LIFE: Duration = Duration::from_mins(1);
@@ -28,45 +24,83 @@ pub(super) enum Claim {
     Sent,
     /// Somebody is sending it, or stopped half-way less than a minute ago.
     Busy,
+    /// It is beyond a cap.
+    Capped,
 }
 
 /// Asks for the right to send a notification. Of several who ask at once, one gets it.
-pub(super) async fn claim(mongo: &Mongo, notification: &Notification) -> Result<Claim, mongo::Error> {
+///
+/// It is counted when it is claimed for the first time, in the same transaction: however often it comes again, it counts
+/// once. Nothing is kept of one that is beyond a cap, but that it was.
+pub(super) async fn claim(mongo: &Mongo, notification: &Notification, asked: Asked) -> Result<Claim, mongo::Error> {
+    let mut record = claimed(notification);
+    record.extend(doc! {"_id": &notification.id, "attempts": 1});
+    let first = async |database: Database| {
+        let mut session = database.client().start_session().await?;
+        let work = async move |session: &mut ClientSession| {
+            let records = collection(&database);
+            records.insert_one(&record).session(&mut *session).await?;
+            if asked.count(&database, session).await? {
+                return Ok(Claim::Ours);
+            }
+            records.delete_one(doc! {"_id": record.get("_id")}).session(&mut *session).await?;
+            Ok(Claim::Capped)
+        };
+        session.start_transaction().and_run2(work).await
+    };
+    match mongo.run(REQUEST_TIMEOUT, first).await {
+        Err(error) if error.is_duplicate() => claim_again(mongo, notification).await,
+        outcome => outcome,
+    }
+}
+
+/// As [`claim`], of a notification that was counted before.
+async fn claim_again(mongo: &Mongo, notification: &Notification) -> Result<Claim, mongo::Error> {
     let id = &notification.id;
-    let now = clock::now();
     let free = doc! {
         "_id": id,
-        "$or": [{"status": "failed"}, {"status": "sending", "at": {"$lt": now - CLAIM_LIFE}}],
+        "$or": [{"status": "failed"}, {"status": "sending", "at": {"$lt": clock::now() - CLAIM_LIFE}}],
     };
+    let update = doc! {"$set": claimed(notification), "$inc": {"attempts": 1}, "$unset": {"error": ""}};
+    let work = async |database: Database| {
+        let records = collection(&database);
+        if records.update_one(free, update).await?.matched_count == 1 {
+            return Ok(Claim::Ours);
+        }
+        let sent = records.find_one(doc! {"_id": id, "status": "sent"}).await?;
+        Ok(if sent.is_some() { Claim::Sent } else { Claim::Busy })
+    };
+    mongo.run(REQUEST_TIMEOUT, work).await
+}
+
+fn claimed(notification: &Notification) -> Document {
     let mut fields = doc! {
         "kind": notification.template.kind(),
         "channel": notification.channel.kind(),
         "status": "sending",
-        "at": now,
+        "at": clock::now(),
     };
     if let Some(user) = &notification.user_id {
         fields.insert("userId", user);
     }
-    let update = doc! {"$set": fields, "$inc": {"attempts": 1}, "$unset": {"error": ""}};
-    let work = async |database: Database| {
-        database.collection::<Document>(COLLECTION).update_one(free, update).upsert(true).await
-    };
-    match mongo.run(REQUEST_TIMEOUT, work).await {
-        Ok(_) => Ok(Claim::Ours),
-        // It is there and not free, so that the upsert tried to make a second one.
-        Err(mongo::Error::Refused(error)) if is_duplicate(&error) => taken(mongo, id).await,
-        Err(error) => Err(error),
+    fields
+}
+
+/// Whether an SMS may go to its number: a code may, since that is how a number is proved; anything else, if the account
+/// has proved that the number is its own (`usage::alerts::preferences` keeps that).
+pub(super) async fn is_to_a_proved_number(mongo: &Mongo, notification: &Notification) -> Result<bool, mongo::Error> {
+    let Channel::Sms { to } = &notification.channel else { return Ok(true) };
+    if notification.template.class() == Class::Code {
+        return Ok(true);
     }
-}
-
-async fn taken(mongo: &Mongo, id: &str) -> Result<Claim, mongo::Error> {
-    let sent = doc! {"_id": id, "status": "sent"};
-    let work = async |database: Database| database.collection::<Document>(COLLECTION).find_one(sent).await;
-    Ok(if mongo.run(REQUEST_TIMEOUT, work).await?.is_some() { Claim::Sent } else { Claim::Busy })
-}
-
-fn is_duplicate(error: &mongodb::error::Error) -> bool {
-    matches!(error.kind.as_ref(), ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY)
+    let Some(user) = &notification.user_id else { return Ok(false) };
+    let proved = doc! {
+        "_id": user,
+        "notificationPreferences.phoneNumber": to,
+        "notificationPreferences.phoneNumberProved": true,
+    };
+    let find = async |database: Database| database.collection::<Document>("users").count_documents(proved).await;
+    Ok(mongo.run(REQUEST_TIMEOUT, find).await? == 1)
 }
 
 /// Writes down what became of a notification that was ours: sent, or failed and why.
@@ -75,8 +109,11 @@ pub(super) async fn finish(mongo: &Mongo, id: &str, outcome: Result<(), &str>) -
         Ok(()) => doc! {"status": "sent"},
         Err(error) => doc! {"status": "failed", "error": error},
     };
-    let work = async |database: Database| {
-        database.collection::<Document>(COLLECTION).update_one(doc! {"_id": id}, doc! {"$set": fields}).await
-    };
+    let work =
+        async |database: Database| collection(&database).update_one(doc! {"_id": id}, doc! {"$set": fields}).await;
     mongo.run(REQUEST_TIMEOUT, work).await.map(drop)
+}
+
+fn collection(database: &Database) -> Collection<Document> {
+    database.collection("notifications")
 }

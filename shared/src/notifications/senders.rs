@@ -1,7 +1,7 @@
 //! The providers: SES for e-mail, SNS for SMS.
 //!
-//! Environment: `SENDER_EMAIL` (the address that e-mails come from; without it none is sent), and
-//! the AWS SDK's own variables.
+//! Environment: `SENDER_EMAIL` (the address that e-mails come from; without it none is sent), `SMS_COUNTRIES`,
+//! `AUTH_PEPPER` (by which recipients are counted), and the AWS SDK's own variables.
 
 use std::time::Duration;
 
@@ -13,13 +13,20 @@ use aws_sdk_sesv2::{
 use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
 
-use super::{Channel, Notification, Template};
-use crate::{aws, config};
+use super::{Channel, Notification, SmsCountries, Template};
+use crate::{
+    aws, config,
+    config::ConfigError,
+    keys::{Mac, Seed},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one message, repetitions included. There is no shorter limit for an attempt: a provider that
 /// was merely slow may have sent the message, and would send it again.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most that an SMS may cost, in dollars: the provider sends none that is dearer.
+pub const MAX_SMS_DOLLARS: f64 = 0.20;
 
 /// Why a message was not sent. The provider's code, not its text, which may name the address.
 #[derive(Debug)]
@@ -32,14 +39,35 @@ pub(super) struct Refusal {
 /// The providers' clients, each made at the first message that needs it.
 pub struct Senders {
     from: Option<String>,
+    countries: SmsCountries,
+    recipients: Mac,
     email: OnceCell<aws_sdk_sesv2::Client>,
     sms: OnceCell<aws_sdk_sns::Client>,
 }
 
 impl Senders {
     /// Reads the settings; opens nothing.
-    pub fn from_env() -> Self {
-        Self { from: config::optional("SENDER_EMAIL"), email: OnceCell::new(), sms: OnceCell::new() }
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            from: config::optional("SENDER_EMAIL"),
+            countries: SmsCountries::from_env()?,
+            recipients: Seed::from_env("AUTH_PEPPER")?.mac("notifications/recipients"),
+            email: OnceCell::new(),
+            sms: OnceCell::new(),
+        })
+    }
+
+    /// By what a recipient is known where the address should not stand.
+    pub(super) const fn recipients(&self) -> &Mac {
+        &self.recipients
+    }
+
+    /// Whether anything is sent there.
+    pub(super) fn reach(&self, channel: &Channel) -> bool {
+        match channel {
+            Channel::Email { .. } => true,
+            Channel::Sms { to } => self.countries.allow(to),
+        }
     }
 
     /// Returns when the provider has accepted the message.
@@ -67,12 +95,20 @@ impl Senders {
     }
 
     async fn send_sms(&self, to: &str, template: &Template) -> Result<(), Refusal> {
+        let attribute = |kind: &str, value: String| {
+            let built = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
+            built.map_err(|error| Refusal { reason: error.to_string(), permanent: true })
+        };
         // As opposed to promotional: sent without delay, and first when there is much to send.
-        let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
-        let transactional = transactional.map_err(|error| Refusal { reason: error.to_string(), permanent: true })?;
+        let transactional = attribute("String", "Transactional".into())?;
+        let max_price = attribute("Number", format!("{MAX_SMS_DOLLARS:.2}"))?;
+        let Some(text) = template.sms() else {
+            return Err(Refusal { reason: "its kind has no SMS".into(), permanent: true });
+        };
         let client = self.sms.get_or_init(sms_client).await;
-        let publish = client.publish().phone_number(to).message(template.sms());
-        let sent = publish.message_attributes("AWS.SNS.SMS.SMSType", transactional).send().await;
+        let publish = client.publish().phone_number(to).message(text);
+        let publish = publish.message_attributes("AWS.SNS.SMS.SMSType", transactional);
+        let sent = publish.message_attributes("AWS.SNS.SMS.MaxPrice", max_price).send().await;
         sent.map(drop).map_err(|error| {
             let refused = |service: &aws_sdk_sns::operation::publish::PublishError| {
                 service.is_invalid_parameter_exception()

@@ -6,6 +6,7 @@
 mod ai_usage;
 pub mod alerts;
 mod cost;
+pub mod identifier;
 mod intake;
 pub mod price;
 pub mod reports;

@@ -17,9 +17,8 @@ use crate::{
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
-    text::line,
     usage::{
-        Cost, TokenCounts,
+        Cost, TokenCounts, identifier,
         price::{PriceBook, Prices},
     },
     users::Account,
@@ -50,11 +49,11 @@ pub struct StartRequest {
     #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     prompt_hash: String,
     /// `openai`, …
-    #[garde(length(chars, min = 1, max = 50), custom(line))]
+    #[garde(length(chars, min = 1, max = 50), custom(identifier::provider))]
     #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// The provider's name of the model.
-    #[garde(length(chars, min = 1, max = 100), custom(line))]
+    #[garde(length(chars, min = 1, max = 100), custom(identifier::model))]
     #[schema(min_length = 1, max_length = 100)]
     model: String,
     /// Tokens that will be sent.

@@ -10,7 +10,7 @@ use shared::{
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Environment)?;
-    let senders = Senders::from_env();
+    let senders = Senders::from_env()?;
     let connection = mongo.clone();
     let handle = async |messages: Vec<_>| {
         let (delivered, outcome) = deliver_batch(&mongo, &senders, &messages).await?;

@@ -123,6 +123,7 @@ const DOCUMENT: &str = "/api/openapi.json";
         provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
         ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
         usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
+        user_preferences::send_code, user_preferences::verify,
         usage_reports::daily, usage_reports::monthly, analytics_counts::show,
         workbench_runs::start, workbench_runs::list, workbench_run::show, workbench_run::complete,
         bug_reports::list, bug_reports::create, bug_reports::step,

@@ -14,7 +14,7 @@ use super::Quota;
 pub struct ClientInfo {
     /// API Gateway's id of the request; returned as `x-request-id`.
     pub request_id: String,
-    /// The address of the connection, as API Gateway saw it.
+    /// The address of the connection, as API Gateway saw it; or the one for which a [trusted proxy](super::proxy) asks.
     pub source_ip: String,
     /// What the caller's client calls itself.
     pub user_agent: String,

@@ -9,6 +9,7 @@ mod if_match;
 mod paging;
 mod path;
 mod problem;
+pub(crate) mod proxy;
 mod query;
 mod quota;
 mod rate_limit;

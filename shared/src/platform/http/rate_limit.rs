@@ -12,8 +12,7 @@ use super::{
 use crate::cache::Cache;
 
 impl Policy {
-    /// Counts this request of `principal` (an id; or the address that API Gateway saw, never a header; see [`ClientInfo::network`]);
-    /// 429 when the window is used up. The answer carries what is left.
+    /// Counts this request of `principal` (an id; or the caller's network, see [`ClientInfo::network`]); 429 when the window is used up. The answer carries what is left.
     pub async fn check(&self, cache: &Cache, client: &ClientInfo, principal: &str) -> Result<(), Problem> {
         let left = self.count(cache, client, principal).await?;
         client.quota.get_or_init(|| left.into());

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     connection::{Connection, SharedConnection},
-    http::{ClientInfo, Problem, response_finisher::ResponseFinisher},
+    http::{ClientInfo, Problem, proxy::TrustedProxies, response_finisher::ResponseFinisher},
 };
 
 /// A client may call itself anything; sessions and the audit log keep this much of it.
@@ -38,14 +38,15 @@ async fn serve_requests(router: Router, connection: SharedConnection) -> Result<
     let router = router
         .fallback(async || Problem::not_found("There is no such route."))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
+    let proxies = Arc::new(TrustedProxies::from_env()?);
     close_on_shutdown(Arc::clone(&connection)).await;
     let service = service_fn(move |event: LambdaEvent<HttpEvent>| {
-        let (router, connection) = (router.clone(), Arc::clone(&connection));
+        let (router, connection, proxies) = (router.clone(), Arc::clone(&connection), Arc::clone(&proxies));
         let client = client(&event.payload.request_context, event.context.request_id);
         let span = invocation_span(&client.request_id);
         let work = async move {
             count_cold_start();
-            let answer = answer(router, event.payload, client).await;
+            let answer = answer(router, &proxies, event.payload, client).await;
             connection.after_invocation().await;
             Ok::<_, Infallible>(HttpAnswer::from(answer))
         };
@@ -55,8 +56,11 @@ async fn serve_requests(router: Router, connection: SharedConnection) -> Result<
 }
 
 /// Never an error: a handler that panics answers 500, and its environment lives on.
-async fn answer(router: Router, event: HttpEvent, client: ClientInfo) -> Response<Bytes> {
-    let request = event.into_request();
+async fn answer(router: Router, proxies: &TrustedProxies, event: HttpEvent, mut client: ClientInfo) -> Response<Bytes> {
+    let mut request = event.into_request();
+    if let Ok(request) = &mut request {
+        client.source_ip = proxies.client_address(request.headers_mut(), &client.source_ip);
+    }
     let finisher = ResponseFinisher::new(request.as_ref().ok(), client.clone());
     let response = match request {
         // API Gateway answers preflights itself, and adds its headers where it asks us.
@@ -80,8 +84,7 @@ async fn handle(router: Router, request: Request<Bytes>, client: ClientInfo) -> 
     }
 }
 
-/// Who is calling, from API Gateway's own knowledge of the connection: `X-Forwarded-For` is the
-/// client's claim.
+/// Who has opened the connection, from API Gateway's own knowledge of it.
 fn client(context: &RequestContext, request_id: String) -> ClientInfo {
     let user_agent =
         context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect();

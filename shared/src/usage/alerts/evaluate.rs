@@ -1,8 +1,11 @@
 //! Which alerts are due: each (alert, period, threshold, level) once, whatever happens.
 //!
-//! A firing is a document whose id is those four, so that the store decides who fires. So a run looks at every period
-//! that records may still come to, not at the running ones alone: what came late, or in the last minutes of a day, is
-//! told too. The threshold is among them since whoever changes it wants to hear of the new one in the same period.
+//! A firing is a document whose id is those four, so that the store decides who fires. The threshold is among them since
+//! whoever changes it wants to hear of the new one in the same period.
+//!
+//! A run looks at the period that is open, and at one that ended since the run before: what came in the last minutes of
+//! a day is told too. What comes later to a period that is over counts in reports and is told to nobody: a client may
+//! date its records back by days, and would have one message sent for each.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -12,6 +15,7 @@ use std::{
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::{
+    SignedDuration,
     civil::{Date, Weekday},
     tz::TimeZone,
 };
@@ -19,19 +23,22 @@ use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{cost::Cost, intake::LATE_DAYS},
+    super::{cost::Cost, identifier},
     Metric, Period,
     firing::{BATCH, Firing},
     notify::{mark_unwanted, notify},
     rule::{Alert, collection},
 };
 use crate::{
-    clock::{self, Moment},
+    clock::Moment,
     mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
     notifications::Outbox,
     queue::QueuedEvent,
     usage::AiUsage,
 };
+
+/// The job runs every hour, and may be late.
+const SINCE_LAST_RUN: SignedDuration = SignedDuration::from_mins(90);
 
 /// Percent of the threshold at which is told.
 const LEVELS: [u64; 4] = [50, 80, 90, 100];
@@ -179,7 +186,9 @@ impl Alert {
     fn concerns(&self, key: &RowKey) -> bool {
         let of_key = self.key_id.is_none() || self.key_id == key.key_id;
         // Alerts and records have the provider as somebody wrote it.
-        let same = |wanted: &str| key.provider.as_deref().is_some_and(|is| lower(is) == lower(wanted));
+        let same = |wanted: &str| {
+            key.provider.as_deref().is_some_and(|is| identifier::normal(is) == identifier::normal(wanted))
+        };
         of_key && self.provider.as_deref().is_none_or(same)
     }
 
@@ -241,9 +250,9 @@ impl Period {
         }
     }
 
-    /// The first period that records may still come to, or have come to since the last run.
+    /// The first period that is open, or was at the last run.
     fn oldest_open(self, at: Moment) -> Date {
-        self.start_of(date(clock::start_of_day(at, LATE_DAYS + 1)))
+        self.start_of(date(at - SINCE_LAST_RUN))
     }
 }
 
@@ -261,11 +270,6 @@ impl Sums {
     fn cost(self) -> Cost {
         Cost::from_stored(self.cost_micros, self.cost_picos)
     }
-}
-
-/// As names are compared.
-fn lower(name: &str) -> String {
-    name.trim().to_lowercase()
 }
 
 /// The UTC day of an instant.
@@ -322,19 +326,21 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_the_last_minutes_or_days_late_is_seen_after_the_period_is_over() {
+    fn what_came_in_the_last_minutes_is_seen_after_the_period_is_over_and_what_is_dated_back_is_not() {
         let daily = alert(Metric::Requests, Period::Daily, 10);
         let weekly = alert(Metric::Requests, Period::Weekly, 20);
         let monthly = alert(Metric::Requests, Period::Monthly, 20);
         let usage = [requests("2026-10-31", 5), requests("2026-11-01", 5)];
-        assert_eq!(fired(&daily, &usage, "2026-11-02T00:15:00Z"), ["a/2026-10-31/10/50", "a/2026-11-01/10/50"]);
-        assert_eq!(fired(&daily, &usage, "2026-11-09T00:15:00Z"), ["a/2026-11-01/10/50"], "the 31st is closed");
-        assert_eq!(fired(&daily, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
-        assert_eq!(fired(&weekly, &usage, "2026-11-09T00:15:00Z"), ["a/2026-10-26/20/50"], "to Sunday the 1st");
-        assert_eq!(fired(&weekly, &usage, "2026-11-10T00:15:00Z"), [""; 0]);
+        assert_eq!(fired(&daily, &usage, "2026-11-01T00:15:00Z"), ["a/2026-10-31/10/50", "a/2026-11-01/10/50"]);
+        assert_eq!(fired(&daily, &usage, "2026-11-01T01:15:00Z"), ["a/2026-10-31/10/50", "a/2026-11-01/10/50"]);
+        assert_eq!(fired(&daily, &usage, "2026-11-01T01:45:00Z"), ["a/2026-11-01/10/50"], "the 31st is over");
+        assert_eq!(fired(&weekly, &usage, "2026-11-02T00:15:00Z"), ["a/2026-10-26/20/50"], "to Sunday the 1st");
+        assert_eq!(fired(&weekly, &usage, "2026-11-02T01:45:00Z"), [""; 0]);
         let october = [requests("2026-10-01", 15), requests("2026-11-01", 1)];
-        assert_eq!(fired(&monthly, &october, "2026-11-08T00:15:00Z"), ["a/2026-10-01/20/50"]);
-        assert_eq!(fired(&monthly, &october, "2026-11-09T00:15:00Z"), [""; 0]);
+        assert_eq!(fired(&monthly, &october, "2026-11-01T00:15:00Z"), ["a/2026-10-01/20/50"]);
+        assert_eq!(fired(&monthly, &october, "2026-11-01T01:45:00Z"), [""; 0]);
+        let dated_back: Vec<Row> = (14..22).map(|day| requests(&format!("2026-11-{day}"), 10)).collect();
+        assert_eq!(fired(&daily, &dated_back, "2026-11-21T10:00:00Z").len(), LEVELS.len(), "of one day of eight");
     }
 
     #[test]
@@ -342,10 +348,10 @@ mod tests {
         let mut daily = alert(Metric::Requests, Period::Daily, 10);
         let usage = [requests("2026-11-18", 9), requests("2026-11-20", 9), requests("2026-11-21", 9)];
         daily.created_at = at("2026-11-20T18:00:00Z");
-        let now = "2026-11-21T10:00:00Z";
+        let now = "2026-11-21T00:15:00Z";
         let levels = |day: &str| [50, 80, 90].map(|level| format!("a/{day}/10/{level}"));
         assert_eq!(fired(&daily, &usage, now), [levels("2026-11-20"), levels("2026-11-21")].concat());
-        daily.changed_at = Some(at("2026-11-21T09:00:00Z"));
+        daily.changed_at = Some(at("2026-11-21T00:05:00Z"));
         assert_eq!(fired(&daily, &usage, now), levels("2026-11-21"));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, Period};
-use crate::{clock::Moment, notifications::Template};
+use crate::{clock::Moment, notifications::Template, usage::identifier};
 
 /// Documents in a batch of a cursor, and ids in a command.
 pub(super) const BATCH: u32 = 10_000;
@@ -33,10 +33,11 @@ pub(super) struct Firing {
 impl Firing {
     pub(super) fn template(&self) -> Template {
         let mut what = self.metric.words().to_owned();
-        if let Some(provider) = &self.provider {
+        // Also what was stored before names had rules.
+        if let Some(provider) = self.provider.as_deref().filter(|name| identifier::is_provider(name)) {
             what = format!("{what} at {provider}");
         }
-        if let Some(key) = &self.key_id {
+        if let Some(key) = self.key_id.as_deref().filter(|name| identifier::is_provider(name)) {
             what = format!("{what} by the key {key}");
         }
         let (used, threshold) = (self.used.unsigned_abs(), self.threshold.unsigned_abs());

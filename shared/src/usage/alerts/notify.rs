@@ -106,8 +106,8 @@ impl Owner {
         let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
         let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
         let email = preferences.email_enabled.then(|| Channel::Email { to: self.email.clone() });
-        let number = preferences.phone_number.filter(|_| preferences.sms_enabled);
-        let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to }));
+        let number = preferences.proved_number().filter(|_| preferences.sms_enabled);
+        let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to: to.to_owned() }));
         let notification = |channel: Channel| Notification {
             id: format!("{}/{}", firing.id, channel.kind()),
             user_id: Some(self.id.clone()),
@@ -159,7 +159,9 @@ mod tests {
         assert_eq!(told(json!({})), ["a/2026-11-21/100/100/email"]);
         assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/100/90/email"]);
         assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
-        let by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
+        let mut by_sms = json!({"smsEnabled": true, "phoneNumber": "+41791234567", "emailEnabled": false});
+        assert_eq!(told(by_sms.clone()), [""; 0], "nobody has proved the number");
+        by_sms["phoneNumberProved"] = json!(true);
         assert_eq!(told(by_sms), ["a/2026-11-21/100/100/sms"]);
     }
 

@@ -21,7 +21,7 @@ pub struct Preferences {
     #[serde(default = "yes")]
     #[garde(skip)]
     pub email_enabled: bool,
-    /// By SMS, to `phoneNumber`.
+    /// By SMS, to `phoneNumber`, once that is proved.
     #[serde(default)]
     #[garde(custom(with_a_number(&self.phone_number)))]
     pub sms_enabled: bool,
@@ -38,6 +38,10 @@ pub struct Preferences {
     #[garde(inner(custom(e164)))]
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone_number: Option<String>,
+    /// Whether a code that was sent to the number was shown. For the answer: what a request says here is ignored.
+    #[serde(default)]
+    #[garde(skip)]
+    pub phone_number_proved: bool,
 }
 
 /// Levels, in percent of an alert's threshold.
@@ -90,11 +94,17 @@ impl Default for Preferences {
             thresholds: Thresholds::default(),
             alert_types: AlertTypes::default(),
             phone_number: None,
+            phone_number_proved: false,
         }
     }
 }
 
 impl Preferences {
+    /// Where SMS go: a number that is proved.
+    pub fn proved_number(&self) -> Option<&str> {
+        self.phone_number.as_deref().filter(|_| self.phone_number_proved)
+    }
+
     /// Whether this level of this metric is to be told.
     pub fn want(&self, metric: Metric, level: u64) -> bool {
         let Thresholds { fifty, eighty, ninety, hundred } = self.thresholds;
@@ -130,15 +140,30 @@ pub async fn read(mongo: &Mongo, user_id: &str) -> Result<Preferences, mongo::Er
     Ok(holder.unwrap_or_default().notification_preferences.unwrap_or_default())
 }
 
-/// Keeps an account's preferences.
-pub async fn write(mongo: &Mongo, user_id: &str, preferences: &Preferences) -> Result<(), Problem> {
-    let value = mongo::to_document(preferences).map_err(Problem::internal)?;
+/// Keeps an account's preferences. A number stays proved for as long as it stays the same.
+pub async fn write(mongo: &Mongo, user_id: &str, mut preferences: Preferences) -> Result<Preferences, Problem> {
+    preferences.phone_number_proved = false;
+    if preferences.phone_number.is_some() {
+        let before = read(mongo, user_id).await?;
+        preferences.phone_number_proved = before.phone_number_proved && before.phone_number == preferences.phone_number;
+    }
+    let value = mongo::to_document(&preferences).map_err(Problem::internal)?;
     let set = async |database: Database| {
         let users = database.collection::<Holder>("users");
         users.update_one(doc! {"_id": user_id}, doc! {"$set": {"notificationPreferences": value}}).await
     };
     mongo.run(REQUEST_TIMEOUT, set).await?;
-    Ok(())
+    Ok(preferences)
+}
+
+/// Notes that the account has shown a code that was sent to this number; false when it has another one by now.
+pub async fn note_proved(mongo: &Mongo, user_id: &str, number: &str) -> Result<bool, mongo::Error> {
+    let set = async |database: Database| {
+        let users = database.collection::<Holder>("users");
+        let same = doc! {"_id": user_id, "notificationPreferences.phoneNumber": number};
+        users.update_one(same, doc! {"$set": {"notificationPreferences.phoneNumberProved": true}}).await
+    };
+    Ok(mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1)
 }
 
 fn yes() -> bool {

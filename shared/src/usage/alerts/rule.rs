@@ -12,6 +12,7 @@ use crate::{
     http::Problem,
     id,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    usage::identifier,
     users::insert_within_quota,
 };
 
@@ -62,11 +63,11 @@ pub struct NewAlert {
     #[schema(minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub threshold: u64,
     /// Of this platform key alone.
-    #[garde(length(max = 100))]
+    #[garde(length(max = 100), inner(custom(identifier::provider)))]
     #[schema(max_length = 100)]
     pub key_id: Option<String>,
     /// Of this provider alone.
-    #[garde(length(chars, min = 1, max = 50))]
+    #[garde(length(chars, min = 1, max = 50), inner(custom(identifier::provider)))]
     #[schema(min_length = 1, max_length = 50)]
     pub provider: Option<String>,
 }
@@ -163,7 +164,7 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         period: new.period,
         threshold: i64::try_from(new.threshold).unwrap_or(i64::MAX),
         key_id: new.key_id,
-        provider: new.provider,
+        provider: new.provider.as_deref().map(identifier::normal),
         active: true,
         created_at: clock::now(),
         changed_at: None,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{
     super::{
         cost::Cost,
+        identifier,
         price::{MAX_A_MILLION, PriceBook, Rate, Rates},
         tokens::TokenCounts,
     },
@@ -59,12 +60,12 @@ pub struct UsageRecord {
     #[schema(format = "uuid")]
     id: Option<String>,
     /// `openai`, `anthropic`, …, in any case.
-    #[garde(length(chars, min = 1, max = 50), custom(not_blank))]
+    #[garde(length(chars, min = 1, max = 50), custom(identifier::provider))]
     #[schema(min_length = 1, max_length = 50)]
     provider: String,
     /// The model as the provider or gateway names it: case, a maker in front (`openai/gpt-4o`), a date or `-latest`
     /// behind do not matter.
-    #[garde(length(chars, min = 1, max = 200), custom(not_blank))]
+    #[garde(length(chars, min = 1, max = 200), custom(identifier::model))]
     #[schema(min_length = 1, max_length = 200)]
     model: String,
     /// Tokens sent, of every kind.
@@ -241,10 +242,10 @@ impl UsageRecord {
         } else {
             self.unit_prices.and_then(UnitPrices::rates).map(|rates| rates.cost(&tokens))
         };
-        let model = found.map_or(self.model.as_str(), |found| found.model).trim().to_lowercase();
+        let model = identifier::normal(found.map_or(self.model.as_str(), |found| found.model));
         // The store keeps it under the owner's id too: nobody can take another's id away.
         let stored_id = format!("{user_id}/{id}");
-        let provider = self.provider.trim().to_lowercase();
+        let provider = identifier::normal(&self.provider);
         let key_usage = key_id.map(|key_id| ApiKeyUsage {
             id: stored_id.clone(),
             user_id: user_id.to_owned(),
@@ -357,11 +358,6 @@ pub(super) fn charge(usage: &AiUsage) -> Charge {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
-fn not_blank(text: &str, _: &()) -> garde::Result {
-    if text.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,9 +468,11 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_name_is_refused_and_a_use_says_what_it_fills() {
+    fn a_name_that_is_none_is_refused_and_a_use_says_what_it_fills() {
         for field in ["model", "provider"] {
-            assert!(record(&json!({field: " \u{a0}"})).validate().is_err(), "{field}");
+            for name in [" \u{a0}", "a\r\nb", "evil?", "оpenai"] {
+                assert!(record(&json!({field: name})).validate().is_err(), "{field} {name:?}");
+            }
         }
         let long = record(&json!({"error": "x".repeat(500), "success": false}));
         let long = long.into_use("ada", Some("key"), &PriceBook::default(), now()).expect("a use");

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{UsageGroup, UsageReport};
+use super::{super::identifier, UsageGroup, UsageReport};
 
 /// A chart, and its bars in it: the rest is for their labels.
 const CHART: (f64, f64) = (720.0, 260.0);
@@ -72,6 +72,7 @@ enum Form {
 
 fn body(report: &UsageReport, form: Form) -> Markup {
     let totals = report.totals;
+    let shown = |name: &str| shown(name, form).to_owned();
     let figures = [
         ("accounts", report.active_users.to_string()),
         ("requests", totals.requests.to_string()),
@@ -110,7 +111,7 @@ fn body(report: &UsageReport, form: Form) -> Markup {
                 tr { th style=(NAME) { "Prompt" } th style=(CELL) { "Runs" } th style=(CELL) { "Views" } }
                 @for prompt in &report.top_prompts {
                     tr {
-                        td style=(NAME) { (prompt.prompt_id) }
+                        td style=(NAME) { (shown(&prompt.prompt_id)) }
                         td style=(CELL) { (prompt.counts.executions) }
                         td style=(CELL) { (prompt.counts.views) }
                     }
@@ -118,6 +119,11 @@ fn body(report: &UsageReport, form: Form) -> Markup {
             }
         }
     }
+}
+
+/// A name that a client gave. A mail holds no name that is none: its program would make who knows what of it.
+fn shown(name: &str, form: Form) -> &str {
+    if form == Form::Page || identifier::is_model(name) { name } else { "(not a name)" }
 }
 
 fn table(what: &str, groups: &[UsageGroup], form: Form) -> Markup {
@@ -131,7 +137,7 @@ fn table(what: &str, groups: &[UsageGroup], form: Form) -> Markup {
             }
             @for UsageGroup { name, totals } in groups {
                 tr {
-                    td style=(NAME) { (name) }
+                    td style=(NAME) { (shown(name, form)) }
                     td style=(CELL) { (totals.requests) }
                     td style=(CELL) { (totals.failed) }
                     td style=(CELL) { (totals.prompt_tokens + totals.completion_tokens) }
@@ -226,6 +232,6 @@ mod tests {
         );
         assert!(mail.contains(">3</strong><br>accounts</td>"), "figures do not run together: {mail}");
         assert!(mail.contains("width:8%") && mail.contains("width:100%\"></div>"), "bars: {mail}");
-        assert!(!mail.contains("<script"), "{mail}");
+        assert!(!mail.contains("script") && !mail.contains("a&amp;b"), "no name that is none: {mail}");
     }
 }
