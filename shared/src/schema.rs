@@ -4,6 +4,7 @@
 //! bundle is an index here, not a look-up first.
 
 mod validators;
+mod weight;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,6 +18,8 @@ use mongodb::{
     Database, IndexModel,
     options::{CreateCollectionOptions, IndexOptions},
 };
+
+pub use weight::{weight, weight_expression};
 
 use crate::{
     clock::{self, Moment},
@@ -188,6 +191,10 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "affiliate_clicks",
         indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
+    // What may still be stored, and by whom: a budget's name, its day and whose it is are its `_id`.
+    Collection { name: "ledger", indexes: &[expire(&[("expiresAt", 1)], 0)] },
+    // How often a day something was refused or failed: the day and the kind are its `_id`.
+    Collection { name: "refusals", indexes: &[expire(&[("expiresAt", 1)], 0)] },
     Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 90)] },
 ];
 
