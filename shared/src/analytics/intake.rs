@@ -35,7 +35,9 @@ impl Intake {
 
     /// The prompts that events may name.
     pub async fn prompts(&self) -> Arc<Library> {
-        self.content.current().await.library
+        // Both are read anew once a minute: at the same time, should the bucket be slow.
+        let (content, ()) = tokio::join!(self.content.current(), self.budget.read_state());
+        content.library
     }
 
     /// 202 when the queue has every event; 503 otherwise, and the caller sends them again. 429 when they do not fit into

@@ -52,6 +52,11 @@ impl AnonymousBudget {
         Self { cache, state: PublishedState::new(source) }
     }
 
+    /// Reads what is published of the day, if that is due: ahead of [`AnonymousBudget::take`], which reads it otherwise.
+    pub async fn read_state(&self) {
+        self.state.current().await;
+    }
+
     /// Takes what these events fill, for all of them or for none. 429 when they do not fit into the day of the caller's
     /// network or of everybody; 503 while anonymous events are not taken at all.
     pub async fn take(&self, client: &ClientInfo, events: &[Charge], now: Moment) -> Result<Taken, Problem> {

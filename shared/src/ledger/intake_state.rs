@@ -85,7 +85,7 @@ impl PublishedState {
         let is_due = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= READ_EVERY);
         if known.read_at.is_none_or(is_due) {
             match self.read().await {
-                Ok(state) => known.state = Some(state),
+                Ok(state) => known.state = state.or(known.state.take()),
                 Err(reason) => tracing::warn!(reason, "the state of the day's intake cannot be read"),
             }
             known.read_at = Some(SystemTime::now());
@@ -93,9 +93,13 @@ impl PublishedState {
         known.state.clone()
     }
 
-    async fn read(&self) -> Result<IntakeState, String> {
-        let bytes = self.source.read_file(FILE).await.map_err(|error: SourceError| error.to_string())?;
-        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    /// `None` while nothing was published.
+    async fn read(&self) -> Result<Option<IntakeState>, String> {
+        match self.source.read_file(FILE).await {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string()),
+            Err(SourceError::Missing(_)) => Ok(None),
+            Err(SourceError::Unreachable(reason)) => Err(reason),
+        }
     }
 
     #[cfg(test)]
@@ -104,8 +108,8 @@ impl PublishedState {
     }
 }
 
-/// The day that a state is of, as [`clock::day`] names it.
 impl IntakeState {
+    /// Whether it tells of the UTC day of `now`.
     pub(super) fn is_of_day(&self, now: Moment) -> bool {
         clock::day(self.at) == clock::day(now)
     }

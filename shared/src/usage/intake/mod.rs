@@ -7,6 +7,8 @@ mod quota;
 mod record;
 mod sums;
 
+use std::time::Duration;
+
 pub(super) use self::record::LATE_DAYS;
 pub use self::{
     call::{CallView, LimitsView, PlannedCall, Refusal},
@@ -14,8 +16,6 @@ pub use self::{
     quota::{Allowance, PlanUse, UsageLimits},
     record::{AcceptedUsage, FlaggedUsage, UsageRequest},
 };
-
-use std::time::Duration;
 
 use self::{quota::Taken, record::Use};
 use super::price::Prices;
@@ -25,7 +25,7 @@ use crate::{
     clock::{self, Moment},
     config::ConfigError,
     http::Problem,
-    ledger::{Ledger, OUTAGE_GRACE},
+    ledger::{self, Ledger, OUTAGE_GRACE},
     mongo,
     queue::{Queue, Queued, SendError},
     usage::AiUsage,
@@ -34,7 +34,15 @@ use crate::{
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Takes records. Opens the database only to look a caller up, or the operator's prices.
+/// Whether there are bytes for records.
+enum Room {
+    /// They are taken from the ledger, or none need be.
+    Taken(Option<ledger::Taken>),
+    /// There are none left.
+    Full,
+}
+
+/// Takes records. Opens the database only to look a caller up, for the operator's prices, and now and then for the ledger.
 pub struct UsageIntake {
     cache: Cache,
     ledger: Ledger,
@@ -73,9 +81,17 @@ impl UsageIntake {
         let charges: Vec<_> = uses.iter().map(record::Use::charge).collect();
         let mut taken = self.limits.take(user_id, plan, &charges, now).await;
         let new = charges.iter().zip(&taken.new).filter_map(|(charge, new)| new.then_some(charge.bytes));
-        let accepted = match self.has_room(&caller.account, new.sum(), now).await {
-            Ok(true) => self.send(user_id, uses, &taken).await,
-            Ok(false) => self.add_up(user_id, uses, &mut taken).await,
+        let accepted = match self.take_room(&caller.account, new.sum(), now).await {
+            Ok(Room::Taken(bytes)) => {
+                let sent = self.send(user_id, uses, &taken).await;
+                if sent.is_err()
+                    && let Some(bytes) = bytes
+                {
+                    self.ledger.give_back(bytes).await;
+                }
+                sent
+            }
+            Ok(Room::Full) => self.add_up(user_id, uses, &mut taken).await,
             Err(problem) => Err(problem),
         };
         if accepted.is_err() {
@@ -84,18 +100,19 @@ impl UsageIntake {
         accepted
     }
 
-    /// Takes the bytes of new records; false when the account has none left for them. While the database does not answer,
-    /// a little is taken without it, and then nothing: 503.
-    async fn has_room(&self, account: &Account, bytes: u64, now: Moment) -> Result<bool, Problem> {
+    /// Takes the bytes of new records. While the database does not answer, a little is taken without it, and then nothing:
+    /// 503.
+    async fn take_room(&self, account: &Account, bytes: u64, now: Moment) -> Result<Room, Problem> {
         if bytes == 0 {
-            return Ok(true);
+            return Ok(Room::Taken(None));
         }
         match self.ledger.take_if_any(&account.payer(), bytes).await {
-            Ok(taken) => Ok(taken.is_some()),
+            Ok(Some(taken)) => Ok(Room::Taken(Some(taken))),
+            Ok(None) => Ok(Room::Full),
             Err(error @ mongo::Error::Unavailable(_)) => {
                 let key = format!("bytes:grace:{}:{}", account.id, clock::day(now));
                 let used = self.cache.add(&key, bytes, DAY).await.used;
-                if used > OUTAGE_GRACE { Err(error.into()) } else { Ok(true) }
+                if used > OUTAGE_GRACE { Err(error.into()) } else { Ok(Room::Taken(None)) }
             }
             Err(error) => Err(error.into()),
         }

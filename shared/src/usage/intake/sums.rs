@@ -3,7 +3,10 @@
 //! A sum is a document of `ai_usage` that is of several requests (`requests`), so that reports, alerts and limits add it
 //! up as they do any record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bson::{Bson, Document, doc};
 use mongodb::Database;
@@ -11,10 +14,8 @@ use mongodb::Database;
 use super::record::Use;
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
-    clock,
-    http::Problem,
-    keys,
-    mongo::{self, Mongo, REQUEST_TIMEOUT},
+    clock, keys,
+    mongo::{self, DUPLICATE_KEY, Mongo, REQUEST_TIMEOUT},
     queue::QueuedEvent,
     usage::{AiUsage, Cost},
 };
@@ -49,27 +50,53 @@ struct Amounts {
     latency_ms: u64,
 }
 
-/// Adds these records of an account up, once however often the same request is made.
-pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<(), Problem> {
-    let ids: Vec<&str> = uses.iter().map(|one| one.id.as_str()).collect();
-    let batch = &keys::sha256(&ids.join(","))[..16];
+/// Adds these records of an account up, once however often the same request is made. Two operations.
+pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<(), mongo::Error> {
+    let days: BTreeSet<String> = uses.iter().map(|one| clock::day(one.usage.occurred_at)).collect();
+    let mut known = sums_of(mongo, user_id, &days).await?;
     let mut sums = BTreeMap::<Key, Amounts>::new();
     for Use { usage, .. } in uses {
-        sums.entry(key(usage)).or_default().add(usage);
+        let key = key(usage);
+        let of_day = known.entry(key.day.clone()).or_default();
+        let id = key.id(user_id);
+        let key = if of_day.contains(&id) || of_day.len() < MOST_A_DAY {
+            of_day.insert(id);
+            key
+        } else {
+            Key { key_id: None, provider: OTHERS.into(), model: OTHERS.into(), ..key }
+        };
+        sums.entry(key).or_default().add(usage);
     }
-    for (mut key, amounts) in sums {
-        if !add_to(mongo, user_id, &key, amounts, batch, false).await? {
-            let sums = sums_of(mongo, user_id, &key.day).await?;
-            if sums.contains(&key.id(user_id)) {
-                continue; // It has this batch.
-            }
-            if sums.len() >= MOST_A_DAY {
-                key = Key { key_id: None, provider: OTHERS.into(), model: OTHERS.into(), ..key };
-            }
-            add_to(mongo, user_id, &key, amounts, batch, true).await?;
+    let ids: Vec<&str> = uses.iter().map(|one| one.id.as_str()).collect();
+    let batch = &keys::sha256(&ids.join(","))[..16];
+    let mut statements: Vec<_> = sums.iter().map(|(key, amounts)| statement(user_id, key, *amounts, batch)).collect();
+    // Twice: a sum that has this batch looks as one does that another request has just made.
+    for _ in 0..2 {
+        let update = doc! {"update": AiUsage::COLLECTION, "updates": &statements, "ordered": false};
+        let answer = mongo.run(REQUEST_TIMEOUT, async |database: Database| database.run_command(update).await).await?;
+        let refused = refused(&answer)?;
+        statements = refused.into_iter().filter_map(|index| statements.get(index).cloned()).collect();
+        if statements.is_empty() {
+            break;
         }
     }
     Ok(())
+}
+
+/// The statements that met a sum which does not match; an error for any other refusal.
+fn refused(answer: &Document) -> mongodb::error::Result<Vec<usize>> {
+    let Ok(errors) = answer.get_array("writeErrors") else { return Ok(Vec::new()) };
+    let number = |error: &Document, field: &str| {
+        let number = error.get_i32(field).map(i64::from).or_else(|_| error.get_i64(field));
+        number.unwrap_or(-1)
+    };
+    let index = |error: &Bson| match error.as_document() {
+        Some(error) if number(error, "code") == i64::from(DUPLICATE_KEY) => {
+            Ok(usize::try_from(number(error, "index")).unwrap_or(usize::MAX))
+        }
+        _ => Err(mongodb::error::Error::custom(format!("sums were refused: {error}"))),
+    };
+    errors.iter().map(index).collect()
 }
 
 /// Remembers that these records are in sums.
@@ -119,16 +146,8 @@ impl Amounts {
     }
 }
 
-/// Adds to a sum that is there, or with `create` to a new one as well. False when there is none, or when this batch was
-/// added to it before.
-async fn add_to(
-    mongo: &Mongo,
-    user_id: &str,
-    key: &Key,
-    amounts: Amounts,
-    batch: &str,
-    create: bool,
-) -> Result<bool, mongo::Error> {
+/// Adds to a sum, or makes it, unless this batch was added to it before.
+fn statement(user_id: &str, key: &Key, amounts: Amounts, batch: &str) -> Document {
     let not_yet = doc! {"_id": key.id(user_id), "batches": {"$ne": batch}};
     let mut first = doc! {
         "userId": user_id, "provider": &key.provider, "model": &key.model, "success": key.success,
@@ -147,28 +166,27 @@ async fn add_to(
         "$push": {"batches": {"$each": [batch], "$slice": -BATCHES}},
         "$setOnInsert": first,
     };
-    // Twice: another request may be making the document, which looks as if this batch were in it.
-    for _ in 0..2 {
-        let (filter, update) = (not_yet.clone(), update.clone());
-        let add = async |database: Database| {
-            database.collection::<Document>(AiUsage::COLLECTION).update_one(filter, update).upsert(create).await
-        };
-        match mongo.run(REQUEST_TIMEOUT, add).await {
-            Ok(done) => return Ok(done.matched_count == 1 || done.upserted_id.is_some()),
-            Err(error) if error.is_duplicate() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
+    doc! {"q": not_yet, "u": update, "upsert": true}
 }
 
-/// The ids of the sums that an account has of a day.
-async fn sums_of(mongo: &Mongo, user_id: &str, day: &str) -> Result<Vec<String>, mongo::Error> {
-    let of_day = doc! {"userId": user_id, "occurredAt": start_of(day), "sum": true};
+/// The ids of the sums that an account has, by day.
+async fn sums_of(
+    mongo: &Mongo,
+    user_id: &str,
+    days: &BTreeSet<String>,
+) -> Result<BTreeMap<String, BTreeSet<String>>, mongo::Error> {
+    let days: Vec<Bson> = days.iter().map(|day| start_of(day)).collect();
+    let of_days = doc! {"userId": user_id, "occurredAt": {"$in": days}, "sum": true};
     let find =
-        async |database: Database| database.collection::<Document>(AiUsage::COLLECTION).distinct("_id", of_day).await;
-    let ids = mongo.run(REQUEST_TIMEOUT, find).await?;
-    Ok(ids.into_iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
+        async |database: Database| database.collection::<Document>(AiUsage::COLLECTION).distinct("_id", of_days).await;
+    let mut sums = BTreeMap::<_, BTreeSet<_>>::new();
+    for id in mongo.run(REQUEST_TIMEOUT, find).await? {
+        let Some(id) = id.as_str() else { continue };
+        // `{user}/sum/{day}/{key}`
+        let day = id.rsplit('/').nth(1).unwrap_or_default();
+        sums.entry(day.to_owned()).or_default().insert(id.to_owned());
+    }
+    Ok(sums)
 }
 
 fn start_of(day: &str) -> Bson {
