@@ -223,6 +223,8 @@ async fn failures_of_nobody_are_a_number_a_day() {
     for n in 0..30 {
         let bogus = json!({"refreshToken": format!("rt_{n:0>43}")});
         assert_eq!(session.post("/api/auth/refresh", &bogus).await.status, 401);
+    }
+    for _ in 0..4 {
         let nobody = json!({"email": format!("{}@example.com", uuid::Uuid::now_v7().simple()), "password": PASSWORD});
         assert_eq!(login.post("/api/auth/login", &nobody).await.status, 401);
     }
@@ -233,8 +235,8 @@ async fn failures_of_nobody_are_a_number_a_day() {
         .iter()
         .map(|refusal| (refusal.get_str("_id").unwrap().to_owned(), refusal.get_i64("count").unwrap()))
         .collect();
-    let expected = ["auth.login.failed", "auth.refresh.refused"].map(|name| (format!("{day}/{name}"), 30));
-    assert_eq!(counted, expected);
+    let expected = [("auth.login.failed", 4), ("auth.refresh.refused", 30)];
+    assert_eq!(counted, expected.map(|(name, count)| (format!("{day}/{name}"), count)));
 }
 
 /// Wrong guesses at an account leave entries while their network has room for them.

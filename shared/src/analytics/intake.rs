@@ -36,7 +36,8 @@ impl Intake {
     /// The prompts that events may name.
     pub async fn prompts(&self) -> Arc<Library> {
         // Both are read anew once a minute: at the same time, should the bucket be slow.
-        let (content, ()) = tokio::join!(self.content.current(), self.budget.read_state());
+        // Boxed: the SDK's futures are large.
+        let (content, ()) = tokio::join!(Box::pin(self.content.current()), Box::pin(self.budget.read_state()));
         content.library
     }
 

@@ -357,13 +357,15 @@ impl ApiKeys {
         };
         let document = mongo::to_document(&usage).map_err(Problem::internal)?;
         let bytes = schema::weight(ApiKeyUsage::COLLECTION, &document);
-        match ledger.take_if_any(&caller.account.payer(), bytes).await? {
-            Some(_) => Ok(queue.send(&[Queued(usage)]).await?),
-            None => {
-                ledger.count_refusal("api_key.use").await;
-                Ok(())
-            }
+        let Some(taken) = ledger.take_if_any(&caller.account.payer(), bytes).await? else {
+            ledger.count_refusal("api_key.use").await;
+            return Ok(());
+        };
+        let sent = queue.send(&[Queued(usage)]).await;
+        if sent.is_err() {
+            ledger.give_back(taken).await;
         }
+        Ok(sent?)
     }
 
     async fn authenticate(&self, client: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {

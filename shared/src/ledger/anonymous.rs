@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::{
-    ANONYMOUS_DAY, ENVIRONMENT_HOUR, NETWORK_DAY, PAUSE_ABOVE_PERCENT, STATE_IS_OLD_AFTER, WIDE_NETWORK_DAY,
+    budgets::{
+        ANONYMOUS_DAY, ENVIRONMENT_HOUR, NETWORK_DAY, PAUSE_ABOVE_PERCENT, STATE_IS_OLD_AFTER, WIDE_NETWORK_DAY,
+    },
     intake_state::{IntakeState, PublishedState},
     payer::{seconds_left, wide},
 };

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{
+use super::budgets::{
     ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ALL_SIGN_INS_DAY, ANONYMOUS_DAY, NETWORK_DAY, NEW_ACCOUNT_DAY, NEW_FOR,
     SIGN_INS_DAY, WIDE_NETWORK_DAY,
 };

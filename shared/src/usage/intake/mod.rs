@@ -77,10 +77,11 @@ impl UsageIntake {
         now: Moment,
     ) -> Result<AcceptedUsage, Problem> {
         let (user_id, plan) = (&caller.account.id, caller.account.plan);
-        let uses = request.into_uses(caller, &self.prices.current().await, now)?;
+        let mut uses = request.into_uses(caller, &self.prices.current().await, now)?;
         let charges: Vec<_> = uses.iter().map(record::Use::charge).collect();
         let mut taken = self.limits.take(user_id, plan, &charges, now).await;
-        let new = charges.iter().zip(&taken.new).filter_map(|(charge, new)| new.then_some(charge.bytes));
+        uses.iter_mut().zip(&taken.beyond).for_each(|(one, beyond)| one.note_beyond(beyond));
+        let new = uses.iter().zip(&taken.new).filter_map(|(one, new)| new.then_some(one.bytes()));
         let accepted = match self.take_room(&caller.account, new.sum(), now).await {
             Ok(Room::Taken(bytes)) => {
                 let sent = self.send(user_id, uses, &taken).await;
@@ -123,9 +124,9 @@ impl UsageIntake {
     async fn send(&self, user_id: &str, uses: Vec<Use>, taken: &Taken) -> Result<AcceptedUsage, Problem> {
         let answer = accepted(&uses, &taken.beyond);
         let mut events = Vec::new();
-        for ((one, beyond), new) in uses.into_iter().zip(&taken.beyond).zip(&taken.new) {
+        for (one, new) in uses.into_iter().zip(&taken.new) {
             if *new || !sums::is_added_up(&self.cache, user_id, &one.id).await {
-                events.extend(one.into_events(beyond));
+                events.extend(one.into_events());
             }
         }
         self.queue.send(&events).await?;

@@ -327,7 +327,7 @@ impl Use {
     }
 
     /// What its documents fill.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         stored_bytes(&self.usage) + self.key_usage.as_ref().map_or(0, stored_bytes)
     }
 
@@ -338,9 +338,13 @@ impl Use {
         (unpriced || !beyond_plan.is_empty()).then(flagged)
     }
 
-    /// As it is sent.
-    pub(super) fn into_events(mut self, beyond_plan: &[PlanLimit]) -> impl Iterator<Item = UsageEvent> + use<> {
+    /// Notes the limits of the plan that it is beyond.
+    pub(super) fn note_beyond(&mut self, beyond_plan: &[PlanLimit]) {
         self.usage.beyond_plan = beyond_plan.iter().map(|limit| limit.name().to_owned()).collect();
+    }
+
+    /// As it is sent.
+    pub(super) fn into_events(self) -> impl Iterator<Item = UsageEvent> + use<> {
         let key_usage = self.key_usage.map(|usage| UsageEvent::Key(Queued(usage)));
         key_usage.into_iter().chain([UsageEvent::Model(Box::new(Queued(self.usage)))])
     }

@@ -31,7 +31,7 @@ const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// What records of one sum share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct Group {
     day: String,
     key_id: Option<String>,
     provider: String,
@@ -54,22 +54,23 @@ struct Amounts {
 pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<(), mongo::Error> {
     let days: BTreeSet<String> = uses.iter().map(|one| clock::day(one.usage.occurred_at)).collect();
     let mut known = sums_of(mongo, user_id, &days).await?;
-    let mut sums = BTreeMap::<Key, Amounts>::new();
+    let mut sums = BTreeMap::<Group, Amounts>::new();
     for Use { usage, .. } in uses {
-        let key = key(usage);
-        let of_day = known.entry(key.day.clone()).or_default();
-        let id = key.id(user_id);
-        let key = if of_day.contains(&id) || of_day.len() < MOST_A_DAY {
+        let group = group(usage);
+        let of_day = known.entry(group.day.clone()).or_default();
+        let id = group.id(user_id);
+        let group = if of_day.contains(&id) || of_day.len() < MOST_A_DAY {
             of_day.insert(id);
-            key
+            group
         } else {
-            Key { key_id: None, provider: OTHERS.into(), model: OTHERS.into(), ..key }
+            Group { key_id: None, provider: OTHERS.into(), model: OTHERS.into(), ..group }
         };
-        sums.entry(key).or_default().add(usage);
+        sums.entry(group).or_default().add(usage);
     }
     let ids: Vec<&str> = uses.iter().map(|one| one.id.as_str()).collect();
     let batch = &keys::sha256(&ids.join(","))[..16];
-    let mut statements: Vec<_> = sums.iter().map(|(key, amounts)| statement(user_id, key, *amounts, batch)).collect();
+    let mut statements: Vec<_> =
+        sums.iter().map(|(group, amounts)| statement(user_id, group, *amounts, batch)).collect();
     // Twice: a sum that has this batch looks as one does that another request has just made.
     for _ in 0..2 {
         let update = doc! {"update": AiUsage::COLLECTION, "updates": &statements, "ordered": false};
@@ -117,8 +118,8 @@ fn remembered(user_id: &str, id: &str) -> String {
     format!("usage:{{{user_id}}}:added-up:{id}")
 }
 
-fn key(usage: &AiUsage) -> Key {
-    Key {
+fn group(usage: &AiUsage) -> Group {
+    Group {
         day: clock::day(usage.occurred_at),
         key_id: usage.key_id.clone(),
         provider: usage.provider.clone(),
@@ -128,7 +129,7 @@ fn key(usage: &AiUsage) -> Key {
     }
 }
 
-impl Key {
+impl Group {
     fn id(&self, user_id: &str) -> String {
         let Self { day, key_id, provider, model, success, priced } = self;
         let which = format!("{}/{provider}/{model}/{success}/{priced}", key_id.as_deref().unwrap_or_default());
@@ -147,14 +148,14 @@ impl Amounts {
 }
 
 /// Adds to a sum, or makes it, unless this batch was added to it before.
-fn statement(user_id: &str, key: &Key, amounts: Amounts, batch: &str) -> Document {
-    let not_yet = doc! {"_id": key.id(user_id), "batches": {"$ne": batch}};
+fn statement(user_id: &str, group: &Group, amounts: Amounts, batch: &str) -> Document {
+    let not_yet = doc! {"_id": group.id(user_id), "batches": {"$ne": batch}};
     let mut first = doc! {
-        "userId": user_id, "provider": &key.provider, "model": &key.model, "success": key.success,
-        "priced": key.priced, "beyondPlan": ["storedBytesToday"], "receivedAt": clock::now(), "sum": true,
-        "occurredAt": start_of(&key.day),
+        "userId": user_id, "provider": &group.provider, "model": &group.model, "success": group.success,
+        "priced": group.priced, "beyondPlan": ["storedBytesToday"], "receivedAt": clock::now(), "sum": true,
+        "occurredAt": start_of(&group.day),
     };
-    if let Some(key_id) = &key.key_id {
+    if let Some(key_id) = &group.key_id {
         first.insert("keyId", key_id);
     }
     let update = doc! {
