@@ -153,7 +153,10 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
     let stack = stack();
     let database = stack.scratch().await;
     database.collection("ai_usage").insert_one(doc! {"_id": "1"}).await.unwrap();
-    let job = start("monitor-connections", &stack, &database, &[("MONGO_CONNECTION_LIMIT", "500")]).await;
+    let published = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", published.path().display());
+    let variables = [("MONGO_CONNECTION_LIMIT", "500"), ("CONTENT_URL", url.as_str())];
+    let job = start("monitor-connections", &stack, &database, &variables).await;
     let seen = run(&job, json!({})).await;
     assert!(seen["connections"].as_u64().unwrap() >= 1, "{seen}");
     let usage = &seen["growing"][0];

@@ -19,62 +19,6 @@ use crate::prompts::{draft, made, path};
 
 #[tokio::test]
 #[parallel(stack)]
-async fn a_days_changes_fill_no_more_than_their_share() {
-    let env = TestEnv::new().await;
-    let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
-    let (create, edit) = (env.function("prompt-create").await, env.function("prompt-edit").await);
-    let path = path(&made(&create, &ada).await);
-    let revisions = env.database.collection::<Document>("prompt_revisions");
-    let fill = async |days_ago: i64| {
-        let at = clock::start_of_day(clock::now(), days_ago);
-        let revision = doc! {
-            "_id": days_ago.to_string(), "promptId": "another", "revision": days_ago, "changedBy": &ada.id,
-            "createdAt": at, "snapshot": {"content": "x".repeat(2_500_000)},
-        };
-        revisions.insert_one(revision).await.unwrap();
-    };
-    let change =
-        async |etag: &str, words: &str| edit.patch_as(&ada.token, &path, etag, &json!({"description": words})).await;
-    fill(1).await;
-    assert_eq!(change("\"1\"", "a").await.status, 200, "yesterday is over");
-    fill(0).await;
-    let refused = [change("\"2\"", "b").await, create.post_as(&ada.token, "/api/prompts", &draft()).await];
-    for answer in refused {
-        assert_eq!((answer.status, &answer.body["code"]), (429, &json!("limit_reached")), "{}", answer.text);
-        assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
-    }
-    assert_eq!(change("\"2\"", "a").await.status, 200, "what changes nothing fills nothing");
-    made(&create, &eve).await;
-    assert_eq!(edit.delete_as(&ada.token, &path).await.status, 204, "removing is always possible");
-}
-
-#[tokio::test]
-#[parallel(stack)]
-async fn a_days_audits_fill_no_more_than_their_share() {
-    let env = TestEnv::new().await;
-    let boss = env.person(Role::OrgAdmin, Some("org")).await;
-    let function = env.function("prompt-audit").await;
-    let url = format!("{}/audit", path(&made(&env.function("prompt-create").await, &boss).await));
-    let audits = env.database.collection::<Document>("prompt_audits");
-    let fill = async |days_ago: i64| {
-        let at = clock::start_of_day(clock::now(), days_ago);
-        let audit = doc! {
-            "_id": days_ago.to_string(), "promptId": "another", "version": days_ago, "auditedBy": &boss.id,
-            "auditedAt": at, "issues": ["x".repeat(2_500_000)],
-        };
-        audits.insert_one(audit).await.unwrap();
-    };
-    let add = async || function.post_as(&boss.token, &url, &json!({"auditType": "full", "overallScore": 1})).await;
-    fill(1).await;
-    assert_eq!(add().await.status, 201, "yesterday is over");
-    fill(0).await;
-    let refused = add().await;
-    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("limit_reached")), "{}", refused.text);
-    assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 24 * 3600);
-}
-
-#[tokio::test]
-#[parallel(stack)]
 async fn an_account_makes_500_prompts_removed_ones_included() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;

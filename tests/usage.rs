@@ -246,33 +246,6 @@ async fn the_limits_say_before_a_call_whether_it_fits_and_why_not() {
     }
 }
 
-/// The one bound of what is recorded: a free account's records of a day fill 500 kB.
-#[tokio::test]
-#[parallel(stack)]
-async fn a_days_records_fill_no_more_than_they_may() {
-    let env = TestEnv::new().await;
-    let ada = env.person(Role::User, None).await;
-    let usage = env.function("ai-usage").await;
-    let mut large = use_of("gpt-4o-mini", 1);
-    (large["error"], large["success"]) = (json!("x".repeat(500)), json!(false));
-    let records = json!({"records": vec![large; 100]});
-    let mut taken = 0;
-    let refused = loop {
-        let answer = usage.post_as(&ada.token, "/api/ai/usage", &records).await;
-        if answer.status != 202 {
-            break answer;
-        }
-        taken += 1;
-        assert!(taken < 20, "{taken} batches of 100");
-    };
-    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("limit_reached")), "{}", refused.text);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let wait: u64 = refused.header("retry-after").parse().unwrap();
-    assert!((86_400 - now % 86_400).abs_diff(wait) <= 2, "until the day is over: {wait} s at {now}");
-    let left = usage.get_as(&ada.token, "/api/ai/usage/limits").await;
-    assert_eq!(left.body["requestsToday"]["used"], taken * 100, "what was refused is not counted: {}", left.text);
-}
-
 #[tokio::test]
 #[parallel(stack)]
 async fn batches_that_come_at_once_are_all_counted() {

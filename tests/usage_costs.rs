@@ -114,7 +114,9 @@ async fn the_daily_report_over_300_000_records_costs_four_operations() {
         ("monitor-connections", "2028-03-01T02:00:00Z"),
         ("sweep", "2028-03-01T02:00:00Z"),
     ] {
-        let job = env.function_with(name, &[("REDIS_URL", "")]).await;
+        let published = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", published.path().display());
+        let job = env.function_with(name, &[("REDIS_URL", ""), ("CONTENT_URL", &url)]).await;
         wiretap.take();
         let started = Instant::now();
         run(&job, at).await;

@@ -28,10 +28,6 @@ pub struct Allowed {
     pub micros_per_day: u64,
     /// Runs of the workbench.
     pub runs_per_day: u64,
-    /// Bytes that reported requests may fill, whatever they say: they are kept for 400 days, and M0 holds 512 MB for
-    /// everybody. What is beyond the limits above is recorded and flagged; only this one refuses. Enough for all the
-    /// plan's requests, of 1,500 bytes each and more; most take 500.
-    pub bytes_per_day: u64,
 }
 
 impl Plan {
@@ -46,7 +42,6 @@ impl Plan {
                 tokens_per_request: 16_000,
                 micros_per_day: 100_000_000,
                 runs_per_day: 2_000,
-                bytes_per_day: 15_000_000,
             },
             Self::Pro => Allowed {
                 requests_per_hour: 300,
@@ -55,7 +50,6 @@ impl Plan {
                 tokens_per_request: 8_000,
                 micros_per_day: 20_000_000,
                 runs_per_day: 500,
-                bytes_per_day: 5_000_000,
             },
             Self::Basic => Allowed {
                 requests_per_hour: 60,
@@ -64,7 +58,6 @@ impl Plan {
                 tokens_per_request: 4_000,
                 micros_per_day: 5_000_000,
                 runs_per_day: 100,
-                bytes_per_day: 2_000_000,
             },
             Self::Free => Allowed {
                 requests_per_hour: 10,
@@ -73,7 +66,6 @@ impl Plan {
                 tokens_per_request: 2_000,
                 micros_per_day: 500_000,
                 runs_per_day: 20,
-                bytes_per_day: 500_000,
             },
         }
     }

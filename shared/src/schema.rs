@@ -6,6 +6,7 @@
 mod owner;
 mod real;
 mod validators;
+mod weight;
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -18,6 +19,7 @@ use mongodb::{
 };
 
 pub use owner::{COLLECTION as OWNER, MARK};
+pub use weight::{weight, weight_expression};
 
 use crate::{
     clock::{self, Moment},
@@ -191,6 +193,10 @@ pub const COLLECTIONS: &[Collection] = &[
         name: "affiliate_clicks",
         indexes: &[lookup(&[("linkId", 1), ("occurredAt", 1)]), expire(&[("occurredAt", 1)], 400)],
     },
+    // What may still be stored, and by whom: a budget's name, its day and whose it is are its `_id`.
+    Collection { name: "ledger", indexes: &[expire(&[("expiresAt", 1)], 0)] },
+    // How often a day something was refused or failed: the day and the kind are its `_id`.
+    Collection { name: "refusals", indexes: &[expire(&[("expiresAt", 1)], 0)] },
     // For longer than a queue may hold one.
     Collection { name: "notifications", indexes: &[lookup(&[("userId", 1), ("at", -1)]), expire(&[("at", 1)], 7)] },
     // How many were sent in a day. What is counted of whom on which day is its `_id`.

@@ -218,6 +218,8 @@ pub async fn people(env: &TestEnv, number: usize, role: Role) -> Vec<Person> {
             let (person, mut user) = account(role, None);
             user.insert("passwordHash", ada.get_str("passwordHash").unwrap());
             user.insert("plan", "enterprise");
+            // A new account may store less.
+            user.insert("createdAt", clock::start_of_day(clock::now(), 30));
             (person, user)
         })
         .unzip();

@@ -125,14 +125,45 @@ impl TestEnv {
         entries.find(doc! {}).sort(doc! {"_id": 1}).await.unwrap().try_collect().await.unwrap()
     }
 
+    /// Uses a day's budget of bytes up, whatever it is: `account/<id>` today, or so many days ago.
+    pub async fn use_up(&self, budget: &str, days_ago: i64) {
+        let day = clock::day(clock::start_of_day(clock::now(), days_ago));
+        self.set_budget(&format!("{day}/{budget}"), i64::MAX / 2).await;
+    }
+
+    /// Sets what was taken of a budget, by the id of its document.
+    pub async fn set_budget(&self, id: &str, bytes: i64) {
+        let set = doc! {"$set": {"bytes": bytes}};
+        self.budgets().update_one(doc! {"_id": id}, set).upsert(true).await.unwrap();
+    }
+
+    /// What was taken of a budget, by the id of its document.
+    pub async fn budget(&self, id: &str) -> i64 {
+        let found = self.budgets().find_one(doc! {"_id": id}).await.unwrap();
+        found.map_or(0, |budget| budget.get_i64("bytes").unwrap())
+    }
+
+    fn budgets(&self) -> mongodb::Collection<Document> {
+        self.database.collection("ledger")
+    }
+
+    /// Makes the cache server forget the windows of the rate limits that count by this: an account's id, or a network.
+    pub async fn forget_rates_of(&self, principal: &str) {
+        self.forget_keys(&format!("*rate:*:{principal}")).await;
+    }
+
     /// Makes the cache server forget every copy of what has this id, as its time would.
     pub async fn forget(&self, id: &str) {
+        self.forget_keys(&format!("*{id}*")).await;
+    }
+
+    async fn forget_keys(&self, pattern: &str) {
         if self.redis.is_empty() {
             return;
         }
         let client = redis::Client::open(self.redis.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let keys: Vec<String> = redis::cmd("KEYS").arg(format!("*{id}*")).query_async(&mut connection).await.unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
         for key in keys {
             let _: () = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
         }

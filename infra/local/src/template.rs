@@ -48,6 +48,11 @@ pub fn functions() -> Vec<Function> {
 }
 
 impl Function {
+    /// Whether it gets this environment variable.
+    pub fn has(&self, variable: &str) -> bool {
+        self.variables.iter().any(|name| name == variable)
+    }
+
     /// The one that runs this binary.
     pub fn named(binary: &str) -> Self {
         let found = functions().into_iter().find(|function| function.binary == binary);

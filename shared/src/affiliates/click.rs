@@ -11,10 +11,12 @@ use crate::{
     cache::{Cache, Lookup},
     clock::Moment,
     config::ConfigError,
-    http::Problem,
+    http::{ClientInfo, Problem},
     id,
+    ledger::{AnonymousBudget, Charge},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent},
+    schema,
 };
 
 /// `affiliate_clicks`.
@@ -80,17 +82,31 @@ impl Links {
 }
 
 /// Counts clicks, through the queue.
-pub struct ClickCounter(Queue);
+pub struct ClickCounter {
+    budget: AnonymousBudget,
+    queue: Queue,
+}
 
 impl ClickCounter {
-    /// Reads where events go.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self(Queue::events_from_env()?))
+    /// Reads where events go; counts what they fill in `cache`.
+    pub fn from_env(cache: &Cache) -> Result<Self, ConfigError> {
+        Ok(Self { budget: AnonymousBudget::from_env(cache)?, queue: Queue::events_from_env()? })
     }
 
-    /// Counts a click; an error means that it is not counted, and the link not to be followed.
-    pub async fn count(&self, link_id: &str, now: Moment) -> Result<(), Problem> {
+    /// Counts a click, unless callers without an account have stored all that they may: then the link is followed, and
+    /// the click is not counted. An error means that the link is not to be followed.
+    pub async fn count(&self, client: &ClientInfo, link_id: &str, now: Moment) -> Result<(), Problem> {
         let click = AffiliateClick { id: id::new(), link_id: link_id.to_owned(), occurred_at: now };
-        Ok(self.0.send(&[Queued(click)]).await?)
+        let document = mongo::to_document(&click).map_err(Problem::internal)?;
+        let bytes = schema::weight(AffiliateClick::COLLECTION, &document);
+        let Ok(taken) = self.budget.take(client, &[Charge { id: click.id.clone(), bytes }], now).await else {
+            tracing::info!("a click is not counted: there is no room for it");
+            return Ok(());
+        };
+        if let Err(error) = self.queue.send(&[Queued(click)]).await {
+            self.budget.give_back(&taken).await;
+            return Err(error.into());
+        }
+        Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub struct AnalyticsEvent {
     pub prompt_id: String,
     /// What was done.
     pub event: AnalyticsAction,
-    /// What the front end added, at most 2 KiB.
+    /// What the front end added: a few numbers, flags and short texts.
     #[serde(serialize_with = "mongo::free_form", skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
     /// The front end's session.

@@ -15,8 +15,10 @@ use crate::{
     queue::Queued,
 };
 
-/// Bytes of metadata kept with an event.
-const MAX_METADATA_BYTES: usize = 2048;
+/// Values that an event's metadata holds.
+const MAX_METADATA: usize = 8;
+/// Characters of each name and each text of them.
+const MAX_METADATA_CHARS: usize = 100;
 /// How long a front end may hold an event back (offline use).
 pub(super) const OLDEST_DAYS: i64 = 7;
 /// How far a client's clock may be ahead.
@@ -27,9 +29,9 @@ const AHEAD_MINUTES: i64 = 5;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"events": [{"promptId": "find-a-bug-by-ranked-hypotheses", "event": "copy", "metadata": {"from": "detail"}}]}))]
 pub struct TrackRequest {
-    /// 1 to 50 events.
-    #[garde(length(min = 1, max = 50), dive)]
-    #[schema(min_items = 1, max_items = 50)]
+    /// 1 to 10 events.
+    #[garde(length(min = 1, max = 10), dive)]
+    #[schema(min_items = 1, max_items = 10)]
     pub events: Vec<TrackedEvent>,
 }
 
@@ -47,8 +49,8 @@ pub struct TrackedEvent {
     prompt_id: String,
     #[garde(skip)]
     event: AnalyticsAction,
-    /// Anything, up to 2 KiB.
-    #[garde(skip)]
+    /// Up to 8 numbers, flags and texts of 100 characters, under names of 1 to 100.
+    #[garde(custom(few_scalars))]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// The front end's session.
@@ -91,14 +93,6 @@ impl TrackedEvent {
         };
         let prompt_id = known_prompt(library, &self.prompt_id)
             .ok_or_else(|| ("promptId", "is not the id or slug of a prompt".to_owned()))?;
-        let size = self
-            .metadata
-            .as_ref()
-            .and_then(|metadata| serde_json::to_string(metadata).ok())
-            .map_or(0, |text| text.len());
-        if size > MAX_METADATA_BYTES {
-            return Err(("metadata", format!("must be {MAX_METADATA_BYTES} bytes of JSON at most")));
-        }
         let occurred_at = self.occurred_at.unwrap_or(now);
         if occurred_at < now - (24 * OLDEST_DAYS).hours() || occurred_at > now + AHEAD_MINUTES.minutes() {
             return Err((
@@ -109,6 +103,24 @@ impl TrackedEvent {
         let session_id = self.session_id;
         Ok(AnalyticsEvent { id, prompt_id, event: self.event, metadata: self.metadata, session_id, occurred_at })
     }
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn few_scalars(metadata: &Option<Map<String, Value>>, _: &()) -> garde::Result {
+    let Some(metadata) = metadata else { return Ok(()) };
+    let is_short = |text: &str| text.chars().count() <= MAX_METADATA_CHARS;
+    let is_scalar = |value: &Value| match value {
+        Value::String(text) => is_short(text),
+        Value::Array(_) | Value::Object(_) => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    };
+    let is_fine = |(name, value): (&String, &Value)| !name.is_empty() && is_short(name) && is_scalar(value);
+    if metadata.len() <= MAX_METADATA && metadata.iter().all(is_fine) {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!(
+        "must be {MAX_METADATA} numbers, flags or texts of {MAX_METADATA_CHARS} characters at most, none of them nested"
+    )))
 }
 
 /// A view of a prompt, now.

@@ -30,9 +30,10 @@ use crate::{
     http::{ClientInfo, Cursor, Limit, Page, Problem},
     id,
     keys::{Mac, Seed},
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    queue::{Queue, Queued, QueuedEvent, SendError},
-    rate_limits,
+    queue::{Queue, Queued, QueuedEvent},
+    rate_limits, schema,
     users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
 
@@ -257,8 +258,13 @@ impl ApiKeys {
     }
 
     /// A new key; `None` when the account has [`ACTIVE_LIMIT`] in use.
-    pub async fn create(&self, user_id: &str, request: NewKeyRequest) -> Result<Option<NewApiKey>, mongo::Error> {
-        let now = clock::now();
+    pub async fn create(
+        &self,
+        ledger: &Ledger,
+        owner: &Account,
+        request: NewKeyRequest,
+    ) -> Result<Option<NewApiKey>, Problem> {
+        let (now, user_id) = (clock::now(), owner.id.as_str());
         let (text, token) = token::mint(None);
         let mut scopes = request.scopes;
         scopes.dedup();
@@ -279,8 +285,7 @@ impl ApiKeys {
         let view = view(&key, now);
         let alive = doc! {"$or": [{"expiresAt": null}, {"expiresAt": {"$gt": key.created_at}}]};
         let active = doc! {"userId": user_id, "revoked": false, "$and": [alive]};
-        let made =
-            insert_within_quota(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
+        let made = insert_within_quota(ledger, owner, key, "api_keys", active, ACTIVE_LIMIT).await?;
         Ok(made.then_some(NewApiKey { key: text, view }))
     }
 
@@ -338,17 +343,29 @@ impl ApiKeys {
         self.mongo.run(REQUEST_TIMEOUT, keys).await
     }
 
-    /// Notes that a key was used, through the queue; nothing for a caller in person.
-    pub async fn note_use(queue: &Queue, caller: &KeyPrincipal) -> Result<(), Problem> {
-        Ok(send_use(queue, caller, "success").await?)
-    }
-
-    /// As [`ApiKeys::note_use`], of a use that the plan's limits refused. What cannot be noted is logged: the answer is
-    /// the refusal's.
-    pub async fn note_refusal(queue: &Queue, caller: &KeyPrincipal) {
-        if let Err(error) = send_use(queue, caller, "rate_limited").await {
-            tracing::warn!(%error, "a refused use of a key is not counted");
+    /// Notes that a key was used, through the queue; nothing for a caller in person. A use for which its owner has no
+    /// bytes left is counted by the day instead.
+    pub async fn note_use(ledger: &Ledger, queue: &Queue, caller: &KeyPrincipal) -> Result<(), Problem> {
+        let Some(key_id) = caller.key_id() else { return Ok(()) };
+        let usage = ApiKeyUsage {
+            id: id::new(),
+            user_id: caller.account.id.clone(),
+            key_id: key_id.to_owned(),
+            provider: None,
+            status: "success".into(),
+            occurred_at: clock::now(),
+        };
+        let document = mongo::to_document(&usage).map_err(Problem::internal)?;
+        let bytes = schema::weight(ApiKeyUsage::COLLECTION, &document);
+        let Some(taken) = ledger.take_if_any(&caller.account.payer(), bytes).await? else {
+            ledger.count_refusal("api_key.use").await;
+            return Ok(());
+        };
+        let sent = queue.send(&[Queued(usage)]).await;
+        if sent.is_err() {
+            ledger.give_back(taken).await;
         }
+        Ok(sent?)
     }
 
     async fn authenticate(&self, client: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
@@ -393,19 +410,6 @@ impl ApiKeys {
         }
         Ok(key)
     }
-}
-
-async fn send_use(queue: &Queue, caller: &KeyPrincipal, status: &str) -> Result<(), SendError> {
-    let Some(key_id) = caller.key_id() else { return Ok(()) };
-    let usage = ApiKeyUsage {
-        id: id::new(),
-        user_id: caller.account.id.clone(),
-        key_id: key_id.to_owned(),
-        provider: None,
-        status: status.into(),
-        occurred_at: clock::now(),
-    };
-    queue.send(&[Queued(usage)]).await
 }
 
 fn last4(token: &Token) -> String {

@@ -17,7 +17,7 @@ pub struct ApiKeyUsage {
     /// The provider it was used for, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// `success`, `error` or `rate_limited`.
+    /// `success` or `error`; of older records also `rate_limited`.
     pub status: String,
     /// When it happened.
     pub occurred_at: Moment,

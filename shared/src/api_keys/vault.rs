@@ -18,8 +18,9 @@ use crate::{
     http::{Cursor, Page, Problem},
     id,
     keys::{Cipher, Seed},
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    users::{display_name, insert_within_quota},
+    users::{Account, display_name, insert_within_quota},
 };
 
 /// Provider keys that one account may have in use.
@@ -170,8 +171,13 @@ impl ProviderKeys {
     }
 
     /// Keeps a key; `None` when the account has as many in use as it may.
-    pub async fn create(&self, user_id: &str, new: NewProviderKey) -> Result<Option<ProviderKeyView>, mongo::Error> {
-        let id = id::new();
+    pub async fn create(
+        &self,
+        ledger: &Ledger,
+        owner: &Account,
+        new: NewProviderKey,
+    ) -> Result<Option<ProviderKeyView>, Problem> {
+        let (id, user_id) = (id::new(), owner.id.as_str());
         let key = ProviderKey {
             cipher: self.seal(user_id, &id, 1, &new.api_key),
             id,
@@ -187,8 +193,7 @@ impl ProviderKeys {
             rotated_at: None,
         };
         let (view, active) = (view(&key), doc! {"userId": user_id, "active": true});
-        let made =
-            insert_within_quota(self.mongo.clone(), user_id.to_owned(), key, collection, active, ACTIVE_LIMIT).await?;
+        let made = insert_within_quota(ledger, owner, key, "provider_keys", active, ACTIVE_LIMIT).await?;
         Ok(made.then_some(view))
     }
 

@@ -97,6 +97,14 @@ impl Action {
         self.category() != Category::Data || self.severity() > Severity::Info
     }
 
+    /// Whether it belongs to signing in and staying so: what an account does many times a day.
+    pub(super) const fn is_of_sign_in(self) -> bool {
+        matches!(
+            self,
+            Self::SignIn | Self::SignOut | Self::MfaRequired | Self::MfaCodeSent | Self::MfaVerified | Self::MfaFailed
+        )
+    }
+
     /// How long its entries are kept, in days.
     pub fn retention_days(self) -> i64 {
         if self.must_be_stored() { LONG_DAYS } else { SHORT_DAYS }

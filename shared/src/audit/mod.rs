@@ -31,8 +31,10 @@ use crate::{
     http::{ClientInfo, Problem},
     id,
     keys::{Mac, Seed},
+    ledger::{Ledger, Payer},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent},
+    schema,
 };
 
 /// Somebody who does something that is worth an entry.
@@ -91,6 +93,16 @@ impl AuditEvent {
         }
     }
 
+    /// Whose budget the entry is taken from; `None` for a failure that concerns nobody who is known.
+    fn payer(&self, client: &ClientInfo) -> Option<Payer> {
+        match &self.actor {
+            Some((id, _)) if self.action.is_of_sign_in() => Some(Payer::SignIn { account_id: id.clone() }),
+            // It counts whatever the limit is, which depends on the account's age.
+            Some((id, _)) => Some(Payer::Account { id: id.clone(), since: clock::now() }),
+            None => self.resource.is_some().then(|| Payer::network(client)),
+        }
+    }
+
     /// More about it: small values that are neither secret nor personal.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -99,9 +111,13 @@ impl AuditEvent {
     }
 }
 
+/// What an entry fills, about.
+const ENTRY_BYTES: u64 = 900;
+
 /// Where entries go; clones share it.
 #[derive(Clone)]
 pub struct AuditLog {
+    ledger: Ledger,
     mongo: Mongo,
     mac: Mac,
     queue: Arc<Queue>,
@@ -109,17 +125,24 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Reads `AUDIT_SEED` and `EVENTS_QUEUE_URL`.
-    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+    pub fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
         let (mac, queue) = (integrity::mac(&Seed::from_env("AUDIT_SEED")?), Queue::events_from_env()?);
-        Ok(Self { mongo: mongo.clone(), mac, queue: Arc::new(queue) })
+        Ok(Self { ledger: ledger.clone(), mongo: ledger.mongo().clone(), mac, queue: Arc::new(queue) })
     }
 
     /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
+    ///
+    /// What failed and concerns nobody who is known, and what somebody does so often that entries about it have used up
+    /// their budget, is counted by the day and leaves no entry.
     pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
-        let must_be_stored = event.action.must_be_stored();
+        let (must_be_stored, action, payer) = (event.action.must_be_stored(), event.action, event.payer(client));
         let entry = self.entry(client, event);
         let document = mongo::to_document(&entry).map_err(Problem::internal)?;
+        if !self.has_room(payer, schema::weight(AuditEntry::COLLECTION, &document)).await {
+            self.ledger.count_refusal(action.name()).await;
+            return Ok(());
+        }
         if must_be_stored {
             match self.store(document).await {
                 // It may be in the store without our knowing: the consumer then finds it there.
@@ -138,6 +161,24 @@ impl AuditLog {
                 }
             }
         }
+    }
+
+    /// Whether an entry that fills so many bytes is to be stored. One that nobody pays for is not; one of an account's is
+    /// whatever is left, since what it tells of was paid for or is limited; and so is one of which this cannot be told.
+    async fn has_room(&self, payer: Option<Payer>, bytes: u64) -> bool {
+        match payer {
+            None => false,
+            Some(payer @ Payer::Account { .. }) => {
+                self.ledger.charge(&payer, bytes).await;
+                true
+            }
+            Some(payer) => !matches!(self.ledger.take_if_any(&payer, bytes).await, Ok(None)),
+        }
+    }
+
+    /// Pays for what [`AuditLog::record_with`] will keep of what `actor` does: 429 when they have no room left for it.
+    pub(crate) async fn pay_ahead(&self, payer: &Payer) -> Result<(), Problem> {
+        self.ledger.take(payer, ENTRY_BYTES).await.map(drop)
     }
 
     async fn store(&self, entry: Document) -> Result<(), mongo::Error> {

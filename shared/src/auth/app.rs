@@ -10,6 +10,7 @@ use crate::{
     config::ConfigError,
     http::HasCache,
     lambda,
+    ledger::Ledger,
     mongo::{Lifetime, Mongo},
     users::Users,
 };
@@ -33,6 +34,8 @@ pub struct Clients {
     pub cache: Cache,
     /// The accounts: one look-up for all, so that a change is seen by all.
     pub users: Arc<Users>,
+    /// What anybody may store.
+    pub ledger: Ledger,
 }
 
 impl App {
@@ -50,7 +53,8 @@ impl<Own: Send + Sync + 'static> App<Own> {
     ) -> Result<Self, ConfigError> {
         let (mongo, cache) = (Mongo::from_env(lifetime)?, Cache::from_env()?);
         let users = Arc::new(Users::new(mongo.clone(), cache.clone()));
-        let clients = Clients { mongo, cache, users };
+        let ledger = Ledger::new(mongo.clone(), cache.clone());
+        let clients = Clients { mongo, cache, users, ledger };
         let (guard, own) = (Guard::from_env(&clients.users)?, own(&clients)?);
         Ok(Self(Arc::new(Shared { clients, guard, own })))
     }

@@ -14,6 +14,7 @@ use crate::{
     clock,
     config::ConfigError,
     http::{ClientInfo, Problem},
+    ledger::Ledger,
     mongo::Mongo,
     users::{Account, AccountStatus, EmailAttempt, Method, User, Users, suspended},
 };
@@ -68,11 +69,12 @@ pub struct Login {
 impl Login {
     /// Reads the seeds.
     pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+        let ledger = Ledger::new(mongo.clone(), cache.clone());
         Ok(Self {
             users: Users::new(mongo.clone(), cache.clone()),
-            sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
             lockout: Lockout::new(cache.clone()),
-            audit_log: AuditLog::from_env(mongo)?,
+            audit_log: AuditLog::from_env(&ledger)?,
+            sessions: Sessions::new(ledger, Tokens::from_env()?),
         })
     }
 

@@ -20,7 +20,9 @@ use crate::{
     clock::{self, Moment},
     http::{ClientInfo, Problem},
     id, keys,
+    ledger::{Ledger, Payer},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    schema,
     users::{ACCESS_S, Account, AccountStatus, Profile, Users},
 };
 
@@ -83,6 +85,8 @@ pub enum RefreshError {
         user_id: String,
         family_id: String,
     },
+    /// The account's sessions have filled their day; the token is as good as before.
+    Full(Problem),
     Store(mongo::Error),
 }
 
@@ -96,6 +100,7 @@ impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Refused(_) | RefreshError::Reused { .. } => sign_in_again(),
+            RefreshError::Full(problem) => problem,
             RefreshError::Store(error) => error.into(),
         }
     }
@@ -103,13 +108,14 @@ impl From<RefreshError> for Problem {
 
 /// The collection `sessions`, and the tokens that come of it.
 pub struct Sessions {
+    ledger: Ledger,
     mongo: Mongo,
     tokens: Tokens,
 }
 
 impl Sessions {
-    pub fn new(mongo: Mongo, tokens: Tokens) -> Self {
-        Self { mongo, tokens }
+    pub fn new(ledger: Ledger, tokens: Tokens) -> Self {
+        Self { mongo: ledger.mongo().clone(), ledger, tokens }
     }
 
     /// The tokens that sessions are made of.
@@ -117,13 +123,9 @@ impl Sessions {
         &self.tokens
     }
 
-    /// A new session; `mfa_at` when a second factor was shown (Unix seconds).
-    pub async fn open(
-        &self,
-        account: &Account,
-        client: &ClientInfo,
-        mfa_at: Option<i64>,
-    ) -> Result<SignedIn, mongo::Error> {
+    /// A new session; `mfa_at` when a second factor was shown (Unix seconds). 429 when the account's sessions have filled
+    /// their day.
+    pub async fn open(&self, account: &Account, client: &ClientInfo, mfa_at: Option<i64>) -> Result<SignedIn, Problem> {
         let (token, now) = (Tokens::refresh(), clock::now());
         let session = Session {
             id: id::new(),
@@ -139,6 +141,7 @@ impl Sessions {
             expires_at: expiry(now, now),
             used_at: None,
         };
+        self.pay(&session).await?;
         self.insert(&session).await?;
         Ok(self.signed_in(account, &session, &token, now))
     }
@@ -163,7 +166,16 @@ impl Sessions {
         };
         let successors = self.tokens.successors(&used.family_id, token);
         let [newest, ..] = &*successors else { return Err(RefreshError::Refused(Some(used.user_id))) };
-        let session = self.insert_once(used.successor(newest, client, now)).await?;
+        let next = used.successor(newest, client, now);
+        if let Err(full) = self.pay(&next).await {
+            let unmark = doc! {"$set": {"usedAt": null}};
+            let unmark = async |database: Database| {
+                collection(&database).update_one(doc! {"refreshHash": &hash, "usedAt": now}, unmark).await
+            };
+            self.mongo.run(REQUEST_TIMEOUT, unmark).await?;
+            return Err(RefreshError::Full(full));
+        }
+        let session = self.insert_once(next).await?;
         let token = successors.iter().find(|token| session.is_token(token));
         // From the store, and after the insert: an end of the session since the token was marked is seen here, or sees
         // the new row.
@@ -234,6 +246,12 @@ impl Sessions {
         let find = async |database| collection(&database).find_one(doc! {"_id": &session.id}).await;
         // Gone since: the session ended.
         self.mongo.run(REQUEST_TIMEOUT, find).await?.ok_or(RefreshError::Refused(Some(session.user_id)))
+    }
+
+    async fn pay(&self, session: &Session) -> Result<(), Problem> {
+        let document = mongo::to_document(session).map_err(Problem::internal)?;
+        let payer = Payer::SignIn { account_id: session.user_id.clone() };
+        self.ledger.take(&payer, schema::weight("sessions", &document)).await.map(drop)
     }
 
     async fn insert(&self, session: &Session) -> Result<(), mongo::Error> {

@@ -14,8 +14,10 @@ use crate::{
     clock::{self, Moment},
     http::{Created, Cursor, Page, Problem},
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::Role,
+    schema,
     text::{line, plain},
     users::Account,
 };
@@ -213,7 +215,7 @@ impl From<BugReport> for ReportView {
 }
 
 /// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<Created<ReportView>, Problem> {
+pub async fn create(ledger: &Ledger, account: &Account, new: NewReport) -> Result<Created<ReportView>, Problem> {
     let at = clock::now();
     let now = at;
     let report = BugReport {
@@ -238,7 +240,11 @@ pub async fn create(mongo: &Mongo, account: &Account, new: NewReport) -> Result<
     };
     let too_many =
         || Problem::conflict("too_many_reports", format!("{LIMIT} of your reports are open: give us time for them."));
-    insert(mongo.clone(), report, same).await?.ok_or_else(too_many)
+    let document = mongo::to_document(&report).map_err(Problem::internal)?;
+    let insert = insert(ledger.mongo().clone(), report, same);
+    let is_new = |made: &Option<Created<ReportView>>| matches!(made, Some(Created::New(_)));
+    let made = ledger.pay(&account.payer(), schema::weight("bug_reports", &document), insert, is_new).await?;
+    made.ok_or_else(too_many)
 }
 
 /// `None` when the account has [`LIMIT`] reports open. Boxed: the driver's futures are large.

@@ -70,10 +70,22 @@ impl PublishedContent {
     /// The file of `kind`, unless it still is the one with this tag. A bucket has `limit` to answer, and again for the
     /// file to arrive.
     pub(super) async fn fetch(&self, kind: Kind, tag: Option<&str>, limit: Duration) -> Result<Fetched, SourceError> {
+        self.fetch_file(kind.file_name(), tag, limit).await
+    }
+
+    /// A small file beside the content, for a reader who waits for it.
+    pub async fn read_file(&self, name: &str) -> Result<Vec<u8>, SourceError> {
+        match self.fetch_file(name, None, READ_TIMEOUT).await? {
+            Fetched::New { bytes, .. } => Ok(bytes),
+            Fetched::Unchanged => Err(SourceError::Missing(name.to_owned())),
+        }
+    }
+
+    async fn fetch_file(&self, name: &str, tag: Option<&str>, limit: Duration) -> Result<Fetched, SourceError> {
         match &self.0 {
-            Place::Folder(folder) => fetch_from_folder(&folder.join(kind.file_name()), tag),
+            Place::Folder(folder) => fetch_from_folder(&folder.join(name), tag),
             Place::Bucket { bucket, prefix } => {
-                fetch_from_bucket(client().await, bucket, &key(prefix, kind), tag, limit).await
+                fetch_from_bucket(client().await, bucket, &key(prefix, name), tag, limit).await
             }
         }
     }
@@ -83,14 +95,19 @@ impl PublishedContent {
         self.fetch(kind, None, READ_TIMEOUT).await.map(drop)
     }
 
-    /// Puts a file in its place in one step: a reader sees the old one or the new one, whole.
+    /// Puts the file of `kind` in its place in one step: a reader sees the old one or the new one, whole.
     pub async fn publish(&self, kind: Kind, bytes: Vec<u8>) -> Result<(), SourceError> {
+        self.publish_file(kind.file_name(), bytes).await
+    }
+
+    /// As [`PublishedContent::publish`], a file beside the content.
+    pub async fn publish_file(&self, name: &str, bytes: Vec<u8>) -> Result<(), SourceError> {
         match &self.0 {
             Place::Folder(folder) => {
-                publish_to_folder(folder, kind, &bytes).map_err(|error| SourceError::Unreachable(error.to_string()))
+                publish_to_folder(folder, name, &bytes).map_err(|error| SourceError::Unreachable(error.to_string()))
             }
             Place::Bucket { bucket, prefix } => {
-                let put = client().await.put_object().bucket(bucket).key(key(prefix, kind));
+                let put = client().await.put_object().bucket(bucket).key(key(prefix, name));
                 let put = put.content_type("application/json").body(bytes.into());
                 put.customize()
                     .config_override(within(PATIENT_TIMEOUT))
@@ -103,8 +120,8 @@ impl PublishedContent {
     }
 }
 
-fn key(prefix: &str, kind: Kind) -> String {
-    if prefix.is_empty() { kind.file_name().into() } else { format!("{prefix}/{}", kind.file_name()) }
+fn key(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.into() } else { format!("{prefix}/{name}") }
 }
 
 /// Settings of one call, which may take this long.
@@ -171,9 +188,9 @@ fn fetch_from_folder(path: &Path, tag: Option<&str>) -> Result<Fetched, SourceEr
     Ok(Fetched::New { bytes: std::fs::read(path).map_err(failed)?, tag: current })
 }
 
-fn publish_to_folder(folder: &Path, kind: Kind, bytes: &[u8]) -> std::io::Result<()> {
+fn publish_to_folder(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let unfinished = folder.join(format!(".{}.{}", kind.file_name(), crate::id::new()));
+    let unfinished = folder.join(format!(".{name}.{}", crate::id::new()));
     std::fs::write(&unfinished, bytes)?;
-    std::fs::rename(unfinished, folder.join(kind.file_name()))
+    std::fs::rename(unfinished, folder.join(name))
 }

@@ -12,13 +12,22 @@ use serde::Serialize;
 
 use super::read;
 use crate::{
+    affiliates::AffiliateClick,
+    analytics::AnalyticsEvent,
+    clock,
     lambda::BatchOutcome,
+    ledger,
     mongo::{self, DUPLICATE_KEY, Mongo},
+    queue::QueuedEvent,
+    schema,
 };
 
 /// The longest that a batch takes, well within the function's timeout: a function that is killed closes no socket and
 /// tells nobody why. 10,000 documents took 0.3 s on two cores.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
+/// What callers need not sign in for.
+const ANONYMOUS: [&str; 2] = [AnalyticsEvent::COLLECTION, AffiliateClick::COLLECTION];
+
 /// The longest that one of its bulk inserts takes.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -52,11 +61,17 @@ pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Writ
     let mut written = Written { messages: messages.len(), ..Written::default() };
     let mut failed = HashSet::new();
     let started = Instant::now();
+    let mut anonymous_bytes = 0;
     for (collection, bulk) in sort(messages, &mut failed) {
         let limit = WRITE_TIMEOUT.min(BATCH_TIMEOUT.saturating_sub(started.elapsed()));
         let refused = insert(mongo, limit, collection, &bulk.documents).await?;
         written.writes += 1;
         written.inserted += bulk.documents.len() - refused.len();
+        if ANONYMOUS.contains(&collection) {
+            let refused: HashSet<usize> = refused.iter().map(|(index, _)| *index).collect();
+            let stored = bulk.documents.iter().enumerate().filter(|(index, _)| !refused.contains(index));
+            anonymous_bytes += stored.map(|(_, document)| schema::weight(collection, document)).sum::<u64>();
+        }
         for (index, code) in refused {
             if code == DUPLICATE_KEY {
                 written.duplicates += 1;
@@ -65,6 +80,12 @@ pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Writ
                 failed.insert(bulk.messages[index]);
             }
         }
+    }
+    // Those who take them do not have the database: what is stored is counted here. A failure loses no event.
+    if anonymous_bytes > 0
+        && let Err(error) = ledger::add_anonymous(mongo, anonymous_bytes, clock::now()).await
+    {
+        tracing::warn!(%error, anonymous_bytes, "what anonymous events fill was not counted");
     }
     written.failed_messages = failed.len();
     let failed = failed.into_iter().filter_map(|index| messages[index].message_id.clone()).collect();

@@ -93,12 +93,12 @@ pub struct MfaFlow {
 
 impl MfaFlow {
     /// Reads the seeds and where notifications go.
-    pub fn from_env(Clients { mongo, cache, users }: &Clients) -> Result<Self, ConfigError> {
+    pub fn from_env(Clients { mongo, cache, users, ledger }: &Clients) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Arc::clone(users),
-            sessions: Sessions::new(mongo.clone(), Tokens::from_env()?),
+            sessions: Sessions::new(ledger.clone(), Tokens::from_env()?),
             mfa: Mfa::from_env(mongo, cache)?,
-            audit_log: AuditLog::from_env(mongo)?,
+            audit_log: AuditLog::from_env(ledger)?,
             cache: cache.clone(),
         })
     }

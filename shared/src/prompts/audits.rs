@@ -8,20 +8,19 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-use super::{
-    Prompt,
-    revisions::{Kept, check_day},
-};
+use super::Prompt;
 use crate::{
     clock::{self, Moment},
     http::Problem,
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    schema,
     text::{line, plain},
+    users::Account,
 };
 
-/// Audits: kept for ever, and bounded by day, as revisions are.
-const AUDITS: Kept = ["prompt_audits", "auditedBy", "auditedAt"];
+const AUDITS: &str = "prompt_audits";
 
 /// How often a number is taken anew when somebody else took it first: more than there are environments.
 const ATTEMPTS: u32 = 20;
@@ -111,24 +110,28 @@ pub struct LastAudit {
 }
 
 /// Keeps an audit under the prompt's next number. Of two at once, the unique index lets one have it, and
-/// the other takes the number after. 429 when the auditor's audits fill their day.
-pub async fn add(mongo: &Mongo, prompt: &Prompt, auditor: &str, audit: NewAudit) -> Result<Audit, Problem> {
-    check_day(mongo, AUDITS, auditor, clock::now()).await?;
-    let mut audit = Audit {
+/// the other takes the number after. 429 when the auditor has no bytes left for it.
+pub async fn add(ledger: &Ledger, prompt: &Prompt, auditor: &Account, audit: NewAudit) -> Result<Audit, Problem> {
+    let audit = Audit {
         findings: audit,
         id: id::new(),
         prompt_id: prompt.id().to_owned(),
         prompt_revision: prompt.revision(),
         version: 0,
-        audited_by: auditor.to_owned(),
+        audited_by: auditor.id.clone(),
         audited_at: clock::now(),
     };
+    let document = mongo::to_document(&audit).map_err(Problem::internal)?;
+    let insert = insert(ledger.mongo(), prompt, audit);
+    ledger.pay(&auditor.payer(), schema::weight(AUDITS, &document), insert, |_| true).await
+}
+
+async fn insert(mongo: &Mongo, prompt: &Prompt, mut audit: Audit) -> Result<Audit, Problem> {
     for _ in 0..ATTEMPTS {
         let last = last(mongo, prompt.id()).await?;
         audit.version = last.and_then(|audit| audit["version"].as_i64()).unwrap_or_default() + 1;
         let document = mongo::to_document(&audit).map_err(Problem::internal)?;
-        let insert =
-            async |database: Database| database.collection::<Document>("prompt_audits").insert_one(document).await;
+        let insert = async |database: Database| database.collection::<Document>(AUDITS).insert_one(document).await;
         match mongo.run(REQUEST_TIMEOUT, insert).await {
             Ok(_) => return Ok(audit),
             Err(error) if error.is_duplicate() => {}
@@ -149,7 +152,7 @@ pub async fn latest(mongo: &Mongo, prompt: &Prompt) -> Result<LastAudit, Problem
 
 async fn last(mongo: &Mongo, prompt_id: &str) -> Result<Option<Map<String, Value>>, Problem> {
     let find = async |database: Database| {
-        let audits = database.collection::<RawDocumentBuf>("prompt_audits");
+        let audits = database.collection::<RawDocumentBuf>(AUDITS);
         audits.find_one(doc! {"promptId": prompt_id}).sort(doc! {"version": -1}).await
     };
     let found = mongo.run(REQUEST_TIMEOUT, find).await?;

@@ -1,6 +1,6 @@
 //! Prompts that people made their own: copies, adapted, of what others see too.
 
-use bson::{RawDocumentBuf, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use garde::Validate;
 use mongodb::{Collection, Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,11 @@ use crate::{
     clock::{self, Moment},
     http::{Cursor, Page, Problem},
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    schema,
     text::{line, plain},
+    users::Account,
 };
 
 /// Prompts that one account may collect: M0 holds 512 MB for everybody.
@@ -84,23 +87,24 @@ pub struct CollectionPage {
     pub next_cursor: Option<String>,
 }
 
-/// Keeps a copy of `original`; `None` when the account has as many as it may.
+/// Keeps a copy of `original`; `None` when the account has as many as it may, 429 when it has no bytes left for it. A copy
+/// that replaces another counts in full, until the account's total is counted anew.
 pub async fn keep(
-    mongo: &Mongo,
-    user_id: &str,
+    ledger: &Ledger,
+    owner: &Account,
     original: &Prompt,
     new: &NewCollected,
 ) -> Result<Option<CollectedView>, Problem> {
+    let (user_id, now) = (owner.id.as_str(), clock::now());
     let key = doc! {"userId": user_id, "originalPromptId": original.id(), "title": &new.title};
-    let now = clock::now();
-    let update = doc! {
-        "$set": {
-            "promptId": &new.prompt_id, "content": &new.content, "originalContent": &new.original_content,
-            "category": original.text("category"), "role": original.text("role"),
-            "pattern": original.text("pattern"), "updatedAt": now,
-        },
-        "$setOnInsert": {"_id": id::new(), "createdAt": now},
+    let set = doc! {
+        "promptId": &new.prompt_id, "content": &new.content, "originalContent": &new.original_content,
+        "category": original.text("category"), "role": original.text("role"),
+        "pattern": original.text("pattern"), "updatedAt": now,
     };
+    let first = doc! {"_id": id::new(), "createdAt": now};
+    let whole: Document = [key.clone(), set.clone(), first.clone()].into_iter().flatten().collect();
+    let (mongo, update) = (ledger.mongo(), doc! {"$set": set, "$setOnInsert": first});
     let write = async || {
         let (key, update) = (key.clone(), update.clone());
         let write = async move |database: Database| {
@@ -110,12 +114,14 @@ pub async fn keep(
         };
         mongo.run(REQUEST_TIMEOUT, write).await
     };
-    let kept = match write().await {
-        // Two who keep the same at once: the index lets one in, and the other finds it there.
-        Err(error) if error.is_duplicate() => write().await?,
-        outcome => outcome?,
+    let keep = async {
+        match write().await {
+            // Two who keep the same at once: the index lets one in, and the other finds it there.
+            Err(error) if error.is_duplicate() => write().await,
+            outcome => outcome,
+        }
     };
-    Ok(kept)
+    ledger.pay(&owner.payer(), schema::weight("prompt_collections", &whole), keep, Option::is_some).await
 }
 
 /// What an account has kept, the last first, from `cursor` on.

@@ -12,7 +12,7 @@ use super::{
     duplicates::Fingerprint,
     may_remove, may_see,
     prompt::{collection, writable},
-    revisions::{self, REVISIONS},
+    revisions,
 };
 use crate::{
     auth::Principal,
@@ -20,9 +20,10 @@ use crate::{
     content::{self, Item, Library},
     http::Problem,
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::not_allowed,
-    text,
+    schema, text,
     users::Account,
 };
 
@@ -37,14 +38,17 @@ const SLUG_CHARS: usize = 80;
 /// What stands for a route of its own below `/api/prompts`, and so for no prompt.
 const ROUTES: [&str; 1] = ["collections"];
 
+const REVISIONS: &str = "prompt_revisions";
+
 /// Makes and changes prompts.
 pub struct PromptEditor {
+    ledger: Ledger,
     mongo: Mongo,
 }
 
 impl PromptEditor {
-    pub fn new(mongo: Mongo) -> Self {
-        Self { mongo }
+    pub fn new(ledger: Ledger) -> Self {
+        Self { mongo: ledger.mongo().clone(), ledger }
     }
 
     /// A new prompt of this author, unless what they see of published ones (`library`) or their own holds one
@@ -58,7 +62,6 @@ impl PromptEditor {
         if !matches.is_empty() {
             return Err(duplicate(best(matches)));
         }
-        revisions::check_day(&self.mongo, REVISIONS, &author.id, clock::now()).await?;
         let fingerprint = Arc::new(fingerprint);
         if let Some(created) = self.insert(author, &prompt, &fingerprint, reason.as_deref()).await? {
             return Ok(created);
@@ -98,12 +101,18 @@ impl PromptEditor {
             revision: revisions::document(None, prompt, Some(&author.id), reason, clock::now())
                 .map_err(Problem::internal)?,
         };
-        match insertion.run(self.mongo.clone()).await {
-            Ok(Inserted::Done) => Ok(Some(prompt.clone())),
-            Ok(Inserted::Duplicate(matches)) => Err(duplicate(matches)),
-            Ok(Inserted::TooMany) => Err(too_many()),
-            Err(error) if error.is_duplicate() => Ok(None),
-            Err(error) => Err(error.into()),
+        let bytes = schema::weight("prompts", &insertion.stored) + schema::weight(REVISIONS, &insertion.revision);
+        let insert = async {
+            match insertion.run(self.mongo.clone()).await {
+                Err(error) if error.is_duplicate() => Ok(Inserted::SlugTaken),
+                outcome => outcome,
+            }
+        };
+        match self.ledger.pay(&author.payer(), bytes, insert, |inserted| matches!(inserted, Inserted::Done)).await? {
+            Inserted::Done => Ok(Some(prompt.clone())),
+            Inserted::SlugTaken => Ok(None),
+            Inserted::Duplicate(matches) => Err(duplicate(matches)),
+            Inserted::TooMany => Err(too_many()),
         }
     }
 
@@ -130,7 +139,6 @@ impl PromptEditor {
         if after.0 == before.0 {
             return Ok(after);
         }
-        revisions::check_day(&self.mongo, REVISIONS, editor.id(), clock::now()).await?;
         if self.replace(editor, before, &mut after, reason.as_deref()).await? {
             Ok(after)
         } else {
@@ -159,7 +167,8 @@ impl PromptEditor {
         Err(Problem::unavailable("a prompt changed faster than it could be removed"))
     }
 
-    /// Puts `after` in the place of `before` as its next revision. False when somebody was faster.
+    /// Puts `after` in the place of `before` as its next revision. False when somebody was faster; 429 when the editor has
+    /// no bytes left for it, unless it removes the prompt.
     async fn replace(
         &self,
         editor: &Principal,
@@ -182,11 +191,26 @@ impl PromptEditor {
             revision: revisions::document(Some(before), after, Some(editor.id()), reason, now)
                 .map_err(Problem::internal)?,
         };
-        match change.run(self.mongo.clone()).await {
-            // The next revision is there already.
-            Err(error) if error.is_duplicate() => Ok(false),
-            outcome => Ok(outcome?),
+        let weight = |prompt: &Prompt| content::to_document(&prompt.0).map(|stored| schema::weight("prompts", &stored));
+        let growth =
+            weight(after).and_then(|after| Ok(after.saturating_sub(weight(before)?))).map_err(Problem::internal)?;
+        let bytes = growth + schema::weight(REVISIONS, &change.revision);
+        let payer = editor.account.payer();
+        let replace = async {
+            match change.run(self.mongo.clone()).await {
+                // The next revision is there already.
+                Err(error) if error.is_duplicate() => Ok(false),
+                outcome => outcome,
+            }
+        };
+        if after.flag("active", true) {
+            return self.ledger.pay(&payer, bytes, replace, |done| *done).await;
         }
+        let done = replace.await?;
+        if done {
+            self.ledger.charge(&payer, bytes).await;
+        }
+        Ok(done)
     }
 }
 
@@ -200,6 +224,7 @@ struct Insertion {
 
 enum Inserted {
     Done,
+    SlugTaken,
     Duplicate(Vec<Match>),
     TooMany,
 }
@@ -272,7 +297,7 @@ async fn keep_revision(
     revision: &Document,
     session: &mut ClientSession,
 ) -> mongodb::error::Result<()> {
-    database.collection::<Document>("prompt_revisions").insert_one(revision).session(session).await.map(drop)
+    database.collection::<Document>(REVISIONS).insert_one(revision).session(session).await.map(drop)
 }
 
 /// An author's own prompts, removed ones too, as far as they are compared: of the content, the opening.

@@ -20,15 +20,6 @@ use crate::{
 /// A changed value is told up to here; the snapshot holds the whole.
 const MAX_VALUE_CHARS: usize = 500;
 
-/// What is kept of an account for ever: a collection, and its fields that say who put a document in, and when.
-pub(super) type Kept = [&'static str; 3];
-
-pub(super) const REVISIONS: Kept = ["prompt_revisions", "changedBy", "createdAt"];
-
-/// What an account may put into such a collection in a UTC day: about 50 revisions of the longest prompt, hundreds of
-/// usual ones. M0 holds 512 MB for everybody.
-const BYTES_A_DAY: i64 = 2_500_000;
-
 /// Half a minute is much for one of an import's operations.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -54,12 +45,6 @@ struct Last {
     #[serde(rename = "_id")]
     id: String,
     revision: i64,
-}
-
-/// What an account put into a collection in a day.
-#[derive(Deserialize)]
-struct Day {
-    bytes: i64,
 }
 
 /// A page of revisions.
@@ -166,29 +151,6 @@ pub async fn keep_imported(mongo: &Mongo, followed: &[Document]) -> anyhow::Resu
         mongo.run(IMPORT_TIMEOUT, keep).await?;
     }
     Ok(())
-}
-
-/// 429 when what the account put into this collection fills its day. (Of several at once each may still find room.)
-pub(super) async fn check_day(
-    mongo: &Mongo,
-    [collection, by, at]: Kept,
-    account_id: &str,
-    now: Moment,
-) -> Result<(), Problem> {
-    let today = doc! {by: account_id, at: {"$gte": clock::start_of_day(now, 0)}};
-    let sum = doc! {"_id": null, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}};
-    let pipeline = [doc! {"$match": today}, doc! {"$group": sum}];
-    let add_up = async |database: Database| {
-        let days = database.collection::<Document>(collection).aggregate(pipeline).await?;
-        days.with_type::<Day>().try_next().await
-    };
-    let day = mongo.run(REQUEST_TIMEOUT, add_up).await?;
-    if day.is_none_or(|day| day.bytes < BYTES_A_DAY) {
-        return Ok(());
-    }
-    let wait = clock::start_of_day(now, -1).as_second() - now.as_second();
-    let detail = format!("What you wrote on this UTC day fills {BYTES_A_DAY} bytes, as many as are kept of one");
-    Err(Problem::limit_reached(detail, wait.unsigned_abs()))
 }
 
 /// The revisions of a prompt, the newest first, from `cursor` on.

@@ -1,5 +1,6 @@
 //! The record of one use of a model.
 
+use bson::{Document, doc};
 use serde::{Deserialize, Serialize};
 
 use crate::{clock::Moment, queue::QueuedEvent};
@@ -85,6 +86,11 @@ pub struct AiUsage {
 impl QueuedEvent for AiUsage {
     const KIND: &'static str = "ai_usage";
     const COLLECTION: &'static str = "ai_usage";
+}
+
+/// Of how many requests a record is, in an aggregation: of one, unless it is a sum of records for which there was no room.
+pub(super) fn requests() -> Document {
+    doc! {"$ifNull": ["$requests", 1_i64]}
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as the serialiser calls it")]

@@ -102,6 +102,7 @@ pub async fn change(
         return Err(Problem::forbidden("own_account", "Nobody changes their own role or status."));
     }
     let mut filter = reach(admin)?;
+    audit_log.pay_ahead(&admin.payer()).await?;
     filter.insert("_id", user_id);
     let (role, UserChange { role: new_role, status: new_status }) = (admin.role, change);
     let (new_role, new_status) = (*new_role, *new_status);

@@ -8,6 +8,7 @@ use crate::{
     audit::Actor,
     clock::{self, Moment},
     http::Problem,
+    ledger::Payer,
     plans::Plan,
     roles::Role,
     text::line,
@@ -89,6 +90,13 @@ pub struct Account {
     pub mfa_enabled: bool,
     /// When it was made, in Unix milliseconds.
     pub created_at_ms: i64,
+}
+
+impl Account {
+    /// The account, as it stores something.
+    pub fn payer(&self) -> Payer {
+        Payer::Account { id: self.id.clone(), since: Moment::from_millisecond(self.created_at_ms) }
+    }
 }
 
 impl Actor for Account {

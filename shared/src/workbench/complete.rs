@@ -10,13 +10,15 @@ use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView,
-    run::{Ending, Outcome, StoredRun, absent, collection, pending, stored},
+    run::{Ending, Outcome, RUNS, StoredRun, absent, collection, pending, stored},
 };
 use crate::{
     clock::Moment,
     http::Problem,
     keys,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    schema,
     text::plain,
     usage::{AiUsage, Cost, TokenCounts, UsageIntake, price::PriceBook},
     users::Account,
@@ -62,18 +64,19 @@ pub struct CompleteRequest {
 
 /// Where runs end.
 pub struct Workbench {
+    ledger: Ledger,
     mongo: Mongo,
     usage: UsageIntake,
 }
 
 impl Workbench {
     /// Uses the environment's client; records of use go through `usage`.
-    pub fn new(mongo: Mongo, usage: UsageIntake) -> Self {
-        Self { mongo, usage }
+    pub fn new(ledger: Ledger, usage: UsageIntake) -> Self {
+        Self { mongo: ledger.mongo().clone(), ledger, usage }
     }
 
     /// Ends a pending run of this account. A run that has ended never changes; the same completion again, after
-    /// a lost answer, gets the same answer.
+    /// a lost answer, gets the same answer. 429 when the account has no bytes left for its output: it is ended without.
     pub async fn complete(
         &self,
         account: &Account,
@@ -83,8 +86,11 @@ impl Workbench {
     ) -> Result<RunView, Problem> {
         let run = stored(&self.mongo, &account.id, run_id).await?.ok_or_else(absent)?;
         let prices = self.usage.prices().current().await;
+        let is_large = request.output.is_some() || request.metadata.is_some();
+        let before = weight(&run)?;
         let (was_pending, run) = (run.status == RunStatus::Pending, completed(run, request, &prices, now)?);
-        if was_pending && let Some(ended) = self.end(&run).await? {
+        let grown = weight(&run)?.saturating_sub(before);
+        if was_pending && let Some(ended) = self.end_paid(account, &run, grown, is_large).await? {
             self.report(account, &ended).await;
             return Ok(ended.into());
         }
@@ -100,6 +106,25 @@ impl Workbench {
                 Err(finished())
             }
         }
+    }
+
+    /// As [`Workbench::end`], paid for. A completion without what may be long is taken whatever is left: each run has one,
+    /// and a plan has so many runs.
+    async fn end_paid(
+        &self,
+        account: &Account,
+        run: &StoredRun,
+        bytes: u64,
+        is_large: bool,
+    ) -> Result<Option<StoredRun>, Problem> {
+        if is_large {
+            return self.ledger.pay(&account.payer(), bytes, self.end(run), Option::is_some).await;
+        }
+        let ended = self.end(run).await?;
+        if ended.is_some() {
+            self.ledger.charge(&account.payer(), bytes).await;
+        }
+        Ok(ended)
     }
 
     /// Puts the run that was completed in the place of the pending one; `None` when that was not pending any more.
@@ -182,6 +207,10 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         received_at: occurred_at,
         ..AiUsage::default()
     })
+}
+
+fn weight(run: &StoredRun) -> Result<u64, Problem> {
+    Ok(schema::weight(RUNS, &mongo::to_document(run).map_err(Problem::internal)?))
 }
 
 /// Their usage is in the queue.

@@ -13,6 +13,8 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
 };
 
+pub(super) const RUNS: &str = "workbench_runs";
+
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -220,7 +222,7 @@ pub async fn list(
 }
 
 pub(super) fn collection(database: &Database) -> Collection<StoredRun> {
-    database.collection("workbench_runs")
+    database.collection(RUNS)
 }
 
 /// What only a pending run matches.

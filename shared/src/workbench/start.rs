@@ -9,24 +9,22 @@ use utoipa::ToSchema;
 
 use super::{
     Contract, RunStatus, RunView, TOOLS,
-    run::{StoredRun, collection, stored},
+    run::{RUNS, StoredRun, collection, stored},
 };
 use crate::{
     clock::{self, Moment},
     http::{Created, Problem},
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Allowed,
+    schema,
     usage::{
         Cost, TokenCounts, identifier,
         price::{PriceBook, Prices},
     },
     users::Account,
 };
-
-/// What an account's runs of a UTC day may fill before it starts no more: they are kept for 400 days, and M0 holds 512 MB
-/// for everybody.
-const BYTES_A_DAY: u64 = 5_000_000;
 
 /// A run to start: what it will be, and what it is expected to need.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -71,12 +69,13 @@ pub struct StartRequest {
 /// 422 for a tool without a budget, 403 for an estimate beyond it, 429 beyond the day's quota, 409 for an id
 /// that stands for another prompt.
 pub async fn start(
-    mongo: &Mongo,
+    ledger: &Ledger,
     prices: &Prices,
     account: &Account,
     request: StartRequest,
     now: Moment,
 ) -> Result<Created<RunView>, Problem> {
+    let mongo = ledger.mongo();
     // What was started is there, whatever the tool and its budget have become.
     if let Some(run_id) = &request.run_id
         && let Some(before) = stored(mongo, &account.id, run_id).await?
@@ -86,11 +85,15 @@ pub async fn start(
     let contract = contract(&request.tool_id)?;
     let run = request.into_run(contract, account, &prices.current().await, now)?;
     let quota = account.plan.allows();
-    match insert(mongo.clone(), run.clone(), quota, now).await {
-        Ok(true) => return Ok(Created::New(run.into())),
-        Ok(false) => {}
-        Err(error) if error.is_duplicate() => {}
-        Err(error) => return Err(error.into()),
+    let document = mongo::to_document(&run).map_err(Problem::internal)?;
+    let insert = async {
+        match insert(mongo.clone(), run.clone(), quota, now).await {
+            Err(error) if error.is_duplicate() => Ok(false),
+            outcome => outcome,
+        }
+    };
+    if ledger.pay(&account.payer(), schema::weight(RUNS, &document), insert, |inserted| *inserted).await? {
+        return Ok(Created::New(run.into()));
     }
     // Another start of this very run may have been faster, and have used the quota up.
     match stored(mongo, &run.user_id, &run.run_id).await? {
@@ -169,7 +172,6 @@ fn replay(tool_id: &str, prompt_hash: &str, before: StoredRun) -> Result<Created
 struct Spent {
     runs: u64,
     micros: u64,
-    bytes: u64,
 }
 
 /// Keeps the run; false when it does not fit into the quota. Boxed: the driver's futures are large.
@@ -183,7 +185,7 @@ fn insert(mongo: Mongo, run: StoredRun, quota: Allowed, now: Moment) -> BoxFutur
             users.update_one(doc! {"_id": &run.user_id}, touch).session(&mut *session).await?;
             let spent = spent(&database, &run.user_id, now, session).await?;
             let dear = spent.micros + run.estimate_micros.unsigned_abs() > quota.micros_per_day;
-            if spent.runs >= quota.runs_per_day || dear || spent.bytes >= BYTES_A_DAY {
+            if spent.runs >= quota.runs_per_day || dear {
                 return Ok(false);
             }
             collection(&database).insert_one(&run).session(&mut *session).await?;
@@ -205,7 +207,6 @@ async fn spent(
         doc! {"$match": {"userId": user_id, "createdAt": {"$gte": today}}},
         doc! {"$group": {
             "_id": null, "runs": {"$sum": 1}, "micros": {"$sum": {"$ifNull": ["$costMicros", "$estimateMicros"]}},
-            "bytes": {"$sum": {"$bsonSize": "$$ROOT"}},
         }},
     ];
     let rows = collection(database).aggregate(pipeline).session(&mut *session).await?;
@@ -217,9 +218,7 @@ async fn spent(
 fn quota_reached(quota: Allowed, now: Moment) -> Problem {
     let until = clock::start_of_day(now, -1).as_second() - now.as_second();
     let Allowed { runs_per_day: runs, micros_per_day: micros, .. } = quota;
-    let detail = format!(
-        "Your plan has {runs} runs and {micros} micro-dollars a UTC day, and none starts once they fill {BYTES_A_DAY} bytes"
-    );
+    let detail = format!("Your plan has {runs} runs and {micros} micro-dollars a UTC day");
     Problem::limit_reached(detail, until.unsigned_abs())
 }
 

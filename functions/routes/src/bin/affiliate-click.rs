@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     // The database is needed for links that are not known yet, and for nothing else.
     let (mongo, cache) = (Mongo::from_env(Lifetime::Invocation)?, Cache::from_env()?);
-    let own = Own { links: Links::new(mongo.clone(), cache.clone()), counter: ClickCounter::from_env()? };
+    let own = Own { links: Links::new(mongo.clone(), cache.clone()), counter: ClickCounter::from_env(&cache)? };
     let routes = Router::new().route("/api/affiliate/{linkId}", get(follow));
     PublicApp::new(cache, own).serve(routes, mongo).await
 }
@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 302)))]
 pub async fn follow(
     State(app): State<PublicApp<Own>>,
-    _: Counted<rate_limits::Clicks>,
+    client: Counted<rate_limits::Clicks>,
     method: Method,
     Path(link_id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -41,7 +41,7 @@ pub async fn follow(
     let target = target.ok_or_else(|| Problem::not_found("There is no such link."))?;
     // HEAD asks where it leads, and follows nothing.
     if method == Method::GET {
-        app.counter.count(&link_id, clock::now()).await?;
+        app.counter.count(&client, &link_id, clock::now()).await?;
     }
     // Kept by no cache, or the next click would not come here.
     let headers = [(header::LOCATION, target.as_str().to_owned()), (header::CACHE_CONTROL, "no-store".into())];

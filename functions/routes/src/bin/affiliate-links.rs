@@ -38,7 +38,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             links: Links::new(clients.mongo.clone(), clients.cache.clone()),
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.ledger)?,
         })
     })?;
     let routes = Router::new().route("/api/admin/affiliate-links", get(list).post(save).delete(remove));

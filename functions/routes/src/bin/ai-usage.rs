@@ -5,7 +5,6 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use http::StatusCode;
 use shared::{
     api_keys::{ApiKeys, Scope, SignedOrKey},
     auth::{App, Signed},
@@ -13,7 +12,6 @@ use shared::{
     http::{JsonBody, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
-    queue::Queue,
     rate_limits,
     usage::{AcceptedUsage, LimitsView, PlannedCall, UsageIntake, UsageRequest},
 };
@@ -21,7 +19,6 @@ use shared::{
 pub struct Own {
     keys: ApiKeys,
     usage: UsageIntake,
-    queue: Queue,
 }
 
 impl AsRef<ApiKeys> for Own {
@@ -37,8 +34,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
-            usage: UsageIntake::from_env(&clients.mongo, &clients.cache)?,
-            queue: Queue::events_from_env()?,
+            usage: UsageIntake::from_env(&clients.ledger, &clients.cache)?,
         })
     })?;
     let routes = Router::new().route("/api/ai/usage", post(report)).route("/api/ai/usage/limits", get(left));
@@ -47,8 +43,8 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Takes 1 to 100 records. Answered when they are safe; sent again under the same ids they count once.
 ///
-/// What happened is recorded. A record beyond the plan, or of a model without a price, is named in `flagged`. Only when
-/// the day's records fill all that the plan stores is the answer 429.
+/// What happened is recorded. A record beyond the plan, or of a model without a price, is named in `flagged`. One for
+/// which the account has no bytes left (`storedBytesToday`) is added to a sum of its day and model.
 #[utoipa::path(post, path = "/api/ai/usage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
     responses((status = 202, body = AcceptedUsage)))]
 pub async fn report(
@@ -57,13 +53,7 @@ pub async fn report(
     JsonBody(request): JsonBody<UsageRequest>,
 ) -> Result<Reply, Problem> {
     user.require(Scope::UsageWrite)?;
-    let accepted = app.own.usage.accept(&user, request, clock::now()).await;
-    if let Err(problem) = &accepted
-        && problem.status() == StatusCode::TOO_MANY_REQUESTS
-    {
-        ApiKeys::note_refusal(&app.own.queue, &user).await;
-    }
-    Ok(Reply::accepted(&accepted?))
+    Ok(Reply::accepted(&app.own.usage.accept(&user, request, clock::now()).await?))
 }
 
 /// What is left of the caller's plan, and whether a call fits it, with the reasons: asked before the call.

@@ -5,7 +5,7 @@ use shared::{
     analytics::{Accepted, Intake, TrackRequest},
     cache::Cache,
     clock,
-    http::{Counted, JsonBody, Problem, Reply},
+    http::{Counted, Problem, Reply, SmallBody},
     lambda::{self, PublicApp},
     rate_limits,
 };
@@ -13,18 +13,20 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = PublicApp::new(Cache::from_env()?, Intake::from_env()?);
+    let cache = Cache::from_env()?;
+    let app = PublicApp::new(cache.clone(), Intake::from_env(&cache)?);
     app.serve(Router::new().route("/api/analytics/track", post(track)), ()).await
 }
 
-/// Takes 1 to 50 events. Answered when they are safe; sent again under the same ids they count once.
+/// Takes 1 to 10 events, in a body of 4 KiB. Answered when they are safe; sent again under the same ids they count once.
 #[utoipa::path(post, path = "/api/analytics/track", tag = "analytics", request_body = TrackRequest,
     responses((status = 202, body = Accepted)))]
 pub async fn track(
     State(intake): State<PublicApp<Intake>>,
-    _: Counted<rate_limits::Track>,
-    JsonBody(request): JsonBody<TrackRequest>,
+    client: Counted<rate_limits::Track>,
+    SmallBody(request): SmallBody<TrackRequest>,
 ) -> Result<Reply, Problem> {
     let prompts = intake.prompts().await;
-    intake.accept(&request.into_events(&prompts, clock::now())?).await
+    let now = clock::now();
+    intake.accept(&client, &request.into_events(&prompts, now)?, now).await
 }

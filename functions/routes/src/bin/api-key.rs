@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.ledger)?,
         })
     })?;
     let routes = Router::new()

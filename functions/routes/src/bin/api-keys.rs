@@ -40,7 +40,7 @@ async fn main() -> Result<(), lambda::Error> {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             queue: Queue::events_from_env()?,
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.ledger)?,
         })
     })?;
     let routes = Router::new().route("/api/api-keys", get(list).post(create)).route("/api/api-keys/usage", get(usage));
@@ -69,7 +69,7 @@ pub async fn create(
     user.require_fresh_mfa()?;
     let too_many =
         || Problem::conflict("too_many_keys", format!("{ACTIVE_LIMIT} keys may be in use: revoke one first."));
-    let key = app.own.keys.create(user.id(), request).await?.ok_or_else(too_many)?;
+    let key = app.own.keys.create(&app.ledger, &user.account, request).await?.ok_or_else(too_many)?;
     app.own
         .audit_log
         .record(&user.client, AuditEvent::new(Action::ApiKeyCreated).by(&user.account).on("api_key", &key.view.id))
@@ -83,6 +83,6 @@ pub async fn create(
 pub async fn usage(State(app): State<App<Own>>, user: SignedOrKey<rate_limits::Account>) -> Result<Reply, Problem> {
     user.require(Scope::UsageRead)?;
     let usage = app.own.keys.usage(&user.account.id).await?;
-    ApiKeys::note_use(&app.own.queue, &user).await?;
+    ApiKeys::note_use(&app.ledger, &app.own.queue, &user).await?;
     Ok(Reply::ok(&UsageList { usage }))
 }

@@ -71,9 +71,9 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
-            sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
+            sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
             resets: PasswordResets::from_env(&clients.mongo)?,
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            audit_log: AuditLog::from_env(&clients.ledger)?,
         })
     })?;
     let routes = Router::new()

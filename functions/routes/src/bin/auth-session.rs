@@ -41,8 +41,8 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
-            sessions: Sessions::new(clients.mongo.clone(), Tokens::from_env()?),
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
+            audit_log: AuditLog::from_env(&clients.ledger)?,
             outbox: Outbox::from_env()?,
         })
     })?;
@@ -86,7 +86,7 @@ pub async fn refresh(
                 app.own.outbox.notify(user_id, &account.email, Template::RefreshTokenReused).await;
             }
         }
-        RefreshError::Store(_) => {}
+        RefreshError::Full(_) | RefreshError::Store(_) => {}
     }
     Err(error.into())
 }

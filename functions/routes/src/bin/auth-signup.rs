@@ -9,6 +9,7 @@ use shared::{
     cache::Cache,
     http::{Counted, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},
+    ledger::{Ledger, Payer, SIGN_UP_BYTES},
     mongo::{Lifetime, Mongo},
     rate_limits,
     users::{Account, Email, Profile, Users, display_name},
@@ -36,6 +37,7 @@ pub struct SignUpRequest {
 
 pub struct Own {
     users: Users,
+    ledger: Ledger,
     audit_log: AuditLog,
 }
 
@@ -43,7 +45,8 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
-    let own = Own { users: Users::new(mongo.clone(), cache.clone()), audit_log: AuditLog::from_env(&mongo)? };
+    let (users, ledger) = (Users::new(mongo.clone(), cache.clone()), Ledger::new(mongo.clone(), cache.clone()));
+    let own = Own { users, audit_log: AuditLog::from_env(&ledger)?, ledger };
     let routes = Router::new().route("/api/auth/signup", post(sign_up));
     PublicApp::new(cache, own).serve(routes, mongo).await
 }
@@ -56,7 +59,9 @@ pub async fn sign_up(
     client: Counted<rate_limits::SignUp>,
     JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Result<Reply, Problem> {
-    let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
+    let create = app.users.create(&request.email, request.name.trim(), request.password.hash());
+    let payer = Payer::SignUp { network: client.network() };
+    let user = app.ledger.pay(&payer, SIGN_UP_BYTES, create, Option::is_some).await?;
     let Some(user) = user else {
         app.audit_log.record(&client, AuditEvent::new(Action::SignUpRefused)).await?;
         return Err(Problem::conflict("email_taken", "There is an account with this address."));

@@ -22,7 +22,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
     let routes =
         Router::new().route("/api/bug-reports", get(list).post(create)).route("/api/bug-reports/{id}", patch(step));
     app.serve(routes).await
@@ -54,7 +54,7 @@ pub async fn create(
     user: Signed<rate_limits::BugReports>,
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
-    Ok(bug_reports::create(&app.mongo, &user.account, report).await?.into())
+    Ok(bug_reports::create(&app.ledger, &user.account, report).await?.into())
 }
 
 /// Takes a report a step further: new → triaged → resolved or rejected.

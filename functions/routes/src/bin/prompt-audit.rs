@@ -22,7 +22,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
     let routes = Router::new().route("/api/prompts/{id}/audit", get(show).post(add));
     app.serve(routes).await
 }
@@ -56,7 +56,7 @@ pub async fn add(
     if !prompts::may_edit(&user, &prompt) {
         return Err(not_allowed());
     }
-    let audit = audits::add(&app.mongo, &prompt, user.id(), audit).await?;
+    let audit = audits::add(&app.ledger, &prompt, &user.account, audit).await?;
     let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
     app.own.audit_log.record(&user.client, event.with("version", audit.version)).await?;
     Ok(Reply::created(&audit))

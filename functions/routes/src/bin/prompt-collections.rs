@@ -49,7 +49,7 @@ pub async fn keep(
         let limit = format!("{} kept prompts are the limit: remove one first.", collections::LIMIT);
         Problem::conflict("too_many_kept", limit)
     };
-    let kept = collections::keep(&app.mongo, user.id(), &original, &new).await?.ok_or_else(too_many)?;
+    let kept = collections::keep(&app.ledger, &user.account, &original, &new).await?.ok_or_else(too_many)?;
     Ok(Reply::created(&kept))
 }
 

@@ -25,8 +25,8 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
             content: Content::published_prompts()?,
-            editor: PromptEditor::new(clients.mongo.clone()),
-            audit_log: AuditLog::from_env(&clients.mongo)?,
+            editor: PromptEditor::new(clients.ledger.clone()),
+            audit_log: AuditLog::from_env(&clients.ledger)?,
         })
     })?;
     let routes = Router::new().route("/api/prompts", post(create));

@@ -22,7 +22,7 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { editor: PromptEditor::new(clients.mongo.clone()), audit_log: AuditLog::from_env(&clients.mongo)? })
+        Ok(Own { editor: PromptEditor::new(clients.ledger.clone()), audit_log: AuditLog::from_env(&clients.ledger)? })
     })?;
     let routes = Router::new().route("/api/prompts/{id}", patch(change).delete(remove));
     app.serve(routes).await

@@ -13,7 +13,8 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = PublicApp::new(Cache::from_env()?, Intake::from_env()?);
+    let cache = Cache::from_env()?;
+    let app = PublicApp::new(cache.clone(), Intake::from_env(&cache)?);
     app.serve(Router::new().route("/api/prompts/{id}/view", post(count)), ()).await
 }
 
@@ -22,9 +23,10 @@ async fn main() -> Result<(), lambda::Error> {
     responses((status = 202, body = Accepted)))]
 pub async fn count(
     State(intake): State<PublicApp<Intake>>,
-    _: Counted<rate_limits::View>,
+    client: Counted<rate_limits::View>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     let prompts = intake.prompts().await;
-    intake.accept(&[view_event(&prompts, &id, clock::now())?]).await
+    let now = clock::now();
+    intake.accept(&client, &[view_event(&prompts, &id, now)?], now).await
 }

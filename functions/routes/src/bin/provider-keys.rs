@@ -33,7 +33,7 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own { keys: ProviderKeys::from_env(&clients.mongo)?, audit_log: AuditLog::from_env(&clients.mongo)? })
+        Ok(Own { keys: ProviderKeys::from_env(&clients.mongo)?, audit_log: AuditLog::from_env(&clients.ledger)? })
     })?;
     let routes = Router::new()
         .route("/api/provider-keys", get(list).post(create))
@@ -64,7 +64,7 @@ pub async fn create(
 ) -> Result<Reply, Problem> {
     user.require_fresh_mfa()?;
     let too_many = || Problem::conflict("too_many_keys", "You keep as many keys as you may: revoke one first.");
-    let key = app.own.keys.create(user.id(), request).await?.ok_or_else(too_many)?;
+    let key = app.own.keys.create(&app.ledger, &user.account, request).await?.ok_or_else(too_many)?;
     note(&app, &user, Action::ProviderKeyCreated, &key.id).await?;
     Ok(Reply::created(&key))
 }

@@ -24,7 +24,7 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     // The database is needed once an hour: the client goes when its work is done.
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
     let routes = Router::new().route("/api/stats", get(show)).route("/api/stats/invalidate", post(invalidate));
     app.serve(routes).await
 }

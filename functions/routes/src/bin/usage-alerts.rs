@@ -52,7 +52,7 @@ pub async fn create(
 ) -> Result<Reply, Problem> {
     let too_many =
         || Problem::conflict("too_many_alerts", format!("{} alerts are the limit: remove one first.", alerts::LIMIT));
-    let alert = alerts::create(&app.mongo, user.id(), request).await?.ok_or_else(too_many)?;
+    let alert = alerts::create(&app.ledger, &user.account, request).await?.ok_or_else(too_many)?;
     Ok(Reply::created(&alert))
 }
 

@@ -26,7 +26,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.mongo)? }))?;
+    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
     let routes = Router::new().route("/api/admin/users", get(list)).route("/api/admin/users/{id}", patch(change));
     app.serve(routes).await
 }

@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
         Ok(Own {
-            workbench: Workbench::new(clients.mongo.clone(), UsageIntake::from_env(&clients.mongo, &clients.cache)?),
+            workbench: Workbench::new(clients.ledger.clone(), UsageIntake::from_env(&clients.ledger, &clients.cache)?),
         })
     })?;
     let routes = Router::new()

@@ -40,7 +40,7 @@ pub async fn start(
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Reply, Problem> {
     user.require(Permission::WorkbenchBasic)?;
-    Ok(workbench::start(&app.mongo, &app.own.prices, &user.account, request, clock::now()).await?.into())
+    Ok(workbench::start(&app.ledger, &app.own.prices, &user.account, request, clock::now()).await?.into())
 }
 
 /// The caller's runs without their output, the newest first.

@@ -43,6 +43,12 @@ const ADD: &str = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return {n, redis.call('PTTL', KEYS[1])}";
 
+/// Takes from what is there, or nothing.
+const DRAW: &str = "local n = tonumber(redis.call('GET', KEYS[1]))
+if not n or n < tonumber(ARGV[1]) then return 0 end
+redis.call('DECRBY', KEYS[1], ARGV[1])
+return 1";
+
 /// A counter that ended meanwhile must not come back without an end, and one that began anew meanwhile has less to
 /// give than was taken from the one before: never below zero.
 const SUBTRACT: &str = "local n = tonumber(redis.call('GET', KEYS[1]))
@@ -136,8 +142,8 @@ impl Cache {
         self.0.server.is_some()
     }
 
-    /// Whether there is a server, and it has not just failed.
-    async fn is_up(&self) -> bool {
+    /// Whether there is a server, and it has not just failed: whether others see what is counted.
+    pub async fn is_up(&self) -> bool {
         self.has_server() && self.0.paused_until.lock().await.is_none_or(|until| until <= SystemTime::now())
     }
 
@@ -229,6 +235,23 @@ impl Cache {
         if self.call(take).await.is_none() {
             self.subtract_local(key, amount);
         }
+    }
+
+    /// Takes `amount` out of what the counter `key` has; false, and nothing, when it has less.
+    pub async fn draw(&self, key: &str, amount: u64) -> bool {
+        let script = Script::new(DRAW);
+        let draw = async |connection: &mut MultiplexedConnection| {
+            script.key(key).arg(amount).invoke_async::<u64>(connection).await
+        };
+        if let Some(drawn) = self.call(draw).await {
+            return drawn == 1;
+        }
+        let there = self.local(key).and_then(|text| text.parse::<u64>().ok());
+        let is_enough = there.is_some_and(|there| there >= amount);
+        if is_enough {
+            self.subtract_local(key, amount);
+        }
+        is_enough
     }
 
     fn subtract_local(&self, key: &str, amount: u64) {
@@ -360,6 +383,9 @@ mod tests {
         cache.subtract("n", 3).await;
         assert_eq!(cache.get("n").await.as_deref(), Some("0"), "never below zero");
         assert_eq!(cache.increment("n", minute).await.used, 1);
+        cache.add("s", 10, minute).await;
+        assert!(cache.draw("s", 7).await && !cache.draw("s", 4).await && cache.draw("s", 3).await);
+        assert!(!cache.draw("s", 1).await && !cache.draw("none", 1).await);
         assert!(cache.lock("l", Duration::from_secs(1)).await);
         assert!(!cache.lock("l", Duration::from_secs(1)).await);
     }

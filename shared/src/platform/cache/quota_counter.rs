@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use redis::Script;
+use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 
 use super::{Cache, millis, shared_key};
 
@@ -109,6 +109,13 @@ impl Cache {
             Some([number, ..]) if *number > 0 => Err(usize::try_from(number - 1).unwrap_or_default()),
             _ => self.count_once_local(counters, things, remembered),
         }
+    }
+
+    /// Whether [`Cache::count_once`] remembers that this thing was counted.
+    pub async fn is_counted(&self, key: &str) -> bool {
+        let exists = async |connection: &mut MultiplexedConnection| connection.exists::<_, bool>(key).await;
+        let local = || self.0.counted.get(key).is_some_and(|until| SystemTime::now() < until);
+        self.call(exists).await.unwrap_or_else(local)
     }
 
     /// Takes back what [`Cache::count_once`] has just counted.

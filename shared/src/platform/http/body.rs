@@ -16,6 +16,9 @@ use crate::{number, storable::unstorable, text};
 /// The largest body that any route takes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
+/// The largest body of a [`SmallBody`].
+const MAX_SMALL_BODY_BYTES: usize = 4 * 1024;
+
 /// The request's body as `T`, valid by `T`'s own rules.
 ///
 /// 415 for another content type, 413 over [`MAX_BODY_BYTES`], 400 for what is not JSON, 422 with the
@@ -30,13 +33,34 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(&request) {
-            return Err(Problem::unsupported_media_type());
-        }
-        let bytes =
-            to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
-        parse(&bytes).map(Self)
+        read_body(request, MAX_BODY_BYTES).await.map(Self)
     }
+}
+
+/// As [`JsonBody`], of at most [`MAX_SMALL_BODY_BYTES`]: from callers who need not be signed in.
+pub struct SmallBody<T>(pub T);
+
+impl<T, S> FromRequest<S> for SmallBody<T>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read_body(request, MAX_SMALL_BODY_BYTES).await.map(Self)
+    }
+}
+
+async fn read_body<T>(request: Request, limit: usize) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Validate<Context: Default>,
+{
+    if !is_json(&request) {
+        return Err(Problem::unsupported_media_type());
+    }
+    let bytes = to_bytes(request.into_body(), limit).await.map_err(|_| Problem::too_large(limit))?;
+    parse(&bytes)
 }
 
 fn is_json(request: &Request) -> bool {

@@ -17,7 +17,7 @@ mod refusal;
 mod reply;
 pub(crate) mod response_finisher;
 
-pub use body::{JsonBody, MAX_BODY_BYTES};
+pub use body::{JsonBody, MAX_BODY_BYTES, SmallBody};
 pub use client_info::ClientInfo;
 pub use counted::{Counted, HasCache, Limit};
 pub use if_match::IfMatch;

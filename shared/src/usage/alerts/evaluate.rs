@@ -23,7 +23,7 @@ use mongodb::{Database, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{cost::Cost, identifier},
+    super::{ai_usage::requests, cost::Cost, identifier},
     Metric, Period,
     firing::{BATCH, Firing},
     notify::{mark_unwanted, notify},
@@ -109,8 +109,8 @@ async fn read(database: &Database, at: Moment) -> mongodb::error::Result<(Vec<Al
         }},
         doc! {"$group": {
             "_id": {"userId": "$userId", "keyId": "$keyId", "provider": "$provider", "day": day},
-            "requests": {"$sum": 1_i64},
-            "failed": {"$sum": {"$cond": [{"$eq": ["$success", false]}, 1_i64, 0_i64]}},
+            "requests": {"$sum": requests()},
+            "failed": {"$sum": {"$cond": [{"$eq": ["$success", false]}, requests(), 0_i64]}},
             "tokens": {"$sum": {"$add": ["$promptTokens", "$completionTokens"]}},
             "costMicros": {"$sum": "$costMicros"},
             "costPicos": {"$sum": "$costPicos"},

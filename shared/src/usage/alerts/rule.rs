@@ -11,9 +11,10 @@ use crate::{
     clock::{self, Moment},
     http::Problem,
     id,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     usage::identifier,
-    users::insert_within_quota,
+    users::{Account, insert_within_quota},
 };
 
 /// Alerts that one account may have.
@@ -156,10 +157,10 @@ pub async fn list(mongo: &Mongo, user_id: &str) -> Result<Vec<AlertView>, mongo:
 }
 
 /// Sets an alert up; `None` when the account has as many as it may.
-pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Option<AlertView>, mongo::Error> {
+pub async fn create(ledger: &Ledger, owner: &Account, new: NewAlert) -> Result<Option<AlertView>, Problem> {
     let alert = Alert {
         id: id::new(),
-        user_id: user_id.to_owned(),
+        user_id: owner.id.clone(),
         metric: new.metric,
         period: new.period,
         threshold: i64::try_from(new.threshold).unwrap_or(i64::MAX),
@@ -169,8 +170,8 @@ pub async fn create(mongo: &Mongo, user_id: &str, new: NewAlert) -> Result<Optio
         created_at: clock::now(),
         changed_at: None,
     };
-    let (view, mine) = (AlertView::from(&alert), doc! {"userId": user_id});
-    let made = insert_within_quota(mongo.clone(), user_id.to_owned(), alert, collection, mine, LIMIT).await?;
+    let (view, mine) = (AlertView::from(&alert), doc! {"userId": &owner.id});
+    let made = insert_within_quota(ledger, owner, alert, "usage_alerts", mine, LIMIT).await?;
     Ok(made.then_some(view))
 }
 

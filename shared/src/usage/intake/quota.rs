@@ -7,9 +7,8 @@ use utoipa::ToSchema;
 
 use super::{super::cost::Cost, plan::PlanLimit};
 use crate::{
-    cache::{Cache, CountedOnce, QuotaCounter},
+    cache::{Cache, Counted, CountedOnce, QuotaCounter},
     clock::{self, Moment},
-    http::Problem,
     plans::{Allowed, Plan},
 };
 
@@ -21,7 +20,6 @@ pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 const REMEMBERED: Duration = DAY;
 /// Requests of the hour and the day, tokens, whole micro-dollars, the pico-dollars below them, and bytes.
 const COUNTERS: usize = 6;
-/// The one that refuses.
 const BYTES: usize = 5;
 
 /// A plan's limits and what is left of them.
@@ -40,7 +38,7 @@ pub struct PlanUse {
     pub cost_micros_today: Allowance,
     /// Tokens that one request may have.
     pub tokens_per_request: u64,
-    /// Bytes that this UTC day's records fill: the one limit beyond which no record is taken.
+    /// Bytes that this UTC day's records fill, of all that the account may store: beyond it, records become sums.
     pub stored_bytes_today: Allowance,
     /// The exact cost so far.
     #[serde(skip)]
@@ -74,6 +72,8 @@ pub(super) struct Charge {
 
 /// What was counted.
 pub(super) struct Taken {
+    /// Of each record, whether it was not counted before.
+    pub(super) new: Vec<bool>,
     /// Of each record, the limits that it is beyond; of one that was counted before, none.
     pub(super) beyond: Vec<Vec<PlanLimit>>,
     counters: [QuotaCounter; COUNTERS],
@@ -86,39 +86,26 @@ impl UsageLimits {
         Self { cache }
     }
 
-    /// Counts what was not counted before, beyond the plan as well; 429, and nothing, when the day's records would fill
-    /// more than they may.
-    pub(super) async fn take(
-        &self,
-        user_id: &str,
-        plan: Plan,
-        charges: &[Charge],
-        now: Moment,
-    ) -> Result<Taken, Problem> {
-        let counters = counters(user_id, plan, now);
+    /// Counts what was not counted before, beyond the plan as well.
+    pub(super) async fn take(&self, user_id: &str, plan: Plan, charges: &[Charge], now: Moment) -> Taken {
+        let counters = counters(user_id, now);
         let records: Vec<_> = charges.iter().map(|charge| record(user_id, charge)).collect();
-        let Ok(counted) = self.cache.count_once(&counters, &records, REMEMBERED).await else {
-            let detail = format!(
-                "Your plan stores {} of records a UTC day, and these do not fit any more: none of them was taken",
-                kilobytes(plan.allows().bytes_per_day)
-            );
-            return Err(Problem::limit_reached(detail, seconds_left(DAY_MS, now)));
-        };
+        let counted = self.cache.count_once(&counters, &records, REMEMBERED).await;
+        // Without a limit nothing is refused.
+        let counted = counted.unwrap_or_else(|_| Counted { before: [0; COUNTERS], new: vec![true; charges.len()] });
         let mut used = Used::from_counters(counted.before);
         let beyond = charges
             .iter()
             .zip(&counted.new)
             .map(|(charge, new)| if *new { used.add(charge, plan.allows()) } else { Vec::new() });
         let beyond = beyond.collect();
-        let new = records.into_iter().zip(counted.new).filter_map(|(record, new)| new.then_some(record));
-        Ok(Taken { beyond, counters, records: new.collect() })
+        let records = records.into_iter().zip(&counted.new).filter_map(|(record, new)| new.then_some(record));
+        Taken { beyond, counters, records: records.collect(), new: counted.new }
     }
 
-    /// Counts what has been used, whatever it fills.
+    /// Counts what has been used.
     pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) {
-        let unlimited = counters(user_id, plan, now).map(|counter| QuotaCounter { limit: u64::MAX, ..counter });
-        // Without a limit nothing is refused.
-        let _ = self.cache.count_once(&unlimited, &[record(user_id, &charge)], REMEMBERED).await;
+        self.take(user_id, plan, &[charge], now).await;
     }
 
     /// Gives back what was not accepted after all.
@@ -126,9 +113,9 @@ impl UsageLimits {
         self.cache.uncount(&taken.counters, &taken.records).await;
     }
 
-    /// What is left.
-    pub(super) async fn view(&self, user_id: &str, plan: Plan, now: Moment) -> PlanUse {
-        let (allowed, counters) = (plan.allows(), counters(user_id, plan, now));
+    /// What is left; `bytes_a_day` is what the account may store.
+    pub(super) async fn view(&self, user_id: &str, plan: Plan, bytes_a_day: u64, now: Moment) -> PlanUse {
+        let (allowed, counters) = (plan.allows(), counters(user_id, now));
         let mut counted = [0; COUNTERS];
         for (counted, counter) in counted.iter_mut().zip(&counters) {
             *counted = self.cache.peek(&counter.key).await.and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -141,7 +128,7 @@ impl UsageLimits {
             tokens_today: Allowance::of(allowed.tokens_per_day, used.tokens),
             cost_micros_today: Allowance::of(allowed.micros_per_day, used.cost.rounded_micros()),
             tokens_per_request: allowed.tokens_per_request,
-            stored_bytes_today: Allowance::of(allowed.bytes_per_day, counted[BYTES]),
+            stored_bytes_today: Allowance::of(bytes_a_day, counted[BYTES]),
             cost: used.cost,
         }
     }
@@ -188,21 +175,21 @@ impl Used {
 }
 
 /// The period stands in the key, so that every environment means the same one. The braces keep an account's keys
-/// together where the cache is a cluster. Only the last one has a limit: what is beyond the others is taken.
-fn counters(user_id: &str, plan: Plan, now: Moment) -> [QuotaCounter; COUNTERS] {
+/// together where the cache is a cluster. None has a limit: what is beyond the plan is taken.
+fn counters(user_id: &str, now: Moment) -> [QuotaCounter; COUNTERS] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H").to_string());
-    let counter = |period: &str, kind: &str, window, limit| QuotaCounter {
+    let counter = |period: &str, kind: &str, window| QuotaCounter {
         key: format!("usage:{{{user_id}}}:{period}:{kind}"),
-        limit,
+        limit: u64::MAX,
         window,
     };
     [
-        counter(&hour, "requests", HOUR, u64::MAX),
-        counter(&day, "requests", DAY, u64::MAX),
-        counter(&day, "tokens", DAY, u64::MAX),
-        counter(&day, "cost", DAY, u64::MAX),
-        counter(&day, "cost-picos", DAY, u64::MAX),
-        counter(&day, "bytes", DAY, plan.allows().bytes_per_day),
+        counter(&hour, "requests", HOUR),
+        counter(&day, "requests", DAY),
+        counter(&day, "tokens", DAY),
+        counter(&day, "cost", DAY),
+        counter(&day, "cost-picos", DAY),
+        counter(&day, "bytes", DAY),
     ]
 }
 
@@ -220,14 +207,11 @@ pub(super) fn seconds_left(period_ms: i64, now: Moment) -> u64 {
     (period_ms - now.as_millisecond().rem_euclid(period_ms)).unsigned_abs().div_ceil(1000)
 }
 
-fn kilobytes(bytes: u64) -> String {
-    format!("{} kB", bytes / 1_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::response::IntoResponse;
+
+    const BYTES_A_DAY: u64 = 2_000_000;
 
     fn at(text: &str) -> Moment {
         text.parse().expect("valid")
@@ -256,8 +240,7 @@ mod tests {
             let usage = limits();
             assert_eq!(plan.allows().tokens_per_request, per_request);
             let take = async |user: &str, charges: Vec<Charge>, now: &str| {
-                let Ok(taken) = usage.take(user, plan, &charges, at(now)).await else { panic!("{plan:?}: refused") };
-                taken.beyond
+                usage.take(user, plan, &charges, at(now)).await.beyond
             };
             let now = "2026-11-01T10:59:29.001Z";
             let hour = take("hour", charges("a", per_hour + 1, 0, 0), now).await;
@@ -265,7 +248,7 @@ mod tests {
             assert!(rest.iter().all(Vec::is_empty), "{plan:?}");
             assert_eq!(*last, [PlanLimit::RequestsThisHour], "{plan:?}: one more than the hour's, in one batch");
             assert_eq!(take("hour", charges("b", 1, 0, 0), now).await, [[PlanLimit::RequestsThisHour]]);
-            let view = usage.view("hour", plan, at(now)).await;
+            let view = usage.view("hour", plan, BYTES_A_DAY, at(now)).await;
             let expected = Allowance { limit: per_hour, used: per_hour + 2, left: 0 };
             assert_eq!(view.requests_this_hour, expected, "{plan:?}: what happened counts");
 
@@ -299,47 +282,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_days_records_fill_has_an_end() {
-        let (usage, now, plan) = (limits(), at("2026-11-01T23:59:28.001Z"), Plan::Free);
-        let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
-        for batch in 0..10 {
-            assert!(take(&charges(&format!("{batch}/"), 100, 1, 1)).await.is_ok(), "500 bytes each");
-        }
-        let Err(problem) = take(&charges("more", 1, 1, 1)).await else { panic!("it was to be refused") };
-        assert!(format!("{problem:?}").contains("500 kB"), "{problem:?}");
-        assert_eq!(problem.into_response().headers()["retry-after"], "32");
-        assert!(take(&charges("0/", 100, 1, 1)).await.is_ok(), "what is there already fills nothing");
-        let view = usage.view("u", plan, now).await;
-        assert_eq!(
-            (view.stored_bytes_today.left, view.requests_today.used),
-            (0, 1_000),
-            "what was refused is not counted"
-        );
-        // A workbench's run is paid for: it is counted whatever it fills.
-        usage.count("u", plan, charges("run", 1, 1, 1).remove(0), now).await;
-        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 1_001);
-        for plan in Plan::ALL {
-            let allowed = plan.allows();
-            assert!(allowed.bytes_per_day >= 1_500 * allowed.requests_per_day, "{plan:?}: the plan's own requests fit");
-        }
-    }
-
-    #[tokio::test]
     async fn a_record_that_comes_again_is_charged_once() {
         let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
         let batch = charges("a", 10, 100, 1_000);
         for _ in 0..3 {
-            assert!(take(&batch).await.is_ok(), "the same ten of ten");
+            take(&batch).await;
         }
-        let view = usage.view("u", plan, now).await;
+        let view = usage.view("u", plan, BYTES_A_DAY, now).await;
         assert_eq!(
             (view.requests_this_hour.used, view.tokens_today.used, view.cost_micros_today.used),
             (10, 1_000, 10_000)
         );
         usage.count("u", plan, batch[0].clone(), now).await;
         usage.count("u", plan, charges("b", 1, 0, 0).remove(0), now).await;
-        assert_eq!(usage.view("u", plan, now).await.requests_this_hour.used, 11, "used is used");
+        assert_eq!(usage.view("u", plan, BYTES_A_DAY, now).await.requests_this_hour.used, 11, "used is used");
     }
 
     #[tokio::test]
@@ -347,20 +304,21 @@ mod tests {
         let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let small = |n: u64| Charge { id: n.to_string(), tokens: 3, cost: Cost::from_picos(450_000), bytes: 1 };
         let batch: Vec<_> = (0..10).map(small).collect();
-        assert!(usage.take("u", plan, &batch, now).await.is_ok());
-        assert_eq!(usage.view("u", plan, now).await.cost_micros_today.used, 5, "4.5, half up");
+        usage.take("u", plan, &batch, now).await;
+        assert_eq!(usage.view("u", plan, BYTES_A_DAY, now).await.cost_micros_today.used, 5, "4.5, half up");
     }
 
     #[tokio::test]
     async fn what_goes_back_is_what_was_taken_and_no_more() {
         let (usage, now, plan) = (limits(), at("2026-11-01T10:00:00Z"), Plan::Free);
         let take = async |charges: &[Charge]| usage.take("u", plan, charges, now).await;
-        assert!(take(&charges("a", 2, 100, 0)).await.is_ok());
-        let Ok(taken) = take(&charges("a", 5, 100, 0)).await else { panic!("refused") };
+        take(&charges("a", 2, 100, 0)).await;
+        let taken = take(&charges("a", 5, 100, 0)).await;
+        assert_eq!(taken.new, [false, false, true, true, true]);
         usage.give_back(&taken).await;
-        let view = usage.view("u", plan, now).await;
+        let view = usage.view("u", plan, BYTES_A_DAY, now).await;
         assert_eq!((view.requests_this_hour.used, view.tokens_today.used), (2, 200), "three were new");
-        assert!(take(&charges("a", 5, 100, 0)).await.is_ok());
-        assert_eq!(usage.view("u", plan, now).await.requests_today.used, 5);
+        take(&charges("a", 5, 100, 0)).await;
+        assert_eq!(usage.view("u", plan, BYTES_A_DAY, now).await.requests_today.used, 5);
     }
 }

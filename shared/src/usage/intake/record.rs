@@ -20,8 +20,9 @@ use crate::{
     api_keys::{ApiKeyUsage, KeyPrincipal},
     clock::Moment,
     http::Problem,
-    id,
-    queue::Queued,
+    id, mongo,
+    queue::{Queued, QueuedEvent},
+    schema,
     usage::AiUsage,
 };
 
@@ -326,11 +327,9 @@ impl Use {
         Charge { bytes: self.bytes(), ..charge(&self.usage) }
     }
 
-    /// As much as its documents take, about.
-    fn bytes(&self) -> u64 {
-        let size = |text: serde_json::Result<Vec<u8>>| text.map_or(0, |bytes| bytes.len() as u64);
-        size(serde_json::to_vec(&self.usage))
-            + self.key_usage.as_ref().map_or(0, |usage| size(serde_json::to_vec(usage)))
+    /// What its documents fill.
+    pub(super) fn bytes(&self) -> u64 {
+        stored_bytes(&self.usage) + self.key_usage.as_ref().map_or(0, stored_bytes)
     }
 
     /// What to say about it, if anything.
@@ -340,12 +339,21 @@ impl Use {
         (unpriced || !beyond_plan.is_empty()).then(flagged)
     }
 
-    /// As it is sent.
-    pub(super) fn into_events(mut self, beyond_plan: &[PlanLimit]) -> impl Iterator<Item = UsageEvent> + use<> {
+    /// Notes the limits of the plan that it is beyond.
+    pub(super) fn note_beyond(&mut self, beyond_plan: &[PlanLimit]) {
         self.usage.beyond_plan = beyond_plan.iter().map(|limit| limit.name().to_owned()).collect();
+    }
+
+    /// As it is sent.
+    pub(super) fn into_events(self) -> impl Iterator<Item = UsageEvent> + use<> {
         let key_usage = self.key_usage.map(|usage| UsageEvent::Key(Queued(usage)));
         key_usage.into_iter().chain([UsageEvent::Model(Box::new(Queued(self.usage)))])
     }
+}
+
+/// What an event fills in the store. Nothing for what the store cannot hold, which is never sent.
+pub(super) fn stored_bytes<T: QueuedEvent>(event: &T) -> u64 {
+    mongo::to_document(event).map_or(0, |document| schema::weight(T::COLLECTION, &document))
 }
 
 /// What a stored use counts against the plan.
@@ -477,6 +485,6 @@ mod tests {
         let long = record(&json!({"error": "x".repeat(500), "success": false}));
         let long = long.into_use("ada", Some("key"), &PriceBook::default(), now()).expect("a use");
         let short = record(&json!({})).into_use("ada", None, &PriceBook::default(), now()).expect("a use");
-        assert!(long.charge().bytes > 900 && (250..500).contains(&short.charge().bytes), "{}", short.charge().bytes);
+        assert!(long.charge().bytes > 1_200 && (300..700).contains(&short.charge().bytes), "{}", short.charge().bytes);
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
 use utoipa::ToSchema;
 
-use super::cost::Cost;
+use super::{ai_usage::requests, cost::Cost};
 use crate::{
     analytics::counts::TopPrompt,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -238,9 +238,9 @@ fn with_others(models: Option<&Ranked>, total: Sums) -> Vec<UsageGroup> {
 
 /// Accumulators over `ai_usage` records.
 pub(super) fn sums() -> Document {
-    let count_if = |condition: Document| doc! {"$sum": {"$cond": [condition, 1_i64, 0_i64]}};
+    let count_if = |condition: Document| doc! {"$sum": {"$cond": [condition, requests(), 0_i64]}};
     doc! {
-        "requests": {"$sum": 1_i64},
+        "requests": {"$sum": requests()},
         "failed": count_if(doc! {"$eq": ["$success", false]}),
         "unpriced": count_if(doc! {"$eq": ["$priced", false]}),
         "promptTokens": {"$sum": "$promptTokens"},

@@ -9,7 +9,7 @@ use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Sums, Totals, sums};
+use super::{super::ai_usage::requests, Sums, Totals, sums};
 use crate::{
     clock::Moment,
     http::Problem,
@@ -119,7 +119,7 @@ impl Kinds {
         ];
         let mut sums: Document =
             kinds.iter().map(|field| ((*field).to_owned(), doc! {"$sum": format!("${field}")}.into())).collect();
-        let beyond = doc! {"$cond": [{"$eq": [{"$type": "$beyondPlan"}, "array"]}, 1_i64, 0_i64]};
+        let beyond = doc! {"$cond": [{"$eq": [{"$type": "$beyondPlan"}, "array"]}, requests(), 0_i64]};
         sums.insert("beyondPlan", doc! {"$sum": beyond});
         sums
     }
