@@ -1,5 +1,7 @@
 //! Whose budgets bytes are taken from.
 
+use std::net::Ipv6Addr;
+
 use jiff::SignedDuration;
 
 use super::budgets::{
@@ -125,8 +127,9 @@ pub(super) fn total(account_id: &str) -> String {
 
 /// The /48 of an IPv6 /64.
 pub(super) fn wide(network: &str) -> Option<String> {
-    let (wide, _) = network.strip_suffix("::/64")?.rsplit_once(':')?;
-    Some(format!("{wide}::/48"))
+    let prefix: Ipv6Addr = network.strip_suffix("/64")?.parse().ok()?;
+    let [a, b, c, ..] = prefix.segments();
+    Some(format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
 }
 
 /// Until the day is over.
@@ -176,6 +179,8 @@ mod tests {
             keys("2001:db8:7:1::/64"),
             ["2026-11-08/anonymous", "2026-11-08/wide-network/2001:db8:7::/48", "2026-11-08/network/2001:db8:7:1::/64"]
         );
+        assert_eq!(wide("2001:db8:7::/64"), wide("2001:db8:7:1::/64"), "zeros that are left out");
+        assert_eq!(wide("2001:db8::/64").as_deref(), Some("2001:db8::/48"));
     }
 
     #[test]
