@@ -6,6 +6,7 @@
 mod fill;
 mod price;
 mod prices;
+mod promote;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,6 @@ use shared::{
     mongo::{Lifetime, Mongo, WORK_TIMEOUT},
     prompts::revisions,
     schema,
-    users::{EmailAttempt, admin},
 };
 
 #[derive(Parser)]
@@ -44,11 +44,8 @@ enum Verb {
         #[arg(long, default_value = "public-data")]
         from: PathBuf,
     },
-    /// Make an account a super admin: the first one; it signs in anew.
-    Promote {
-        /// The account's address.
-        email: String,
-    },
+    /// Make an account a super admin, and the account if there is none: the first administrator, who signs in anew.
+    Promote(promote::Promote),
     /// Make the list of model prices anew, from the figures of the Python package `litellm`; needs no database.
     Prices(prices::Prices),
     /// Set what a model costs, for everybody or for one account, without a deploy.
@@ -131,11 +128,7 @@ async fn run(verb: Verb, mongo: &Mongo) -> anyhow::Result<()> {
                 println!("{written} {} imported", kind.name());
             }
         }
-        Verb::Promote { email } => {
-            let email = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
-            anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
-            println!("done: in force within 5 minutes, or at once after signing in again");
-        }
+        Verb::Promote(whom) => promote::promote(mongo, whom).await?,
         Verb::Price(price) => price::set(mongo, price).await?,
         Verb::Fill(what) => fill::fill(mongo, what).await?,
         Verb::VerifyAudit => {

@@ -80,7 +80,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
 }
 
 /// The rules' own words, by the field's path.
-fn field_errors(report: &garde::Report) -> Vec<FieldError> {
+pub(super) fn field_errors(report: &garde::Report) -> Vec<FieldError> {
     let error = |(path, error): &(garde::Path, garde::Error)| FieldError {
         field: camel_case(&path.to_string()),
         message: error.message().to_owned(),

@@ -171,6 +171,11 @@ impl Problem {
         }
     }
 
+    /// 503: what this installation has not been set up for; waiting does not help, so it does not say how long.
+    pub fn not_offered(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_offered", detail)
+    }
+
     /// 500: our fault. `log` says what happened.
     pub fn internal(log: impl Display) -> Self {
         Self {
