@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
+mod account_pages;
 mod accounts;
 mod affiliates;
 mod alerts;
@@ -22,6 +23,7 @@ mod faults;
 mod freeze_resume;
 mod jobs;
 mod keys_and_audit_log;
+mod lockout;
 mod mfa;
 mod monitoring;
 mod notifications;
@@ -36,6 +38,7 @@ mod prompt_revisions;
 mod prompt_rights;
 mod prompt_search;
 mod prompts;
+mod proved_addresses;
 mod publishing;
 mod rate_limits;
 mod report_page;

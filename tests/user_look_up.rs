@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bson::doc;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
@@ -97,6 +98,9 @@ async fn changes_come_into_force(cached: bool) {
     let env = env(cached).await;
     let root = env.person(Role::SuperAdmin, None).await;
     let (promoted, suspended) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    // Who is made an administrator has set a second factor up before.
+    let factor = doc! {"$set": {"mfa": {"method": "totp"}}};
+    env.users().update_one(doc! {"_id": &promoted.id}, factor).await.unwrap();
     let (audit, session, admin) =
         (env.function("audit-logs").await, env.function("auth-session").await, env.function("users-admin").await);
     assert_eq!(audit.get_as(&promoted.token, "/api/admin/audit").await.status, 403);

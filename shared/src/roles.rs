@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn what_only_administrators_may_do_is_theirs() {
-        for permission in [P::UsersManageRoles, P::OrgManageSettings, P::PromptsDelete, P::AnalyticsOrg, P::SystemLogs] {
+        for permission in [P::UsersManageRoles, P::OrgManageSettings, P::PromptsDelete, P::AnalyticsOrg, P::SystemLogs]
+        {
             assert!(permission.is_administrators(), "{permission:?}");
         }
         for permission in [P::UsersRead, P::PromptsWrite, P::WorkbenchBasic, P::OrgManageMembers] {

@@ -32,7 +32,9 @@ pub(crate) async fn promote(mongo: &Mongo, Promote { email, name }: Promote) -> 
         admin::make_super_admin(mongo, &attempt).await?;
         println!("made an account with the password {text} (change it after the first sign-in)");
     }
-    println!("done: sign in, then set a second factor up (POST /api/auth/mfa/enable), without which nothing is administered");
+    println!(
+        "done: sign in, then set a second factor up (POST /api/auth/mfa/enable), without which nothing is administered"
+    );
     Ok(())
 }
 

@@ -142,12 +142,7 @@ impl Lockout {
 
     /// Whether `password` is that of somebody who is signed in: an access token, which may be stolen, gives no more
     /// guesses than a sign-in.
-    pub async fn confirm(
-        &self,
-        user: &User,
-        client: &ClientInfo,
-        password: &PasswordAttempt,
-    ) -> Result<bool, Problem> {
+    pub async fn confirm(&self, user: &User, client: &ClientInfo, password: &PasswordAttempt) -> Result<bool, Problem> {
         let counted = self.attempt(&Subject::signed_in(user), &Source::of(client)).await?;
         let right = password.matches(user.password_hash.as_deref());
         if right {

@@ -57,9 +57,7 @@ impl PasswordResets {
     pub async fn request(&self, users: &Users, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
         unhurried(async {
             match users.by_email(email).await?.into_iter().next() {
-                Some(user) => {
-                    self.send(&user, client, |link, minutes| Template::PasswordReset { link, minutes }).await
-                }
+                Some(user) => self.send(&user, client, |link, minutes| Template::PasswordReset { link, minutes }).await,
                 // A queue that is away must not tell an account from none.
                 None => Ok(self.outbox.ping().await?),
             }

@@ -77,7 +77,11 @@ impl SignUps {
             None => None,
         };
         if let Some(user) = known {
-            return self.resets.send(&user, client, |link, minutes| Template::AddressTaken { link, minutes }).await.map(drop);
+            return self
+                .resets
+                .send(&user, client, |link, minutes| Template::AddressTaken { link, minutes })
+                .await
+                .map(drop);
         }
         let of_address = doc! {"email": email.as_str(), "expiresAt": {"$gt": clock::now()}};
         let count = async |database| collection(&database).count_documents(of_address).await;
@@ -131,8 +135,7 @@ mod tests {
     #[test]
     fn a_sign_up_expires() {
         let text = || String::from("1");
-        let sign_up =
-            SignUp { id: text(), token_hash: text(), email: text(), name: text(), expires_at: clock::now() };
+        let sign_up = SignUp { id: text(), token_hash: text(), email: text(), name: text(), expires_at: clock::now() };
         crate::schema::tests::assert_expires("sign_ups", &sign_up);
     }
 }

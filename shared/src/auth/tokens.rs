@@ -291,7 +291,15 @@ mod tests {
     const SEED: &str = "a seed of thirty-two characters!";
 
     fn claims() -> AccessClaims {
-        AccessClaims { sub: "u".into(), sid: "s".into(), role: Role::User, org: None, mfa: None, auth_time: None, ver: 0 }
+        AccessClaims {
+            sub: "u".into(),
+            sid: "s".into(),
+            role: Role::User,
+            org: None,
+            mfa: None,
+            auth_time: None,
+            ver: 0,
+        }
     }
 
     #[test]

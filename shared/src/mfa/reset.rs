@@ -41,7 +41,10 @@ impl FactorResets {
             return Err(Problem::conflict("mfa_disabled", "There is no second factor to reset."));
         }
         if user.proved_email().is_none() {
-            return Err(Problem::conflict("email_not_verified", "Your address is not confirmed: ask an administrator."));
+            return Err(Problem::conflict(
+                "email_not_verified",
+                "Your address is not confirmed: ask an administrator.",
+            ));
         }
         let token = self.tokens.factor_reset(claims(user), clock::now());
         let link = self.links.to(Page::ResetFactor, &token, client);

@@ -143,7 +143,9 @@ impl Template {
                 line("If you did not sign up, do nothing: there is no account until the link is used."),
             ],
             Self::AddressTaken { link, minutes } => vec![
-                line("Somebody signed up with your address, which has an account already. Sign in, or open this link to choose a new password:"),
+                line(
+                    "Somebody signed up with your address, which has an account already. Sign in, or open this link to choose a new password:",
+                ),
                 Part::Link(link),
                 Part::Line(format!("It works once, within {}.", duration(*minutes))),
                 line("If it was not you, do nothing: your account stays as it is."),
@@ -154,18 +156,24 @@ impl Template {
                 line("If you did not ask for it, do nothing."),
             ],
             Self::FactorReset { link } => vec![
-                line("Somebody who knows your password says that your second factor is lost. If it was you, open this link:"),
+                line(
+                    "Somebody who knows your password says that your second factor is lost. If it was you, open this link:",
+                ),
                 Part::Link(link),
                 line("The factor is then removed after 24 hours. If it was not you, change your password."),
             ],
             Self::FactorResetBegun { link } => vec![
-                line("Somebody with access to your mail asked to turn your two-step sign-in off. That is done in 24 hours."),
+                line(
+                    "Somebody with access to your mail asked to turn your two-step sign-in off. That is done in 24 hours.",
+                ),
                 line("If it was not you, open this link to stop it, and choose a new password:"),
                 Part::Link(link),
             ],
             Self::FactorStopped => vec![
                 line("Somebody who knows your password tried 50 wrong codes in a row. No more codes are accepted."),
-                line("Choose a new password by the link that \"forgot password\" sends you: your codes work again then."),
+                line(
+                    "Choose a new password by the link that \"forgot password\" sends you: your codes work again then.",
+                ),
             ],
             Self::PasswordChanged => {
                 vec![line("The password of your account was changed."), line("If it was not you, reset it at once.")]

@@ -65,9 +65,8 @@ impl Counters {
         }
         let (Some(mongo), false) = (&self.mongo, self.cache.is_up().await) else { return Ok(()) };
         let counting = doc! {"_id": {"$in": ids(keys)}, "used": {"$gt": 0}};
-        let less = async |database: Database| {
-            counters(&database).update_many(counting, doc! {"$inc": {"used": -1_i64}}).await
-        };
+        let less =
+            async |database: Database| counters(&database).update_many(counting, doc! {"$inc": {"used": -1_i64}}).await;
         mongo.run(REQUEST_TIMEOUT, less).await.map(drop)
     }
 

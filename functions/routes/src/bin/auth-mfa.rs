@@ -13,8 +13,8 @@ use shared::{
     http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda,
     mfa::{
-        Code, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, ResetBegun, ResetRequest, SendRequest,
-        VerifyAnswer,
+        Code, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, ResetBegun, ResetRequest,
+        SendRequest, VerifyAnswer,
     },
     mongo::Lifetime,
     rate_limits,

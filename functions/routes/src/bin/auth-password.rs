@@ -230,10 +230,7 @@ pub async fn verify_password(
 /// Mails a link by which the owner of an account from before addresses were proved proves theirs.
 #[utoipa::path(post, path = "/api/auth/verify-email/send", tag = "accounts", security(("bearer" = [])),
     responses((status = 202, body = Sent), (status = 409)))]
-pub async fn send_proof(
-    State(app): State<App<Own>>,
-    user: Signed<rate_limits::VerifyEmail>,
-) -> Result<Reply, Problem> {
+pub async fn send_proof(State(app): State<App<Own>>, user: Signed<rate_limits::VerifyEmail>) -> Result<Reply, Problem> {
     let stored = app.users.stored(user.id()).await?.ok_or_else(sign_in_again)?;
     app.own.proofs.request(&user.client, &stored).await?;
     Ok(Reply::accepted(&Sent { sent: true }))

@@ -31,7 +31,7 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         if !is_json(&request) {
-            return Err(Problem::unsupported_media_type());
+            return Err(Problem::unsupported_media_type("application/json"));
         }
         let bytes =
             to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;

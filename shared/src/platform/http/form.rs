@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Problem, body::field_errors, query};
 
+const FORM: &str = "application/x-www-form-urlencoded";
 /// What the fields of a form may weigh together.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
@@ -29,8 +30,8 @@ where
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Problem::unsupported_media_type());
+        if !essence.eq_ignore_ascii_case(FORM) {
+            return Err(Problem::unsupported_media_type(FORM));
         }
         let bytes = to_bytes(request.into_body(), MAX_FORM_BYTES).await;
         let bytes = bytes.map_err(|_| Problem::too_large(MAX_FORM_BYTES))?;

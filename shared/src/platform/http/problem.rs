@@ -122,12 +122,12 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body may be {limit_bytes} bytes at most."))
     }
 
-    /// 415: not JSON.
-    pub fn unsupported_media_type() -> Self {
+    /// 415: not of the media type `expected`.
+    pub fn unsupported_media_type(expected: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "Send the body with the header content-type: application/json.",
+            format!("Send the body with the header content-type: {expected}."),
         )
     }
 

@@ -83,7 +83,8 @@ async fn owners(database: &Database, firings: &[Firing]) -> mongodb::error::Resu
         return Ok(HashMap::new());
     }
     let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
-    let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "emailVerifiedAt": 1, "notificationPreferences": 1});
+    let (owners, fields) =
+        (database.collection::<Owner>("users"), doc! {"email": 1, "emailVerifiedAt": 1, "notificationPreferences": 1});
     let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
     owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await
 }
@@ -155,9 +156,12 @@ mod tests {
         let firings = [50, 80, 90, 100].map(|level| firing(Metric::Requests, Period::Daily, level));
         let told_to = |proved: bool, preferences: serde_json::Value| {
             let preferences = serde_json::from_value(preferences).expect("preferences");
-            let owner =
-                Owner {
-                    id: "u".into(), email: "a@b.example".into(), email_verified_at: proved.then(clock::now), notification_preferences: Some(preferences) };
+            let owner = Owner {
+                id: "u".into(),
+                email: "a@b.example".into(),
+                email_verified_at: proved.then(clock::now),
+                notification_preferences: Some(preferences),
+            };
             let told = owner.notifications(&firings.iter().collect::<Vec<_>>());
             told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
         };
