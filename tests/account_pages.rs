@@ -6,7 +6,7 @@ use reqwest::{Client, Response};
 use serde_json::json;
 use serial_test::serial;
 use tests::{
-    eventually,
+    eventually, root,
     stack::{Stack, stack},
     test_env::{PASSWORD, newcomer},
 };
@@ -79,6 +79,8 @@ async fn a_sign_up_and_a_new_password_need_no_front_end_and_no_script() {
     assert_eq!(post("/api/auth/signup", ada.clone()).await, 202);
     let url = link(&stack, ada["email"].as_str().unwrap(), "Complete your sign-up").await;
     assert!(url.starts_with(&format!("{}/account/complete-sign-up?token=", stack.api_url)), "{url}");
+    let mail = Command::new(root().join("target/debug/local")).arg("mail").current_dir(root()).output().unwrap();
+    assert!(String::from_utf8_lossy(&mail.stdout).contains(&url), "`cargo local mail` shows the link");
     // Scanners follow a link, and ask for its head.
     for _ in 0..2 {
         is_page(&client.get(&url).send().await.unwrap());

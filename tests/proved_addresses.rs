@@ -1,14 +1,19 @@
 //! An account belongs to whoever owns the mailbox of its address: whoever came first, and whatever they left there.
 
+use std::process::Command;
+
 use bson::{Document, doc};
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::roles::Role;
+use shared::{clock, http::Limit, keys, rate_limits, roles::Role};
 use tests::{
     eventually,
     host::{Function, Outcome, keep_secret, told_once},
     http_event::event,
+    root,
+    stack::stack,
     test_env::{PASSWORD, Person, TestEnv, newcomer, sign_in, token_of, tokens_told},
 };
 
@@ -267,4 +272,54 @@ async fn a_links_host_is_never_taken_from_a_header() {
         let text = mail["BodyText"].as_str().unwrap();
         assert!(text.contains(&format!("{expected}complete-sign-up?token=")) && !text.contains("evil"), "{text}");
     }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn callers_with_many_addresses_have_no_more_than_so_many_sign_ups_stored_and_mailed() {
+    let env = TestEnv::with("", &stack().mongodb_uri).await;
+    let policy = rate_limits::SignUpsTogether::POLICY;
+    // As after so many from as many networks.
+    let key = keys::sha256(&format!("rate:{}:everybody", policy.name))[..32].to_owned();
+    let used = i64::try_from(policy.requests).unwrap();
+    let counter = doc! {"_id": key, "used": used, "expiresAt": clock::now() + SignedDuration::from_hours(1)};
+    env.database.collection("counters").insert_one(counter).await.unwrap();
+    let refused = env.function("auth-signup").await.post("/api/auth/signup", &newcomer()).await;
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 3000);
+    let waiting = env.database.collection::<Document>("sign_ups").count_documents(doc! {}).await.unwrap();
+    assert_eq!(waiting, 0);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_first_administrator_is_made_without_a_mail_and_led_to_a_second_factor() {
+    let env = TestEnv::new().await;
+    let promote = |email: &str| {
+        let output = Command::new(root().join("target/debug/db"))
+            .args(["promote", email])
+            .env("MONGODB_URI", &env.stack.mongodb_uri)
+            .env("DB_NAME", env.database.name())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let root = newcomer();
+    let email = root["email"].as_str().unwrap();
+    let told = promote(email);
+    let (_, rest) = told.split_once("with the password ").expect("a password");
+    let password = rest.split_whitespace().next().unwrap().to_owned();
+    keep_secret(&password);
+    let answer = env.sign_in(&json!({"email": email, "password": password})).await;
+    let user = &answer["user"];
+    assert_eq!((&user["role"], &user["emailVerified"]), (&json!("super_admin"), &json!(true)), "{user}");
+    let token = answer["accessToken"].as_str().unwrap();
+    let refused = env.function("audit-logs").await.get_as(token, "/api/admin/audit").await;
+    assert_eq!((refused.status, &refused.body["code"]), (403, &json!("mfa_setup_required")), "{}", refused.text);
+
+    let (person, ada) = of_before(&env).await;
+    assert!(!promote(&person.email).contains("password"), "an account that is there keeps its own");
+    let user = env.sign_in(&ada).await["user"].clone();
+    assert_eq!((&user["role"], &user["emailVerified"]), (&json!("super_admin"), &json!(true)), "{user}");
 }

@@ -119,6 +119,8 @@ impl Page {
         let Words { title, lead, password, button, .. } = self.words();
         let field = |(label, autocomplete): (&str, &str)| -> Markup {
             html! {
+                // Without a name it is not sent: password managers tell accounts apart by it.
+                input type="email" autocomplete="username" hidden;
                 label { (label)
                     input type="password" name="password" autocomplete=(autocomplete) required autofocus;
                 }

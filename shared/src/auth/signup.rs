@@ -16,13 +16,16 @@ use super::{
     unhurried::unhurried,
 };
 use crate::{
+    cache::Cache,
     clock::{self, Moment},
     config,
     config::ConfigError,
-    http::{ClientInfo, Problem},
+    counters::Counters,
+    http::{ClientInfo, Limit, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
+    rate_limits,
     users::{Email, EmailAttempt, User, Users},
 };
 
@@ -48,6 +51,7 @@ struct SignUp {
 /// Sign-ups, from the form to the account.
 pub struct SignUps {
     mongo: Mongo,
+    counters: Counters,
     resets: PasswordResets,
     outbox: Outbox,
     links: Links,
@@ -56,10 +60,11 @@ pub struct SignUps {
 
 impl SignUps {
     /// Reads where links lead, and whether there is an address that mails come from (`SENDER_EMAIL`).
-    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
+    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
         let has_sender = config::optional("SENDER_EMAIL").is_some();
         let (resets, outbox) = (PasswordResets::from_env(mongo)?, Outbox::from_env()?);
-        Ok(Self { mongo: mongo.clone(), resets, outbox, links: Links::from_env(), has_sender })
+        let counters = Counters::new(mongo, cache);
+        Ok(Self { mongo: mongo.clone(), counters, resets, outbox, links: Links::from_env(), has_sender })
     }
 
     /// Mails a link by which the sign-up is completed; to an address that has an account, one to a new password. The
@@ -68,6 +73,7 @@ impl SignUps {
         if !self.has_sender {
             return Err(Problem::not_offered("Nobody can sign up here: this installation sends no e-mail yet."));
         }
+        self.counters.check(&rate_limits::SignUpsTogether::POLICY, client, "everybody").await?;
         unhurried(self.send(users, client, email, name)).await
     }
 

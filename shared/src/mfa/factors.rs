@@ -186,7 +186,7 @@ impl Mfa {
     /// Counts a code that somebody is about to show, as the failure that it may become. 403 after [`FAILURES`] in a row,
     /// of which the owner is told; true for the last one before that.
     pub async fn count_failure(&self, users: &Users, user: &User) -> Result<bool, Problem> {
-        let guard = doc! {"mfa.failures": {"$not": {"$gte": FAILURES}}};
+        let guard = doc! {"$or": [{"mfa.failures": null}, {"mfa.failures": {"$lt": FAILURES}}]};
         let counted = users.change_if(&user.id, guard, doc! {"$inc": {"mfa.failures": 1}}).await?;
         Ok(counted.ok_or_else(stopped)?.mfa.failures == FAILURES)
     }

@@ -59,12 +59,15 @@ impl FactorResets {
         if let Some(at) = user.mfa.reset_at {
             return Ok(at);
         }
+        // The owner is told first: there is no wait of which they do not know.
+        let link = self.links.to(Page::KeepFactor, &self.tokens.factor_keep(claims.clone(), clock::now()), client);
+        let told = Template::FactorResetBegun { link };
+        self.outbox.send_link(&id::new(), Some(&user.id), &user.email, told).await?;
         let at = clock::now() + SignedDuration::from_hours(WAIT_HOURS);
         let guard = doc! {"mfa.method": {"$ne": null}, "mfa.resetAt": null, "sessionVersion": user.session_version};
-        let begun = users.change_if(&user.id, guard, doc! {"$set": {"mfa.resetAt": at}}).await?;
-        let user = begun.ok_or_else(expired)?;
-        let link = self.links.to(Page::KeepFactor, &self.tokens.factor_keep(claims, clock::now()), client);
-        self.outbox.notify(&user.id, user.proved_email().as_ref(), Template::FactorResetBegun { link }).await;
+        if users.change_if(&user.id, guard, doc! {"$set": {"mfa.resetAt": at}}).await?.is_none() {
+            return current(users, &claims).await?.mfa.reset_at.ok_or_else(expired);
+        }
         self.audit_log.record(client, AuditEvent::new(Action::MfaResetBegun).on("user", &user.id)).await?;
         Ok(at)
     }

@@ -70,7 +70,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
     let users = Users::new(mongo.clone(), cache.clone());
-    let own = Own { users, sign_ups: SignUps::from_env(&mongo)?, audit_log: AuditLog::from_env(&mongo)? };
+    let own = Own { users, sign_ups: SignUps::from_env(&mongo, &cache)?, audit_log: AuditLog::from_env(&mongo)? };
     let routes =
         Router::new().route("/api/auth/signup", post(sign_up)).route("/api/auth/signup/complete", post(complete));
     let routes = Page::CompleteSignUp.add_to(routes, post(submit));
