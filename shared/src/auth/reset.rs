@@ -55,13 +55,13 @@ impl PasswordResets {
     /// Mails a link to this address, if an account has it. Takes the same time either way, and the caller answers the
     /// same.
     pub async fn request(&self, users: &Users, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
-        unhurried(async {
+        unhurried(Box::pin(async {
             match users.by_email(email).await?.into_iter().next() {
                 Some(user) => self.send(&user, client, |link, minutes| Template::PasswordReset { link, minutes }).await,
                 // A queue that is away must not tell an account from none.
                 None => Ok(self.outbox.ping().await?),
             }
-        })
+        }))
         .await
     }
 

@@ -74,7 +74,7 @@ impl SignUps {
             return Err(Problem::not_offered("Nobody can sign up here: this installation sends no e-mail yet."));
         }
         self.counters.check(&rate_limits::SignUpsTogether::POLICY, client, "everybody").await?;
-        unhurried(self.send(users, client, email, name)).await
+        unhurried(Box::pin(self.send(users, client, email, name))).await
     }
 
     async fn send(&self, users: &Users, client: &ClientInfo, email: &Email, name: &str) -> Result<(), Problem> {

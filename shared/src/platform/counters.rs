@@ -127,6 +127,7 @@ mod tests {
     #[test]
     fn a_counter_expires() {
         let counter = Counter { id: id("k"), used: 1, expires_at: clock::now() };
-        crate::schema::tests::assert_expires("counters", &counter);
+        // By a date: of a text, the index that forgets it knows no age.
+        assert!(mongo::to_document(&counter).expect("a document").get_datetime("expiresAt").is_ok());
     }
 }
