@@ -138,8 +138,6 @@ impl Scene {
     }
 
     async fn sessions(&self) {
-        let again = self.env.function("auth-signup").await.post("/api/auth/signup", &self.ada).await;
-        assert_eq!(again.status, 409, "{}", again.text);
         assert_eq!(self.attempt(&self.ada["email"], "Wrong1234").await, 401);
         let session = self.env.function("auth-session").await;
         let refresh = async |tokens: &Value| {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
+mod account_pages;
 mod accounts;
 mod adoption;
 mod affiliates;
@@ -25,6 +26,7 @@ mod flood_cost;
 mod freeze_resume;
 mod jobs;
 mod keys_and_audit_log;
+mod lockout;
 mod mfa;
 mod monitoring;
 mod notifications;
@@ -39,6 +41,7 @@ mod prompt_revisions;
 mod prompt_rights;
 mod prompt_search;
 mod prompts;
+mod proved_addresses;
 mod proxy_secret;
 mod publishing;
 mod rate_limits;

@@ -14,10 +14,11 @@ use shared::{
     roles::Role,
 };
 use tests::{
+    callers::sign_up,
     eventually,
     host::{Function, keep_secret, seed, told_once},
     stack::stack,
-    test_env::{PASSWORD, Person, TestEnv, newcomer},
+    test_env::{PASSWORD, Person, TestEnv},
 };
 
 const NEW: &str = r#"{"name":"ci","scopes":["usage:read"],"expiresInDays":30}"#;
@@ -205,12 +206,11 @@ async fn a_keys_use_is_counted_through_the_queue() {
     // In the deployed stack's own database, where its consumer writes.
     let stack = stack();
     let client = reqwest::Client::new();
-    let ada = newcomer();
+    let ada = sign_up(&stack).await;
     let post = async |path: &str, token: &str, body: &Value| -> Value {
         let request = client.post(format!("{}{path}", stack.api_url)).bearer_auth(token).json(body);
         request.send().await.unwrap().json().await.unwrap()
     };
-    post("/api/auth/signup", "", &ada).await;
     let login = json!({"email": ada["email"], "password": PASSWORD});
     let token = post("/api/auth/login", "", &login).await["accessToken"].as_str().unwrap().to_owned();
     let made = post("/api/api-keys", &token, &serde_json::from_str(NEW).unwrap()).await;

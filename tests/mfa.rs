@@ -81,7 +81,9 @@ impl Scene {
     async fn code_sent(&self, to: &str, before: usize) -> String {
         let code = eventually("the code", 60, async || {
             let sent = self.env.stack.sent_to(to).await;
-            let texts = sent.iter().filter_map(|mail| mail["BodyText"].as_str().or(mail["Message"].as_str()));
+            // A link may hold six digits, too.
+            let codes = sent.iter().filter(|mail| mail["Subject"].is_null() || mail["Subject"] == "Your sign-in code");
+            let texts = codes.filter_map(|mail| mail["BodyText"].as_str().or(mail["Message"].as_str()));
             texts.filter_map(six_digits).nth(before)
         })
         .await;
@@ -367,4 +369,196 @@ async fn a_number_is_sent_five_codes_an_hour_whoever_asks() {
     assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
     let wait = answers[5].header("retry-after").parse::<u32>().unwrap();
     assert!((60..=3600).contains(&wait), "it is the hour's limit: {wait}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_factor_turned_on_or_off_ends_every_other_session() {
+    let scene = Scene::new().await;
+    // In an environment that does not know the account yet: elsewhere it takes half a minute.
+    let alive = async |token: &str| {
+        let session = scene.env.function("auth-session").await;
+        session.get_as(token, "/api/auth/session").await.status == 200
+    };
+    let other = scene.sign_in().await["accessToken"].as_str().unwrap().to_owned();
+    assert!(alive(&other).await && alive(&scene.token).await);
+    let (_, recovery) = scene.with_app().await;
+    assert!(!alive(&other).await && alive(&scene.token).await, "turned on");
+
+    let waiting = scene.sign_in().await;
+    let done = scene.complete(&waiting["challenge"], recovery[0].as_str().unwrap()).await;
+    let other = done.body["accessToken"].as_str().unwrap();
+    assert!(alive(other).await);
+    let off = json!({"code": recovery[1]});
+    assert_eq!(scene.mfa.post_as(&scene.token, "/api/auth/mfa/disable", &off).await.status, 204);
+    assert!(!alive(other).await && alive(&scene.token).await, "turned off");
+}
+
+/// As 24 hours later.
+async fn a_day_passes(env: &TestEnv) {
+    let past = clock::now() - jiff::SignedDuration::from_secs(1);
+    let set = doc! {"$set": {"mfa.resetAt": past}};
+    assert_eq!(env.users().update_many(doc! {"mfa.resetAt": {"$ne": null}}, set).await.unwrap().matched_count, 1);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_lost_factor_is_gone_a_day_after_its_owner_followed_a_mailed_link() {
+    let scene = Scene::new().await;
+    scene.with_app().await;
+    let waiting = scene.sign_in().await;
+    let asked = scene.mfa.post("/api/auth/mfa/reset", &json!({"challenge": waiting["challenge"]})).await;
+    assert_eq!((asked.status, &asked.body), (202, &json!({"sent": true})), "{}", asked.text);
+    let link = json!({"token": scene.env.link_token(&scene.ada, "Your lost second factor").await});
+    assert_eq!(scene.sign_in().await["mfaRequired"], true, "a mail alone changes nothing");
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        answers.push(scene.mfa.post("/api/auth/mfa/reset/begin", &link).await);
+    }
+    assert_eq!((answers[0].status, &answers[0].body), (202, &answers[1].body), "twice is once: {}", answers[0].text);
+    scene.env.mailed(&scene.ada, "Two-step sign-in will be off in 24 hours").await;
+    assert_eq!(scene.sign_in().await["mfaRequired"], true, "the owner has a day to stop it");
+    a_day_passes(&scene.env).await;
+    assert!(scene.sign_in().await["accessToken"].is_string());
+    scene.env.mailed(&scene.ada, "Two-step sign-in is off").await;
+    let session = scene.env.function("auth-session").await;
+    assert_eq!(session.get_as(&scene.token, "/api/auth/session").await.status, 401, "sessions of before end");
+    for action in ["security.mfa.reset_asked", "security.mfa.reset_begun", "security.mfa.reset"] {
+        assert_eq!(scene.env.audited(action).await, 1, "{action}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn its_owner_stops_a_factors_reset_by_the_link_that_tells_of_it_or_by_showing_the_factor() {
+    for by_link in [true, false] {
+        let scene = Scene::new().await;
+        let (_, recovery) = scene.with_app().await;
+        let waiting = scene.sign_in().await;
+        scene.mfa.post("/api/auth/mfa/reset", &json!({"challenge": waiting["challenge"]})).await;
+        let link = json!({"token": scene.env.link_token(&scene.ada, "Your lost second factor").await});
+        assert_eq!(
+            scene.mfa.post("/api/auth/mfa/reset/stop", &link).await.status,
+            422,
+            "the one does not do the other"
+        );
+        assert_eq!(scene.mfa.post("/api/auth/mfa/reset/begin", &link).await.status, 202);
+        if by_link {
+            let keep = scene.env.link_token(&scene.ada, "Two-step sign-in will be off in 24 hours").await;
+            let stopped = scene.mfa.post("/api/auth/mfa/reset/stop", &json!({"token": keep})).await;
+            assert_eq!(stopped.status, 204, "{}", stopped.text);
+            assert_eq!(scene.env.audited("security.mfa.reset_stopped").await, 1);
+        } else {
+            let done = scene.complete(&waiting["challenge"], recovery[0].as_str().unwrap()).await;
+            assert_eq!(done.status, 200, "{}", done.text);
+        }
+        let waits = scene.env.users().count_documents(doc! {"mfa.resetAt": {"$ne": null}}).await.unwrap();
+        assert_eq!((waits, &scene.sign_in().await["mfaRequired"]), (0, &json!(true)));
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn fifty_wrong_codes_in_a_row_stop_the_factor_until_a_mailed_link_sets_a_new_password() {
+    let scene = Scene::new().await;
+    let (_, recovery) = scene.with_app().await;
+    let so_many = doc! {"$set": {"mfa.failures": 48}};
+    scene.env.users().update_one(doc! {}, so_many.clone()).await.unwrap();
+    let waiting = scene.sign_in().await;
+    assert_eq!(scene.complete(&waiting["challenge"], recovery[0].as_str().unwrap()).await.status, 200);
+    scene.env.users().update_one(doc! {}, so_many).await.unwrap();
+    for (code, status) in [("000000", 422), ("000000", 422), (recovery[1].as_str().unwrap(), 403)] {
+        assert_eq!(scene.complete(&waiting["challenge"], code).await.status, status, "a right one began anew");
+    }
+    scene.env.mailed(&scene.ada, "Somebody guesses your sign-in codes").await;
+    assert_eq!(scene.env.audited("security.mfa.stopped").await, 1);
+    let password = scene.env.function("auth-password").await;
+    password.post("/api/auth/forgot-password", &json!({"email": scene.email()})).await;
+    let link = scene.env.link_token(&scene.ada, "Choose a new password").await;
+    let reset = json!({"token": link, "password": PASSWORD});
+    assert_eq!(password.post("/api/auth/reset-password", &reset).await.status, 204);
+    let waiting = scene.sign_in().await;
+    let done = scene.complete(&waiting["challenge"], recovery[1].as_str().unwrap()).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_administrator_takes_a_lost_factor_off_and_ends_sessions() {
+    let scene = Scene::new().await;
+    scene.with_app().await;
+    let root = scene.env.person(Role::SuperAdmin, None).await;
+    let admin = scene.env.function("users-admin").await;
+    let ada = scene.env.users().find_one(doc! {"email": scene.email()}).await.unwrap().unwrap();
+    let path = format!("/api/admin/users/{}", ada.get_str("_id").unwrap());
+    assert_eq!(admin.delete_as(&root.token, &format!("{path}/mfa")).await.status, 204);
+    let tokens = scene.sign_in().await;
+    scene.env.mailed(&scene.ada, "Two-step sign-in is off").await;
+    let token = tokens["accessToken"].as_str().unwrap();
+    let session = scene.env.function("auth-session").await;
+    assert_eq!(session.get_as(token, "/api/auth/session").await.status, 200);
+    assert_eq!(admin.delete_as(&root.token, &format!("{path}/sessions")).await.status, 204);
+    assert_eq!(scene.env.function("auth-session").await.get_as(token, "/api/auth/session").await.status, 401);
+    for action in ["admin.user.mfa_reset", "admin.user.sessions_ended"] {
+        assert_eq!(scene.env.audited(action).await, 1, "{action}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn nobody_administers_without_a_second_factor() {
+    let env = TestEnv::new().await;
+    let (root, boss) = (env.person(Role::SuperAdmin, None).await, env.person(Role::OrgAdmin, Some("ours")).await);
+    env.users().update_many(doc! {}, doc! {"$unset": {"mfa": ""}}).await.unwrap();
+    let (admin, audit) = (env.function("users-admin").await, env.function("audit-logs").await);
+    let path = format!("/api/admin/users/{}", boss.id);
+    let change = json!({"role": "user"});
+    for answer in [
+        admin.patch_as(&root.token, &path, "", &change).await,
+        admin.patch_as(&boss.token, &path, "", &change).await,
+        admin.delete_as(&root.token, &format!("{path}/mfa")).await,
+        audit.get_as(&root.token, "/api/admin/audit").await,
+    ] {
+        assert_eq!((answer.status, &answer.body["code"]), (403, &json!("mfa_setup_required")), "{}", answer.text);
+        assert!(answer.text.contains("/api/auth/mfa/enable"), "it says what to do: {}", answer.text);
+    }
+    let members = admin.get_as(&boss.token, "/api/admin/users").await;
+    assert_eq!(members.status, 200, "what others may do, too, needs none: {}", members.text);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn without_a_factor_a_new_key_takes_the_password_again() {
+    let scene = Scene::new().await;
+    let (keys, password) = (scene.env.function("api-keys").await, scene.env.function("auth-password").await);
+    let make = async |token: &str| {
+        let made = keys.post_as(token, "/api/api-keys", &json!({"name": "k", "scopes": ["usage:read"]})).await;
+        made.body["key"].as_str().into_iter().for_each(told_once);
+        (made.status, made.body["code"].clone())
+    };
+    assert_eq!(make(&scene.token).await.0, 201, "who has just signed in has shown it");
+    // As a quarter of an hour after a sign-in.
+    let ada = scene.env.users().find_one(doc! {}).await.unwrap().unwrap();
+    let hour_ago = clock::now().as_second() - 3600;
+    let claims = shared::auth::AccessClaims {
+        sub: ada.get_str("_id").unwrap().to_owned(),
+        sid: "a session".into(),
+        role: Role::User,
+        org: None,
+        mfa: None,
+        auth_time: Some(hour_ago),
+        ver: 0,
+    };
+    let old = tests::test_env::tokens().access(claims, clock::now());
+    assert_eq!(make(&old).await, (403, json!("password_required")));
+    let show = async |password_tried: &str| {
+        let shown = password.post_as(&old, "/api/auth/verify-password", &json!({"password": password_tried})).await;
+        tokens_told(&shown.body);
+        shown
+    };
+    let wrong = show("Wrong1234").await;
+    assert_eq!((wrong.status, wrong.fields()), (422, vec!["password"]), "{}", wrong.text);
+    let shown = show(PASSWORD).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert_eq!(make(shown.body["accessToken"].as_str().unwrap()).await.0, 201);
 }

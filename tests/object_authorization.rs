@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use bson::doc;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::roles::Role;
+use shared::{clock, roles::Role};
 use tests::test_env::{Person, TestEnv};
 
 use crate::route_authorization::{Api, documented};
@@ -27,6 +28,7 @@ enum Thing {
     ProviderKey,
     Run,
     Alert,
+    Session,
     Member,
 }
 
@@ -78,6 +80,9 @@ const TABLE: &[(&str, Named, &str)] = &[
     ),
     ("PATCH /api/usage-alerts/{id}", Named::Owned(Thing::Alert, PRIVATE), r#"{"active":false}"#),
     ("DELETE /api/usage-alerts/{id}", Named::Owned(Thing::Alert, PRIVATE), ""),
+    ("DELETE /api/auth/sessions/{id}", Named::Owned(Thing::Session, PRIVATE), ""),
+    ("DELETE /api/admin/users/{id}/sessions", Named::Owned(Thing::Member, [403, 204, 404, 204]), ""),
+    ("DELETE /api/admin/users/{id}/mfa", Named::Owned(Thing::Member, [403, 204, 404, 204]), ""),
     ("PATCH /api/admin/users/{id}", Named::Owned(Thing::Member, [403, 200, 404, 200]), r#"{"status":"suspended"}"#),
 ];
 
@@ -86,6 +91,16 @@ async fn make(api: &mut Api, thing: Thing, owner: &Person) -> String {
     let word = uuid::Uuid::now_v7().simple().to_string();
     let (route, body, id) = match thing {
         Thing::Member => return api.env.person(Role::OrgMember, Some("ours")).await.id,
+        // Of which somebody's token is: a sign-in's row in the store.
+        Thing::Session => {
+            let row = doc! {
+                "_id": &word, "userId": &owner.id, "familyId": &word, "refreshHash": &word, "sessionVersion": 0_i64,
+                "userAgent": "", "ip": "", "createdAt": clock::now(),
+                "expiresAt": clock::now() + jiff::SignedDuration::from_hours(1),
+            };
+            api.env.database.collection("sessions").insert_one(row).await.unwrap();
+            return word;
+        }
         Thing::Prompt => ("POST /api/prompts", json!({"title": word, "content": format!("Say {word}.")}), "id"),
         Thing::KeptPrompt => {
             let original = Box::pin(make(api, Thing::Prompt, owner)).await;

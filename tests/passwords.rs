@@ -8,8 +8,7 @@ use serial_test::parallel;
 use tests::{
     host::{Function, keep_secret},
     http_event::Answer,
-    stack::stack,
-    test_env::{PASSWORD, TestEnv, tokens_told},
+    test_env::{PASSWORD, TestEnv},
 };
 
 /// What everybody's new password is.
@@ -23,14 +22,9 @@ async fn ask_for_link(password: &Function, email: &Value) -> Answer {
     password.post("/api/auth/forgot-password", &json!({"email": email})).await
 }
 
-/// The token in the link that somebody was sent.
+/// The token in the link to a new password that somebody was sent.
 async fn reset_token(env: &TestEnv, person: &Value) -> String {
-    let mail = env.mailed(person, "Choose a new password").await;
-    let mut words = mail["BodyText"].as_str().unwrap().split_whitespace();
-    let link = words.find(|word| word.contains("token=")).unwrap();
-    let token = link.strip_prefix("https://app.example.com/reset-password?token=").expect("a link to the front end");
-    keep_secret(token);
-    token.to_owned()
+    env.link_token(person, "Choose a new password").await
 }
 
 #[tokio::test]
@@ -109,38 +103,6 @@ async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn who_sets_a_new_password_by_the_mailed_link_is_not_locked_out() {
-    for cached in [true, false] {
-        let env = if cached { TestEnv::new().await } else { TestEnv::with("", &stack().mongodb_uri).await };
-        let ada = env.newcomer().await;
-        let (login, password) = (env.function("auth-login").await, env.function("auth-password").await);
-        let attempt = async |password: &str| {
-            let answer = login.post("/api/auth/login", &with_password(&ada, password)).await;
-            tokens_told(&answer.body);
-            answer.status
-        };
-        for _ in 0..5 {
-            assert_eq!(attempt("Wrong1234").await, 401);
-        }
-        // More than an address may fail: they are this person's own.
-        for _ in 0..20 {
-            assert_eq!(attempt(PASSWORD).await, 429);
-        }
-        assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
-        keep_secret(ANOTHER);
-        let body = json!({"token": reset_token(&env, &ada).await, "password": ANOTHER});
-        let done = password.post("/api/auth/reset-password", &body).await;
-        assert_eq!(done.status, 204, "{}", done.text);
-        assert_eq!(attempt(ANOTHER).await, 200, "cache server {cached}");
-        for _ in 0..5 {
-            assert_eq!(attempt("Wrong1234").await, 401);
-        }
-        assert_eq!(attempt(ANOTHER).await, 429, "who guesses on is locked out again, cache server {cached}");
-    }
-}
-
-#[tokio::test]
-#[parallel(stack)]
 async fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
     let env = TestEnv::new().await;
     let ways = ["Caf\u{e9}Secret12", "Cafe\u{301}Secret12"];
@@ -148,8 +110,7 @@ async fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
         keep_secret(chosen);
         let mut person = tests::test_env::newcomer();
         person["password"] = chosen.into();
-        let made = env.function("auth-signup").await.post("/api/auth/signup", &person).await;
-        assert_eq!(made.status, 201, "{}", made.text);
+        env.sign_up(&person).await;
         for typed in ways {
             env.sign_in(&with_password(&person, typed)).await;
         }

@@ -81,17 +81,27 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/openapi.json", Rule::Public, ""),
     ("GET /.well-known/jwks.json", Rule::Public, ""),
     ("POST /api/auth/signup", Rule::Public, "{}"),
+    ("POST /api/auth/signup/complete", Rule::Public, "{}"),
     // Its own 401 is about the password: a body that cannot be read shows that the door is open.
     ("POST /api/auth/login", Rule::Public, "{}"),
     ("GET /api/auth/session", Rule::SignedIn, ""),
     ("POST /api/auth/refresh", Rule::Public, "{}"),
     ("POST /api/auth/logout", Rule::SignedIn, ""),
+    ("GET /api/auth/sessions", Rule::SignedIn, ""),
+    ("DELETE /api/auth/sessions", Rule::SignedIn, ""),
+    ("DELETE /api/auth/sessions/{id}", Rule::SignedIn, ""),
     ("GET /api/auth/mfa/status", Rule::SignedIn, ""),
     // Without a token they ask for the sign-in's challenge.
     ("POST /api/auth/mfa/send-code", Rule::SignedIn, "{}"),
     ("POST /api/auth/mfa/verify", Rule::SignedIn, r#"{"code":"000000"}"#),
     ("POST /api/auth/mfa/enable", Rule::SignedIn, "{}"),
     ("POST /api/auth/mfa/disable", Rule::SignedIn, r#"{"code":"000000"}"#),
+    ("POST /api/auth/mfa/reset", Rule::Public, "{}"),
+    ("POST /api/auth/mfa/reset/begin", Rule::Public, "{}"),
+    ("POST /api/auth/mfa/reset/stop", Rule::Public, "{}"),
+    ("POST /api/auth/verify-password", Rule::SignedIn, "{}"),
+    ("POST /api/auth/verify-email/send", Rule::SignedIn, ""),
+    ("POST /api/auth/verify-email", Rule::Public, "{}"),
     ("POST /api/auth/forgot-password", Rule::Public, "{}"),
     ("POST /api/auth/reset-password", Rule::Public, "{}"),
     ("POST /api/auth/change-password", Rule::SignedIn, r#"{"currentPassword":"a","newPassword":"Another123"}"#),
@@ -127,6 +137,8 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/analytics/track", Rule::Public, ""),
     ("GET /api/admin/users", Rule::With(Permission::UsersRead), ""),
     ("PATCH /api/admin/users/{id}", Rule::With(Permission::UsersManageRoles), r#"{"status":"active"}"#),
+    ("DELETE /api/admin/users/{id}/sessions", Rule::With(Permission::UsersManageRoles), ""),
+    ("DELETE /api/admin/users/{id}/mfa", Rule::With(Permission::UsersManageRoles), ""),
     ("GET /api/admin/audit", Rule::With(Permission::SystemLogs), ""),
 ];
 
@@ -249,6 +261,7 @@ async fn bad_tokens(env: &TestEnv) -> Vec<ClientInfo> {
         role: Role::SuperAdmin,
         org: None,
         mfa: None,
+        auth_time: None,
         ver: 0,
     };
     let hour_ago = clock::now() - SignedDuration::from_hours(1);

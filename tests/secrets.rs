@@ -5,10 +5,11 @@ use std::panic::catch_unwind;
 use serde_json::{Value, json};
 use serial_test::serial;
 use tests::{
+    callers::sign_up,
     eventually,
     host::{answers_no_secret, holds_no_secret, keep_secret, told_once},
     stack::stack,
-    test_env::{PASSWORD, newcomer, number},
+    test_env::{PASSWORD, number, token_of},
 };
 
 fn fails(check: fn()) -> bool {
@@ -58,9 +59,8 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
         let sent = eventually("what is sent", 60, async || stack.sent_to(to).await.into_iter().next()).await;
         sent["BodyText"].as_str().or(sent["Message"].as_str()).unwrap().to_owned()
     };
-    let (ada, number) = (newcomer(), number());
+    let (ada, number) = (sign_up(&stack).await, number());
     let email = ada["email"].as_str().unwrap();
-    post("/api/auth/signup", "", ada.clone()).await;
     let tokens = post("/api/auth/login", "", json!({"email": email, "password": PASSWORD})).await;
     let (token, _) = (secret(&tokens, "accessToken"), secret(&tokens, "refreshToken"));
     let fresh = post("/api/auth/refresh", "", json!({"refreshToken": tokens["refreshToken"]})).await;
@@ -87,11 +87,11 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
     post("/api/auth/forgot-password", "", json!({"email": email})).await;
     let link = eventually("the link", 60, async || {
         let mails = stack.sent_to(email).await;
-        let texts = mails.iter().filter_map(|mail| mail["BodyText"].as_str());
-        texts.filter_map(|text| text.split_once("token=")).map(|(_, rest)| rest.to_owned()).next()
+        let mail = mails.iter().find(|mail| mail["Subject"] == "Choose a new password")?;
+        Some(token_of(mail))
     })
     .await;
-    let token = link.split_whitespace().next().unwrap();
+    let token = link.as_str();
     keep_secret(token);
     keep_secret("Another123");
     post("/api/auth/reset-password", "", json!({"token": token, "password": "Another123"})).await;

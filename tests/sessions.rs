@@ -274,3 +274,57 @@ async fn without_valkey_a_session_is_begun_refreshed_and_ended() {
         sign_in(&login, &ada).await;
     }
 }
+
+#[tokio::test]
+#[parallel(stack)]
+async fn ones_sessions_are_listed_and_ended_one_by_one_or_all_others_at_once() {
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let session = env.function("auth-session").await;
+    let (phone, laptop, tablet) = (env.sign_in(&ada).await, env.sign_in(&ada).await, env.sign_in(&ada).await);
+    let token = |tokens: &Value| tokens["accessToken"].as_str().unwrap().to_owned();
+    let (status, phone_again) = refresh(&session, &phone["refreshToken"]).await;
+    assert_eq!(status, 200);
+    let list = async |by: &Value| session.get_as(&token(by), "/api/auth/sessions").await;
+    let listed = list(&phone_again).await;
+    let sessions = listed.body["sessions"].as_array().unwrap_or_else(|| panic!("{}", listed.text));
+    let current: Vec<bool> = sessions.iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [true, false, false], "one each, the one used last first: {}", listed.text);
+    assert!(!listed.text.contains("efresh") && sessions[0]["userAgent"] == "test", "{}", listed.text);
+
+    let laptops = list(&laptop).await;
+    let own = laptops.body["sessions"].as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+    let path = format!("/api/auth/sessions/{}", own["id"].as_str().unwrap());
+    assert_eq!(session.delete_as(&token(&phone_again), &path).await.status, 204);
+    assert_eq!(session.delete_as(&token(&phone_again), &path).await.status, 404);
+    assert_eq!((shown(&session, &laptop).await, refresh(&session, &laptop["refreshToken"]).await.0), (401, 401));
+    assert_eq!(shown(&session, &tablet).await, 200);
+    assert_eq!(session.delete_as(&token(&phone_again), "/api/auth/sessions").await.status, 204);
+    assert_eq!((shown(&session, &tablet).await, shown(&session, &phone_again).await), (401, 200));
+    assert_eq!(env.audited("auth.session.ended").await, 2);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_account_has_twenty_sessions_and_a_new_one_ends_the_oldest() {
+    let env = TestEnv::new().await;
+    let ada = env.newcomer().await;
+    let (login, session) = (env.function("auth-login").await, env.function("auth-session").await);
+    let first = sign_in(&login, &ada).await;
+    let id = first["user"]["id"].as_str().unwrap();
+    let old: Vec<Document> = (0..19)
+        .map(|n| {
+            let at = ago(60 + n);
+            doc! {
+                "_id": format!("row {n}"), "userId": id, "familyId": format!("family {n}"), "familySince": at,
+                "refreshHash": format!("hash {n}"), "sessionVersion": 0_i64, "userAgent": "", "ip": "",
+                "createdAt": at, "expiresAt": clock::now() + jiff::SignedDuration::from_hours(1),
+            }
+        })
+        .collect();
+    sessions(&env).insert_many(old).await.unwrap();
+    let second = sign_in(&login, &ada).await;
+    let families = sessions(&env).distinct("familyId", doc! {}).await.unwrap();
+    assert!(families.len() == 20 && !families.contains(&Bson::from("family 18")), "the oldest goes: {families:?}");
+    assert_eq!((shown(&session, &first).await, shown(&session, &second).await), (200, 200));
+}

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bson::doc;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use serial_test::parallel;
@@ -55,12 +56,19 @@ async fn without_mongodb_nobody_is_let_in_and_those_known_are_served() {
     assert_eq!(session.get_as(&stranger.token, "/api/auth/session").await.status, 200);
 }
 
+/// Who is made an administrator has set a second factor up before.
+async fn has_factor(env: &TestEnv, person: &Person) {
+    let factor = doc! {"$set": {"mfa": {"method": "totp"}}};
+    env.users().update_one(doc! {"_id": &person.id}, factor).await.unwrap();
+}
+
 #[tokio::test]
 #[parallel(stack)]
 async fn a_changed_role_or_status_is_in_force_at_once_with_the_cache() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
     let member = env.person(Role::User, None).await;
+    has_factor(&env, &member).await;
     let (admin, audit) = (env.function("users-admin").await, env.function("audit-logs").await);
     assert_eq!(audit.get_as(&member.token, "/api/admin/audit").await.status, 403);
     let path = format!("/api/admin/users/{}", member.id);
@@ -97,6 +105,7 @@ async fn changes_come_into_force(cached: bool) {
     let env = env(cached).await;
     let root = env.person(Role::SuperAdmin, None).await;
     let (promoted, suspended) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
+    has_factor(&env, &promoted).await;
     let (audit, session, admin) =
         (env.function("audit-logs").await, env.function("auth-session").await, env.function("users-admin").await);
     assert_eq!(audit.get_as(&promoted.token, "/api/admin/audit").await.status, 403);

@@ -6,11 +6,13 @@
   replace STACK FUNCTION      its code, by what was packed last
   logs STACK FUNCTION
   settings STACK              the names of each function's variables
+  mail URL                    what was sent to people
 """
 import hashlib
 import json
 import re
 import sys
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -124,9 +126,21 @@ def variables(name):
     return "".join(f"{key}={value}\n" for key, value in sorted(plain.items()))
 
 
+def mail(url):
+    def read(what):
+        with urllib.request.urlopen(f"{url}/_ministack/{what}") as answer:
+            return json.load(answer)
+
+    for message in read("ses/messages")["messages"].get("000000000000", []):
+        print(f"To: {', '.join(message['To'])}\nSubject: {message['Subject']}\n\n{message['BodyText']}\n")
+    for number, messages in read("sns/sms-messages")["sms_messages"].items():
+        for message in messages:
+            print(f"To: {number}\n\n{message['Message']}\n")
+
+
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    verbs = [prepare, finish, invoke, replace, logs, settings]
+    verbs = [prepare, finish, invoke, replace, logs, settings, mail]
     try:
         {work.__name__.replace("_", "-"): work for work in verbs}[verb](*arguments)
     except (BotoCoreError, ClientError) as error:

@@ -29,19 +29,26 @@ limits! {
     Track = "analytics", 120 in MINUTE;
     /// Views, by address.
     View = "view", 60 in MINUTE;
-    /// Accounts made, by address: each costs a slow hash and a document.
+    /// Sign-ups, by address: each costs a mail and a document.
     SignUp = "signup", 10 in HOUR;
+    /// Sign-ups of everybody together: what callers with many addresses may have us store and mail.
+    SignUpsTogether = "signups-together", 500 in HOUR;
     /// Sign-ins, right or wrong, by address; wrong ones have a lockout besides.
     SignIn = "login", 60 in MINUTE;
     /// Refreshes, by address.
     Refresh = "refresh", 60 in MINUTE;
-    /// Links to a new password, by address; and by account, so that nobody's mailbox is flooded.
+    /// Links to a new password, by address; how many one account is sent is a matter of those that still count.
     Forgot = "forgot-password", 10 in HOUR;
-    /// As [`Forgot`], by the address written to.
-    ForgotAccount = "forgot-password-account", 3 in HOUR;
+    /// Accounts whose mailed link was followed, by address: each costs a slow hash.
+    CompleteSignUp = "complete-sign-up", 10 in HOUR;
+    /// Links that prove an address, and those about a factor's reset, by address.
+    Links = "links", 20 in HOUR;
+    /// Links that prove an address, by account.
+    VerifyEmail = "verify-email", 3 in HOUR;
     /// New passwords, by address.
     Reset = "reset-password", 10 in HOUR;
-    /// Changes of password and second factors begun, by account: each is a guess at the present password.
+    /// Changes of password, second factors begun and passwords shown again, by account: each is a guess at the present
+    /// password.
     ChangePassword = "change-password", 5 in Duration::from_mins(15);
     /// Codes sent, by account: each may cost an SMS.
     MfaSend = "mfa-send", 3 in MINUTE;

@@ -211,6 +211,13 @@ impl Role {
     }
 }
 
+impl Permission {
+    /// Whether only those who run an organisation, or the platform, have it.
+    pub fn is_administrators(self) -> bool {
+        Role::ALL.iter().all(|role| matches!(role, Role::SuperAdmin | Role::OrgAdmin) || !role.may(self))
+    }
+}
+
 /// 403, without telling what would have been needed.
 pub fn not_allowed() -> Problem {
     Problem::forbidden("forbidden", "Your account may not do this.")
@@ -248,6 +255,17 @@ mod tests {
             }
         }
         assert!(!Role::OrgAdmin.manages(Role::SuperAdmin) && !Role::User.manages(Role::Free));
+    }
+
+    #[test]
+    fn what_only_administrators_may_do_is_theirs() {
+        for permission in [P::UsersManageRoles, P::OrgManageSettings, P::PromptsDelete, P::AnalyticsOrg, P::SystemLogs]
+        {
+            assert!(permission.is_administrators(), "{permission:?}");
+        }
+        for permission in [P::UsersRead, P::PromptsWrite, P::WorkbenchBasic, P::OrgManageMembers] {
+            assert!(!permission.is_administrators(), "{permission:?}");
+        }
     }
 
     #[test]

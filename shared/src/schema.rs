@@ -102,6 +102,13 @@ pub const COLLECTIONS: &[Collection] = &[
             expire(&[("expiresAt", 1)], 0),
         ],
     },
+    // What waits for its link to be followed.
+    Collection {
+        name: "sign_ups",
+        indexes: &[unique(&[("tokenHash", 1)]), lookup(&[("email", 1)]), expire(&[("expiresAt", 1)], 0)],
+    },
+    // What may be guessed, counted where there is no cache server. What is counted is hashed into the `_id`.
+    Collection { name: "counters", indexes: &[expire(&[("expiresAt", 1)], 0)] },
     // One live code per person and purpose: that pair is its `_id`.
     Collection { name: "mfa_codes", indexes: &[expire(&[("expiresAt", 1)], 0)] },
     Collection {

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use shared::clock;
 
 use crate::{
+    eventually,
     requests::{Call, Scene, Work, is_answer},
     stack::Stack,
-    test_env::{PASSWORD, Person, newcomer},
+    test_env::{PASSWORD, Person, newcomer, token_of},
 };
 
 const PEOPLE: usize = 8;
@@ -117,14 +118,29 @@ impl<'a> Callers<'a> {
     }
 }
 
-/// Somebody who signed up, by the API, and whom the store then calls a super admin of the plan that allows most.
-pub async fn super_admin(stack: &Stack) -> Person {
+/// Somebody who signed up, by the API and the mailed link.
+pub async fn sign_up(stack: &Stack) -> Value {
     let (client, ada) = (reqwest::Client::new(), newcomer());
-    let post = async |path: &str, body: &Value| -> Value {
+    let post = async |path: &str, body: &Value| {
         let answer = client.post(format!("{}{path}", stack.api_url)).json(body).send().await.unwrap();
-        answer.error_for_status().unwrap().json().await.unwrap()
+        answer.error_for_status().unwrap();
     };
     post("/api/auth/signup", &ada).await;
+    let to = ada["email"].as_str().unwrap();
+    let mail = eventually("the link", 60, async || stack.sent_to(to).await.into_iter().next()).await;
+    post("/api/auth/signup/complete", &json!({"token": token_of(&mail), "password": PASSWORD})).await;
+    ada
+}
+
+/// Somebody who signed up, and whom the store then calls a super admin of the plan that allows most, with a second
+/// factor that was shown just now.
+pub async fn super_admin(stack: &Stack) -> Person {
+    let (client, ada) = (reqwest::Client::new(), sign_up(stack).await);
+    let post = async |token: &str, path: &str, body: &Value| -> Value {
+        let request = client.post(format!("{}{path}", stack.api_url)).json(body);
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    };
     let users = stack.database().await.collection::<Document>("users");
     let who = doc! {"email": ada["email"].as_str()};
     // A new account may store less.
@@ -132,9 +148,15 @@ pub async fn super_admin(stack: &Stack) -> Person {
         "role": "super_admin", "plan": "enterprise", "createdAt": clock::start_of_day(clock::now(), 30),
     };
     users.update_one(who, doc! {"$set": settled}).await.unwrap();
-    let signed_in = post("/api/auth/login", &json!({"email": ada["email"], "password": PASSWORD})).await;
+    let signed_in = post("", "/api/auth/login", &json!({"email": ada["email"], "password": PASSWORD})).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    Person { id: text(&signed_in["user"]["id"]), email: text(&ada["email"]), token: text(&signed_in["accessToken"]) }
+    let first = text(&signed_in["accessToken"]);
+    let begun = post(&first, "/api/auth/mfa/enable", &json!({"method": "totp", "password": PASSWORD})).await;
+    let app = totp_rs::Totp::from_url(begun["otpauthUrl"].as_str().unwrap()).unwrap();
+    let code = app.generate(clock::now().as_second().unsigned_abs()).to_string();
+    let enabled = post(&first, "/api/auth/mfa/verify", &json!({"code": code})).await;
+    let shown = post(&first, "/api/auth/mfa/verify", &json!({"code": enabled["recoveryCodes"][0]})).await;
+    Person { id: text(&signed_in["user"]["id"]), email: text(&ada["email"]), token: text(&shown["accessToken"]) }
 }
 
 async fn request(http: &reqwest::Client, stack: &Stack, call: &Call) -> reqwest::Result<reqwest::Response> {

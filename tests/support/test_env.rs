@@ -2,6 +2,7 @@
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
+use local::deploy::SENDER_EMAIL;
 use mongodb::Database;
 use serde_json::{Value, json};
 use shared::{
@@ -71,6 +72,7 @@ impl TestEnv {
         let mut variables = self.stack.aws_variables();
         let name = self.database.name();
         variables.extend([("MONGODB_URI", self.uri.as_str()), ("DB_NAME", name), ("REDIS_URL", &self.redis)]);
+        variables.push(("SENDER_EMAIL", SENDER_EMAIL));
         variables
     }
 
@@ -88,12 +90,30 @@ impl TestEnv {
         person
     }
 
-    /// Somebody who signed up, with a password: what they sent.
+    /// Somebody who signed up and followed the mailed link, with a password: what they sent.
     pub async fn newcomer(&self) -> Value {
         let newcomer = newcomer();
-        let answer = self.function("auth-signup").await.post("/api/auth/signup", &newcomer).await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        self.sign_up(&newcomer).await;
         newcomer
+    }
+
+    /// Signs somebody up, by way of the mailed link; returns the id of their account.
+    pub async fn sign_up(&self, person: &Value) -> String {
+        let signup = self.function("auth-signup").await;
+        let asked = signup.post("/api/auth/signup", person).await;
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        let token = self.link_token(person, "Complete your sign-up").await;
+        let body = json!({"token": token, "password": person["password"]});
+        let made = signup.post("/api/auth/signup/complete", &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The token in the link of the mail with this subject.
+    pub async fn link_token(&self, person: &Value, subject: &str) -> String {
+        let token = token_of(&self.mailed(person, subject).await);
+        keep_secret(&token);
+        token
     }
 
     /// What a sign-in of somebody who signed up answers.
@@ -181,7 +201,8 @@ pub async fn sign_in(login: &Function, person: &Value) -> Value {
 
 /// An answer's tokens are told, and not to be told again.
 pub fn tokens_told(answer: &Value) {
-    let texts = ["accessToken", "refreshToken", "challenge"].iter().filter_map(|field| answer[field].as_str());
+    let texts =
+        ["accessToken", "refreshToken", "challenge", "deviceToken"].iter().filter_map(|field| answer[field].as_str());
     texts.for_each(told_once);
 }
 
@@ -198,7 +219,14 @@ pub fn account(role: Role, organization: Option<&str>) -> (Person, Document) {
     let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
     let user = doc! {
         "_id": &id, "email": &email, "name": "Somebody", "role": role.name(), "plan": "free",
-        "organizationId": organization, "status": "active", "createdAt": clock::now(),
+        "organizationId": organization, "status": "active", "createdAt": clock::now(), "emailVerifiedAt": clock::now(),
+    };
+    let user = if needs_factor(role) {
+        let mut user = user;
+        user.insert("mfa", doc! {"method": "totp"});
+        user
+    } else {
+        user
     };
     let token = token(&id, role, 0);
     (Person { id, email, token }, user)
@@ -207,8 +235,23 @@ pub fn account(role: Role, organization: Option<&str>) -> (Person, Document) {
 /// An access token of today's key.
 pub fn token(user_id: &str, role: Role, version: i64) -> String {
     let sid = format!("session of {user_id}");
-    let claims = AccessClaims { sub: user_id.to_owned(), sid, role, org: None, mfa: None, ver: version };
+    let now = clock::now().as_second();
+    let mfa = needs_factor(role).then_some(now);
+    let claims =
+        AccessClaims { sub: user_id.to_owned(), sid, role, org: None, mfa, auth_time: Some(now), ver: version };
     tokens().access(claims, clock::now())
+}
+
+/// Administrators need a second factor: those of the tests have one, and have just shown it.
+fn needs_factor(role: Role) -> bool {
+    matches!(role, Role::SuperAdmin | Role::OrgAdmin)
+}
+
+/// The token in a mail's link.
+pub fn token_of(mail: &Value) -> String {
+    let mut words = mail["BodyText"].as_str().unwrap().split_whitespace();
+    let (_, token) = words.find_map(|word| word.split_once("token=")).expect("a link");
+    token.to_owned()
 }
 
 /// The keys that the functions of the tests have.

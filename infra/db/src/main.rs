@@ -9,6 +9,7 @@ mod fill;
 mod lines;
 mod price;
 mod prices;
+mod promote;
 mod seed;
 
 use std::fmt::Display;
@@ -23,7 +24,6 @@ use shared::{
     lambda,
     mongo::{Lifetime, Mongo, MongoSettings},
     schema,
-    users::{EmailAttempt, admin},
 };
 
 #[derive(Parser)]
@@ -49,11 +49,8 @@ enum Verb {
     Seed(seed::Seed),
     /// Move in: bring the data of the application before into this database.
     Adopt(adopt::Adopt),
-    /// Make an account a super admin: the first one; it signs in anew.
-    Promote {
-        /// The account's address.
-        email: String,
-    },
+    /// Make an account a super admin, and the account if there is none: the first administrator, who signs in anew.
+    Promote(promote::Promote),
     /// Make the list of model prices anew, from the figures of the Python package `litellm`; needs no database.
     Prices(prices::Prices),
     /// Set what a model costs, for everybody or for one account, without a deploy.
@@ -133,11 +130,9 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
             seed::seed(mongo, &what).await?;
         }
         Verb::Adopt(what) => adopt::adopt(settings, mongo, &what).await?,
-        Verb::Promote { email } => {
-            let email = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
+        Verb::Promote(whom) => {
             schema::ensure_ours(mongo).await?;
-            anyhow::ensure!(admin::make_super_admin(mongo, &email).await?, "there is no account with that address");
-            println!("done: in force within 5 minutes, or at once after signing in again");
+            promote::promote(mongo, whom).await?;
         }
         Verb::Price(price) => {
             schema::ensure_ours(mongo).await?;

@@ -253,7 +253,7 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
         format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
         format!("SenderEmail={SENDER_EMAIL}"),
         format!("SmsCountries={SMS_COUNTRIES}"),
-        format!("AppUrl={}", state.api_url),
+        format!("PublicApiUrl={}", state.api_url),
     ];
     step("deploying the stack with sam", || {
         quietly(
@@ -319,6 +319,11 @@ fn db(state: &State, verb: &str) -> anyhow::Result<()> {
 /// Calls a function of the stack; returns its answer, or what the function says of its failure.
 pub fn invoke(state: &State, function: &str, event: &str) -> anyhow::Result<String> {
     helper(state, &["invoke", STACK, function, event])
+}
+
+/// The e-mails and text messages that were sent to people, the oldest first.
+pub fn mail(state: &State) -> anyhow::Result<String> {
+    helper(state, &["mail", &state.aws_endpoint_url])
 }
 
 /// A function's log lines.

@@ -69,6 +69,8 @@ enum Verb {
     Settings,
     /// Import and publish the starter content again
     Seed,
+    /// Show the e-mails and text messages that were sent: nothing leaves this machine
+    Mail,
     /// Show a function's log
     Logs {
         /// `prompts`, `write-events`, …
@@ -132,6 +134,7 @@ async fn main() {
         Verb::Status { json } => status(json),
         Verb::Settings => State::running().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
         Verb::Seed => State::running().and_then(|state| deploy::fill(&state)),
+        Verb::Mail => State::running().and_then(|state| deploy::mail(&state)).map(|text| print!("{text}")),
         Verb::Logs { function } => {
             State::running().and_then(|state| deploy::logs(&state, &function)).map(|text| print!("{text}"))
         }

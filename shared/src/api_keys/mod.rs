@@ -1,10 +1,12 @@
 //! Keys: those that programs call the platform with, and those for AI providers that users keep here.
 
+mod all;
 mod platform;
 mod token;
 mod usage;
 mod vault;
 
+pub use all::{revoke_platform_keys, revoke_provider_keys};
 pub use platform::{
     ACTIVE_LIMIT, ApiKeyPage, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey,
 };

@@ -136,7 +136,7 @@ pub struct KeyUsage {
 /// `api_keys`.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ApiKey {
+pub(super) struct ApiKey {
     #[serde(rename = "_id")]
     id: String,
     public_id: String,
@@ -236,8 +236,7 @@ impl ApiKeys {
     /// Reads `AUTH_PEPPER`.
     pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
         let mac = Seed::from_env("AUTH_PEPPER")?.mac("api-keys/secret");
-        let lookup = Lookup::uncached_locally("api-key", cache.clone());
-        Ok(Self { mongo: mongo.clone(), cache: cache.clone(), mac, lookup })
+        Ok(Self { mongo: mongo.clone(), cache: cache.clone(), mac, lookup: lookup(cache) })
     }
 
     /// An account's keys, the newest first, from `cursor` on.
@@ -410,6 +409,11 @@ impl ApiKeys {
         }
         Ok(key)
     }
+}
+
+/// The copies of keys: a revocation is in force at once.
+pub(super) fn lookup(cache: &Cache) -> Lookup<ApiKey> {
+    Lookup::uncached_locally("api-key", cache.clone())
 }
 
 fn last4(token: &Token) -> String {

@@ -3,7 +3,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     SignUp,
-    SignUpRefused,
+    EmailVerified,
     SignIn,
     SignInFailed,
     SignInLocked,
@@ -23,6 +23,16 @@ pub enum Action {
     MfaFailed,
     MfaEnabled,
     MfaDisabled,
+    MfaStopped,
+    MfaResetAsked,
+    MfaResetBegun,
+    MfaResetStopped,
+    MfaReset,
+    SessionEnded,
+    PasswordShown,
+    PasswordRefused,
+    UserMfaReset,
+    UserSessionsEnded,
     UserRoleChanged,
     UserSuspended,
     UserActivated,
@@ -80,8 +90,7 @@ impl Action {
     pub const fn is_failure(self) -> bool {
         matches!(
             self,
-            Self::SignUpRefused
-                | Self::SignInFailed
+            Self::SignInFailed
                 | Self::SignInLocked
                 | Self::SignInSuspended
                 | Self::RefreshRefused
@@ -89,6 +98,8 @@ impl Action {
                 | Self::PasswordChangeFailed
                 | Self::PasswordResetRefused
                 | Self::MfaFailed
+                | Self::MfaStopped
+                | Self::PasswordRefused
         )
     }
 
@@ -115,7 +126,7 @@ impl Action {
         use Severity::{Error, Info, Warning};
         match self {
             Self::SignUp => ("auth.signup", Auth, Info),
-            Self::SignUpRefused => ("auth.signup.refused", Auth, Warning),
+            Self::EmailVerified => ("auth.email.verified", Auth, Info),
             Self::SignIn => ("auth.login.success", Auth, Info),
             Self::SignInFailed => ("auth.login.failed", Auth, Warning),
             Self::SignInLocked => ("security.login.locked", Security, Warning),
@@ -135,6 +146,16 @@ impl Action {
             Self::MfaFailed => ("auth.mfa.failed", Auth, Warning),
             Self::MfaEnabled => ("security.mfa.enabled", Security, Info),
             Self::MfaDisabled => ("security.mfa.disabled", Security, Warning),
+            Self::MfaStopped => ("security.mfa.stopped", Security, Error),
+            Self::MfaResetAsked => ("security.mfa.reset_asked", Security, Warning),
+            Self::MfaResetBegun => ("security.mfa.reset_begun", Security, Warning),
+            Self::MfaResetStopped => ("security.mfa.reset_stopped", Security, Warning),
+            Self::MfaReset => ("security.mfa.reset", Security, Warning),
+            Self::SessionEnded => ("auth.session.ended", Auth, Info),
+            Self::PasswordShown => ("auth.password.verified", Auth, Info),
+            Self::PasswordRefused => ("auth.password.refused", Auth, Warning),
+            Self::UserMfaReset => ("admin.user.mfa_reset", Admin, Warning),
+            Self::UserSessionsEnded => ("admin.user.sessions_ended", Admin, Warning),
             Self::UserRoleChanged => ("admin.user.role_changed", Admin, Warning),
             Self::UserSuspended => ("admin.user.suspended", Admin, Warning),
             Self::UserActivated => ("admin.user.activated", Admin, Info),

@@ -55,7 +55,7 @@ impl<T: Actor> Actor for Arc<T> {
 }
 
 /// Something worth an entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditEvent {
     action: Action,
     failed: bool,

@@ -34,7 +34,7 @@ impl Guard {
         if account.status == AccountStatus::Suspended {
             return Err(suspended());
         }
-        Ok(Principal { account, session_id: claims.sid, mfa_at: claims.mfa })
+        Ok(Principal { account, session_id: claims.sid, mfa_at: claims.mfa, authenticated_at: claims.auth_time })
     }
 }
 

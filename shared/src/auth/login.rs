@@ -6,16 +6,19 @@ use utoipa::ToSchema;
 
 use super::{
     Lockout, PasswordAttempt, Sessions, SignedIn, Tokens,
-    tokens::{CHALLENGE_S, ChallengeClaims},
+    lockout::{Refused, Source, Subject},
+    tokens::{CHALLENGE_S, ChallengeClaims, sign_in_again},
 };
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     cache::Cache,
     clock,
     config::ConfigError,
+    counters::Counters,
     http::{ClientInfo, Problem},
     ledger::Ledger,
     mongo::Mongo,
+    notifications::{Outbox, Template},
     users::{Account, AccountStatus, EmailAttempt, Method, User, Users, suspended},
 };
 
@@ -31,6 +34,10 @@ pub struct LoginRequest {
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
     pub password: PasswordAttempt,
+    /// From an earlier sign-in on this device, if there was one; one that does not count changes nothing.
+    #[garde(length(max = 2000))]
+    #[schema(max_length = 2000)]
+    pub device_token: Option<String>,
 }
 
 /// What a right password gives.
@@ -63,6 +70,7 @@ pub struct Login {
     users: Users,
     sessions: Sessions,
     lockout: Lockout,
+    outbox: Outbox,
     audit_log: AuditLog,
 }
 
@@ -72,7 +80,8 @@ impl Login {
         let ledger = Ledger::new(mongo.clone(), cache.clone());
         Ok(Self {
             users: Users::new(mongo.clone(), cache.clone()),
-            lockout: Lockout::new(cache.clone()),
+            lockout: Lockout::new(Counters::new(mongo, cache)),
+            outbox: Outbox::from_env()?,
             audit_log: AuditLog::from_env(&ledger)?,
             sessions: Sessions::new(ledger, Tokens::from_env()?),
         })
@@ -80,14 +89,17 @@ impl Login {
 
     /// Tells no difference between an unknown address and a wrong password, neither in words nor in time.
     pub async fn attempt(&self, client: &ClientInfo, request: &LoginRequest) -> Result<LoginAnswer, Problem> {
-        let LoginRequest { email, password } = request;
-        self.count(client, email).await?;
-        let users = match self.users.by_email(email).await {
-            Ok(users) => users,
-            Err(error) => {
-                // Or an outage would lock out whoever tries their right password a few times.
-                self.lockout.give_back(email, client).await;
-                return Err(error.into());
+        let LoginRequest { email, password, device_token } = request;
+        // Nothing is counted before this: an outage locks nobody out who tries their right password a few times.
+        let users = self.users.by_email(email).await?;
+        let source = self.source(client, device_token.as_deref(), &users);
+        let counted = match self.lockout.attempt(&Subject::at(email, &users), &source).await {
+            Ok(counted) => counted,
+            Err(refused) => {
+                if let Refused::Locked { first: true, .. } = &refused {
+                    self.note(client, Action::SignInLocked, users.first()).await?;
+                }
+                return Err(refused.into());
             }
         };
         if users.is_empty() {
@@ -102,43 +114,73 @@ impl Login {
             self.note(client, Action::SignInSuspended, Some(user)).await?;
             return Err(suspended());
         }
-        self.lockout.clear(email, client).await;
-        let upgraded = user.password_hash.as_deref().and_then(|stored| password.upgrade(stored));
-        self.users.signed_in(user, upgraded).await?;
-        let factor = user.mfa.method;
-        let account = Account::from(user.clone());
-        if let Some(method) = factor {
-            let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
-            let challenge = self.sessions.tokens().challenge(claims, clock::now());
-            let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
-            self.audit_log.record(client, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
-            return Ok(LoginAnswer::MfaRequired(answer));
+        self.lockout.succeeded(counted).await;
+        let better_hash = user.password_hash.as_deref().and_then(|stored| password.upgrade(stored));
+        let without_factor = self.take_lost_factor(client, user).await?;
+        let user = without_factor.as_ref().unwrap_or(user);
+        match user.mfa.method {
+            Some(method) => self.challenge(client, user, method, better_hash).await,
+            None => self.open(client, user, better_hash).await,
         }
-        let signed_in = self.sessions.open(&account, client, None).await?;
+    }
+
+    /// A challenge for the second factor.
+    async fn challenge(
+        &self,
+        client: &ClientInfo,
+        user: &User,
+        method: Method,
+        better_hash: Option<String>,
+    ) -> Result<LoginAnswer, Problem> {
+        if !self.users.signed_in(user, better_hash).await? {
+            return Err(sign_in_again());
+        }
+        let account = Account::from(user.clone());
+        let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
+        let challenge = self.sessions.tokens().challenge(claims, clock::now());
+        let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
+        self.audit_log.record(client, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
+        Ok(LoginAnswer::MfaRequired(answer))
+    }
+
+    /// A session. It is there before the account is looked at again: whoever turns a factor on meanwhile sees one of
+    /// the two, and ends it.
+    async fn open(
+        &self,
+        client: &ClientInfo,
+        user: &User,
+        better_hash: Option<String>,
+    ) -> Result<LoginAnswer, Problem> {
+        let account = Account::from(user.clone());
+        let signed_in = self.sessions.open(&self.users, &account, client, None).await?;
+        if !self.users.signed_in(user, better_hash).await? {
+            self.sessions.forget_token(&signed_in.refresh_token).await;
+            return Err(sign_in_again());
+        }
         self.audit_log.record(client, AuditEvent::new(Action::SignIn).by(&account)).await?;
         Ok(LoginAnswer::SignedIn(Box::new(signed_in)))
     }
 
-    /// Counts an attempt; 429 for one too many, unless the owner proved the mailbox since.
-    async fn count(&self, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
-        let Err(mut locked) = self.lockout.attempt(email, client).await else { return Ok(()) };
-        let users = match self.users.by_email(email).await {
-            Err(error) if locked.first => return Err(error.into()),
-            found => found.unwrap_or_default(),
-        };
-        if let Some(proved) =
-            users.iter().filter_map(|user| user.password_reset_at).max().filter(|at| *at >= locked.since)
-        {
-            self.lockout.forgive(email, client, proved).await;
-            match self.lockout.attempt(email, client).await {
-                Ok(()) => return Ok(()),
-                Err(again) => locked = again,
-            }
+    /// The account without the factor that its owner has lost, if the wait for it is over.
+    async fn take_lost_factor(&self, client: &ClientInfo, user: &User) -> Result<Option<User>, Problem> {
+        if user.mfa.reset_at.is_none_or(|at| at > clock::now()) {
+            return Ok(None);
         }
-        if locked.first {
-            self.note(client, Action::SignInLocked, users.first()).await?;
+        let Some(user) = self.users.take_lost_factor(&user.id).await? else { return Ok(None) };
+        self.outbox.notify(&user.id, user.proved_email().as_ref(), Template::MfaDisabled).await;
+        self.sessions.forget_all(&user.id).await;
+        self.audit_log.record(client, AuditEvent::new(Action::MfaReset).on("user", &user.id)).await?;
+        Ok(Some(user))
+    }
+
+    /// Where an attempt comes from: a device that one of these accounts knows, else its network.
+    fn source(&self, client: &ClientInfo, device_token: Option<&str>, users: &[User]) -> Source {
+        let claims = device_token.and_then(|token| self.sessions.tokens().verify_device(token));
+        let known = |user: &User, sub: &str, ver: i64| user.id == sub && user.session_version == ver;
+        match claims {
+            Some(claims) if users.iter().any(|user| known(user, &claims.sub, claims.ver)) => Source::Device(claims.did),
+            _ => Source::of(client),
         }
-        Err(locked.into())
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.

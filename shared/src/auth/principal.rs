@@ -9,8 +9,8 @@ use crate::{
     users::Account,
 };
 
-/// A second factor counts as fresh this long, in seconds, where a route asks for one.
-const MFA_FRESH_S: i64 = 15 * 60;
+/// What somebody showed of themselves counts as fresh this long, in seconds, where a route asks for it.
+const FRESH_S: i64 = 15 * 60;
 
 /// A caller who is signed in.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Principal {
     pub session_id: String,
     /// When a second factor was shown last, Unix seconds.
     pub mfa_at: Option<i64>,
+    /// When the password or a second factor was shown last, Unix seconds.
+    pub authenticated_at: Option<i64>,
 }
 
 impl Principal {
@@ -33,19 +35,40 @@ impl Principal {
         self.account.role
     }
 
-    /// 403 without the permission.
+    /// Whether the role has the permission, and the second factor that one of administrators takes.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.require(permission).is_ok()
+    }
+
+    /// 403 without the permission; what administrators alone may do takes a second factor, too.
     pub fn require(&self, permission: Permission) -> Result<(), Problem> {
-        if self.account.role.may(permission) { Ok(()) } else { Err(not_allowed()) }
+        if !self.account.role.may(permission) {
+            return Err(not_allowed());
+        }
+        if permission.is_administrators() && !self.account.mfa_enabled {
+            return Err(Problem::forbidden(
+                "mfa_setup_required",
+                "Administrators need a second factor: set one up with POST /api/auth/mfa/enable.",
+            ));
+        }
+        Ok(())
     }
 
     /// 403 with an account that has a second factor and has not shown it lately: what this route does
     /// is worth asking again.
     pub fn require_fresh_mfa(&self) -> Result<(), Problem> {
-        let fresh = self.mfa_at.is_some_and(|at| clock::now().as_second() - at < MFA_FRESH_S);
-        if fresh || !self.account.mfa_enabled {
+        if is_fresh(self.mfa_at) || !self.account.mfa_enabled {
             return Ok(());
         }
         Err(Problem::forbidden("mfa_required", "Show your second factor first: POST /api/auth/mfa/verify."))
+    }
+
+    /// As [`Principal::require_fresh_mfa`]; with an account that has no second factor, its password.
+    pub fn require_fresh_sign_in(&self) -> Result<(), Problem> {
+        if self.account.mfa_enabled || is_fresh(self.authenticated_at) {
+            return self.require_fresh_mfa();
+        }
+        Err(Problem::forbidden("password_required", "Enter your password again first: POST /api/auth/verify-password."))
     }
 
     /// Whether an object of this organisation is the caller's to see.
@@ -53,4 +76,8 @@ impl Principal {
         self.account.role == Role::SuperAdmin
             || (organization_id.is_some() && self.account.organization_id.as_deref() == organization_id)
     }
+}
+
+fn is_fresh(shown_at: Option<i64>) -> bool {
+    shown_at.is_some_and(|at| clock::now().as_second() - at < FRESH_S)
 }

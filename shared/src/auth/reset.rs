@@ -1,27 +1,30 @@
 //! Forgotten passwords: a link that works once, within the hour.
 
-use std::time::Duration;
-
 use bson::doc;
 use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::{
+    pages::{Links, Page},
+    unhurried::unhurried,
+};
 use crate::{
+    audit::{Action, AuditEvent, AuditLog},
     clock::{self, Moment},
-    config,
     config::ConfigError,
-    http::Problem,
+    http::{ClientInfo, Problem},
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
-    notifications::{Channel, Notification, Outbox, Template},
+    notifications::{Outbox, Template},
     users::{EmailAttempt, User, Users},
 };
 
 const MINUTES: i64 = 60;
-/// Every request takes this long, so that its time does not tell whether there is such an account.
-const ALWAYS: Duration = Duration::from_millis(400);
+/// Links of one account that count at a time. All of them work, so that no more are sent locks nobody out, and a
+/// stranger fills nobody's mailbox.
+const LIVE_PER_ACCOUNT: u64 = 3;
 
 /// `password_resets`.
 #[derive(Deserialize, Serialize)]
@@ -38,31 +41,42 @@ struct Reset {
 pub struct PasswordResets {
     mongo: Mongo,
     outbox: Outbox,
-    /// Where the front end is.
-    app_url: String,
+    links: Links,
+    audit_log: AuditLog,
 }
 
 impl PasswordResets {
-    /// Reads `APP_URL`, the front end's address, whose page `/reset-password` takes the token.
+    /// Reads where links lead.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        let app_url = config::required("APP_URL", "the front end's address, such as https://example.com")?;
-        let app_url = app_url.trim_end_matches('/').to_owned();
-        Ok(Self { mongo: mongo.clone(), outbox: Outbox::from_env()?, app_url })
+        let (outbox, audit_log) = (Outbox::from_env()?, AuditLog::from_env(mongo)?);
+        Ok(Self { mongo: mongo.clone(), outbox, links: Links::from_env(), audit_log })
     }
 
-    /// Sends a link to this address, if an account has it; returns that account's id. Takes the same time
-    /// either way, and the caller answers the same.
-    pub async fn request(&self, users: &Users, email: &EmailAttempt) -> Result<Option<String>, Problem> {
-        let (outcome, ()) = futures_util::join!(self.send(users, email), tokio::time::sleep(ALWAYS));
-        outcome
+    /// Mails a link to this address, if an account has it. Takes the same time either way, and the caller answers the
+    /// same.
+    pub async fn request(&self, users: &Users, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
+        unhurried(Box::pin(async {
+            match users.by_email(email).await?.into_iter().next() {
+                Some(user) => self.send(&user, client, |link, minutes| Template::PasswordReset { link, minutes }).await,
+                // A queue that is away must not tell an account from none.
+                None => Ok(self.outbox.ping().await?),
+            }
+        }))
+        .await
     }
 
-    async fn send(&self, users: &Users, email: &EmailAttempt) -> Result<Option<String>, Problem> {
-        let Some(user) = users.by_email(email).await?.into_iter().next() else {
-            // A queue that is away must not tell an account from none.
-            self.outbox.ping().await?;
-            return Ok(None);
-        };
+    /// Mails a link to the owner of an account, in these words, unless enough of them count already.
+    pub(super) async fn send(
+        &self,
+        user: &User,
+        client: &ClientInfo,
+        words: fn(String, u64) -> Template,
+    ) -> Result<(), Problem> {
+        let of_account = doc! {"userId": &user.id, "expiresAt": {"$gt": clock::now()}};
+        let count = async |database| collection(&database).count_documents(of_account).await;
+        if self.mongo.run(REQUEST_TIMEOUT, count).await? >= LIVE_PER_ACCOUNT {
+            return Ok(self.outbox.ping().await?);
+        }
         let token = keys::random_text();
         let reset = Reset {
             id: id::new(),
@@ -71,16 +85,10 @@ impl PasswordResets {
             expires_at: clock::now() + SignedDuration::from_mins(MINUTES),
         };
         self.mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(&reset).await).await?;
-        let link = format!("{}/reset-password?token={token}", self.app_url);
-        self.outbox
-            .send(&[Notification {
-                id: reset.id,
-                user_id: Some(user.id.clone()),
-                channel: Channel::Email { to: user.email },
-                template: Template::PasswordReset { link, minutes: MINUTES.unsigned_abs() },
-            }])
-            .await?;
-        Ok(Some(user.id))
+        let link = self.links.to(Page::ResetPassword, &token, client);
+        self.outbox.send_link(&reset.id, Some(&user.id), &user.email, words(link, MINUTES.unsigned_abs())).await?;
+        let event = AuditEvent::new(Action::PasswordResetRequested).on("user", &user.id);
+        self.audit_log.record(client, event).await
     }
 
     /// Uses a token up; returns whose it was. Of two callers with the same token one gets an answer.
@@ -95,7 +103,7 @@ impl PasswordResets {
     /// no error: an error's answer would deny what is done.
     pub async fn changed(&self, user: &User) {
         // The owner first: they can help themselves if the rest fails.
-        self.outbox.notify(&user.id, &user.email, Template::PasswordChanged).await;
+        self.outbox.notify(&user.id, user.proved_email().as_ref(), Template::PasswordChanged).await;
         let others = doc! {"userId": &user.id};
         let delete = async |database: Database| collection(&database).delete_many(others).await;
         if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {

@@ -5,7 +5,10 @@
 //! the store never sees. One that comes later, or once its replacement is used, was stolen, or its replacement was: the
 //! whole family ends.
 
-use bson::{Document, doc};
+use std::collections::BTreeSet;
+
+use bson::{Document, RawDocumentBuf, doc};
+use futures_util::TryStreamExt;
 use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +33,8 @@ use crate::{
 const REFRESH_DAYS: i64 = 30;
 /// How long it lasts however much it is used: then the password is asked for again.
 const SESSION_DAYS: i64 = 90;
+/// Sessions of an account that live at a time: a new one ends the oldest.
+const LIVE_PER_ACCOUNT: usize = 20;
 
 /// How long after its use a refresh token gives the same successor again.
 const GRACE_S: i64 = 10;
@@ -49,6 +54,10 @@ struct Session {
     version: i64,
     /// When a second factor was shown, Unix seconds.
     mfa_at: Option<i64>,
+    /// When the password or a second factor was shown, Unix seconds. Sessions stored without it count from their
+    /// family's beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authenticated_at: Option<i64>,
     user_agent: String,
     ip: String,
     created_at: Moment,
@@ -71,8 +80,46 @@ pub struct SignedIn {
     pub refresh_token: String,
     /// Until when it is.
     pub refresh_expires_at: Moment,
+    /// After a sign-in: to be kept on this device and sent with its next one, which then no stranger's wrong guesses
+    /// keep waiting. It opens nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
     /// Who signed in.
     pub user: Profile,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    /// Id.
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When it began with a sign-in.
+    pub signed_in_at: Moment,
+    /// When it was last refreshed, or began.
+    pub last_used_at: Moment,
+    /// When it ends unless it is used.
+    pub expires_at: Moment,
+    /// What its client calls itself.
+    pub user_agent: String,
+    /// The network address that it was last used from.
+    pub ip: String,
+}
+
+/// An account's sessions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionList {
+    /// The one that was used last comes first.
+    pub sessions: Vec<SessionView>,
+}
+
+/// What somebody who is signed in has just shown again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Password,
+    Factor,
 }
 
 /// Why a refresh token gives no new tokens.
@@ -125,7 +172,13 @@ impl Sessions {
 
     /// A new session; `mfa_at` when a second factor was shown (Unix seconds). 429 when the account's sessions have filled
     /// their day.
-    pub async fn open(&self, account: &Account, client: &ClientInfo, mfa_at: Option<i64>) -> Result<SignedIn, Problem> {
+    pub async fn open(
+        &self,
+        users: &Users,
+        account: &Account,
+        client: &ClientInfo,
+        mfa_at: Option<i64>,
+    ) -> Result<SignedIn, Problem> {
         let (token, now) = (Tokens::refresh(), clock::now());
         let session = Session {
             id: id::new(),
@@ -135,6 +188,7 @@ impl Sessions {
             refresh_hash: keys::sha256(token.expose_secret()),
             version: account.session_version,
             mfa_at,
+            authenticated_at: Some(now.as_second()),
             user_agent: client.user_agent.clone(),
             ip: client.source_ip.clone(),
             created_at: now,
@@ -143,7 +197,60 @@ impl Sessions {
         };
         self.pay(&session).await?;
         self.insert(&session).await?;
-        Ok(self.signed_in(account, &session, &token, now))
+        self.keep_newest(users, &account.id).await?;
+        let device_token = Some(self.tokens.device(&account.id, account.session_version, now));
+        Ok(SignedIn { device_token, ..self.signed_in(account, &session, &token, now) })
+    }
+
+    /// The sessions of the caller's account.
+    pub async fn list(&self, principal: &Principal) -> Result<SessionList, mongo::Error> {
+        let mut sessions = self.live(principal.id()).await?;
+        sessions.retain(|session| session.version == principal.account.session_version);
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+        let view = |session: Session| SessionView {
+            current: session.family_id == principal.session_id,
+            signed_in_at: session.since(),
+            last_used_at: session.created_at,
+            expires_at: session.expires_at,
+            user_agent: session.user_agent,
+            ip: session.ip,
+            id: session.family_id,
+        };
+        Ok(SessionList { sessions: sessions.into_iter().map(view).collect() })
+    }
+
+    /// Ends all sessions of the caller's account but the one that asks.
+    pub async fn end_others(&self, users: &Users, principal: &Principal) -> Result<(), mongo::Error> {
+        let others = self.live(principal.id()).await?.into_iter().map(|session| session.family_id);
+        let others: BTreeSet<String> = others.filter(|family| *family != principal.session_id).collect();
+        self.end_all(users, principal.id(), others.into_iter().collect()).await
+    }
+
+    /// Whether the account has this session.
+    pub async fn has(&self, user_id: &str, family_id: &str) -> Result<bool, mongo::Error> {
+        Ok(self.live(user_id).await?.iter().any(|session| session.family_id == family_id))
+    }
+
+    /// Ends the oldest sessions of an account that has too many.
+    async fn keep_newest(&self, users: &Users, user_id: &str) -> Result<(), mongo::Error> {
+        let mut live = self.live(user_id).await?;
+        if live.len() <= LIVE_PER_ACCOUNT {
+            return Ok(());
+        }
+        live.sort_by_key(|session| std::cmp::Reverse((session.since(), session.id.clone())));
+        let oldest = live.split_off(LIVE_PER_ACCOUNT).into_iter().map(|session| session.family_id).collect();
+        self.end_all(users, user_id, oldest).await
+    }
+
+    /// The latest use of each session that has not ended.
+    async fn live(&self, user_id: &str) -> Result<Vec<Session>, mongo::Error> {
+        let unused = doc! {"userId": user_id, "usedAt": null, "expiresAt": {"$gt": clock::now()}};
+        let find = async |database| {
+            let found = collection(&database).find(unused).await?.with_type::<RawDocumentBuf>();
+            found.try_collect::<Vec<_>>().await
+        };
+        let found = self.mongo.run(REQUEST_TIMEOUT, find).await?;
+        Ok(mongo::readable("sessions", &found))
     }
 
     /// Exchanges a refresh token. Several at once are given the same next one, and so is who sends it again within
@@ -192,21 +299,43 @@ impl Sessions {
         Ok(self.signed_in(&account, &session, token, now))
     }
 
-    /// A new access token of the same session, with the time of the second factor shown just now.
-    pub async fn step_up(&self, principal: &Principal) -> Result<String, mongo::Error> {
+    /// A new access token of the same session, with the time of what was shown just now.
+    pub async fn step_up(&self, principal: &Principal, shown: Shown) -> Result<String, mongo::Error> {
         let (now, family) = (clock::now(), principal.session_id.clone());
-        let update = doc! {"$set": {"mfaAt": now.as_second()}};
+        let mut shown_at = doc! {"authenticatedAt": now.as_second()};
+        if shown == Shown::Factor {
+            shown_at.insert("mfaAt", now.as_second());
+        }
+        let update = doc! {"$set": shown_at};
         let set = async |database| collection(&database).update_many(doc! {"familyId": &family}, update).await;
         self.mongo.run(REQUEST_TIMEOUT, set).await?;
-        Ok(self.tokens.access(claims(&principal.account, family.clone(), Some(now.as_second())), now))
+        let mfa_at = if shown == Shown::Factor { Some(now.as_second()) } else { principal.mfa_at };
+        Ok(self.tokens.access(claims(&principal.account, family.clone(), mfa_at, now.as_second()), now))
     }
 
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
-        // The live row first, so that half of this ends the session too; the used ones last, since they tell a reuse.
+        self.end_all(users, user_id, vec![family_id.to_owned()]).await
+    }
+
+    async fn end_all(&self, users: &Users, user_id: &str, families: Vec<String>) -> Result<(), mongo::Error> {
+        if families.is_empty() {
+            return Ok(());
+        }
+        // The live rows first, so that half of this ends the sessions too; the used ones last, since they tell a reuse.
         // The account is told in between: a refresh that puts its row too late for the last deletion reads it there.
-        self.delete(doc! {"familyId": family_id, "userId": user_id, "usedAt": null}).await?;
-        users.end_session(user_id, family_id).await?;
-        self.delete(doc! {"familyId": family_id, "userId": user_id}).await
+        let rows = doc! {"familyId": {"$in": &families}, "userId": user_id};
+        let mut live = rows.clone();
+        live.insert("usedAt", bson::Bson::Null);
+        self.delete(live).await?;
+        users.end_sessions(user_id, &families).await?;
+        self.delete(rows).await
+    }
+
+    /// Deletes the session of a refresh token that nobody was given. When that fails it is logged, and no error.
+    pub(super) async fn forget_token(&self, refresh_token: &str) {
+        if let Err(error) = self.delete(doc! {"refreshHash": keys::sha256(refresh_token)}).await {
+            tracing::warn!(%error, "a session that nobody has stays in the store until it expires");
+        }
     }
 
     /// Deletes every session of an account whose session version has just moved on. When that fails it is logged, and
@@ -262,13 +391,14 @@ impl Sessions {
     }
 
     fn signed_in(&self, account: &Account, session: &Session, token: &SecretString, now: Moment) -> SignedIn {
-        let claims = claims(account, session.family_id.clone(), session.mfa_at);
+        let claims = claims(account, session.family_id.clone(), session.mfa_at, session.authenticated_at());
         SignedIn {
             access_token: self.tokens.access(claims, now),
             token_type: "Bearer",
             expires_in: ACCESS_S,
             refresh_token: token.expose_secret().to_owned(),
             refresh_expires_at: session.expires_at,
+            device_token: None,
             user: Profile::from(account),
         }
     }
@@ -284,7 +414,7 @@ impl Sessions {
 impl Session {
     /// The family's next use. Its id follows from this one's: however many requests use one token, it has one successor.
     fn successor(self, token: &SecretString, client: &ClientInfo, now: Moment) -> Self {
-        let since = self.family_since.unwrap_or(self.created_at);
+        let since = self.since();
         Self {
             id: keys::sha256(&self.id),
             family_since: Some(since),
@@ -296,6 +426,15 @@ impl Session {
             used_at: None,
             ..self
         }
+    }
+
+    /// When its family began.
+    fn since(&self) -> Moment {
+        self.family_since.unwrap_or(self.created_at)
+    }
+
+    fn authenticated_at(&self) -> i64 {
+        self.authenticated_at.unwrap_or_else(|| self.since().as_second())
     }
 
     fn is_token(&self, token: &SecretString) -> bool {
@@ -322,9 +461,9 @@ fn expiry(since: Moment, now: Moment) -> Moment {
     (now + days(REFRESH_DAYS)).min(since + days(SESSION_DAYS))
 }
 
-fn claims(account: &Account, sid: String, mfa: Option<i64>) -> AccessClaims {
-    let (role, org) = (account.role, account.organization_id.clone());
-    AccessClaims { sub: account.id.clone(), sid, role, org, mfa, ver: account.session_version }
+fn claims(account: &Account, sid: String, mfa: Option<i64>, authenticated_at: i64) -> AccessClaims {
+    let (role, org, auth_time) = (account.role, account.organization_id.clone(), Some(authenticated_at));
+    AccessClaims { sub: account.id.clone(), sid, role, org, mfa, auth_time, ver: account.session_version }
 }
 
 fn collection(database: &Database) -> Collection<Session> {

@@ -31,6 +31,18 @@ const ISSUER: &str = "promptlib";
 /// What the token is for: one kind is never taken for the other.
 const ACCESS: &str = "promptlib:access";
 const CHALLENGE: &str = "promptlib:mfa";
+const DEVICE: &str = "promptlib:device";
+const EMAIL_PROOF: &str = "promptlib:email-proof";
+const FACTOR_RESET: &str = "promptlib:factor-reset";
+const FACTOR_KEEP: &str = "promptlib:factor-keep";
+/// How long a device is known after its last sign-in, in seconds.
+const DEVICE_S: i64 = 90 * 24 * 3600;
+/// How long a link to prove an address counts, in seconds.
+const EMAIL_PROOF_S: i64 = 24 * 3600;
+/// How long a link to begin a factor's reset counts, and one to end it, in seconds: the latter as long as there is
+/// anything to end.
+const FACTOR_RESET_S: i64 = 3600;
+const FACTOR_KEEP_S: i64 = 25 * 3600;
 
 /// What an access token says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -47,8 +59,37 @@ pub struct AccessClaims {
     /// When a second factor was shown last, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa: Option<i64>,
+    /// When the password or a second factor was shown last, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// The account's session version when it was issued.
     pub ver: i64,
+}
+
+/// What a device's token says: that it signed in to the account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct DeviceClaims {
+    /// The account.
+    pub(super) sub: String,
+    /// The account's session version when it was issued: a new password ends it.
+    pub(super) ver: i64,
+    /// The device.
+    pub(super) did: String,
+}
+
+/// What a link about a factor's reset says.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct FactorResetClaims {
+    /// The account.
+    pub sub: String,
+    /// The account's session version when it was issued.
+    pub ver: i64,
+}
+
+/// What a link that proves an address says.
+#[derive(Deserialize, Serialize)]
+struct EmailProofClaims {
+    sub: String,
 }
 
 /// What a challenge says: whose password was right.
@@ -107,6 +148,47 @@ impl Tokens {
     /// A challenge for `claims`.
     pub fn challenge(&self, claims: ChallengeClaims, now: Moment) -> String {
         self.sign(claims, CHALLENGE, now, CHALLENGE_S)
+    }
+
+    /// A token by which a device is known at its next sign-in.
+    pub(super) fn device(&self, account_id: &str, version: i64, now: Moment) -> String {
+        let claims = DeviceClaims { sub: account_id.to_owned(), ver: version, did: id::new() };
+        self.sign(claims, DEVICE, now, DEVICE_S)
+    }
+
+    /// The token of a link that proves the address of an account.
+    pub(super) fn email_proof(&self, account_id: &str, now: Moment) -> String {
+        self.sign(EmailProofClaims { sub: account_id.to_owned() }, EMAIL_PROOF, now, EMAIL_PROOF_S)
+    }
+
+    /// The token of a link that begins a factor's reset.
+    pub fn factor_reset(&self, claims: FactorResetClaims, now: Moment) -> String {
+        self.sign(claims, FACTOR_RESET, now, FACTOR_RESET_S)
+    }
+
+    /// The token of a link that ends a factor's reset before it is done.
+    pub fn factor_keep(&self, claims: FactorResetClaims, now: Moment) -> String {
+        self.sign(claims, FACTOR_KEEP, now, FACTOR_KEEP_S)
+    }
+
+    /// The claims of a device's token that is ours and still counts.
+    pub(super) fn verify_device(&self, token: &str) -> Option<DeviceClaims> {
+        self.verify(token, DEVICE)
+    }
+
+    /// Whose address a link proves, if it is ours and still counts.
+    pub(super) fn verify_email_proof(&self, token: &str) -> Option<String> {
+        self.verify::<EmailProofClaims>(token, EMAIL_PROOF).map(|claims| claims.sub)
+    }
+
+    /// The claims of a link that begins a reset, if it is ours and still counts.
+    pub fn verify_factor_reset(&self, token: &str) -> Option<FactorResetClaims> {
+        self.verify(token, FACTOR_RESET)
+    }
+
+    /// The claims of a link that ends a reset, if it is ours and still counts.
+    pub fn verify_factor_keep(&self, token: &str) -> Option<FactorResetClaims> {
+        self.verify(token, FACTOR_KEEP)
     }
 
     /// The claims of an access token that is ours and still counts.
@@ -209,7 +291,15 @@ mod tests {
     const SEED: &str = "a seed of thirty-two characters!";
 
     fn claims() -> AccessClaims {
-        AccessClaims { sub: "u".into(), sid: "s".into(), role: Role::User, org: None, mfa: None, ver: 0 }
+        AccessClaims {
+            sub: "u".into(),
+            sid: "s".into(),
+            role: Role::User,
+            org: None,
+            mfa: None,
+            auth_time: None,
+            ver: 0,
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub const ANONYMOUS_DAY: u64 = 10_000_000;
 /// What an account's document fills, with the longest name and a second factor.
 pub const SIGN_UP_BYTES: u64 = 1_500;
 
+/// What a sign-up fills whose link is not followed yet, with the longest name and address.
+pub const PENDING_SIGN_UP_BYTES: u64 = 900;
+
 /// What the sessions of an account and the entries about them may fill in a day: some 200 sign-ins. A budget of its own,
 /// so that an account that has stored all it may can still sign in.
 pub const SIGN_INS_DAY: u64 = 300_000;

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::code::{Code, RECOVERY_CHARS};
 use crate::{
     auth::PasswordAttempt,
-    cache::Cache,
     clock::{self, Moment},
     config::ConfigError,
+    counters::Counters,
     http::{ClientInfo, Limit, Problem},
     id,
     keys::{self, Cipher, Mac, Seed},
@@ -27,6 +27,8 @@ use crate::{
 const CODE_MINUTES: i64 = 10;
 const ATTEMPTS: i32 = 3;
 const RECOVERY_CODES: usize = 10;
+/// Wrong codes in a row after which none is taken any more: of a million codes, a twenty-thousandth.
+const FAILURES: i32 = 50;
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
 
@@ -105,7 +107,7 @@ struct LiveCode {
 
 pub struct Mfa {
     mongo: Mongo,
-    cache: Cache,
+    counters: Counters,
     mac: Mac,
     cipher: Cipher,
     outbox: Outbox,
@@ -114,11 +116,11 @@ pub struct Mfa {
 
 impl Mfa {
     /// Reads `AUTH_PEPPER` and where notifications go.
-    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+    pub fn from_env(mongo: &Mongo, counters: &Counters) -> Result<Self, ConfigError> {
         let seed = Seed::from_env("AUTH_PEPPER")?;
         Ok(Self {
             mongo: mongo.clone(),
-            cache: cache.clone(),
+            counters: counters.clone(),
             mac: seed.mac("mfa/codes"),
             cipher: Cipher::new(&seed, "mfa/totp"),
             outbox: Outbox::from_env()?,
@@ -199,6 +201,24 @@ impl Mfa {
         }
     }
 
+    /// Counts a code that somebody is about to show, as the failure that it may become. 403 after [`FAILURES`] in a row,
+    /// of which the owner is told; true for the last one before that.
+    pub async fn count_failure(&self, users: &Users, user: &User) -> Result<bool, Problem> {
+        let guard = doc! {"$or": [{"mfa.failures": null}, {"mfa.failures": {"$lt": FAILURES}}]};
+        let counted = users.change_if(&user.id, guard, doc! {"$inc": {"mfa.failures": 1}}).await?;
+        Ok(counted.ok_or_else(stopped)?.mfa.failures == FAILURES)
+    }
+
+    /// A code was right: no failure before it counts, and whoever has the factor has not lost it.
+    pub async fn forget_failures(&self, users: &Users, user: &User) -> Result<(), mongo::Error> {
+        let mut update = doc! {"$set": {"mfa.failures": 0}, "$unset": {"mfa.resetAt": ""}};
+        if user.mfa.method == Some(Method::Email) && user.email_verified_at.is_none() {
+            // A code that came by mail proves the address.
+            update.insert("$min", doc! {"emailVerifiedAt": clock::now()});
+        }
+        users.change(&user.id, update).await.map(drop)
+    }
+
     /// Turns the pending factor on if `code` proves it; returns the recovery codes, which are never shown
     /// again.
     pub async fn prove(&self, users: &Users, user: &User, code: &Code) -> Result<Option<Vec<String>>, Problem> {
@@ -216,10 +236,14 @@ impl Mfa {
             totp: pending.totp.clone(),
             totp_step: step,
             recovery: codes.iter().map(|code| self.mac.sign(&code.replace('-', ""))).collect(),
-            pending: None,
+            ..MfaRecord::default()
         };
-        let record = mongo::to_document(&record).map_err(Problem::internal)?;
-        let proven = users.change_if(&user.id, doc! {"mfa.method": null}, doc! {"$set": {"mfa": record}}).await?;
+        let mut set = doc! {"mfa": mongo::to_document(&record).map_err(Problem::internal)?};
+        if pending.method == Method::Email && user.email_verified_at.is_none() {
+            // A code that came by mail proves the address.
+            set.insert("emailVerifiedAt", clock::now());
+        }
+        let proven = users.change_if(&user.id, doc! {"mfa.method": null}, doc! {"$set": set}).await?;
         Ok(proven.map(|_| codes))
     }
 
@@ -232,7 +256,7 @@ impl Mfa {
 
     /// Tells the account's owner that the factor is on, or off.
     pub async fn notify(&self, user: &User, template: Template) {
-        self.outbox.notify(&user.id, &user.email, template).await;
+        self.outbox.notify(&user.id, user.proved_email().as_ref(), template).await;
     }
 
     /// The state, as its owner sees it.
@@ -262,7 +286,7 @@ impl Mfa {
         match channel {
             Channel::Sms { to } => {
                 self.check_country(to)?;
-                rate_limits::MfaSendNumber::POLICY.check(&self.cache, client, &keys::sha256(to)).await
+                self.counters.check(&rate_limits::MfaSendNumber::POLICY, client, &keys::sha256(to)).await
             }
             Channel::Email { .. } => Ok(()),
         }
@@ -332,6 +356,11 @@ impl Mfa {
         let step = totp(secret.as_bytes(), "account").check(code, now)?;
         i64::try_from(step).ok()
     }
+}
+
+fn stopped() -> Problem {
+    let detail = "Too many wrong codes: choose a new password by a mailed link, after which codes count again.";
+    Problem::forbidden("factor_stopped", detail)
 }
 
 impl Purpose {

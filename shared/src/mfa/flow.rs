@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Code, EnrolRequest, Enrolment, Mfa, MfaStatus};
+use super::{Code, EnrolRequest, Enrolment, Mfa, MfaStatus, reset::FactorResets};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
-    auth::{Clients, Principal, Sessions, SignedIn, Tokens, sign_in_again},
-    cache::Cache,
+    auth::{Clients, Lockout, Principal, Sessions, Shown, SignedIn, Tokens, sign_in_again},
     clock::{self, Moment},
     config::ConfigError,
+    counters::Counters,
     http::{ClientInfo, Limit, Problem},
     notifications::Template,
     rate_limits,
@@ -42,6 +42,24 @@ pub struct CodeRequest {
     #[garde(skip)]
     #[schema(value_type = String, min_length = 6, max_length = 40)]
     pub code: Code,
+}
+
+/// A sign-in whose factor is lost.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResetRequest {
+    /// From the sign-in.
+    #[garde(length(max = 2000))]
+    #[schema(max_length = 2000)]
+    pub challenge: String,
+}
+
+/// A lost factor's reset has begun.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetBegun {
+    /// From when on signing in does not ask for the factor.
+    pub reset_at: Moment,
 }
 
 /// A code is on its way.
@@ -88,18 +106,23 @@ pub struct MfaFlow {
     sessions: Sessions,
     mfa: Mfa,
     audit_log: AuditLog,
-    cache: Cache,
+    counters: Counters,
+    lockout: Lockout,
+    resets: FactorResets,
 }
 
 impl MfaFlow {
     /// Reads the seeds and where notifications go.
     pub fn from_env(Clients { mongo, cache, users, ledger }: &Clients) -> Result<Self, ConfigError> {
+        let counters = Counters::new(mongo, cache);
         Ok(Self {
             users: Arc::clone(users),
             sessions: Sessions::new(ledger.clone(), Tokens::from_env()?),
-            mfa: Mfa::from_env(mongo, cache)?,
+            mfa: Mfa::from_env(mongo, &counters)?,
             audit_log: AuditLog::from_env(ledger)?,
-            cache: cache.clone(),
+            lockout: Lockout::new(counters.clone()),
+            resets: FactorResets::from_env(mongo)?,
+            counters,
         })
     }
 
@@ -135,11 +158,14 @@ impl MfaFlow {
         let user = self.user_at(&id, version).await?;
         let account = Account::from(user.clone());
         let answer = match principal.filter(|_| request.challenge.is_none()) {
-            Some(_) if user.mfa.method.is_none() => {
+            Some(principal) if user.mfa.method.is_none() => {
                 let codes = self.mfa.prove(&self.users, &user, &request.code).await?;
+                if codes.is_some() {
+                    self.sessions.end_others(&self.users, &principal).await?;
+                }
                 codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
             }
-            principal if self.mfa.check(&self.users, &user, &request.code).await? => {
+            principal if self.is_right(client, &user, &request.code).await? => {
                 Some(self.shown(client, principal, &account).await?)
             }
             _ => None,
@@ -183,11 +209,11 @@ impl MfaFlow {
         account: &Account,
     ) -> Result<VerifyAnswer, Problem> {
         if let Some(principal) = principal {
-            let access_token = self.sessions.step_up(&principal).await?;
+            let access_token = self.sessions.step_up(&principal, Shown::Factor).await?;
             return Ok(VerifyAnswer::SteppedUp(SteppedUp { access_token }));
         }
         let now = clock::now().as_second();
-        Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(account, client, Some(now)).await?)))
+        Ok(VerifyAnswer::SignedIn(Box::new(self.sessions.open(&self.users, account, client, Some(now)).await?)))
     }
 
     /// Begins to set a factor up, with the password.
@@ -199,7 +225,7 @@ impl MfaFlow {
     ) -> Result<Enrolment, Problem> {
         self.limit_sending(client, principal.id()).await?;
         let user = self.user(principal.id()).await?;
-        if !request.password.matches(user.password_hash.as_deref()) {
+        if !self.lockout.confirm(&user, client, &request.password).await? {
             self.audit_log.record(client, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(Problem::invalid_field("password", "is wrong"));
         }
@@ -216,14 +242,49 @@ impl MfaFlow {
         if user.mfa.method.is_none() {
             return Err(Problem::conflict("mfa_disabled", "There is no second factor to disable."));
         }
-        if !self.mfa.check(&self.users, &user, code).await? {
+        if !self.is_right(client, &user, code).await? {
             self.audit_log.record(client, AuditEvent::new(Action::MfaFailed).by(&principal.account)).await?;
             return Err(wrong_code());
         }
         self.mfa.disable(&self.users, &user).await?;
         // It is off: the owner is told before anything else can fail.
         self.mfa.notify(&user, Template::MfaDisabled).await;
+        self.sessions.end_others(&self.users, principal).await?;
         self.audit_log.record(client, AuditEvent::new(Action::MfaDisabled).by(&principal.account)).await
+    }
+
+    /// Mails a link to whoever signs in with the right password and has lost the factor.
+    pub async fn ask_reset(&self, client: &ClientInfo, request: ResetRequest) -> Result<(), Problem> {
+        let (id, version) = self.subject(None, Some(&request.challenge))?;
+        self.limit_sending(client, &id).await?;
+        self.resets.ask(client, &self.user_at(&id, version).await?).await
+    }
+
+    /// Begins the wait after which a lost factor is gone, by a mailed link.
+    pub async fn begin_reset(&self, client: &ClientInfo, token: &str) -> Result<ResetBegun, Problem> {
+        Ok(ResetBegun { reset_at: self.resets.begin(client, &self.users, token).await? })
+    }
+
+    /// Ends that wait, by a mailed link: the factor stays.
+    pub async fn stop_reset(&self, client: &ClientInfo, token: &str) -> Result<(), Problem> {
+        self.resets.stop(client, &self.users, token).await
+    }
+
+    /// Whether `code` shows the factor that is on. Too many wrong ones in a row stop it, and its owner is told.
+    async fn is_right(&self, client: &ClientInfo, user: &User, code: &Code) -> Result<bool, Problem> {
+        if user.mfa.method.is_none() {
+            return Ok(false);
+        }
+        let is_last = self.mfa.count_failure(&self.users, user).await?;
+        if self.mfa.check(&self.users, user, code).await? {
+            self.mfa.forget_failures(&self.users, user).await?;
+            return Ok(true);
+        }
+        if is_last {
+            self.mfa.notify(user, Template::FactorStopped).await;
+            self.audit_log.record(client, AuditEvent::new(Action::MfaStopped).on("user", &user.id)).await?;
+        }
+        Ok(false)
     }
 
     /// The account behind a challenge, else the one that is signed in: its id and session version.
@@ -251,14 +312,14 @@ impl MfaFlow {
     }
 
     async fn limit_sending(&self, client: &ClientInfo, user_id: &str) -> Result<(), Problem> {
-        rate_limits::MfaSend::POLICY.check(&self.cache, client, user_id).await?;
-        rate_limits::MfaSendHourly::POLICY.check(&self.cache, client, user_id).await?;
-        rate_limits::MfaSendAddress::POLICY.check_address(&self.cache, client).await
+        self.counters.check(&rate_limits::MfaSend::POLICY, client, user_id).await?;
+        self.counters.check(&rate_limits::MfaSendHourly::POLICY, client, user_id).await?;
+        self.counters.check(&rate_limits::MfaSendAddress::POLICY, client, &client.network()).await
     }
 
     async fn limit_trying(&self, client: &ClientInfo, user_id: &str) -> Result<(), Problem> {
-        rate_limits::MfaVerify::POLICY.check(&self.cache, client, user_id).await?;
-        rate_limits::MfaVerifyHourly::POLICY.check(&self.cache, client, user_id).await
+        self.counters.check(&rate_limits::MfaVerify::POLICY, client, user_id).await?;
+        self.counters.check(&rate_limits::MfaVerifyHourly::POLICY, client, user_id).await
     }
 }
 

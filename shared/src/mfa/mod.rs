@@ -1,6 +1,7 @@
 //! The second factor: an authenticator app (TOTP), or codes by SMS or e-mail.
 //!
-//! It is pending until a code proves it, and only a code turns it off. Codes are kept as HMACs, one
+//! It is pending until a code proves it, and only a code turns it off; one that is lost is reset by way of the mailbox
+//! and a day's wait, or by an administrator. Codes are kept as HMACs, one
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 //!
@@ -9,7 +10,8 @@
 mod code;
 mod factors;
 mod flow;
+mod reset;
 
 pub use code::Code;
 pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
-pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer, wrong_code};
+pub use flow::{CodeRequest, CodeSent, MfaFlow, ResetBegun, ResetRequest, SendRequest, VerifyAnswer, wrong_code};

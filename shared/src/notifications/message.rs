@@ -46,6 +46,12 @@ impl Template {
             Self::MfaCode { .. } => "Your sign-in code".into(),
             Self::NumberCode { .. } => "Your code for alerts by SMS".into(),
             Self::PasswordReset { .. } => "Choose a new password".into(),
+            Self::SignUp { .. } => "Complete your sign-up".into(),
+            Self::AddressTaken { .. } => "You have an account already".into(),
+            Self::VerifyEmail { .. } => "Confirm your address".into(),
+            Self::FactorReset { .. } => "Your lost second factor".into(),
+            Self::FactorResetBegun { .. } => "Two-step sign-in will be off in 24 hours".into(),
+            Self::FactorStopped => "Somebody guesses your sign-in codes".into(),
             Self::PasswordChanged => "Your password was changed".into(),
             Self::MfaEnabled => "Two-step sign-in is on".into(),
             Self::MfaDisabled => "Two-step sign-in is off".into(),
@@ -123,6 +129,45 @@ impl Template {
                 Part::Line(format!("It works once, within {}.", duration(*minutes))),
                 line("If you did not ask for it, do nothing: your password stays as it is."),
             ],
+            Self::SignUp { link, hours } => vec![
+                line("Open this link to choose a password and complete your sign-up:"),
+                Part::Link(link),
+                Part::Line(format!("It works once, within {hours} hours.")),
+                line("If you did not sign up, do nothing: there is no account until the link is used."),
+            ],
+            Self::AddressTaken { link, minutes } => vec![
+                line(
+                    "Somebody signed up with your address, which has an account already. Sign in, or open this link to choose a new password:",
+                ),
+                Part::Link(link),
+                Part::Line(format!("It works once, within {}.", duration(*minutes))),
+                line("If it was not you, do nothing: your account stays as it is."),
+            ],
+            Self::VerifyEmail { link } => vec![
+                line("Open this link and enter your password to confirm your address:"),
+                Part::Link(link),
+                line("If you did not ask for it, do nothing."),
+            ],
+            Self::FactorReset { link } => vec![
+                line(
+                    "Somebody who knows your password says that your second factor is lost. If it was you, open this link:",
+                ),
+                Part::Link(link),
+                line("The factor is then removed after 24 hours. If it was not you, change your password."),
+            ],
+            Self::FactorResetBegun { link } => vec![
+                line(
+                    "Somebody with access to your mail asked to turn your two-step sign-in off. That is done in 24 hours.",
+                ),
+                line("If it was not you, open this link to stop it, and choose a new password:"),
+                Part::Link(link),
+            ],
+            Self::FactorStopped => vec![
+                line("Somebody who knows your password tried 50 wrong codes in a row. No more codes are accepted."),
+                line(
+                    "Choose a new password by the link that \"forgot password\" sends you: your codes work again then.",
+                ),
+            ],
             Self::PasswordChanged => {
                 vec![line("The password of your account was changed."), line("If it was not you, reset it at once.")]
             }
@@ -199,6 +244,12 @@ pub(super) fn samples() -> Vec<Template> {
         Template::MfaCode { code: "<123>".into(), minutes: 10 },
         Template::NumberCode { code: "<123>".into(), minutes: 10 },
         Template::PasswordReset { link: "https://example.com/reset?token=a\"b&c='d'".into(), minutes: 1 },
+        Template::SignUp { link: "https://example.com/a?token=b".into(), hours: 24 },
+        Template::AddressTaken { link: "https://example.com/a?token=b".into(), minutes: 60 },
+        Template::VerifyEmail { link: "https://example.com/a?token=b".into() },
+        Template::FactorReset { link: "https://example.com/a?token=b".into() },
+        Template::FactorResetBegun { link: "https://example.com/a?token=b".into() },
+        Template::FactorStopped,
         Template::PasswordChanged,
         Template::MfaEnabled,
         Template::MfaDisabled,
@@ -239,9 +290,9 @@ mod tests {
         let samples = samples();
         for (index, escaped, plain) in [
             (0, "&lt;123&gt;", "<123>"),
-            (2, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
-            (7, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
-            (8, "<title>Week &lt;1&gt;</title>", "7 < 8"),
+            (2, "href=\\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\\"", "token=a\\"b&c='d'"),
+            (13, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
+            (14, "<title>Week &lt;1&gt;</title>", "7 < 8"),
         ] {
             let (html, text) = (samples[index].html(), samples[index].text());
             assert!(html.contains(escaped) && !html.contains(plain), "{html}");
@@ -251,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_report_is_shown_as_it_was_prepared() {
-        let report = samples().remove(8);
+        let report = samples().remove(14);
         assert_eq!(report.subject(), "Week <1>", "one line");
         assert!(report.html().contains("\n<p>7 &lt; 8</p>\n"));
         assert_eq!(report.text(), "7 < 8\n\nPrompt library\n");

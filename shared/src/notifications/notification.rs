@@ -51,6 +51,29 @@ pub enum Template {
         /// How long it is valid.
         minutes: u64,
     },
+    /// The way to an account.
+    SignUp {
+        link: String,
+        /// How long it is valid.
+        hours: u64,
+    },
+    /// Somebody signed up with the address of an account: the way to a new password.
+    AddressTaken {
+        link: String,
+        /// How long it is valid.
+        minutes: u64,
+    },
+    /// The proof of an address whose account is there already.
+    VerifyEmail { link: String },
+    /// The way to an account whose second factor is lost.
+    FactorReset { link: String },
+    /// A second factor will be off soon.
+    FactorResetBegun {
+        /// The way to stop it.
+        link: String,
+    },
+    /// Wrong codes stopped a second factor.
+    FactorStopped,
     /// The password is another one now.
     PasswordChanged,
     /// A sign-in takes a second step from now on.
@@ -96,6 +119,12 @@ impl Template {
             Self::MfaCode { .. } => "mfa_code",
             Self::NumberCode { .. } => "number_code",
             Self::PasswordReset { .. } => "password_reset",
+            Self::SignUp { .. } => "sign_up",
+            Self::AddressTaken { .. } => "address_taken",
+            Self::VerifyEmail { .. } => "verify_email",
+            Self::FactorReset { .. } => "factor_reset",
+            Self::FactorResetBegun { .. } => "factor_reset_begun",
+            Self::FactorStopped => "factor_stopped",
             Self::PasswordChanged => "password_changed",
             Self::MfaEnabled => "mfa_enabled",
             Self::MfaDisabled => "mfa_disabled",

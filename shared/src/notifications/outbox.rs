@@ -5,6 +5,7 @@ use crate::{
     config::ConfigError,
     id,
     queue::{Queue, SendError},
+    users::ProvedEmail,
 };
 
 /// Where a route puts what somebody should be told.
@@ -22,10 +23,24 @@ impl Outbox {
         self.0.send_each(notifications).await
     }
 
-    /// Tells an account's owner by e-mail of what is done. When that cannot be queued it is logged, and no error: an
-    /// error's answer would deny what is done.
-    pub async fn notify(&self, user_id: &str, email: &str, template: Template) {
-        let (kind, channel) = (template.kind(), Channel::Email { to: email.to_owned() });
+    /// Mails a link that does something for whoever owns the mailbox; to be called with the templates of such links
+    /// alone, since the address may be anybody's.
+    pub async fn send_link(
+        &self,
+        id: &str,
+        user_id: Option<&str>,
+        email: &str,
+        template: Template,
+    ) -> Result<(), SendError> {
+        let channel = Channel::Email { to: email.to_owned() };
+        self.send(&[Notification { id: id.to_owned(), user_id: user_id.map(str::to_owned), channel, template }]).await
+    }
+
+    /// Tells an account's owner by e-mail of what is done; nothing to an address that nobody has proved. When it cannot
+    /// be queued it is logged, and no error: an error's answer would deny what is done.
+    pub async fn notify(&self, user_id: &str, email: Option<&ProvedEmail>, template: Template) {
+        let Some(email) = email else { return };
+        let (kind, channel) = (template.kind(), Channel::Email { to: email.as_str().to_owned() });
         let notification = Notification { id: id::new(), user_id: Some(user_id.to_owned()), channel, template };
         if let Err(error) = self.send(&[notification]).await {
             tracing::error!(user_id, kind, %error, "the owner of an account could not be told");

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod counters;
 pub mod http;
 pub mod id;
 pub mod keys;

@@ -253,7 +253,6 @@ pub(super) const EDITABLE: [&str; 23] = [
 impl PromptFields {
     /// 403 for flags that would change and are not this caller's to set. A new prompt (no `before`) has none.
     pub fn check_flags(&self, principal: &Principal, before: Option<&Prompt>) -> Result<(), Problem> {
-        let role = principal.role();
         let is = |flag: &str| before.is_some_and(|before| before.flag(flag, false));
         let published = [
             (self.is_public, before.is_some_and(Prompt::is_public)),
@@ -261,10 +260,10 @@ impl PromptFields {
             (self.requires_auth, is("requiresAuth")),
         ];
         let changes = |(sent, is): (Option<bool>, bool)| sent.is_some_and(|sent| sent != is);
-        if published.into_iter().any(changes) && !role.may(CURATE) {
+        if published.into_iter().any(changes) && !principal.may(CURATE) {
             return Err(Problem::forbidden("publishing_not_allowed", "Ask an administrator to publish it."));
         }
-        if changes((self.is_featured, is("isFeatured"))) && !role.may(Permission::PromptsFeatured) {
+        if changes((self.is_featured, is("isFeatured"))) && !principal.may(Permission::PromptsFeatured) {
             return Err(Problem::forbidden("featuring_not_allowed", "Your account may not put prompts in front."));
         }
         Ok(())

@@ -12,15 +12,14 @@ use crate::{
 /// Whether the database may know more of this prompt for this caller than published content does: it is theirs, or
 /// published content does not have it. For readers it never does, so they never open a connection.
 pub fn asks_database(library: &Library, principal: &Principal, id_or_slug: &str) -> bool {
-    let role = principal.role();
     let organization = &principal.account.organization_id;
     match published(library, id_or_slug) {
         Some(item) => {
-            role.may(Permission::PromptsFeatured)
+            principal.may(Permission::PromptsFeatured)
                 || item.author_id.as_deref() == Some(principal.id())
                 || (organization.is_some() && item.organization_id == *organization)
         }
-        None => role.may(Permission::PromptsWrite),
+        None => principal.may(Permission::PromptsWrite),
     }
 }
 

@@ -12,15 +12,14 @@ pub const CURATE: Permission = Permission::PromptsDelete;
 /// What is public is changed by those who may publish, or an author's next thought would be on
 /// everybody's screen unseen.
 pub fn may_edit(principal: &Principal, prompt: &Prompt) -> bool {
-    let role = principal.role();
     let near = is_author(principal, prompt) || is_colleague(principal, prompt);
-    let unseen = near && (!prompt.is_public() || role.may(CURATE));
-    role.may(Permission::PromptsFeatured) || (role.may(Permission::PromptsWrite) && unseen)
+    let unseen = near && (!prompt.is_public() || principal.may(CURATE));
+    principal.may(Permission::PromptsFeatured) || (principal.may(Permission::PromptsWrite) && unseen)
 }
 
 /// Authors take back their own while it is private; curators what is their organisation's.
 pub fn may_remove(principal: &Principal, prompt: &Prompt) -> bool {
-    may_edit(principal, prompt) && (is_author(principal, prompt) || principal.role().may(CURATE))
+    may_edit(principal, prompt) && (is_author(principal, prompt) || principal.may(CURATE))
 }
 
 /// Whether this caller may know of the prompt: its author and their organisation, super admins, and everybody if it is
@@ -38,7 +37,7 @@ pub fn may_read(principal: Option<&Principal>, prompt: &Prompt) -> bool {
 /// Whether the prompt is this caller's to work on or to follow: its author's, their organisation's, and
 /// super admins'.
 pub(super) fn is_theirs(principal: &Principal, prompt: &Prompt) -> bool {
-    is_author(principal, prompt) || is_colleague(principal, prompt) || principal.role().may(Permission::PromptsFeatured)
+    is_author(principal, prompt) || is_colleague(principal, prompt) || principal.may(Permission::PromptsFeatured)
 }
 
 fn is_author(principal: &Principal, prompt: &Prompt) -> bool {
@@ -62,10 +61,10 @@ pub(super) mod tests {
         let account = json!({
             "id": "ada", "email": "ada@example.com", "name": "Ada", "role": role, "plan": "free",
             "organizationId": organization, "status": "active", "sessionVersion": 0, "endedSessions": [],
-            "mfaEnabled": false, "createdAtMs": 0,
+            "mfaEnabled": true, "createdAtMs": 0,
         });
         let account = Arc::new(serde_json::from_value(account).expect("an account"));
-        Principal { account, session_id: "s".into(), mfa_at: None }
+        Principal { account, session_id: "s".into(), mfa_at: None, authenticated_at: None }
     }
 
     /// Whether the caller may see, change and remove the prompt.

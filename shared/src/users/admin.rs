@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Account, AccountStatus, EmailAttempt, Profile, User, store::collection};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
+    clock,
     http::{ClientInfo, Cursor, FieldError, Page, Problem},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::{Role, not_allowed},
@@ -163,6 +164,51 @@ pub async fn change(
     }
 }
 
+/// Ends every session of an account, and with [`Action::UserMfaReset`] takes its second factor off, too: within the
+/// caller's reach and below it. The audit log has it, or nothing was done.
+pub async fn intervene(
+    mongo: &Mongo,
+    audit_log: &AuditLog,
+    client: &ClientInfo,
+    admin: &Account,
+    user_id: &str,
+    action: Action,
+) -> Result<User, Problem> {
+    let mut filter = reach(admin)?;
+    filter.insert("_id", user_id);
+    let find = {
+        let filter = filter.clone();
+        async move |database: Database| collection(&database).find_one(filter).await
+    };
+    let absent = || Problem::not_found("There is no such account in your reach.");
+    let user = mongo.run(REQUEST_TIMEOUT, find).await?.ok_or_else(absent)?;
+    if !admin.role.manages(user.role) {
+        return Err(not_allowed());
+    }
+    // A role given meanwhile is out of reach, too.
+    filter.insert("role", user.role.name());
+    let mut update = doc! {"$inc": {"sessionVersion": 1}};
+    if action == Action::UserMfaReset {
+        update.insert("$unset", doc! {"mfa": ""});
+    }
+    let event = AuditEvent::new(action).by(admin).on("user", user_id);
+    let (audit_log, client) = (audit_log.clone(), client.clone());
+    let work = async move |database: Database| {
+        let mut session = database.client().start_session().await?;
+        let work = async move |session: &mut mongodb::ClientSession| {
+            let users = collection(&database);
+            let changed = users.find_one_and_update(filter.clone(), update.clone());
+            let changed = changed.return_document(ReturnDocument::After).session(&mut *session).await?;
+            if changed.is_some() {
+                audit_log.record_with(&mut *session, &database, &client, event.clone()).await?;
+            }
+            Ok(changed)
+        };
+        session.start_transaction().and_run2(work).await
+    };
+    mongo.run(REQUEST_TIMEOUT, work).await?.ok_or_else(absent)
+}
+
 enum ChangeAttempt {
     Done(Box<User>),
     Absent,
@@ -193,10 +239,12 @@ fn reach(admin: &Account) -> Result<Document, Problem> {
     }
 }
 
-/// Makes an account a super admin: the first one, from a terminal.
+/// Makes an account a super admin whose address counts as proved: the first one, from a terminal. False when there is no
+/// such account.
 pub async fn make_super_admin(mongo: &Mongo, email: &EmailAttempt) -> Result<bool, mongo::Error> {
     for spelling in email.spellings() {
-        let update = doc! {"$set": {"role": "super_admin"}, "$inc": {"sessionVersion": 1}};
+        let set = doc! {"role": "super_admin", "emailVerifiedAt": clock::now()};
+        let update = doc! {"$set": set, "$inc": {"sessionVersion": 1}};
         let set = async |database| collection(&database).update_one(doc! {"email": spelling}, update).await;
         if mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1 {
             return Ok(true);

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::clock::Moment;
+
 /// How a second factor is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +33,11 @@ pub struct MfaRecord {
     /// HMACs of the recovery codes that are left.
     #[serde(default)]
     pub recovery: Vec<String>,
+    /// Wrong codes since the last right one.
+    #[serde(default)]
+    pub failures: i32,
+    /// From when on the factor counts no more, if its owner has lost it and nobody stops that.
+    pub reset_at: Option<Moment>,
     /// The factor that is not proven yet.
     pub pending: Option<PendingFactor>,
 }

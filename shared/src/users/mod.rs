@@ -6,6 +6,7 @@ mod email;
 mod email_attempt;
 mod mfa_record;
 mod owned;
+mod proved_email;
 mod store;
 mod user;
 
@@ -13,5 +14,6 @@ pub use email::Email;
 pub use email_attempt::EmailAttempt;
 pub use mfa_record::{Method, MfaRecord, PendingFactor};
 pub use owned::insert_within_quota;
-pub use store::Users;
+pub use proved_email::ProvedEmail;
+pub use store::{PasswordReset, Users};
 pub use user::{ACCESS_S, Account, AccountStatus, Profile, User, display_name, suspended};

@@ -9,11 +9,18 @@ use mongodb::{Collection, Database, options::ReturnDocument};
 use super::{ACCESS_S, Account, AccountStatus, Email, EmailAttempt, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
-    clock, id,
+    clock,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Plan,
     roles::Role,
 };
+
+/// An account with a new password that its owner chose behind a mailed link.
+pub struct PasswordReset {
+    pub user: User,
+    /// Whether nobody had proved the address before.
+    pub is_first_proof: bool,
+}
 
 /// Accounts. Every change goes through here, so that no cached copy survives it.
 pub struct Users {
@@ -61,8 +68,14 @@ impl Users {
         self.mongo.run(REQUEST_TIMEOUT, find).boxed().await
     }
 
-    /// A new account; `None` when the address is taken, which the unique index decides.
-    pub async fn create(&self, email: &Email, name: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+    /// A new account with a proved address; `None` when the address is taken, or the id, which unique indexes decide.
+    pub async fn create(
+        &self,
+        id: &str,
+        email: &Email,
+        name: &str,
+        password_hash: String,
+    ) -> Result<Option<User>, mongo::Error> {
         // Accounts under another spelling are of before: no two requests at once make one.
         let spelled = EmailAttempt::parse(email.as_str()).filter(|email| email.spellings().len() > 1);
         if let Some(spelled) = spelled
@@ -71,7 +84,7 @@ impl Users {
             return Ok(None);
         }
         let user = User {
-            id: id::new(),
+            id: id.to_owned(),
             email: email.as_str().to_owned(),
             name: name.to_owned(),
             password_hash: Some(password_hash),
@@ -83,6 +96,7 @@ impl Users {
             ended_sessions: Vec::new(),
             mfa: MfaRecord::default(),
             created_at: clock::now(),
+            email_verified_at: Some(clock::now()),
             last_login_at: None,
             password_reset_at: None,
         };
@@ -94,22 +108,59 @@ impl Users {
         }
     }
 
-    /// Notes a sign-in, and keeps `better_hash` instead of the one that was checked. Nothing when the password is
-    /// another one by now: the sign-in's tokens are of a session version that is over.
-    pub async fn signed_in(&self, user: &User, better_hash: Option<String>) -> Result<(), mongo::Error> {
+    /// Notes a sign-in, and keeps `better_hash` instead of the one that was checked. False when the account is another
+    /// one by now: with another password, or another factor.
+    pub async fn signed_in(&self, user: &User, better_hash: Option<String>) -> Result<bool, mongo::Error> {
         let mut set = doc! {"lastLoginAt": clock::now()};
         if let Some(hash) = better_hash {
             set.insert("passwordHash", hash);
         }
-        let checked = doc! {"_id": &user.id, "passwordHash": &user.password_hash};
-        self.run(&user.id, checked, doc! {"$set": set}, false).await.map(drop)
+        let method = bson::serialize_to_bson(&user.mfa.method).unwrap_or_default();
+        let mut checked = doc! {"_id": &user.id, "sessionVersion": user.session_version, "mfa.method": method};
+        if user.session_version == 0 {
+            // An imported account has none.
+            checked.insert("sessionVersion", doc! {"$in": [0_i64, null]});
+        }
+        Ok(self.run(&user.id, checked, doc! {"$set": set}, false).await?.is_some())
     }
 
-    /// A new password of somebody who proved the mailbox; every session ends. `None` when the account is gone.
-    pub async fn reset_password(&self, id: &str, password_hash: String) -> Result<Option<User>, mongo::Error> {
+    /// A new password of somebody who proved the mailbox; every session ends. If nobody proved it before, whoever made
+    /// the account may have been a stranger: its factor goes, too. `None` when the account is gone.
+    pub async fn reset_password(&self, id: &str, password_hash: String) -> Result<Option<PasswordReset>, mongo::Error> {
+        let now = clock::now();
         let mut update = new_password(password_hash);
-        update.insert("$max", doc! {"passwordResetAt": clock::now()});
-        self.change(id, update).await
+        update.insert("$max", doc! {"passwordResetAt": now});
+        let mut first = update.clone();
+        let fields = update.get_document_mut("$set").ok();
+        // Whoever stopped the factor by guessing did so with the password of before.
+        fields.map(|set| set.insert("mfa.failures", 0));
+        first.get_document_mut("$set").ok().map(|set| set.insert("emailVerifiedAt", now));
+        first.insert("$unset", doc! {"mfa": ""});
+        if let Some(user) = self.change_if(id, doc! {"emailVerifiedAt": null}, first).await? {
+            return Ok(Some(PasswordReset { user, is_first_proof: true }));
+        }
+        Ok(self.change(id, update).await?.map(|user| PasswordReset { user, is_first_proof: false }))
+    }
+
+    /// Notes that the address is proved, and when it first was; `None` when the account is gone.
+    pub async fn prove_email(&self, id: &str) -> Result<Option<User>, mongo::Error> {
+        let update = doc! {"$set": {"emailVerifiedAt": clock::now()}};
+        match self.change_if(id, doc! {"emailVerifiedAt": null}, update).await? {
+            Some(user) => Ok(Some(user)),
+            None => self.stored(id).await,
+        }
+    }
+
+    /// Takes the factor off that its owner has lost, once the wait for it is over; every session ends. `None` when there
+    /// is no such factor.
+    pub async fn take_lost_factor(&self, id: &str) -> Result<Option<User>, mongo::Error> {
+        let due = doc! {"mfa.resetAt": {"$lte": clock::now()}};
+        self.change_if(id, due, doc! {"$unset": {"mfa": ""}, "$inc": {"sessionVersion": 1}}).await
+    }
+
+    /// Every session ends: their access tokens count no longer. `None` when the account is gone.
+    pub async fn end_every_session(&self, id: &str) -> Result<Option<User>, mongo::Error> {
+        self.change(id, doc! {"$inc": {"sessionVersion": 1}}).await
     }
 
     /// A new password, in place of the one whose hash was checked; every session ends. `None` when it is another one
@@ -123,15 +174,15 @@ impl Users {
         self.change_if(id, doc! {"passwordHash": checked_hash}, new_password(password_hash)).await
     }
 
-    /// One session ends: its access tokens count no longer.
-    pub async fn end_session(&self, id: &str, session: &str) -> Result<(), mongo::Error> {
+    /// These sessions end: their access tokens count no longer.
+    pub async fn end_sessions(&self, id: &str, sessions: &[String]) -> Result<(), mongo::Error> {
         let now = clock::now();
         let old = now - jiff::SignedDuration::from_secs(ACCESS_S + 60);
-        let ended = doc! {"id": session, "at": now};
+        let ended: Vec<Document> = sessions.iter().map(|session| doc! {"id": session, "at": now}).collect();
         // What is old goes with the same update, so that the list stays as short as a quarter of an hour.
         let keep =
             doc! {"$filter": {"input": {"$ifNull": ["$endedSessions", []]}, "cond": {"$gt": ["$$this.at", old]}}};
-        let update = vec![doc! {"$set": {"endedSessions": {"$concatArrays": [keep, [ended]]}}}];
+        let update = vec![doc! {"$set": {"endedSessions": {"$concatArrays": [keep, ended]}}}];
         let set = async |database| collection(&database).update_one(doc! {"_id": id}, update).await;
         let outcome = self.mongo.run(REQUEST_TIMEOUT, set).await;
         // A failure may have ended it all the same: only the answer was lost.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::MfaRecord;
+use super::{MfaRecord, ProvedEmail};
 use crate::{
     audit::Actor,
     clock::{self, Moment},
@@ -58,6 +58,9 @@ pub struct User {
     #[serde(default)]
     pub mfa: MfaRecord,
     pub created_at: Moment,
+    /// When its owner proved the address. Accounts from before addresses were proved have none until they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified_at: Option<Moment>,
     pub last_login_at: Option<Moment>,
     /// When a mailed link last set the password.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,11 +91,26 @@ pub struct Account {
     pub ended_sessions: Vec<String>,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
+    /// Whether the address is proved.
+    #[serde(default)]
+    pub email_verified: bool,
     /// When it was made, in Unix milliseconds.
     pub created_at_ms: i64,
 }
 
+impl User {
+    /// The address, if it is proved.
+    pub fn proved_email(&self) -> Option<ProvedEmail> {
+        ProvedEmail::of(&self.email, self.email_verified_at.is_some())
+    }
+}
+
 impl Account {
+    /// The address, if it is proved.
+    pub fn proved_email(&self) -> Option<ProvedEmail> {
+        ProvedEmail::of(&self.email, self.email_verified)
+    }
+
     /// The account, as it stores something.
     pub fn payer(&self) -> Payer {
         Payer::Account { id: self.id.clone(), since: Moment::from_millisecond(self.created_at_ms) }
@@ -117,6 +135,7 @@ impl From<User> for Account {
         Self {
             ended_sessions: ended.map(|session| session.id).collect(),
             mfa_enabled: user.mfa.method.is_some(),
+            email_verified: user.email_verified_at.is_some(),
             created_at_ms: user.created_at.as_millisecond(),
             id: user.id,
             email: user.email,
@@ -150,6 +169,8 @@ pub struct Profile {
     pub status: AccountStatus,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
+    /// Whether the address is confirmed; of an account from before addresses were, not until its owner does so.
+    pub email_verified: bool,
     /// When it was made.
     pub created_at: Moment,
 }
@@ -165,6 +186,7 @@ impl From<&Account> for Profile {
             organization_id: account.organization_id.clone(),
             status: account.status,
             mfa_enabled: account.mfa_enabled,
+            email_verified: account.email_verified,
             created_at: Moment::from_millisecond(account.created_at_ms),
         }
     }

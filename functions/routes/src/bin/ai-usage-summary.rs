@@ -8,7 +8,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    roles::{Permission, not_allowed},
+    roles::Permission,
     usage::reports::{SummaryFilter, UsageSummary, summarise},
 };
 
@@ -37,9 +37,7 @@ pub async fn show(
 /// The caller, or somebody of their organisation.
 async fn subject(app: &App, principal: &Principal, wanted: Option<String>) -> Result<String, Problem> {
     let Some(id) = wanted.filter(|id| id != principal.id()) else { return Ok(principal.id().to_owned()) };
-    if !principal.role().may(Permission::AnalyticsOrg) {
-        return Err(not_allowed());
-    }
+    principal.require(Permission::AnalyticsOrg)?;
     let account = app.users.find(&id).await?;
     let seen = account.filter(|account| principal.sees_organization(account.organization_id.as_deref()));
     seen.map(|account| account.id.clone()).ok_or_else(|| Problem::not_found("There is no such account in your reach."))

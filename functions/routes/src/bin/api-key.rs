@@ -42,7 +42,7 @@ pub async fn rotate(
     user: Signed<rate_limits::Keys>,
     Path(key_id): Path<String>,
 ) -> Result<Reply, Problem> {
-    user.require_fresh_mfa()?;
+    user.require_fresh_sign_in()?;
     let key = app.own.keys.rotate(user.id(), &key_id).await?.ok_or_else(absent)?;
     app.own
         .audit_log

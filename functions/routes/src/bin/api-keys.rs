@@ -66,7 +66,7 @@ pub async fn create(
     user: Signed<rate_limits::Keys>,
     JsonBody(request): JsonBody<NewKeyRequest>,
 ) -> Result<Reply, Problem> {
-    user.require_fresh_mfa()?;
+    user.require_fresh_sign_in()?;
     let too_many =
         || Problem::conflict("too_many_keys", format!("{ACTIVE_LIMIT} keys may be in use: revoke one first."));
     let key = app.own.keys.create(&app.ledger, &user.account, request).await?.ok_or_else(too_many)?;

@@ -18,7 +18,8 @@ async fn main() -> Result<(), lambda::Error> {
     app.serve(Router::new().route("/api/auth/login", post(login)), mongo).await
 }
 
-/// Signs in. Five failures lock an address for a quarter of an hour, or until a mailed link sets a new password.
+/// Signs in. After five failures of a network at an account, or of a device, further attempts have to wait: a minute,
+/// then twice as long each time, up to an hour. A new password set by a mailed link ends that.
 #[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = LoginRequest,
     responses((status = 200, body = LoginAnswer), (status = 401), (status = 403)))]
 pub async fn login(

@@ -1,4 +1,5 @@
-//! `/api/auth/mfa/…`: the second factor.
+//! `/api/auth/mfa/…`: the second factor. `/account/reset-factor`, `/account/keep-factor`: where links about a lost one
+//! lead.
 
 use axum::{
     Extension, Router,
@@ -6,12 +7,15 @@ use axum::{
     routing::{get, post},
 };
 use garde::Validate;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{App, Principal, Signed},
-    http::{ClientInfo, JsonBody, Problem, Reply},
+    auth::{App, Page, Principal, Signed},
+    http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda,
-    mfa::{Code, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, SendRequest, VerifyAnswer},
+    mfa::{
+        Code, CodeRequest, CodeSent, EnrolRequest, Enrolment, MfaFlow, MfaStatus, ResetBegun, ResetRequest,
+        SendRequest, VerifyAnswer,
+    },
     mongo::Lifetime,
     rate_limits,
 };
@@ -27,6 +31,21 @@ pub struct DisableRequest {
     code: Code,
 }
 
+/// From a link about a lost factor.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinkRequest {
+    #[garde(length(max = 2000))]
+    #[schema(max_length = 2000)]
+    token: String,
+}
+
+/// A link is on its way.
+#[derive(Serialize, ToSchema)]
+pub struct LinkSent {
+    sent: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
@@ -36,7 +55,12 @@ async fn main() -> Result<(), lambda::Error> {
         .route("/api/auth/mfa/send-code", post(send_code))
         .route("/api/auth/mfa/verify", post(verify))
         .route("/api/auth/mfa/enable", post(enable))
-        .route("/api/auth/mfa/disable", post(disable));
+        .route("/api/auth/mfa/disable", post(disable))
+        .route("/api/auth/mfa/reset", post(ask_reset))
+        .route("/api/auth/mfa/reset/begin", post(begin_reset))
+        .route("/api/auth/mfa/reset/stop", post(stop_reset));
+    let routes = Page::ResetFactor.add_to(routes, post(submit_reset));
+    let routes = Page::KeepFactor.add_to(routes, post(submit_stop));
     app.serve(routes).await
 }
 
@@ -93,4 +117,57 @@ pub async fn disable(
 ) -> Result<Reply, Problem> {
     app.own.disable(&client, &principal, &request.code).await?;
     Ok(Reply::no_content())
+}
+
+/// Mails a link by which a lost factor is reset, to whoever has the challenge of a sign-in.
+#[utoipa::path(post, path = "/api/auth/mfa/reset", tag = "accounts", request_body = ResetRequest,
+    responses((status = 202, body = LinkSent), (status = 401), (status = 403), (status = 409)))]
+pub async fn ask_reset(
+    State(app): State<App<MfaFlow>>,
+    client: Counted<rate_limits::Links>,
+    JsonBody(request): JsonBody<ResetRequest>,
+) -> Result<Reply, Problem> {
+    app.own.ask_reset(&client, request).await?;
+    Ok(Reply::accepted(&LinkSent { sent: true }))
+}
+
+/// Begins a lost factor's reset with a link's token: it counts no more in 24 hours, unless the owner stops that.
+#[utoipa::path(post, path = "/api/auth/mfa/reset/begin", tag = "accounts", request_body = LinkRequest,
+    responses((status = 202, body = ResetBegun)))]
+pub async fn begin_reset(
+    State(app): State<App<MfaFlow>>,
+    client: Counted<rate_limits::Links>,
+    JsonBody(request): JsonBody<LinkRequest>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::accepted(&app.own.begin_reset(&client, &request.token).await?))
+}
+
+/// Stops a factor's reset with the token of the link that told of it.
+#[utoipa::path(post, path = "/api/auth/mfa/reset/stop", tag = "accounts", request_body = LinkRequest,
+    responses((status = 204)))]
+pub async fn stop_reset(
+    State(app): State<App<MfaFlow>>,
+    client: Counted<rate_limits::Links>,
+    JsonBody(request): JsonBody<LinkRequest>,
+) -> Result<Reply, Problem> {
+    app.own.stop_reset(&client, &request.token).await?;
+    Ok(Reply::no_content())
+}
+
+async fn submit_reset(
+    State(app): State<App<MfaFlow>>,
+    client: Counted<rate_limits::Links>,
+    Form(request): Form<LinkRequest>,
+) -> Result<Reply, Problem> {
+    app.own.begin_reset(&client, &request.token).await?;
+    Ok(Page::ResetFactor.done())
+}
+
+async fn submit_stop(
+    State(app): State<App<MfaFlow>>,
+    client: Counted<rate_limits::Links>,
+    Form(request): Form<LinkRequest>,
+) -> Result<Reply, Problem> {
+    app.own.stop_reset(&client, &request.token).await?;
+    Ok(Page::KeepFactor.done())
 }

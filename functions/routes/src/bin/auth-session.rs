@@ -1,17 +1,18 @@
-//! `GET /api/auth/session`, `POST /api/auth/refresh`, `POST /api/auth/logout`: the life of a session.
+//! `GET /api/auth/session`, `POST /api/auth/refresh`, `POST /api/auth/logout`, `/api/auth/sessions`: the life of a
+//! session.
 
 use axum::{
     Router,
     extract::State,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use garde::Validate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
-    auth::{App, RefreshError, Sessions, Signed, SignedIn, Tokens},
-    http::{Counted, JsonBody, Problem, Reply},
+    auth::{App, RefreshError, SessionList, Sessions, Signed, SignedIn, Tokens},
+    http::{Counted, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     notifications::{Outbox, Template},
@@ -49,7 +50,9 @@ async fn main() -> Result<(), lambda::Error> {
     let routes = Router::new()
         .route("/api/auth/session", get(show))
         .route("/api/auth/refresh", post(refresh))
-        .route("/api/auth/logout", post(log_out));
+        .route("/api/auth/logout", post(log_out))
+        .route("/api/auth/sessions", get(list).delete(end_others))
+        .route("/api/auth/sessions/{id}", delete(end));
     app.serve(routes).await
 }
 
@@ -83,7 +86,7 @@ pub async fn refresh(
             app.own.audit_log.record(&client, event).await?;
             // The session is over, whether its owner hears of it or not.
             if let Ok(Some(account)) = app.users.find(user_id).await {
-                app.own.outbox.notify(user_id, &account.email, Template::RefreshTokenReused).await;
+                app.own.outbox.notify(user_id, account.proved_email().as_ref(), Template::RefreshTokenReused).await;
             }
         }
         RefreshError::Full(_) | RefreshError::Store(_) => {}
@@ -97,5 +100,38 @@ pub async fn refresh(
 pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     app.own.sessions.end(&app.users, user.id(), &user.session_id).await?;
     app.own.audit_log.record(&user.client, AuditEvent::new(Action::SignOut).by(&user.account)).await?;
+    Ok(Reply::no_content())
+}
+
+/// The caller's sessions, on whatever devices: at most 20, of which a new one ends the oldest.
+#[utoipa::path(get, path = "/api/auth/sessions", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = SessionList)))]
+pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&app.own.sessions.list(&user).await?))
+}
+
+/// Ends all of the caller's sessions but this one.
+#[utoipa::path(delete, path = "/api/auth/sessions", tag = "accounts", security(("bearer" = [])),
+    responses((status = 204)))]
+pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    app.own.sessions.end_others(&app.users, &user).await?;
+    app.own.audit_log.record(&user.client, AuditEvent::new(Action::SessionEnded).by(&user.account)).await?;
+    Ok(Reply::no_content())
+}
+
+/// Ends one of the caller's sessions.
+#[utoipa::path(delete, path = "/api/auth/sessions/{id}", tag = "accounts", params(("id" = String, Path)), security(("bearer" = [])),
+    responses((status = 204)))]
+pub async fn end(
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Account>,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
+    if !app.own.sessions.has(user.id(), &id).await? {
+        return Err(Problem::not_found("You have no such session."));
+    }
+    app.own.sessions.end(&app.users, user.id(), &id).await?;
+    let event = AuditEvent::new(Action::SessionEnded).by(&user.account).on("session", &id);
+    app.own.audit_log.record(&user.client, event).await?;
     Ok(Reply::no_content())
 }

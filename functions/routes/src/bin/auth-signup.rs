@@ -1,15 +1,17 @@
-//! `POST /api/auth/signup`: a new account.
+//! `POST /api/auth/signup`, `…/signup/complete`: a new account, once a link that was mailed to its address was followed.
+//! `/account/complete-sign-up`: where that link leads.
 
 use axum::{Router, extract::State, routing::post};
 use garde::Validate;
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
-    auth::NewPassword,
+    auth::{NewPassword, Page, SignUps},
     cache::Cache,
-    http::{Counted, JsonBody, Problem, Reply},
+    http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},
-    ledger::{Ledger, Payer, SIGN_UP_BYTES},
+    ledger::{Ledger, PENDING_SIGN_UP_BYTES, Payer, SIGN_UP_BYTES},
     mongo::{Lifetime, Mongo},
     rate_limits,
     users::{Account, Email, Profile, Users, display_name},
@@ -19,24 +21,48 @@ use utoipa::ToSchema;
 /// Who signs up.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"email": "ada@example.com", "password": "Correct7horse", "name": "Ada"}))]
+#[schema(example = json!({"email": "ada@example.com", "name": "Ada"}))]
 pub struct SignUpRequest {
     /// One account an address, however it is spelled; before the `@` ASCII letters alone, as mail is delivered to them.
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
     email: Email,
-    /// 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// Checked against the rules and not kept: an account's password is the one entered behind the mailed link, so that
+    /// only who owns the mailbox chooses it.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
-    password: NewPassword,
+    #[schema(value_type = Option<String>, format = "password")]
+    #[expect(dead_code, reason = "it is checked by being read")]
+    password: Option<NewPassword>,
     /// As others see it.
     #[garde(length(chars, max = 100), custom(display_name))]
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     name: String,
 }
 
+/// What everybody is told, with an account or without.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignUpSent)]
+pub struct Sent {
+    sent: bool,
+}
+
+/// The password of a new account.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompleteSignUp {
+    /// From the link.
+    #[garde(skip)]
+    #[schema(value_type = String)]
+    token: SecretString,
+    /// 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    #[garde(skip)]
+    #[schema(value_type = String, format = "password")]
+    password: NewPassword,
+}
+
 pub struct Own {
     users: Users,
+    sign_ups: SignUps,
     ledger: Ledger,
     audit_log: AuditLog,
 }
@@ -46,27 +72,55 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
     let (users, ledger) = (Users::new(mongo.clone(), cache.clone()), Ledger::new(mongo.clone(), cache.clone()));
-    let own = Own { users, audit_log: AuditLog::from_env(&ledger)?, ledger };
-    let routes = Router::new().route("/api/auth/signup", post(sign_up));
+    let (sign_ups, audit_log) = (SignUps::from_env(&mongo, &cache)?, AuditLog::from_env(&ledger)?);
+    let own = Own { users, sign_ups, ledger, audit_log };
+    let routes =
+        Router::new().route("/api/auth/signup", post(sign_up)).route("/api/auth/signup/complete", post(complete));
+    let routes = Page::CompleteSignUp.add_to(routes, post(submit));
     PublicApp::new(cache, own).serve(routes, mongo).await
 }
 
-/// Makes an account; sign in afterwards.
+/// Mails a link that completes the sign-up; to an address that has an account, one to a new password. The answer does
+/// not tell which.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = SignUpRequest,
-    responses((status = 201, body = Profile), (status = 409)))]
+    responses((status = 202, description = "Follow the link that is on its way", body = Sent)))]
 pub async fn sign_up(
     State(app): State<PublicApp<Own>>,
     client: Counted<rate_limits::SignUp>,
     JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Result<Reply, Problem> {
-    let create = app.users.create(&request.email, request.name.trim(), request.password.hash());
+    // Whoever is asked for: what a request may cost tells nothing of the address.
+    app.ledger.take(&Payer::network(&client), PENDING_SIGN_UP_BYTES).await?;
+    app.sign_ups.request(&app.users, &client, &request.email, request.name.trim()).await?;
+    Ok(Reply::accepted(&Sent { sent: true }))
+}
+
+/// Makes the account of a sign-up, with a link's token; sign in afterwards.
+#[utoipa::path(post, path = "/api/auth/signup/complete", tag = "accounts", request_body = CompleteSignUp,
+    responses((status = 201, body = Profile)))]
+pub async fn complete(
+    State(app): State<PublicApp<Own>>,
+    client: Counted<rate_limits::CompleteSignUp>,
+    JsonBody(request): JsonBody<CompleteSignUp>,
+) -> Result<Reply, Problem> {
+    Ok(Reply::created(&Profile::from(&make_account(&app, &client, &request).await?)))
+}
+
+async fn submit(
+    State(app): State<PublicApp<Own>>,
+    client: Counted<rate_limits::CompleteSignUp>,
+    Form(request): Form<CompleteSignUp>,
+) -> Result<Reply, Problem> {
+    make_account(&app, &client, &request).await?;
+    Ok(Page::CompleteSignUp.done())
+}
+
+async fn make_account(app: &Own, client: &ClientInfo, request: &CompleteSignUp) -> Result<Account, Problem> {
     let payer = Payer::SignUp { network: client.network() };
+    let create = app.sign_ups.complete(&app.users, &request.token, &request.password);
     let user = app.ledger.pay(&payer, SIGN_UP_BYTES, create, Option::is_some).await?;
-    let Some(user) = user else {
-        app.audit_log.record(&client, AuditEvent::new(Action::SignUpRefused)).await?;
-        return Err(Problem::conflict("email_taken", "There is an account with this address."));
-    };
-    let account = Account::from(user);
-    app.audit_log.record(&client, AuditEvent::new(Action::SignUp).by(&account)).await?;
-    Ok(Reply::created(&Profile::from(&account)))
+    let account = user.map(Account::from);
+    let account = account.ok_or_else(|| Problem::invalid_field("token", "is used up or expired: sign up again"))?;
+    app.audit_log.record(client, AuditEvent::new(Action::SignUp).by(&account)).await?;
+    Ok(account)
 }

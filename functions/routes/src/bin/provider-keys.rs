@@ -62,7 +62,7 @@ pub async fn create(
     user: Signed<rate_limits::Keys>,
     JsonBody(request): JsonBody<NewProviderKey>,
 ) -> Result<Reply, Problem> {
-    user.require_fresh_mfa()?;
+    user.require_fresh_sign_in()?;
     let too_many = || Problem::conflict("too_many_keys", "You keep as many keys as you may: revoke one first.");
     let key = app.own.keys.create(&app.ledger, &user.account, request).await?.ok_or_else(too_many)?;
     note(&app, &user, Action::ProviderKeyCreated, &key.id).await?;
@@ -78,7 +78,7 @@ pub async fn rotate(
     Path(key_id): Path<String>,
     JsonBody(request): JsonBody<RotatedSecret>,
 ) -> Result<Reply, Problem> {
-    user.require_fresh_mfa()?;
+    user.require_fresh_sign_in()?;
     let key = app.own.keys.rotate(user.id(), &key_id, &request.api_key).await?.ok_or_else(absent)?;
     note(&app, &user, Action::ProviderKeyRotated, &key_id).await?;
     Ok(Reply::ok(&key))

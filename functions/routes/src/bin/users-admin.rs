@@ -1,33 +1,47 @@
-//! `GET /api/admin/users`, `PATCH /api/admin/users/{id}`: accounts, for administrators.
+//! `GET /api/admin/users`, `PATCH /api/admin/users/{id}`, `DELETE …/{id}/sessions`, `DELETE …/{id}/mfa`: accounts, for
+//! administrators.
 
 use axum::{
     Router,
     extract::State,
-    routing::{get, patch},
+    routing::{delete, get, patch},
 };
 use shared::{
-    audit::AuditLog,
-    auth::{App, Signed},
+    audit::{Action, AuditLog},
+    auth::{App, Sessions, Signed, Tokens},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
+    notifications::{Outbox, Template},
     rate_limits,
     roles::Permission,
     users::{
-        Profile,
+        Profile, User,
         admin::{self, UserChange, UserFilter, UserPage},
     },
 };
 
 pub struct Own {
     audit_log: AuditLog,
+    sessions: Sessions,
+    outbox: Outbox,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
-    let routes = Router::new().route("/api/admin/users", get(list)).route("/api/admin/users/{id}", patch(change));
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Ok(Own {
+            audit_log: AuditLog::from_env(&clients.ledger)?,
+            sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
+            outbox: Outbox::from_env()?,
+        })
+    })?;
+    let routes = Router::new()
+        .route("/api/admin/users", get(list))
+        .route("/api/admin/users/{id}", patch(change))
+        .route("/api/admin/users/{id}/sessions", delete(end_sessions))
+        .route("/api/admin/users/{id}/mfa", delete(reset_mfa));
     app.serve(routes).await
 }
 
@@ -59,4 +73,45 @@ pub async fn change(
     // A failure may have changed it all the same: only the answer was lost.
     app.users.changed(&id).await;
     Ok(Reply::ok(&Profile::from(&outcome?)))
+}
+
+/// Ends every session of an account.
+#[utoipa::path(delete, path = "/api/admin/users/{id}/sessions", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
+    responses((status = 204)))]
+pub async fn end_sessions(
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
+    intervene(&app, &user, &id, Action::UserSessionsEnded).await?;
+    Ok(Reply::no_content())
+}
+
+/// Takes a lost second factor off an account, whose sessions end; its owner is told.
+#[utoipa::path(delete, path = "/api/admin/users/{id}/mfa", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
+    responses((status = 204)))]
+pub async fn reset_mfa(
+    State(app): State<App<Own>>,
+    user: Signed<rate_limits::Admin>,
+    Path(id): Path<String>,
+) -> Result<Reply, Problem> {
+    let owner = intervene(&app, &user, &id, Action::UserMfaReset).await?;
+    app.own.outbox.notify(&owner.id, owner.proved_email().as_ref(), Template::MfaDisabled).await;
+    Ok(Reply::no_content())
+}
+
+/// What an administrator does to somebody's sign-in; every session of theirs ends with it.
+async fn intervene(
+    app: &App<Own>,
+    admin: &Signed<rate_limits::Admin>,
+    id: &str,
+    action: Action,
+) -> Result<User, Problem> {
+    admin.require(Permission::UsersManageRoles)?;
+    admin.require_fresh_mfa()?;
+    let outcome = admin::intervene(&app.mongo, &app.own.audit_log, &admin.client, &admin.account, id, action).await;
+    app.users.changed(id).await;
+    let owner = outcome?;
+    app.own.sessions.forget_all(id).await;
+    Ok(owner)
 }

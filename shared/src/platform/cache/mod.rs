@@ -216,14 +216,20 @@ impl Cache {
 
     /// Adds `amount` to the counter `key`, which ends `window` after its first count.
     pub async fn add(&self, key: &str, amount: u64, window: Duration) -> Count {
+        self.add_shared_count(key, amount, window).await.unwrap_or_else(|| self.add_local(key, amount, window))
+    }
+
+    /// As [`Cache::increment`], on the server alone; `None` when there is none, or it did not answer.
+    pub(crate) async fn increment_shared(&self, key: &str, window: Duration) -> Option<Count> {
+        self.add_shared_count(key, 1, window).await
+    }
+
+    async fn add_shared_count(&self, key: &str, amount: u64, window: Duration) -> Option<Count> {
         let script = Script::new(ADD);
         let add = async |connection: &mut MultiplexedConnection| {
             script.key(shared_key(key)).arg(amount).arg(millis(window)).invoke_async::<(u64, u64)>(connection).await
         };
-        self.call(add).await.map_or_else(
-            || self.add_local(key, amount, window),
-            |(used, left)| Count { used, resets_in: Duration::from_millis(left) },
-        )
+        self.call(add).await.map(|(used, left)| Count { used, resets_in: Duration::from_millis(left) })
     }
 
     /// Takes `amount` back from the counter `key`, if it is counting; it ends at zero.

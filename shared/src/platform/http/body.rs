@@ -57,7 +57,7 @@ where
     T: DeserializeOwned + Validate<Context: Default>,
 {
     if !is_json(&request) {
-        return Err(Problem::unsupported_media_type());
+        return Err(Problem::unsupported_media_type("application/json"));
     }
     let bytes = to_bytes(request.into_body(), limit).await.map_err(|_| Problem::too_large(limit))?;
     parse(&bytes)
@@ -104,7 +104,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
 }
 
 /// The rules' own words, by the field's path.
-fn field_errors(report: &garde::Report) -> Vec<FieldError> {
+pub(super) fn field_errors(report: &garde::Report) -> Vec<FieldError> {
     let error = |(path, error): &(garde::Path, garde::Error)| FieldError {
         field: camel_case(&path.to_string()),
         message: error.message().to_owned(),

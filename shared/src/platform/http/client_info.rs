@@ -18,6 +18,8 @@ pub struct ClientInfo {
     pub source_ip: String,
     /// What the caller's client calls itself.
     pub user_agent: String,
+    /// The API's own host name, as API Gateway knows it; empty elsewhere. Never what a header says.
+    pub host: String,
     /// What a rate limit left, for the answer's headers.
     pub quota: Arc<OnceLock<Quota>>,
 }

@@ -5,7 +5,9 @@
 mod body;
 mod client_info;
 mod counted;
+mod form;
 mod if_match;
+pub mod page;
 mod paging;
 mod path;
 mod problem;
@@ -20,6 +22,7 @@ pub(crate) mod response_finisher;
 pub use body::{JsonBody, MAX_BODY_BYTES, SmallBody};
 pub use client_info::ClientInfo;
 pub use counted::{Counted, HasCache, Limit};
+pub use form::Form;
 pub use if_match::IfMatch;
 pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use path::Path;

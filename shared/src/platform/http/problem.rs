@@ -122,12 +122,12 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body may be {limit_bytes} bytes at most."))
     }
 
-    /// 415: not JSON.
-    pub fn unsupported_media_type() -> Self {
+    /// 415: not of the media type `expected`.
+    pub fn unsupported_media_type(expected: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "Send the body with the header content-type: application/json.",
+            format!("Send the body with the header content-type: {expected}."),
         )
     }
 
@@ -169,6 +169,11 @@ impl Problem {
                 "The service cannot answer right now: try again shortly.",
             )
         }
+    }
+
+    /// 503: what this installation has not been set up for; waiting does not help, so it does not say how long.
+    pub fn not_offered(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_offered", detail)
     }
 
     /// 500: our fault. `log` says what happened.

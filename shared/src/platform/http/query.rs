@@ -20,7 +20,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let pairs = form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name, text::nfc(&value)));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let pairs = form_urlencoded::parse(query.as_bytes());

@@ -9,14 +9,13 @@ use super::{
     ClientInfo, Policy, Problem,
     quota::{Left, seconds},
 };
-use crate::cache::Cache;
+use crate::cache::{Cache, Count};
 
 impl Policy {
     /// Counts this request of `principal` (an id; or the caller's network, see [`ClientInfo::network`]); 429 when the window is used up. The answer carries what is left.
     pub async fn check(&self, cache: &Cache, client: &ClientInfo, principal: &str) -> Result<(), Problem> {
-        let left = self.count(cache, client, principal).await?;
-        client.quota.get_or_init(|| left.into());
-        Ok(())
+        let count = cache.increment(&self.key(principal), self.window).await;
+        self.judge(client, count)
     }
 
     /// As [`Policy::check`], by the caller's address.
@@ -36,6 +35,17 @@ impl Policy {
 
     async fn count(&self, cache: &Cache, client: &ClientInfo, principal: &str) -> Result<Left, Problem> {
         let count = cache.increment(&self.key(principal), self.window).await;
+        self.left(client, count)
+    }
+
+    /// As [`Policy::check`], of a count that was made elsewhere.
+    pub(crate) fn judge(&self, client: &ClientInfo, count: Count) -> Result<(), Problem> {
+        let left = self.left(client, count)?;
+        client.quota.get_or_init(|| left.into());
+        Ok(())
+    }
+
+    fn left(&self, client: &ClientInfo, count: Count) -> Result<Left, Problem> {
         let left = Left { policy: *self, count };
         if count.used > self.requests {
             *client.quota.get_or_init(|| left.into()).left() = left;
@@ -44,7 +54,7 @@ impl Policy {
         Ok(left)
     }
 
-    fn key(&self, principal: &str) -> String {
+    pub(crate) fn key(&self, principal: &str) -> String {
         format!("rate:{}:{principal}", self.name)
     }
 }

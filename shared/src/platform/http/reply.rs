@@ -90,13 +90,18 @@ impl Reply {
         reply
     }
 
-    /// 200 with a page that nobody may keep. It runs no script and fetches nothing: nor could one that got in.
+    /// 200 with a page that nobody may keep. It runs no script and fetches nothing: nor could one that got in. Its
+    /// forms lead to the API alone, no other page may frame it, and where it leads is not told where it was.
     pub fn page(html: String) -> Self {
-        const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+        const POLICY: HeaderValue = HeaderValue::from_static(
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        );
         let mut reply = Self::bytes(StatusCode::OK, html.into_bytes());
         let headers = reply.0.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         reply
     }
 

@@ -32,6 +32,8 @@ pub struct HttpEvent {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RequestContext {
     pub(super) request_id: Option<String>,
+    /// The API's host name: its own, or the custom domain by which it was called.
+    pub(super) domain_name: Option<String>,
     pub(super) http: Connection,
 }
 

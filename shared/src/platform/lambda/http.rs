@@ -92,6 +92,7 @@ fn client(context: &RequestContext, request_id: String) -> ClientInfo {
         request_id: context.request_id.clone().unwrap_or(request_id),
         source_ip: context.http.source_ip.clone().unwrap_or_default(),
         user_agent,
+        host: context.domain_name.clone().unwrap_or_default(),
         ..ClientInfo::default()
     }
 }

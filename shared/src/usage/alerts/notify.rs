@@ -15,6 +15,7 @@ use super::{
     preferences::Preferences,
 };
 use crate::{
+    clock::Moment,
     mongo::{self, Mongo, WORK_TIMEOUT},
     notifications::{Channel, Notification, Outbox},
 };
@@ -28,6 +29,7 @@ struct Owner {
     #[serde(rename = "_id")]
     id: String,
     email: String,
+    email_verified_at: Option<Moment>,
     notification_preferences: Option<Preferences>,
 }
 
@@ -81,7 +83,8 @@ async fn owners(database: &Database, firings: &[Firing]) -> mongodb::error::Resu
         return Ok(HashMap::new());
     }
     let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
-    let (owners, fields) = (database.collection::<Owner>("users"), doc! {"email": 1, "notificationPreferences": 1});
+    let (owners, fields) =
+        (database.collection::<Owner>("users"), doc! {"email": 1, "emailVerifiedAt": 1, "notificationPreferences": 1});
     let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
     owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await
 }
@@ -105,7 +108,9 @@ impl Owner {
         let preferences = self.notification_preferences.clone().unwrap_or_default();
         let wanted = firings.iter().filter(|firing| preferences.want(firing.metric, firing.level.unsigned_abs()));
         let Some(firing) = wanted.max_by_key(|firing| firing.level) else { return Vec::new() };
-        let email = preferences.email_enabled.then(|| Channel::Email { to: self.email.clone() });
+        // Nothing is told to an address that nobody has proved.
+        let may_mail = preferences.email_enabled && self.email_verified_at.is_some();
+        let email = may_mail.then(|| Channel::Email { to: self.email.clone() });
         let number = preferences.proved_number().filter(|_| preferences.sms_enabled);
         let channels = email.into_iter().chain(number.map(|to| Channel::Sms { to: to.to_owned() }));
         let notification = |channel: Channel| Notification {
@@ -126,7 +131,7 @@ mod tests {
         super::{Metric, Period},
         *,
     };
-    use crate::clock::Moment;
+    use crate::clock;
 
     fn firing(metric: Metric, period: Period, level: i64) -> Firing {
         Firing {
@@ -149,13 +154,19 @@ mod tests {
     #[test]
     fn of_the_levels_reached_the_highest_that_is_wanted_is_told() {
         let firings = [50, 80, 90, 100].map(|level| firing(Metric::Requests, Period::Daily, level));
-        let told = |preferences: serde_json::Value| {
+        let told_to = |proved: bool, preferences: serde_json::Value| {
             let preferences = serde_json::from_value(preferences).expect("preferences");
-            let owner =
-                Owner { id: "u".into(), email: "a@b.example".into(), notification_preferences: Some(preferences) };
+            let owner = Owner {
+                id: "u".into(),
+                email: "a@b.example".into(),
+                email_verified_at: proved.then(clock::now),
+                notification_preferences: Some(preferences),
+            };
             let told = owner.notifications(&firings.iter().collect::<Vec<_>>());
             told.into_iter().map(|notification| notification.id).collect::<Vec<_>>()
         };
+        let told = |preferences| told_to(true, preferences);
+        assert_eq!(told_to(false, json!({})), [""; 0], "an address that nobody has proved");
         assert_eq!(told(json!({})), ["a/2026-11-21/100/100/email"]);
         assert_eq!(told(json!({"thresholds": {"hundred": false}})), ["a/2026-11-21/100/90/email"]);
         assert_eq!(told(json!({"thresholds": {"hundred": false, "ninety": false, "eighty": false}})), [""; 0]);
