@@ -15,6 +15,7 @@ use crate::{
     clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Problem},
+    ledger::Ledger,
     id, keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
@@ -47,9 +48,9 @@ pub struct PasswordResets {
 
 impl PasswordResets {
     /// Reads where links lead.
-    pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        let (outbox, audit_log) = (Outbox::from_env()?, AuditLog::from_env(mongo)?);
-        Ok(Self { mongo: mongo.clone(), outbox, links: Links::from_env(), audit_log })
+    pub fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
+        let (outbox, audit_log) = (Outbox::from_env()?, AuditLog::from_env(ledger)?);
+        Ok(Self { mongo: ledger.mongo().clone(), outbox, links: Links::from_env(), audit_log })
     }
 
     /// Mails a link to this address, if an account has it. Takes the same time either way, and the caller answers the

@@ -23,6 +23,7 @@ use crate::{
     counters::Counters,
     http::{ClientInfo, Limit, Problem},
     id, keys,
+    ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
     rate_limits,
@@ -60,11 +61,12 @@ pub struct SignUps {
 
 impl SignUps {
     /// Reads where links lead, and whether there is an address that mails come from (`SENDER_EMAIL`).
-    pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
+    pub fn from_env(ledger: &Ledger, cache: &Cache) -> Result<Self, ConfigError> {
         let has_sender = config::optional("SENDER_EMAIL").is_some();
-        let (resets, outbox) = (PasswordResets::from_env(mongo)?, Outbox::from_env()?);
-        let counters = Counters::new(mongo, cache);
-        Ok(Self { mongo: mongo.clone(), counters, resets, outbox, links: Links::from_env(), has_sender })
+        let (resets, outbox) = (PasswordResets::from_env(ledger)?, Outbox::from_env()?);
+        let mongo = ledger.mongo().clone();
+        let counters = Counters::new(&mongo, cache);
+        Ok(Self { mongo, counters, resets, outbox, links: Links::from_env(), has_sender })
     }
 
     /// Mails a link by which the sign-up is completed; to an address that has an account, one to a new password. The

@@ -10,8 +10,8 @@ use crate::{
     clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Problem},
+    ledger::Ledger,
     id,
-    mongo::Mongo,
     notifications::{Outbox, Template},
     users::{User, Users},
 };
@@ -29,8 +29,8 @@ pub(super) struct FactorResets {
 
 impl FactorResets {
     /// Reads the seeds and where links lead.
-    pub(super) fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        let (tokens, outbox, audit_log) = (Tokens::from_env()?, Outbox::from_env()?, AuditLog::from_env(mongo)?);
+    pub(super) fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
+        let (tokens, outbox, audit_log) = (Tokens::from_env()?, Outbox::from_env()?, AuditLog::from_env(ledger)?);
         Ok(Self { tokens, outbox, links: Links::from_env(), audit_log })
     }
 

@@ -290,7 +290,7 @@ mod tests {
         let samples = samples();
         for (index, escaped, plain) in [
             (0, "&lt;123&gt;", "<123>"),
-            (2, "href=\\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\\"", "token=a\\"b&c='d'"),
+            (2, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
             (13, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
             (14, "<title>Week &lt;1&gt;</title>", "7 < 8"),
         ] {

@@ -72,7 +72,7 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
     let (users, ledger) = (Users::new(mongo.clone(), cache.clone()), Ledger::new(mongo.clone(), cache.clone()));
-    let (sign_ups, audit_log) = (SignUps::from_env(&mongo, &cache)?, AuditLog::from_env(&ledger)?);
+    let (sign_ups, audit_log) = (SignUps::from_env(&ledger, &cache)?, AuditLog::from_env(&ledger)?);
     let own = Own { users, sign_ups, ledger, audit_log };
     let routes =
         Router::new().route("/api/auth/signup", post(sign_up)).route("/api/auth/signup/complete", post(complete));
