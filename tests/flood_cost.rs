@@ -21,7 +21,7 @@ const KB_A_GB: f64 = 1e6;
 /// Of an HTTP API's unit of metering.
 const UNIT_KB: f64 = 512.0;
 /// What the documents may say that a day costs at most.
-const MOST_DOLLARS: f64 = 700.0;
+const MOST_DOLLARS: f64 = 900.0;
 
 #[derive(Deserialize)]
 struct PriceList {

@@ -277,7 +277,7 @@ async fn suppressed(database: &Database) -> i64 {
     counts.iter().filter_map(|count| count.get_i64("suppressed").ok()).sum()
 }
 
-/// In one of these two hours at most one hour ends.
+/// As many as the cap, or up to twice as many if an hour ended meanwhile.
 fn within_the_hour(sent: usize, cap: i64) -> bool {
     let cap = usize::try_from(cap).unwrap();
     (cap..=2 * cap).contains(&sent)
