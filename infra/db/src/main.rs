@@ -14,7 +14,6 @@ mod seed;
 
 use std::fmt::Display;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 use shared::{
     audit, clock,

@@ -73,7 +73,11 @@ impl Template {
     pub(super) const fn class(&self) -> Class {
         match self {
             Self::MfaCode { .. } | Self::NumberCode { .. } => Class::Code,
-            Self::PasswordReset { .. } => Class::Link,
+            Self::PasswordReset { .. }
+            | Self::SignUp { .. }
+            | Self::AddressTaken { .. }
+            | Self::VerifyEmail { .. }
+            | Self::FactorReset { .. } => Class::Link,
             Self::UsageAlert { .. } => Class::Alert,
             Self::Report { .. } => Class::Report,
             _ => Class::Warning,

@@ -10,6 +10,7 @@ use garde::Validate;
 use serde::Deserialize;
 use shared::{
     auth::{self, Signed},
+    counters::Counters,
     http::{JsonBody, Problem, Reply},
     lambda,
     mfa::{self, Code, CodeSent, Mfa},
@@ -34,7 +35,9 @@ pub struct NumberProof {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| Mfa::from_env(&clients.mongo, &clients.cache))?;
+    let app = App::with(Lifetime::Invocation, |clients| {
+        Mfa::from_env(&clients.mongo, &Counters::new(&clients.mongo, &clients.cache))
+    })?;
     let routes = Router::new()
         .route("/api/user/notification-preferences", get(show).put(replace))
         .route("/api/user/notification-preferences/send-code", post(send_code))
