@@ -33,6 +33,8 @@ struct Move {
 impl Move {
     async fn new(make: impl AsyncFnOnce(&Database)) -> Self {
         let (env, old) = (TestEnv::new().await, stack().scratch().await);
+        // The adoption makes it.
+        env.database.drop().await.unwrap();
         make(&old).await;
         Self { env, old }
     }
