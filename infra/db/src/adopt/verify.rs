@@ -136,7 +136,7 @@ fn there(collection: &str, old: &Document) -> Vec<(String, f64)> {
             figures.push(("cost in dollars".into(), positive(old.number("costCents")) / 100.0));
         }
         "affiliate_config" | "affiliate_links" => {
-            figures.push(("clicks".into(), count(old, "clickCount").unwrap_or_default()))
+            figures.push(("clicks".into(), count(old, "clickCount").unwrap_or_default()));
         }
         _ => {}
     }
