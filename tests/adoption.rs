@@ -33,6 +33,8 @@ struct Move {
 impl Move {
     async fn new(make: impl AsyncFnOnce(&Database)) -> Self {
         let (env, old) = (TestEnv::new().await, stack().scratch().await);
+        // The adoption makes it.
+        env.database.drop().await.unwrap();
         make(&old).await;
         Self { env, old }
     }
@@ -335,6 +337,7 @@ async fn another_applications_database_is_recognised_before_the_first_write() {
     assert!(bytes(&moved.old).await == before, "nothing was changed");
     let itself = Move::error(&mut moved.db(&["adopt", "--source", moved.old.name(), "--write"], &on_old));
     assert!(itself.contains("set DB_NAME to a database of its own"), "{itself}");
+    assert!(moved.db(&["apply"], &[]).output().unwrap().status.success());
     let ours =
         Move::error(&mut moved.db(&["adopt", "--source", moved.env.database.name()], &[("DB_NAME", "test_another")]));
     assert!(ours.contains("a database of this application"), "{ours}");

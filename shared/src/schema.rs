@@ -259,7 +259,7 @@ pub async fn apply(mongo: &Mongo) -> anyhow::Result<Vec<String>> {
     for change in &changes {
         change.carry_out(mongo).await?;
     }
-    owner::mark(mongo).await?;
+    mark(mongo).await?;
     Ok(changes.iter().map(ToString::to_string).collect())
 }
 
@@ -295,7 +295,7 @@ pub async fn plan(mongo: &Mongo) -> anyhow::Result<Vec<Change>> {
             changes.push(Change::Index(collection.name, index));
         }
     }
-    anyhow::ensure!(problems.is_empty(), "nothing was changed:\n{}", problems.join("\n"));
+    anyhow::ensure!(problems.is_empty(), "nothing was changed, since this is in the way: {}", problems.join("; "));
     Ok(changes)
 }
 
@@ -305,9 +305,9 @@ pub async fn ensure_ours(mongo: &Mongo) -> anyhow::Result<()> {
     owner::ensure_ours(mongo, &names).await
 }
 
-/// Whether the database has been marked as this application's, by [`apply`].
-pub async fn is_marked(mongo: &Mongo) -> Result<bool, Error> {
-    owner::is_marked(mongo).await
+/// Marks the database as this application's, as [`apply`] does at its end.
+pub async fn mark(mongo: &Mongo) -> Result<(), Error> {
+    owner::mark(mongo).await
 }
 
 /// One step of [`apply`].
@@ -331,7 +331,8 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    async fn carry_out(&self, mongo: &Mongo) -> anyhow::Result<()> {
+    /// Takes the step.
+    pub async fn carry_out(&self, mongo: &Mongo) -> anyhow::Result<()> {
         match self {
             Self::Create(collection) => {
                 let name = collection.name;
@@ -412,7 +413,12 @@ async fn doubles(mongo: &Mongo, collection: &str, index: &Index) -> Result<Optio
     };
     let line = |group: Document| {
         let id = |field: &str| group.get(field).map(ToString::to_string).unwrap_or_default();
-        format!("{collection}: {} and {} are the same to the unique index {}", id("first"), id("last"), index.name())
+        format!(
+            "{collection}: {} and {} are the same to the unique index {}: change one of them",
+            id("first"),
+            id("last"),
+            index.name()
+        )
     };
     Ok(mongo.run(WORK_TIMEOUT, find).await?.map(line))
 }
@@ -426,7 +432,9 @@ async fn contradicting(mongo: &Mongo, collection: &str) -> Result<Option<String>
     };
     let line = |found: Document| {
         let id = found.get("_id").map(ToString::to_string).unwrap_or_default();
-        format!("{collection}: the document {id} is not what the validator asks for (`cargo db list`)")
+        format!(
+            "{collection}: the document {id} is not what the validator asks for (`cargo db list` prints it): mend it"
+        )
     };
     Ok(mongo.run(WORK_TIMEOUT, find).await?.map(line))
 }

@@ -85,8 +85,9 @@ fn explained(error: &anyhow::Error) -> String {
     // The driver begins its texts so.
     let text = format!("{error:#}").replace("Kind: ", "");
     if let Some((before, _)) = text.split_once(". Topology:") {
+        let uri = if before.contains("SOURCE_MONGODB_URI") { "SOURCE_MONGODB_URI" } else { "MONGODB_URI" };
         return format!(
-            "{before} (does the server run, is its connection string right, and does Atlas's access list have this address?)"
+            "{before} (does the server run, is {uri} right, and does Atlas's access list have this address?)"
         );
     }
     let end = [", labels: ", ", server response: ", "RawDocumentBuf", "Some(RawDocumentBuf"]
@@ -122,12 +123,13 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         Verb::Check => {
             schema::ensure_ours(mongo).await?;
             let lines = schema::differences(mongo).await?;
-            anyhow::ensure!(lines.is_empty(), "the database differs from the declaration:\n{}", lines.join("\n"));
+            anyhow::ensure!(
+                lines.is_empty(),
+                "the database differs from the declaration: {} (`cargo db apply` makes what is missing)",
+                lines.join("; ")
+            );
         }
-        Verb::Seed(what) => {
-            schema::ensure_ours(mongo).await?;
-            seed::seed(mongo, &what).await?;
-        }
+        Verb::Seed(what) => seed::seed(mongo, &what).await?,
         Verb::Adopt(what) => adopt::adopt(settings, mongo, &what).await?,
         Verb::Promote(whom) => {
             schema::ensure_ours(mongo).await?;

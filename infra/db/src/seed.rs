@@ -12,6 +12,7 @@ use shared::{
     content::{Kind, Store, parse},
     mongo::Mongo,
     prompts::revisions,
+    schema,
 };
 
 use super::lines::create;
@@ -36,6 +37,9 @@ pub(crate) async fn seed(mongo: &Mongo, seed: &Seed) -> anyhow::Result<()> {
     let mut files = Kind::ALL.map(|kind| (kind, Vec::new()));
     for (kind, items) in &mut files {
         *items = read(&seed.from, *kind)?;
+    }
+    schema::ensure_ours(mongo).await?;
+    for (kind, items) in &files {
         store.check_import(*kind, items).await?;
     }
     for (kind, items) in files {

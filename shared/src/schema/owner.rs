@@ -14,7 +14,7 @@ pub const COLLECTION: &str = "database_owner";
 pub const MARK: &str = "promptlib";
 
 /// Whether the mark is there.
-pub(super) async fn is_marked(mongo: &Mongo) -> Result<bool, Error> {
+async fn is_marked(mongo: &Mongo) -> Result<bool, Error> {
     let find =
         async |database: Database| database.collection::<Document>(COLLECTION).find_one(doc! {"_id": MARK}).await;
     Ok(mongo.run(WORK_TIMEOUT, find).await?.is_some())

@@ -130,7 +130,8 @@ fn secrets(mongo: &Mongo, write: bool) -> anyhow::Result<Secrets> {
     Secrets::new(vault, audit)
 }
 
-/// Refuses what would mix the two databases up; tells whether they are on one cluster.
+/// Refuses what would mix the two databases up, and makes what the new one lacks, as `cargo db apply` does; tells whether
+/// they are on one cluster.
 async fn check_sides(
     settings: &MongoSettings,
     mongo: &Mongo,
@@ -153,11 +154,13 @@ async fn check_sides(
     if write {
         pace.wait(schema::COLLECTIONS.len()).await;
         let changes = schema::plan(mongo).await?;
-        ensure!(
-            changes.is_empty() && schema::is_marked(mongo).await?,
-            "the database {} lacks collections or indexes: run `cargo db apply` first",
-            settings.database
-        );
+        for change in &changes {
+            // A collection and its indexes are two.
+            pace.wait(2).await;
+            change.carry_out(mongo).await?;
+        }
+        pace.wait(1).await;
+        schema::mark(mongo).await?;
     }
     Ok(is_same_cluster)
 }

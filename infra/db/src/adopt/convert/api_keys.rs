@@ -79,7 +79,7 @@ fn last4(secret: &SecretString) -> String {
 }
 
 /// Whether there are keys to open, and the key of the application before opens none of them.
-pub(in super::super) fn is_wrong_key(context: &Context<'_>) -> bool {
+pub(crate) fn is_wrong_key(context: &Context<'_>) -> bool {
     let Some(cipher) = &context.secrets.old else { return false };
     let mut sealed = context.old("api_keys").iter().filter_map(|key| key.fields.text("encryptedKey")).peekable();
     sealed.peek().is_some() && !sealed.any(|sealed| cipher.open(&sealed).is_some())

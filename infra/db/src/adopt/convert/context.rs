@@ -18,10 +18,10 @@ use super::{
 };
 
 /// The old documents, by collection.
-pub(in super::super) type OldData = BTreeMap<String, Vec<OldDocument>>;
+pub(crate) type OldData = BTreeMap<String, Vec<OldDocument>>;
 
 /// Keys that open and seal.
-pub(in super::super) struct Secrets {
+pub(crate) struct Secrets {
     /// That of the application before; `None` while `OLD_ENCRYPTION_KEY` is not set.
     pub(super) old: Option<OldCipher>,
     pub(super) vault: ProviderKeys,
@@ -30,13 +30,13 @@ pub(in super::super) struct Secrets {
 
 impl Secrets {
     /// Reads `OLD_ENCRYPTION_KEY`.
-    pub(in super::super) fn new(vault: ProviderKeys, audit: Seed) -> anyhow::Result<Self> {
+    pub(crate) fn new(vault: ProviderKeys, audit: Seed) -> anyhow::Result<Self> {
         Ok(Self { old: OldCipher::from_env()?, vault, audit })
     }
 }
 
 /// What every conversion may look at.
-pub(in super::super) struct Context<'a> {
+pub(crate) struct Context<'a> {
     old: &'a OldData,
     pub(super) ledger: &'a Ledger,
     pub(super) secrets: &'a Secrets,
@@ -55,7 +55,7 @@ struct Users {
 
 /// Numbers that are taken here: revisions and audits of a prompt have each their own.
 #[derive(Default)]
-pub(in super::super) struct Numbers {
+pub(crate) struct Numbers {
     pub(super) revisions: Taken,
     pub(super) audits: Taken,
 }
@@ -65,7 +65,7 @@ pub(in super::super) struct Numbers {
 pub(super) struct Taken(pub(super) HashMap<String, HashMap<i64, String>>);
 
 impl Numbers {
-    pub(in super::super) async fn read(mongo: &Mongo, pace: &mut Pace) -> Result<Self, mongo::Error> {
+    pub(crate) async fn read(mongo: &Mongo, pace: &mut Pace) -> Result<Self, mongo::Error> {
         Ok(Self {
             revisions: Taken::read(mongo, "prompt_revisions", "revision", pace).await?,
             audits: Taken::read(mongo, "prompt_audits", "version", pace).await?,
@@ -92,13 +92,7 @@ impl Taken {
 }
 
 impl<'a> Context<'a> {
-    pub(in super::super) fn new(
-        old: &'a OldData,
-        ledger: &'a Ledger,
-        secrets: &'a Secrets,
-        here: Numbers,
-        now: Moment,
-    ) -> Self {
+    pub(crate) fn new(old: &'a OldData, ledger: &'a Ledger, secrets: &'a Secrets, here: Numbers, now: Moment) -> Self {
         let mut users = Users::default();
         for user in old.get("users").into_iter().flatten() {
             if let Some(email) = user.fields.text("email") {

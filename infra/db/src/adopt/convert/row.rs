@@ -7,22 +7,22 @@ use shared::mongo;
 use super::super::{old::OldFields, source::OldDocument};
 
 /// An old document, and what becomes of it.
-pub(in super::super) struct Row {
-    pub(in super::super) id: String,
-    pub(in super::super) version: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) version: String,
     /// The documents that are written for it; an error is why there are none, as a person can act on it.
-    pub(in super::super) outcome: Result<Vec<NewDocument>, String>,
+    pub(crate) outcome: Result<Vec<NewDocument>, String>,
     /// What of it is something else here than it was.
-    pub(in super::super) mapped: Vec<String>,
+    pub(crate) mapped: Vec<String>,
 }
 
 /// A document of ours.
 #[derive(Clone)]
-pub(in super::super) struct NewDocument {
-    pub(in super::super) collection: &'static str,
-    pub(in super::super) document: Document,
+pub(crate) struct NewDocument {
+    pub(crate) collection: &'static str,
+    pub(crate) document: Document,
     /// Whether any document with its id will do.
-    pub(in super::super) any_will_do: bool,
+    pub(crate) any_will_do: bool,
 }
 
 impl NewDocument {
@@ -36,7 +36,7 @@ impl NewDocument {
         Ok(Self::new(collection, document))
     }
 
-    pub(in super::super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.document.text("_id").unwrap_or_default()
     }
 }
