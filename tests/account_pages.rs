@@ -131,7 +131,7 @@ async fn every_page_opens_in_a_browser_without_a_complaint_and_refuses_as_a_page
         ] {
             let answer = form(&body).await.unwrap();
             is_page(&answer);
-            assert_eq!(answer.status(), status, "{page}: {:.80}", body);
+            assert_eq!(answer.status(), status, "{page}: {body:.80}");
         }
         let json = client.post(format!("{}/account/{page}", stack.api_url)).json(&json!({"token": "t"}));
         assert_eq!(json.send().await.unwrap().status(), 415, "{page}");
