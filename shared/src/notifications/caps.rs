@@ -40,7 +40,9 @@ pub struct Cap {
 /// a number would have them sent.
 pub const CAPS: [Cap; 7] = [
     Cap { channel: "email", class: Class::Code, hour: 10, day: 30, everybody: 10_000 },
-    Cap { channel: "email", class: Class::Link, hour: 4, day: 10, everybody: 3_000 },
+    // As many in a day as links to a new password can count one after the other: whoever asks for all of them keeps the
+    // owner from none.
+    Cap { channel: "email", class: Class::Link, hour: 4, day: 80, everybody: 3_000 },
     Cap { channel: "email", class: Class::Warning, hour: 6, day: 20, everybody: 10_000 },
     Cap { channel: "email", class: Class::Alert, hour: 12, day: 40, everybody: 5_000 },
     Cap { channel: "email", class: Class::Report, hour: 10, day: 20, everybody: 100 },
