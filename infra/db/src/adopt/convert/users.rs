@@ -59,6 +59,11 @@ fn one(user: &OldDocument, email: String, factors: &Factors, mapped: &mut Vec<St
     if let Some(hash) = password_hash(user, mapped) {
         new.insert("passwordHash", hash);
     }
+    // A date at Auth.js, a flag elsewhere.
+    let is_proved = fields.flag("emailVerified") == Some(true);
+    if let Some(at) = fields.at("emailVerified").or_else(|| is_proved.then_some(created_at.unwrap_or_default())) {
+        new.insert("emailVerifiedAt", at);
+    }
     Ok(vec![NewDocument::new("users", new)])
 }
 
