@@ -41,7 +41,7 @@ use self::{
 
 pub(crate) use self::ledger::{Ledger, version};
 
-/// What indexes add to documents, and the ledger: measured on the owner's size.
+/// What indexes add to documents, and the ledger: an estimate, on the safe side.
 const BYTES_FOR_ONE: f64 = 1.6;
 
 /// What to bring.
