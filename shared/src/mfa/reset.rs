@@ -10,8 +10,8 @@ use crate::{
     clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Problem},
-    ledger::Ledger,
     id,
+    ledger::Ledger,
     notifications::{Outbox, Template},
     users::{User, Users},
 };
