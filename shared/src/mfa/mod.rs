@@ -4,12 +4,13 @@
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 //!
-//! Environment: `AUTH_PEPPER` (secret).
+//! Environment: `MFA_SEED`, and `MFA_SEED_PREVIOUS` while it is being replaced (secrets).
 
 mod code;
 mod factors;
 mod flow;
+mod recovery;
 
 pub use code::Code;
-pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
+pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164, totp_cipher};
 pub use flow::{CodeRequest, CodeSent, MfaFlow, SendRequest, VerifyAnswer};

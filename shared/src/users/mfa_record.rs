@@ -28,9 +28,11 @@ pub struct MfaRecord {
     /// The last time step whose code was used.
     #[serde(default)]
     pub totp_step: i64,
-    /// HMACs of the recovery codes that are left.
+    /// Hashes of the recovery codes that are left.
     #[serde(default)]
     pub recovery: Vec<String>,
+    /// The salt of those hashes. Absent from a set that was made before they were slow: its codes are kept as HMACs.
+    pub recovery_salt: Option<String>,
     /// The factor that is not proven yet.
     pub pending: Option<PendingFactor>,
 }

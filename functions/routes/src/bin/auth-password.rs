@@ -39,24 +39,24 @@ pub struct ResetRequest {
     #[garde(skip)]
     #[schema(value_type = String)]
     token: SecretString,
-    /// The new one.
+    /// The new one: 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     password: NewPassword,
 }
 
 /// A new password for the present one.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"currentPassword": "Correct7horse", "newPassword": "Battery8staple"}))]
+#[schema(example = json!({"currentPassword": "correct horse battery staple", "newPassword": "blue lantern by the mill"}))]
 pub struct ChangeRequest {
     /// The present one.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
     current_password: PasswordAttempt,
-    /// The new one.
+    /// The new one: 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     new_password: NewPassword,
 }
 
@@ -106,13 +106,17 @@ pub async fn reset(
     client: Counted<rate_limits::Reset>,
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
+    // Before the link is used up: whoever chose a weak password may choose another one.
+    let hash = match app.own.resets.owner(&request.token).await? {
+        Some(owner) => hash_for(&app, &owner, &request.password).await?,
+        None => None,
+    };
     let Some(user_id) = app.own.resets.redeem(&request.token).await? else {
         app.own.audit_log.record(&client, AuditEvent::new(Action::PasswordResetRefused)).await?;
         return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
     };
-    let Some(user) = app.users.reset_password(&user_id, request.password.hash()).await? else {
-        return Err(Problem::not_found("There is no such account any more."));
-    };
+    let gone = || Problem::not_found("There is no such account any more.");
+    let user = app.users.reset_password(&user_id, hash.ok_or_else(gone)?).await?.ok_or_else(gone)?;
     settle(&app, &client, &user, AuditEvent::new(Action::PasswordReset).on("user", &user_id)).await
 }
 
@@ -134,11 +138,18 @@ pub async fn change(
 
 /// The account with its new password; `None` when the present one is wrong, or another one by now.
 async fn replace(app: &App<Own>, id: &str, request: &ChangeRequest) -> Result<Option<User>, Problem> {
-    let present = app.users.stored(id).await?.and_then(|user| user.password_hash);
-    let Some(present) = present.filter(|hash| request.current_password.matches(Some(hash))) else {
+    let Some(user) = app.users.stored(id).await? else { return Ok(None) };
+    let Some(present) = user.password_hash.filter(|hash| request.current_password.matches(Some(hash))) else {
         return Ok(None);
     };
-    Ok(app.users.replace_password(id, &present, request.new_password.hash()).await?)
+    let hash = request.new_password.hash_for("newPassword", &[&user.name, &user.email])?;
+    Ok(app.users.replace_password(id, &present, hash).await?)
+}
+
+/// The hash of a new password for this account; `None` when the account is gone.
+async fn hash_for(app: &App<Own>, id: &str, password: &NewPassword) -> Result<Option<String>, Problem> {
+    let user = app.users.stored(id).await?;
+    user.map(|user| password.hash_for("password", &[&user.name, &user.email])).transpose()
 }
 
 /// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.

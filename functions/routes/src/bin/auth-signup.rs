@@ -18,15 +18,15 @@ use utoipa::ToSchema;
 /// Who signs up.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"email": "ada@example.com", "password": "Correct7horse", "name": "Ada"}))]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"}))]
 pub struct SignUpRequest {
     /// One account an address, however it is spelled; before the `@` ASCII letters alone, as mail is delivered to them.
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
     email: Email,
-    /// 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     password: NewPassword,
     /// As others see it.
     #[garde(length(chars, max = 100), custom(display_name))]
@@ -56,7 +56,8 @@ pub async fn sign_up(
     client: Counted<rate_limits::SignUp>,
     JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Result<Reply, Problem> {
-    let user = app.users.create(&request.email, request.name.trim(), request.password.hash()).await?;
+    let hash = request.password.hash_for("password", &[&request.name, request.email.as_str()])?;
+    let user = app.users.create(&request.email, request.name.trim(), hash).await?;
     let Some(user) = user else {
         app.audit_log.record(&client, AuditEvent::new(Action::SignUpRefused)).await?;
         return Err(Problem::conflict("email_taken", "There is an account with this address."));
