@@ -13,7 +13,7 @@ use mongodb::Database;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use serial_test::parallel;
-use shared::{clock, keys::Cipher};
+use shared::{clock, keys::Seeds};
 use tests::{
     eventually,
     host::{SECRETS, seed},
@@ -223,7 +223,7 @@ async fn people_sign_in_as_before_and_find_what_was_theirs() {
     let users = list("users-admin", "/api/admin/users?limit=100", "users").await;
     assert_eq!(users.len() as u64, moved.count("users").await, "every account can be read");
 
-    let cipher = Cipher::new(&seed("VAULT_SEED"), "provider-keys");
+    let cipher = Seeds { current: seed("VAULT_SEED"), before: None }.cipher("provider-keys");
     let stored = moved.env.database.collection::<Document>("provider_keys");
     let key = stored.find_one(doc! {"name": "Key 200"}).await.unwrap().unwrap();
     let context = format!("{}|{}|1", key.get_str("userId").unwrap(), key.get_str("_id").unwrap());

@@ -16,7 +16,7 @@ use tests::{
     eventually,
     host::{Function, holds_no_secret, keep_secret, seed},
     own_queue::OwnQueue,
-    test_env::{PASSWORD, Person, TestEnv, newcomer, sign_in, tokens_told},
+    test_env::{ANOTHER_PASSWORD, PASSWORD, Person, TestEnv, newcomer, sign_in, tokens_told},
     usage_records::{all, hand_over},
     wiretap::Wiretap,
 };
@@ -47,6 +47,9 @@ enum Outcome {
     Success,
     Failure,
 }
+
+/// What Ada's password is after two changes.
+const THIRD_PASSWORD: &str = "Third123-copper-spoon";
 
 /// The action, who did it, how it ended, and to what it was done.
 type Entry = (&'static str, Who, Outcome, Who);
@@ -159,7 +162,7 @@ impl Scene {
         let tokens = self.sign_in().await;
         let function = self.env.function("auth-password").await;
         for (password, status) in [("Wrong1234", 422), (PASSWORD, 204)] {
-            let body = json!({"currentPassword": password, "newPassword": "Another123"});
+            let body = json!({"currentPassword": password, "newPassword": ANOTHER_PASSWORD});
             let token = tokens["accessToken"].as_str().unwrap();
             let answer = function.post_as(token, "/api/auth/change-password", &body).await;
             assert_eq!(answer.status, status, "{}", answer.text);
@@ -168,11 +171,11 @@ impl Scene {
         assert_eq!(asked.status, 202, "{}", asked.text);
         let token = self.mailed("Choose a new password", 0, link_token).await;
         for (token, status) in [("made-up", 422), (token.as_str(), 204)] {
-            let body = json!({"token": token, "password": "Another456"});
+            let body = json!({"token": token, "password": THIRD_PASSWORD});
             let answer = function.post("/api/auth/reset-password", &body).await;
             assert_eq!(answer.status, status, "{}", answer.text);
         }
-        self.ada["password"] = "Another456".into();
+        self.ada["password"] = THIRD_PASSWORD.into();
     }
 
     /// Returns the access token of its sign-in, which outlives it.
@@ -184,7 +187,7 @@ impl Scene {
             tokens_told(&answer.body);
             answer
         };
-        for (password, status) in [("Wrong1234", 422), ("Another456", 200)] {
+        for (password, status) in [("Wrong1234", 422), (THIRD_PASSWORD, 200)] {
             let answer = post("enable", json!({"method": "email", "password": password})).await;
             assert_eq!(answer.status, status, "{}", answer.text);
         }
@@ -234,7 +237,7 @@ impl Scene {
         };
         change(json!({"role": "org_member"})).await;
         change(json!({"status": "suspended"})).await;
-        assert_eq!(self.attempt(&self.ada["email"], "Another456").await, 403);
+        assert_eq!(self.attempt(&self.ada["email"], THIRD_PASSWORD).await, 403);
         change(json!({"status": "active"})).await;
     }
 
@@ -265,8 +268,8 @@ async fn the_audit_log_tells_who_did_what_to_whom_and_how_it_ended() {
     let stored = env.users().find_one(doc! {"email": ada["email"].as_str()}).await.unwrap().unwrap();
     let id = stored.get_str("_id").unwrap().to_owned();
     let mut scene = Scene { login: env.function("auth-login").await, env, ada, id };
-    keep_secret("Another123");
-    keep_secret("Another456");
+    keep_secret(ANOTHER_PASSWORD);
+    keep_secret(THIRD_PASSWORD);
     scene.sessions().await;
     scene.passwords().await;
     let token = scene.second_factor().await;

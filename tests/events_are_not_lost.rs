@@ -13,11 +13,11 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
 use serial_test::{parallel, serial};
-use shared::{clock, mongo::to_json};
+use shared::{audit::AuditEntry, clock, mongo::to_json, queue::Queued};
 use tests::{
     content::{starter_prompt, starter_url},
     eventually,
-    host::{Function, Outcome},
+    host::{Function, Outcome, seed},
     stack::{Stack, stack},
     wiretap::Wiretap,
 };
@@ -213,8 +213,7 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
                 json!({"kind": "api_key_usage", "id": id, "userId": "u", "keyId": "k", "status": "success", "occurredAt": at})
             }
             3 => {
-                json!({"kind": "audit", "id": id, "action": "prompt.created", "category": "data", "severity": "info",
-                    "outcome": "success", "at": at, "expiresAt": at, "hash": "h"})
+                json!(Queued(audit_entry(&id).signed(&seed("AUDIT_SEED"))))
             }
             _ => json!({"kind": "affiliate_click", "id": id, "linkId": "l", "occurredAt": at}),
         }
@@ -241,6 +240,16 @@ async fn ten_thousand_records_take_one_bulk_write_per_collection() {
         let collection = database.collection::<Document>(name);
         assert_eq!(collection.count_documents(doc! {}).await.unwrap(), 2000, "{name}");
     }
+}
+
+/// An entry of the audit log, without its code.
+fn audit_entry(id: &str) -> AuditEntry {
+    let at = "2026-11-01T00:00:00.000Z";
+    serde_json::from_value(json!({
+        "id": id, "action": "prompt.created", "category": "data", "severity": "info", "outcome": "success", "at": at,
+        "expiresAt": at, "hash": "",
+    }))
+    .unwrap()
 }
 
 /// The summary of the last batch, from the function's own log.

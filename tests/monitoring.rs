@@ -89,10 +89,17 @@ async fn every_metric_of_an_alarm_or_of_the_dashboard_is_emitted() {
         [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", database.name()), ("CONTENT_URL", "file:///none")];
     let broken = Function::start("prompts", &variables).await;
     broken.get("/api/prompts").await;
+    let forged = json!({
+        "kind": "audit", "id": "1", "action": "a", "category": "c", "severity": "s", "outcome": "o",
+        "at": "2026-01-01T00:00:00Z", "expiresAt": "2027-01-01T00:00:00Z", "hash": "made up",
+    });
+    let body = json!({"records": [forged]}).to_string();
+    let consumer = Function::start("write-events", &variables).await;
+    consumer.invoke(json!({"Records": [{"messageId": "1", "body": body}]})).await;
     let wanted: BTreeSet<_> = watched_by_alarms(&template).into_iter().chain(drawn(&template)).collect();
     assert!(wanted.len() > 5, "{wanted:?}");
     eventually("every metric in a log", 30, async || {
-        let lines = [stack.log_lines(), broken.logs()].concat();
+        let lines = [stack.log_lines(), broken.logs(), consumer.logs()].concat();
         let missing: Vec<_> = wanted.difference(&emitted(&lines)).cloned().collect();
         if !missing.is_empty() {
             println!("not emitted so far: {missing:?}");
@@ -121,6 +128,6 @@ fn a_job_that_fails_is_tried_again_and_then_kept() {
         assert!(failed["DestinationConfig"]["OnFailure"]["Type"] == "SQS", "{name} is lost when it goes on failing");
         assert!(failed["MaximumRetryAttempts"].is_u64(), "{name} does not say how often it is tried");
     }
-    assert_eq!(seen, 8, "every job has a schedule");
+    assert_eq!(seen, 9, "every job has a schedule");
     assert_eq!(template["Resources"]["ContentBucket"]["Properties"]["VersioningConfiguration"]["Status"], "Enabled");
 }

@@ -8,14 +8,16 @@ use serial_test::parallel;
 use tests::{
     host::{Function, keep_secret},
     http_event::Answer,
-    test_env::{PASSWORD, TestEnv},
+    test_env::{ANOTHER_PASSWORD as ANOTHER, PASSWORD, TestEnv},
 };
-
-/// What everybody's new password is.
-const ANOTHER: &str = "Another123";
 
 fn with_password(person: &Value, password: &str) -> Value {
     json!({"email": person["email"], "password": password})
+}
+
+/// A sign-up with another password.
+fn with_name(person: &Value, password: &str) -> Value {
+    json!({"email": person["email"], "password": password, "name": person["name"]})
 }
 
 async fn ask_for_link(password: &Function, email: &Value) -> Answer {
@@ -103,9 +105,76 @@ async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn a_weak_new_password_is_refused_everywhere_and_uses_no_link_up() {
+    let env = TestEnv::new().await;
+    let mut ada = tests::test_env::newcomer();
+    ada["name"] = "Ada Lovelace".into();
+    let signup = env.function("auth-signup").await;
+    for (weak, said) in [
+        ("eleven char", "12 to 128 characters"),
+        ("Password1234", "common"),
+        ("P@ssw0rd1234", "common"),
+        ("qwertyuiop12", "common"),
+        ("adalovelace1815", "your name"),
+    ] {
+        let refused = signup.post("/api/auth/signup", &with_name(&ada, weak)).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["password"]), "{weak}: {}", refused.text);
+        assert!(refused.text.contains(said) && !refused.text.contains(weak), "{weak}: {}", refused.text);
+    }
+    assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 0);
+    // No composition rules: lower case alone will do.
+    ada["password"] = "a quiet river bends twice".into();
+    keep_secret("a quiet river bends twice");
+    assert_eq!(signup.post("/api/auth/signup", &ada).await.status, 202);
+    let token = env.link_token(&ada, "Complete your sign-up").await;
+    for weak in ["Password1234", "adalovelace1815"] {
+        let refused = signup.post("/api/auth/signup/complete", &json!({"token": token, "password": weak})).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["password"]), "{weak}: {}", refused.text);
+    }
+    let complete = json!({"token": token, "password": ada["password"]});
+    assert_eq!(signup.post("/api/auth/signup/complete", &complete).await.status, 201, "the link is not used up");
+
+    let (password, tokens) = (env.function("auth-password").await, env.sign_in(&ada).await);
+    let access = tokens["accessToken"].as_str().unwrap();
+    for weak in ["iloveyou1234", "lovelace-ada-1"] {
+        let body = json!({"currentPassword": ada["password"], "newPassword": weak});
+        let refused = password.post_as(access, "/api/auth/change-password", &body).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["newPassword"]), "{}", refused.text);
+    }
+    assert_eq!(ask_for_link(&password, &ada["email"]).await.status, 202);
+    let token = reset_token(&env, &ada).await;
+    for weak in ["iloveyou1234", "lovelace-ada-1"] {
+        let refused = password.post("/api/auth/reset-password", &json!({"token": token, "password": weak})).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["password"]), "{}", refused.text);
+    }
+    keep_secret(ANOTHER);
+    let done = password.post("/api/auth/reset-password", &json!({"token": token, "password": ANOTHER})).await;
+    assert_eq!(done.status, 204, "{}", done.text);
+    env.sign_in(&with_password(&ada, ANOTHER)).await;
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_password_of_before_goes_on_signing_in() {
+    let env = TestEnv::new().await;
+    for hash in [
+        bcrypt::hash("Secret1x", 4).unwrap(),
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA$lOoL48ZedYwKLzrP3kCjSsGxksny4okllTBlsA7MnQg".to_owned(),
+    ] {
+        let person = env.person(shared::roles::Role::User, None).await;
+        let set = doc! {"$set": {"passwordHash": hash}};
+        env.users().update_one(doc! {"_id": &person.id}, set).await.unwrap();
+        for _ in 0..2 {
+            env.sign_in(&json!({"email": person.email, "password": "Secret1x"})).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
     let env = TestEnv::new().await;
-    let ways = ["Caf\u{e9}Secret12", "Cafe\u{301}Secret12"];
+    let ways = ["Caf\u{e9}-behind-the-mill", "Cafe\u{301}-behind-the-mill"];
     for chosen in ways {
         keep_secret(chosen);
         let mut person = tests::test_env::newcomer();

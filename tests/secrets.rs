@@ -9,7 +9,7 @@ use tests::{
     eventually,
     host::{answers_no_secret, holds_no_secret, keep_secret, told_once},
     stack::stack,
-    test_env::{PASSWORD, number, token_of},
+    test_env::{ANOTHER_PASSWORD, PASSWORD, number, token_of},
 };
 
 fn fails(check: fn()) -> bool {
@@ -93,8 +93,8 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
     .await;
     let token = link.as_str();
     keep_secret(token);
-    keep_secret("Another123");
-    post("/api/auth/reset-password", "", json!({"token": token, "password": "Another123"})).await;
+    keep_secret(ANOTHER_PASSWORD);
+    post("/api/auth/reset-password", "", json!({"token": token, "password": ANOTHER_PASSWORD})).await;
 
     let paths = ["/api/auth/login", "/api/auth/mfa/verify", "/api/auth/reset-password", "/api/provider-keys"];
     let lines = eventually("a line of each request", 10, async || {

@@ -134,6 +134,12 @@ fn the_database_tool_names_what_is_missing_or_wrong() {
     assert!(address.starts_with("that is not an e-mail address"), "{address}");
     let seed = error_of("db", &["verify-audit"], &away);
     assert!(seed.contains("AUDIT_SEED"), "{seed}");
+    let seeds = error_of("db", &["reseal"], &away);
+    assert!(seeds.contains("VAULT_SEED"), "{seeds}");
+    let digests =
+        [away[0], ("AUDIT_SEED", "a seed of thirty-two characters!"), ("AUDIT_DIGESTS_URL", "http://hunter2@host")];
+    let digests = error_of("db", &["verify-audit"], &digests);
+    assert!(digests.contains("AUDIT_DIGESTS_URL") && !digests.contains("hunter2"), "{digests}");
     let malformed = error_of("db", &["check"], &[("MONGODB_URI", "postgres://user:hunter2@host")]);
     assert!(malformed.contains("MONGODB_URI") && !malformed.contains("hunter2"), "{malformed}");
 }

@@ -81,7 +81,7 @@ impl Bench {
 
     fn variables<'a>(&'a self, content: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut variables = self.env.variables();
-        variables.extend([("CONTENT_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
+        variables.extend([("CONTENT_URL", content), ("AUDIT_DIGESTS_URL", content), ("SENDER_EMAIL", SENDER_EMAIL)]);
         variables.extend(more);
         variables
     }

@@ -7,7 +7,6 @@ use serde_json::Value;
 use shared::roles::Role;
 use tests::{
     figures::percentile,
-    host::Function,
     proxy::Proxy,
     requests::{Call, people},
     test_env::Person,
@@ -48,13 +47,13 @@ pub(crate) async fn print(bench: &Bench) {
         let proxy = Proxy::to(bench.env.stack.mongodb_address()).await;
         let function = bench.start(name, &[("MONGODB_URI", &proxy.uri())]).await;
         let first = answered(&function, &call(&people[0])).await;
-        let before = cpu(&function);
+        let before = function.cpu();
         let (mut warm, mut sockets) = (Vec::new(), 0);
         for n in 1..=requests {
             warm.push(answered(&function, &call(&people[n % PEOPLE])).await);
             sockets = sockets.max(proxy.open());
         }
-        let spent = cpu(&function).saturating_sub(before) / u32::try_from(requests).unwrap();
+        let spent = function.cpu().saturating_sub(before) / u32::try_from(requests).unwrap();
         let (p50, p99) = (percentile(&mut warm, 50), percentile(&mut warm, 99));
         println!(
             "| {label} | {:.1} | {:.2} | {:.2} | {:.2} | {} | {sockets} |",
@@ -66,14 +65,4 @@ pub(crate) async fn print(bench: &Bench) {
         );
         assert!(label != SEARCHED || p99 <= SEARCH, "a search took {p99:?}, and {SEARCH:?} are allowed");
     }
-}
-
-/// CPU time that the environment has used, all threads together.
-pub(crate) fn cpu(function: &Function) -> Duration {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", function.pid())).unwrap();
-    let nanoseconds = threads.map(|thread| {
-        let times = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
-        times.split(' ').next().unwrap().parse::<u64>().unwrap()
-    });
-    Duration::from_nanos(nanoseconds.sum())
 }

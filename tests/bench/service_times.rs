@@ -14,7 +14,7 @@ use tests::{
     wiretap::Wiretap,
 };
 
-use super::{Bench, answered, get, millis, requests::cpu, sign_in, view};
+use super::{Bench, answered, get, millis, sign_in, view};
 
 const MEASURED: usize = 100;
 /// From a function to MongoDB, one way: Atlas in the same region.
@@ -118,11 +118,11 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool
 /// it.
 async fn cost(environment: &Function, wiretap: &Wiretap, action: &Action, people: &[Person]) -> Cost {
     wiretap.take();
-    let (before, started) = (cpu(environment), Instant::now());
+    let (before, started) = (environment.cpu(), Instant::now());
     for who in people {
         answered(environment, &(action.call)(who)).await;
     }
-    let (worked, took) = (cpu(environment).saturating_sub(before), started.elapsed());
+    let (worked, took) = (environment.cpu().saturating_sub(before), started.elapsed());
     let memory = template::Function::named(action.function).memory_mb;
     let slower = (MB_PER_PROCESSOR / memory as f64).max(1.0);
     let calls = u32::try_from(people.len()).unwrap();

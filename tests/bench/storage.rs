@@ -156,7 +156,7 @@ fn record(kind: &str, n: usize) -> Value {
             "actorId": user, "actorRole": "org_member", "resource": format!("user/{user}"), "ip": "198.51.100.7",
             "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "requestId": id,
             "at": now, "expiresAt": now + SignedDuration::from_hours(24 * Action::SignIn.retention_days()),
-            "hash": "0".repeat(43),
+            "hash": "0".repeat(43), "writtenAt": now,
         }),
         _ => json!({"linkId": of_user(n as u128 % 20), "occurredAt": now}),
     };

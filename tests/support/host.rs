@@ -51,9 +51,10 @@ struct Api {
 }
 
 /// What a function needs of a deployment's secrets.
-pub const SECRETS: [(&str, &str); 5] = [
+pub const SECRETS: [(&str, &str); 6] = [
     ("SIGNING_SEED", "the signing seed of the tests, 32 or more"),
     ("AUTH_PEPPER", "the pepper seed of the tests, 32 or more!"),
+    ("MFA_SEED", "the factors' seed of the tests, 32 or more"),
     ("VAULT_SEED", "the vault's seed of the tests, 32 or more"),
     ("AUDIT_SEED", "the audit log's seed of the tests, 32 or more"),
     ("APP_URL", "https://app.example.com"),
@@ -247,6 +248,16 @@ impl Function {
 
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap()
+    }
+
+    /// CPU time that it has used, all threads together.
+    pub fn cpu(&self) -> Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let nanoseconds = threads.map(|thread| {
+            let times = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
+            times.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        Duration::from_nanos(nanoseconds.sum())
     }
 
     /// The most memory that it held so far.

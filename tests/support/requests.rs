@@ -198,7 +198,8 @@ fn event_of(function: &str) -> Value {
         | "check-usage-alerts"
         | "daily-usage-report"
         | "monthly-analytics"
-        | "sweep" => json!({}),
+        | "sweep"
+        | "audit-digest" => json!({}),
         _ => panic!("tell here what {function} is asked"),
     }
 }

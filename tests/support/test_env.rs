@@ -19,8 +19,11 @@ use crate::{
     stack::{Stack, stack},
 };
 
-/// A password that everybody has.
-pub const PASSWORD: &str = "Secret123";
+/// A password that everybody has. Its first word is what [`crate::host`] looks for where no password may be.
+pub const PASSWORD: &str = "Secret123-blue-lantern";
+
+/// What everybody's new password is.
+pub const ANOTHER_PASSWORD: &str = "Another123-green-kettle";
 
 /// A database with everything declared, and the settings of functions on it.
 pub struct TestEnv {

@@ -1,7 +1,8 @@
 //! The database and the published content, from a terminal: `cargo db <verb>`.
 //!
 //! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables, for `verify-audit`
-//! `AUDIT_SEED`; for `adopt` see there.
+//! `AUDIT_SEED` and, to compare with the digests, `AUDIT_DIGESTS_URL` and the AWS variables, for `reseal` `VAULT_SEED`,
+//! `VAULT_SEED_PREVIOUS`, `MFA_SEED` and `MFA_SEED_PREVIOUS`; for `adopt` see there.
 
 mod adopt;
 mod export;
@@ -10,13 +11,15 @@ mod lines;
 mod price;
 mod prices;
 mod promote;
+mod reseal;
 mod seed;
 
 use std::fmt::Display;
 
 use clap::{Parser, Subcommand};
 use shared::{
-    audit, clock,
+    audit::{self, DigestStore},
+    clock,
     connection::Connection,
     content::{self, Kind, PublishedContent, Store},
     keys::Seed,
@@ -56,8 +59,11 @@ enum Verb {
     Price(price::Price),
     /// Fill some days with realistic use, to try reports on and to measure with.
     Fill(fill::Fill),
-    /// Check every entry of the audit log against its code (`AUDIT_SEED`); fails when one was changed.
+    /// Check every entry of the audit log against its code (`AUDIT_SEED`), and all of them against the daily digests
+    /// (`AUDIT_DIGESTS_URL`); fails when one was changed, is missing or was added.
     VerifyAudit,
+    /// Seal provider keys and the secrets of authenticator apps anew under today's seeds; can be repeated.
+    Reseal(reseal::Reseal),
     /// Publish the database's content to `CONTENT_URL` now.
     Publish {
         /// Publish even when the result is much smaller than what is published.
@@ -143,10 +149,10 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
             schema::ensure_ours(mongo).await?;
             fill::fill(mongo, what).await?;
         }
-        Verb::VerifyAudit => {
-            let checked = audit::verify(mongo, &Seed::from_env("AUDIT_SEED")?).await?;
-            println!("{} entries are as they were written", checked.intact);
-            anyhow::ensure!(checked.changed.is_empty(), "these are not: {}", checked.changed.join(", "));
+        Verb::VerifyAudit => verify_audit(mongo).await?,
+        Verb::Reseal(how) => {
+            schema::ensure_ours(mongo).await?;
+            reseal::reseal(mongo, how).await?;
         }
         Verb::Publish { allow_shrink } => {
             let (store, target) = (Store::new(mongo.clone()), PublishedContent::from_env()?);
@@ -167,4 +173,30 @@ fn told(changes: &[impl Display], verb: &str) {
     if changes.is_empty() {
         println!("everything is as it should be");
     }
+}
+
+/// Prints what is sound; an error names what is not.
+async fn verify_audit(mongo: &Mongo) -> anyhow::Result<()> {
+    let seed = Seed::from_env("AUDIT_SEED")?;
+    let found = if std::env::var_os("AUDIT_DIGESTS_URL").is_some() {
+        let found = audit::verify_with_digests(mongo, &DigestStore::from_env()?, &seed, clock::now()).await?;
+        println!("{} entries have gone as their time had come", found.expired);
+        println!("{} entries are of days that have no digest yet", found.not_listed_yet);
+        found
+    } else {
+        println!("not compared with the digests, which show missing and added entries: set AUDIT_DIGESTS_URL for that");
+        audit::verify(mongo, &seed).await?
+    };
+    println!("{} entries are as they were written", found.intact);
+    let lists = [
+        ("changed", &found.changed),
+        ("missing", &found.missing),
+        ("added", &found.added),
+        ("days without a digest", &found.days_without_digest),
+        ("days whose digest was changed", &found.changed_digests),
+    ];
+    let lists = lists.iter().filter(|(_, list)| !list.is_empty());
+    let lines: Vec<String> = lists.map(|(what, list)| format!("{what}: {}", list.join(", "))).collect();
+    anyhow::ensure!(found.is_sound(), "the audit log is not as it was written: {}", lines.join("; "));
+    Ok(())
 }

@@ -11,7 +11,10 @@ pub use platform::{
     ACTIVE_LIMIT, ApiKeyPage, ApiKeyView, ApiKeys, KeyPrincipal, KeyUsage, NewApiKey, NewKeyRequest, Scope, SignedOrKey,
 };
 pub use usage::ApiKeyUsage;
-pub use vault::{NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret};
+pub use vault::{
+    NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret, vault_cipher,
+    vault_context,
+};
 
 use crate::http::Problem;
 

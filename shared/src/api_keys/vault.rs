@@ -1,7 +1,8 @@
 //! Keys for AI providers, kept for their owner.
 //!
-//! Environment: `VAULT_SEED` (secret). A secret goes in and never leaves through the API; it is sealed
-//! for its owner, its id and its version, so that moved to another record it opens no more.
+//! Environment: `VAULT_SEED`, and `VAULT_SEED_PREVIOUS` while it is being replaced (secrets). A secret goes in and never
+//! leaves through the API; it is sealed for its owner, its id and its version, so that moved to another record it opens
+//! no more.
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
@@ -17,7 +18,7 @@ use crate::{
     config::ConfigError,
     http::{Cursor, Page, Problem},
     id,
-    keys::{Cipher, Seed},
+    keys::{Cipher, Seeds},
     ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     users::{Account, display_name, insert_within_quota},
@@ -135,14 +136,14 @@ pub struct ProviderKeys {
 }
 
 impl ProviderKeys {
-    /// Reads `VAULT_SEED`.
+    /// Reads `VAULT_SEED` and `VAULT_SEED_PREVIOUS`.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
-        Ok(Self::new(mongo, &Seed::from_env("VAULT_SEED")?))
+        Ok(Self::new(mongo, vault_cipher()?))
     }
 
-    /// As [`ProviderKeys::from_env`], from a seed at hand.
-    pub fn new(mongo: &Mongo, seed: &Seed) -> Self {
-        Self { mongo: mongo.clone(), cipher: Cipher::new(seed, "provider-keys") }
+    /// As [`ProviderKeys::from_env`], with a cipher at hand.
+    pub fn new(mongo: &Mongo, cipher: Cipher) -> Self {
+        Self { mongo: mongo.clone(), cipher }
     }
 
     /// An account's keys, the newest first, from `cursor` on; of one provider, if given.
@@ -234,8 +235,18 @@ impl ProviderKeys {
 
     /// A secret as it is kept of this account's key, in this version of it.
     pub fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
-        self.cipher.seal(secret.expose_secret(), &format!("{user_id}|{key_id}|{version}"))
+        self.cipher.seal(secret.expose_secret(), &vault_context(user_id, key_id, version))
     }
+}
+
+/// What seals provider keys. Reads `VAULT_SEED` and `VAULT_SEED_PREVIOUS`.
+pub fn vault_cipher() -> Result<Cipher, ConfigError> {
+    Ok(Seeds::from_env("VAULT_SEED", "VAULT_SEED_PREVIOUS")?.cipher("provider-keys"))
+}
+
+/// What a provider key is sealed for.
+pub fn vault_context(user_id: &str, key_id: &str, version: i64) -> String {
+    format!("{user_id}|{key_id}|{version}")
 }
 
 /// Of a short secret less is shown than would help to guess it.

@@ -47,6 +47,10 @@ pub struct AuditEntry {
     pub expires_at: Moment,
     /// Code of all of the above: who changes the entry cannot make a new one.
     pub hash: String,
+    /// When it was stored, which the queue may delay by days. Set by whoever stores it, so it is no part of the code; the
+    /// digest of that day holds it fast. Absent from entries of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Moment>,
 }
 
 impl QueuedEvent for AuditEntry {

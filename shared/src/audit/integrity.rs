@@ -1,76 +1,65 @@
-//! The HMAC over an entry's content, and the check of a whole audit log.
+//! The HMAC over an entry's content.
 
-use bson::{RawDocumentBuf, doc};
-use futures_util::TryStreamExt;
+use bson::RawDocumentBuf;
 use jiff::Timestamp;
-use mongodb::Database;
 use serde_json::Value;
 
 use super::AuditEntry;
 use crate::{
+    config::ConfigError,
     keys::{Mac, Seed},
-    mongo::{self, Mongo, WORK_TIMEOUT},
-    queue::QueuedEvent,
+    mongo,
 };
-
-/// Entries read in one operation.
-const CHUNK: i64 = 2_000;
-
-/// What a check of the audit log found.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct VerifiedEntries {
-    /// Entries that are as they were written.
-    pub intact: u64,
-    /// Ids of those that are not.
-    pub changed: Vec<String>,
-}
 
 pub(super) fn mac(seed: &Seed) -> Mac {
     seed.mac("audit/content")
 }
 
-/// HMAC over the entry as JSON, its HMAC left out. The fields' order is the type's; the instants have as few digits as
+/// HMAC over the entry as JSON, without the HMAC and without what is set later. The fields' order is the type's; the instants have as few digits as
 /// it takes, as in the first entries that were ever written.
 pub(super) fn hash(mac: &Mac, entry: &AuditEntry) -> String {
-    let mut bare = serde_json::to_value(AuditEntry { hash: String::new(), ..entry.clone() }).unwrap_or_default();
+    mac.sign(&content(entry))
+}
+
+fn content(entry: &AuditEntry) -> String {
+    let bare = AuditEntry { hash: String::new(), written_at: None, ..entry.clone() };
+    let mut bare = serde_json::to_value(bare).unwrap_or_default();
     for (field, at) in [("at", entry.at), ("expiresAt", entry.expires_at)] {
         bare[field] = Timestamp::to_string(&at).into();
     }
-    mac.sign(&bare.to_string())
+    bare.to_string()
 }
 
-/// An entry of another application's log, with the code that this log's entries have.
-pub fn sealed(entry: AuditEntry, seed: &Seed) -> AuditEntry {
-    AuditEntry { hash: hash(&mac(seed), &entry), ..entry }
+impl AuditEntry {
+    /// The entry with its code, made with `AUDIT_SEED`.
+    #[must_use]
+    pub fn signed(mut self, seed: &Seed) -> Self {
+        self.hash = hash(&mac(seed), &self);
+        self
+    }
 }
 
-/// Reads every entry and compares its HMAC with its content, with `AUDIT_SEED` for `seed`.
-pub async fn verify(mongo: &Mongo, seed: &Seed) -> Result<VerifiedEntries, mongo::Error> {
-    let mac = mac(seed);
-    let (mut checked, mut last) = (VerifiedEntries::default(), String::new());
-    loop {
-        let read = async |database: Database| {
-            let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
-            let after = doc! {"_id": {"$gt": &last}};
-            entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
-        };
-        let entries = mongo.run(WORK_TIMEOUT, read).await?;
-        for entry in &entries {
-            let id = entry.get_str("_id").unwrap_or_default().to_owned();
-            match self::entry(entry) {
-                Some(entry) if hash(&mac, &entry) == entry.hash => checked.intact += 1,
-                _ => checked.changed.push(id.clone()),
-            }
-            last = id;
-        }
-        if entries.len() < usize::try_from(CHUNK).unwrap_or_default() {
-            return Ok(checked);
-        }
+/// Checks the codes of entries that come from elsewhere.
+pub struct EntryCheck(Mac);
+
+impl EntryCheck {
+    /// Reads `AUDIT_SEED`.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(&Seed::from_env("AUDIT_SEED")?))
+    }
+
+    pub fn new(seed: &Seed) -> Self {
+        Self(mac(seed))
+    }
+
+    /// Whether this document is an entry that one of our functions made.
+    pub fn is_genuine(&self, document: &RawDocumentBuf) -> bool {
+        entry(document).is_some_and(|entry| self.0.verify(&content(&entry), &entry.hash))
     }
 }
 
 /// An entry as it was written; `None` when it has lost that shape.
-pub(super) fn entry(document: &RawDocumentBuf) -> Option<AuditEntry> {
+fn entry(document: &RawDocumentBuf) -> Option<AuditEntry> {
     serde_json::from_value(Value::Object(mongo::to_json(document).ok()?)).ok()
 }
 
@@ -95,7 +84,12 @@ mod tests {
         let raw = |document: &Document| RawDocumentBuf::try_from(document).expect("raw");
         let read = entry(&raw(&document)).expect("an entry");
         assert_eq!(hash(&mac, &read), written.hash);
+        let check = EntryCheck::new(&Seed::from("a seed of thirty-two characters!"));
+        assert!(check.is_genuine(&raw(&document)));
+        document.insert("writtenAt", crate::clock::now());
+        assert!(check.is_genuine(&raw(&document)), "when it was stored is not of its content");
         document.insert("outcome", "failure");
+        assert!(!check.is_genuine(&raw(&document)));
         let read = entry(&raw(&document)).expect("an entry");
         assert_ne!(hash(&mac, &read), written.hash);
     }

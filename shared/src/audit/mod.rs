@@ -5,13 +5,21 @@
 //! store. Entries hold ids, never addresses, and an HMAC over their content, made with a key that the store does not
 //! have.
 //!
-//! Environment: `AUDIT_SEED` (secret), of which that key is made; it is of no other use, so that whoever checks the
-//! audit log needs no secret that opens anything. `EVENTS_QUEUE_URL`.
+//! The code tells of an entry that it was changed. That one is gone, or was put in, the digests tell: each day's entries
+//! are listed in a file of the content bucket, the day after they were stored.
+//!
+//! Environment: `AUDIT_SEED` (secret), of which the keys of the codes and the digests are made; it is of no other use, so
+//! that whoever checks the audit log needs no secret that opens anything. `EVENTS_QUEUE_URL`. `AUDIT_DIGESTS_URL`, where
+//! the digests are.
 
 mod action;
+mod digest;
+mod digest_store;
 mod entry;
 mod integrity;
 mod read;
+mod scan;
+mod verify;
 
 use std::sync::Arc;
 
@@ -21,9 +29,12 @@ use mongodb::{ClientSession, Collection, Database};
 use serde_json::{Map, Value};
 
 pub use action::{Action, Category, Severity};
+pub use digest::{DigestSummary, write_digests};
+pub use digest_store::DigestStore;
 pub use entry::AuditEntry;
-pub use integrity::{VerifiedEntries, sealed, verify};
+pub use integrity::EntryCheck;
 pub use read::{AuditFilter, AuditPage, list};
+pub use verify::{VerifiedEntries, verify, verify_with_digests};
 
 use crate::{
     clock,
@@ -36,6 +47,9 @@ use crate::{
     queue::{Queue, Queued, QueuedEvent},
     schema,
 };
+
+/// The field of an entry that says when it was stored.
+pub const WRITTEN_AT: &str = "writtenAt";
 
 /// Somebody who does something that is worth an entry.
 pub trait Actor {
@@ -138,7 +152,8 @@ impl AuditLog {
     pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
         let (must_be_stored, action, payer) = (event.action.must_be_stored(), event.action, event.payer(client));
         let entry = self.entry(client, event);
-        let document = mongo::to_document(&entry).map_err(Problem::internal)?;
+        let mut document = mongo::to_document(&entry).map_err(Problem::internal)?;
+        document.insert(WRITTEN_AT, entry.at);
         if !self.has_room(payer, schema::weight(AuditEntry::COLLECTION, &document)).await {
             self.ledger.count_refusal(action.name()).await;
             return Ok(());
@@ -197,7 +212,8 @@ impl AuditLog {
         client: &ClientInfo,
         event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let document = mongo::to_document(&self.entry(client, event))?;
+        let mut document = mongo::to_document(&self.entry(client, event))?;
+        document.insert(WRITTEN_AT, clock::now());
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
@@ -221,6 +237,7 @@ impl AuditLog {
             at,
             expires_at: at + SignedDuration::from_hours(24 * event.action.retention_days()),
             hash: String::new(),
+            written_at: None,
         };
         entry.hash = integrity::hash(&self.mac, &entry);
         entry

@@ -1,10 +1,14 @@
 //! Passwords: what a new one must have, and how one is kept and checked.
 
+mod strength;
+
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
 
+use self::strength::weakness;
 use crate::{
+    http::Problem,
     keys,
     text::{nfc, nfd},
 };
@@ -13,31 +17,26 @@ use crate::{
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-const MIN_CHARS: usize = 8;
+/// OWASP ASVS 5, 6.2.1 and 6.2.9. Passwords of before may have 8.
+const MIN_CHARS: usize = 12;
 /// Long enough for any phrase; short enough that hashing costs the same for all.
 const MAX_CHARS: usize = 128;
+/// What the application before hashed with.
+const BCRYPT_COST: u32 = 12;
 /// Of what bcrypt reads, the last byte is the end of the text.
 const BCRYPT_BYTES: usize = 72;
 
-/// A password that someone chooses now, in normal form C. Never printed.
+/// A password that someone chooses now, in normal form C: 12 to 128 characters of any kind. Never printed.
 #[derive(Clone, Debug)]
 pub struct NewPassword(SecretString);
 
 impl<'de> Deserialize<'de> for NewPassword {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = nfc(&String::deserialize(deserializer)?);
-        let has = |kind: fn(char) -> bool| text.chars().any(kind);
-        let length = text.chars().count();
-        if (MIN_CHARS..=MAX_CHARS).contains(&length)
-            && has(char::is_uppercase)
-            && has(char::is_lowercase)
-            && has(|c| c.is_ascii_digit())
-        {
+        if (MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
             Ok(Self(text.into()))
         } else {
-            Err(D::Error::custom(
-                "must have 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit",
-            ))
+            Err(D::Error::custom("must have 12 to 128 characters, of any kind"))
         }
     }
 }
@@ -53,19 +52,43 @@ impl<'de> Deserialize<'de> for PasswordAttempt {
 }
 
 impl NewPassword {
-    /// Its hash, as kept in the store.
-    pub fn hash(&self) -> String {
-        hash(self.0.expose_secret())
+    /// 422 at `field` for a password that is common, or made of what is `known` of its owner: name and address.
+    pub fn check(&self, field: &'static str, known: &[&str]) -> Result<(), Problem> {
+        let found = weakness(self.0.expose_secret(), known);
+        found.map_or(Ok(()), |weakness| Err(Problem::invalid_field(field, weakness.message())))
+    }
+
+    /// Its hash, as kept in the store, once it has passed [`NewPassword::check`].
+    pub fn hash_for(&self, field: &'static str, known: &[&str]) -> Result<String, Problem> {
+        self.check(field, known)?;
+        Ok(hash(self.0.expose_secret()))
     }
 }
 
 impl PasswordAttempt {
-    /// Whether it is the password of `stored`. Without a stored hash, the same time and `false`: an
-    /// unknown address must not be told by how fast it is refused.
+    /// Whether it is the password of `stored`. To refuse takes the same time whatever is stored, ours, an imported one,
+    /// an odd one or nothing: how fast an address is refused must tell nothing of its account.
     pub fn matches(&self, stored: Option<&str>) -> bool {
-        let hash = stored.unwrap_or(NOBODYS);
-        let fits = self.forms().iter().any(|form| self.fits(form.expose_secret(), hash));
-        fits && stored.is_some()
+        let stored = stored.unwrap_or_default();
+        if self.forms().iter().any(|form| self.fits(form.expose_secret(), stored)) {
+            return true;
+        }
+        for form in self.forms() {
+            self.spend_the_rest(form.expose_secret(), stored);
+        }
+        false
+    }
+
+    /// Every refusal costs as much as every other: see [`Unspent`].
+    fn spend_the_rest(&self, form: &str, stored: &str) {
+        let Unspent { argon2id, bcrypt_costs } = Unspent::after(stored);
+        // The results are nothing to anybody.
+        if argon2id {
+            verify(if self.is_too_long() { "" } else { form }, NOBODYS);
+        }
+        for cost in bcrypt_costs {
+            let _ = bcrypt::hash_with_salt(form, cost, [0; 16]);
+        }
     }
 
     /// The hash to keep from now on, when `stored` is of the application before (bcrypt) and this is its password whole:
@@ -107,12 +130,37 @@ fn is_read_whole_by_bcrypt(text: &str) -> bool {
     text.len() < BCRYPT_BYTES && !text.contains('\0')
 }
 
+/// What a refusal has still to cost once the check against what is stored has failed: in all it is one argon2id hash, and
+/// bcrypt of [`BCRYPT_COST`]. Each cost of bcrypt doubles the one before, so those from a hash's own up to the last but one
+/// make good what it lacks.
+#[derive(Debug, PartialEq, Eq)]
+struct Unspent {
+    argon2id: bool,
+    bcrypt_costs: std::ops::Range<u32>,
+}
+
+impl Unspent {
+    fn after(stored: &str) -> Self {
+        let bcrypt_costs = bcrypt_cost(stored).map_or(BCRYPT_COST..BCRYPT_COST + 1, |spent| spent..BCRYPT_COST);
+        Self { argon2id: !is_ours(stored), bcrypt_costs }
+    }
+}
+
+/// What an imported hash cost to check: 2 to the power of it. `None` for any other, and for one that bcrypt cannot read.
+fn bcrypt_cost(stored: &str) -> Option<u32> {
+    stored.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
+}
+
 /// A hash with today's parameters of a password that nobody knows.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA$kCXUjmjvc5XMqQedpMTsOv+zyJEf5PhtGiUghW9jFyw";
 
 fn is_bcrypt(stored: &str) -> bool {
     stored.starts_with("$2")
+}
+
+fn is_ours(stored: &str) -> bool {
+    stored.starts_with("$argon2id$") && PasswordHash::new(stored).is_ok_and(|hash| hash.hash.is_some())
 }
 
 fn hasher() -> Argon2<'static> {
@@ -142,18 +190,57 @@ mod tests {
         serde_json::from_value(text.into()).expect("text")
     }
 
+    /// The hash of somebody's of whom nothing is known.
+    fn kept(text: &str) -> String {
+        new(text).expect("long enough").hash_for("password", &[]).expect("not common")
+    }
+
     #[test]
-    fn a_new_password_follows_the_rules() {
-        assert!(new("Secret12").is_some() && new(&format!("aA1{}", "ü".repeat(125))).is_some());
-        for text in ["Secret1", "secret12", "SECRET12", "Secretxy", &format!("aA1{}", "x".repeat(126))] {
+    fn a_new_password_has_12_to_128_characters_of_any_kind() {
+        for text in ["twelve chars", "é12345678901", "e\u{301}12345678901", &"ü".repeat(128), &"🦀".repeat(12)] {
+            assert!(new(text).is_some(), "{text}");
+        }
+        for text in ["eleven char", "e\u{301}1234567890", "", &"x".repeat(129), &"🦀".repeat(11)] {
             assert!(new(text).is_none(), "{text}");
         }
     }
 
     #[test]
+    fn a_weak_password_is_refused_at_its_field_and_not_repeated() {
+        let known = ["Ada Lovelace", "ada@example.com"];
+        for (text, said) in [("Password1234", "common"), ("adalovelace1815", "your name")] {
+            let problem = new(text).expect("long enough").hash_for("newPassword", &known).expect_err("refused");
+            let problem = format!("{problem:?}");
+            assert!(problem.contains("newPassword") && problem.contains(said) && !problem.contains(text), "{problem}");
+        }
+    }
+
+    /// How long that is, an end-to-end test measures.
+    #[test]
+    fn to_refuse_costs_the_same_whatever_is_stored() {
+        let ours = kept("correct horse battery");
+        let [cheap, usual] = [4, 10].map(|cost| bcrypt::hash("correct horse battery", cost).expect("hash"));
+        let kinds = [
+            (ours.as_str(), 1, 0),
+            (cheap.as_str(), 0, 1 << 4),
+            (usual.as_str(), 0, 1 << 10),
+            // Neither of the odd ones costs anything.
+            ("", 0, 0),
+            ("odd", 0, 0),
+            ("$2b$odd", 0, 0),
+            ("$argon2id$odd", 0, 0),
+        ];
+        for (stored, argon2id, bcrypt) in kinds {
+            let unspent = Unspent::after(stored);
+            assert_eq!(argon2id + u32::from(unspent.argon2id), 1, "{stored}");
+            assert_eq!(bcrypt + unspent.bcrypt_costs.map(|cost| 1 << cost).sum::<u32>(), 1 << BCRYPT_COST, "{stored}");
+            assert!(!attempt("wrong").matches(Some(stored)), "{stored}");
+        }
+    }
+
+    #[test]
     fn a_hash_is_argon2id_with_a_salt_of_its_own_and_fits_its_password_alone() {
-        let password = new("Correct horse 1").expect("good");
-        let (one, two) = (password.hash(), password.hash());
+        let (one, two) = (kept("Correct horse 1"), kept("Correct horse 1"));
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && one != two);
         assert!(attempt("Correct horse 1").matches(Some(&one)));
         assert!(!attempt("correct horse 1").matches(Some(&one)) && !attempt("").matches(None));
@@ -175,7 +262,7 @@ mod tests {
         let stored = bcrypt::hash(&long, 4).expect("hash");
         assert!(attempt(&long).matches(Some(&stored)) && !attempt(&long[1..]).matches(Some(&stored)));
         assert!(attempt(&long).upgrade(&stored).is_none());
-        assert!(!attempt(&long).matches(Some(&new("Secret12").expect("good").hash())));
+        assert!(!attempt(&long).matches(Some(&kept("correct horse battery"))));
     }
 
     #[test]
@@ -207,14 +294,14 @@ mod tests {
     #[test]
     fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
         for (composed, decomposed) in [
-            ("Caf\u{e9}Secret12", "Cafe\u{301}Secret12"),
-            ("한글Secret12", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}Secret12"),
+            ("Caf\u{e9}-behind-the-mill", "Cafe\u{301}-behind-the-mill"),
+            ("한글-behind-the-mill", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}-behind-the-mill"),
         ] {
             for chosen in [composed, decomposed] {
-                let stored = new(chosen).expect("good").hash();
+                let stored = kept(chosen);
                 assert!(attempt(composed).matches(Some(&stored)) && attempt(decomposed).matches(Some(&stored)));
             }
-            assert!(!attempt("CafeSecret12").matches(Some(&new(composed).expect("good").hash())));
+            assert!(!attempt("Cafe-behind-the-mill").matches(Some(&kept(composed))));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Forgotten passwords: a link that works once, within the hour.
 
-use bson::doc;
+use bson::{Document, doc};
 use jiff::SignedDuration;
 use mongodb::{Collection, Database};
 use secrecy::{ExposeSecret, SecretString};
@@ -92,10 +92,16 @@ impl PasswordResets {
         self.audit_log.record(client, event).await
     }
 
+    /// Whose a token is, if it counts; it goes on counting.
+    pub async fn owner(&self, token: &SecretString) -> Result<Option<String>, mongo::Error> {
+        let live = live(token);
+        let find = async |database: Database| collection(&database).find_one(live).await;
+        Ok(self.mongo.run(REQUEST_TIMEOUT, find).await?.map(|reset| reset.user_id))
+    }
+
     /// Uses a token up; returns whose it was. Of two callers with the same token one gets an answer.
     pub async fn redeem(&self, token: &SecretString) -> Result<Option<String>, mongo::Error> {
-        let hash = keys::sha256(token.expose_secret());
-        let live = doc! {"tokenHash": hash, "expiresAt": {"$gt": clock::now()}};
+        let live = live(token);
         let take = async |database: Database| collection(&database).find_one_and_delete(live).await;
         Ok(self.mongo.run(REQUEST_TIMEOUT, take).await?.map(|reset| reset.user_id))
     }
@@ -111,6 +117,11 @@ impl PasswordResets {
             tracing::error!(user_id = user.id, %error, "other links to a new password count until their hour is over");
         }
     }
+}
+
+/// The link with this token, while it counts.
+fn live(token: &SecretString) -> Document {
+    doc! {"tokenHash": keys::sha256(token.expose_secret()), "expiresAt": {"$gt": clock::now()}}
 }
 
 fn collection(database: &Database) -> Collection<Reset> {

@@ -117,12 +117,13 @@ impl SignUps {
         users: &Users,
         token: &SecretString,
         password: &NewPassword,
-    ) -> Result<Option<User>, mongo::Error> {
+    ) -> Result<Option<User>, Problem> {
         let live = doc! {"tokenHash": keys::sha256(token.expose_secret()), "expiresAt": {"$gt": clock::now()}};
         let find = async |database| collection(&database).find_one(live).await;
         let Some(sign_up) = self.mongo.run(REQUEST_TIMEOUT, find).await? else { return Ok(None) };
         let Some(email) = Email::parse(&sign_up.email) else { return Ok(None) };
-        let user = users.create(&sign_up.id, &email, &sign_up.name, password.hash()).await?;
+        let hash = password.hash_for("password", &[&sign_up.name, email.as_str()])?;
+        let user = users.create(&sign_up.id, &email, &sign_up.name, hash).await?;
         let others = doc! {"email": &sign_up.email};
         let delete = async |database: Database| collection(&database).delete_many(others).await;
         if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {

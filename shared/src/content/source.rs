@@ -8,13 +8,15 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_s3::{Client, config::Builder, error::DisplayErrorContext, operation::get_object::GetObjectError};
-use tokio::sync::OnceCell;
+use aws_sdk_s3::{Client, error::DisplayErrorContext, operation::get_object::GetObjectError};
 use url::Url;
 
 use super::Kind;
-use crate::{aws, config, config::ConfigError};
+use crate::{
+    config,
+    config::ConfigError,
+    s3::{client, within},
+};
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
@@ -122,27 +124,6 @@ impl PublishedContent {
 
 fn key(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.into() } else { format!("{prefix}/{name}") }
-}
-
-/// Settings of one call, which may take this long.
-fn within(limit: Duration) -> Builder {
-    Builder::new().timeout_config(TimeoutConfig::builder().operation_timeout(limit).build())
-}
-
-/// The environment's client.
-async fn client() -> &'static Client {
-    static CLIENT: OnceCell<Client> = OnceCell::const_new();
-    let connect = async || {
-        let config = aws::config().await;
-        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_millis(800)).build();
-        let builder = Builder::from(config)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            // Emulators know buckets by path; AWS takes both.
-            .force_path_style(config.endpoint_url().is_some());
-        Client::from_conf(builder.build())
-    };
-    CLIENT.get_or_init(connect).await
 }
 
 async fn fetch_from_bucket(

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lambda_events::sqs::SqsMessage;
-use bson::Document;
+use bson::{Document, RawDocumentBuf};
 use mongodb::{Database, error::ErrorKind};
 use serde::Serialize;
 
@@ -14,12 +14,14 @@ use super::read;
 use crate::{
     affiliates::AffiliateClick,
     analytics::AnalyticsEvent,
+    audit::{self, AuditEntry, EntryCheck},
     clock,
     lambda::BatchOutcome,
     ledger,
     mongo::{self, DUPLICATE_KEY, Mongo},
     queue::QueuedEvent,
     schema,
+    telemetry::Metrics,
 };
 
 /// The longest that a batch takes, well within the function's timeout: a function that is killed closes no socket and
@@ -40,7 +42,7 @@ pub struct Written {
     pub inserted: usize,
     /// Events that were there already.
     pub duplicates: usize,
-    /// Messages handed back: unreadable, or with an event that the database refused.
+    /// Messages handed back: unreadable, with a forged audit entry, or with an event that the database refused.
     pub failed_messages: usize,
     /// Bulk inserts made.
     pub writes: usize,
@@ -57,12 +59,16 @@ struct Bulk {
 /// Stores the events of a batch. A message that cannot be read or stored is handed back alone; an
 /// error means that the database is away, and that the whole batch must come again. Either way
 /// nothing is lost or stored twice: an event's id is its `_id`.
-pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Written, BatchOutcome), mongo::Error> {
+pub async fn write_batch(
+    mongo: &Mongo,
+    check: &EntryCheck,
+    messages: &[SqsMessage],
+) -> Result<(Written, BatchOutcome), mongo::Error> {
     let mut written = Written { messages: messages.len(), ..Written::default() };
     let mut failed = HashSet::new();
     let started = Instant::now();
     let mut anonymous_bytes = 0;
-    for (collection, bulk) in sort(messages, &mut failed) {
+    for (collection, bulk) in sort(check, messages, &mut failed) {
         let limit = WRITE_TIMEOUT.min(BATCH_TIMEOUT.saturating_sub(started.elapsed()));
         let refused = insert(mongo, limit, collection, &bulk.documents).await?;
         written.writes += 1;
@@ -93,10 +99,11 @@ pub async fn write_batch(mongo: &Mongo, messages: &[SqsMessage]) -> Result<(Writ
 }
 
 /// Each message is read by itself: one that cannot be must not fail the others.
-fn sort(messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'static str, Bulk> {
+fn sort(check: &EntryCheck, messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'static str, Bulk> {
     let mut bulks = BTreeMap::<_, Bulk>::new();
     for (index, message) in messages.iter().enumerate() {
-        match read(message.body.as_deref().unwrap_or_default()) {
+        let read = read(message.body.as_deref().unwrap_or_default());
+        match read.and_then(|documents| admit(check, documents)) {
             Ok(documents) => {
                 for (collection, document) in documents {
                     let bulk = bulks.entry(collection).or_default();
@@ -112,6 +119,22 @@ fn sort(messages: &[SqsMessage], failed: &mut HashSet<usize>) -> BTreeMap<&'stat
         }
     }
     bulks
+}
+
+/// Refuses a message with an audit entry that none of our functions made: whoever can send to the queue could otherwise
+/// write into the audit log. Genuine ones are told when they are stored.
+fn admit(
+    check: &EntryCheck,
+    mut documents: Vec<(&'static str, Document)>,
+) -> anyhow::Result<Vec<(&'static str, Document)>> {
+    for (_, document) in documents.iter_mut().filter(|(collection, _)| *collection == AuditEntry::COLLECTION) {
+        if !check.is_genuine(&RawDocumentBuf::try_from(&*document)?) {
+            Metrics::of_stack().count("ForgedAuditEntry", 1).emit();
+            anyhow::bail!("an audit entry that none of our functions made");
+        }
+        document.insert(audit::WRITTEN_AT, clock::now());
+    }
+    Ok(documents)
 }
 
 /// One unordered bulk insert; returns the documents that the database refused, with its codes.
@@ -160,10 +183,13 @@ mod tests {
             // The driver would refuse the whole insert for it.
             r#"{"records":[{"kind":"analytics","id":"1","promptId":"p","event":"view","metadata":{"a\u0000":1},"occurredAt":"2026-01-01T00:00:00Z"}]}"#,
             &good,
+            r#"{"records":[{"kind":"audit","id":"1","action":"a","category":"c","severity":"s","outcome":"o","at":"2026-01-01T00:00:00Z","expiresAt":"2027-01-01T00:00:00Z","hash":"forged"}]}"#,
         ];
         let mut failed = HashSet::new();
-        let bulks = sort(&bodies.map(message), &mut failed);
-        assert_eq!(failed, HashSet::from([1, 2, 3, 4, 5]));
+        let check = EntryCheck::new(&"a seed of thirty-two characters!".into());
+        let bulks = sort(&check, &bodies.map(message), &mut failed);
+        assert_eq!(failed, HashSet::from([1, 2, 3, 4, 5, 7]));
+        assert_eq!(bulks.len(), 1);
         assert_eq!(bulks["affiliate_clicks"].messages, [0, 0, 6, 6]);
     }
 }

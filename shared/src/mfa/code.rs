@@ -6,8 +6,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use crate::text::is_hidden;
 
 pub(super) const DIGITS: usize = 6;
-/// Letters and digits of a recovery code, without its hyphen.
-pub(super) const RECOVERY_CHARS: usize = 10;
+/// Letters and digits of a recovery code, without its hyphens.
+pub(super) const RECOVERY_CHARS: usize = 16;
+/// Those of a code from before they were longer; it counts until its set is replaced.
+const OLD_RECOVERY_CHARS: usize = 10;
 /// Also with what means nothing in it.
 const MAX_CHARS: usize = 40;
 
@@ -29,7 +31,8 @@ impl Code {
         if code.len() == DIGITS && code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self::Digits(code.into()));
         }
-        let is_recovery = code.len() == RECOVERY_CHARS && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_recovery = [RECOVERY_CHARS, OLD_RECOVERY_CHARS].contains(&code.len())
+            && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         is_recovery.then(|| Self::Recovery(code.to_ascii_lowercase().into()))
     }
 
@@ -86,6 +89,9 @@ mod tests {
         {
             assert!(matches!(Code::parse(text), Some(Code::Recovery(_))), "{text:?}");
             assert_eq!(read(text).as_deref(), Some("abcde23456"), "{text:?}");
+        }
+        for text in ["abcd-efgh-2345-6789", "ABCD EFGH 2345 6789", "abcdefgh23456789", "1234-5678-1234-5678"] {
+            assert!(matches!(Code::parse(text), Some(Code::Recovery(_))), "{text:?}");
         }
     }
 

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Totp};
 use utoipa::ToSchema;
 
-use super::code::{Code, RECOVERY_CHARS};
+use super::{
+    code::Code,
+    recovery::{self, RecoverySet},
+};
 use crate::{
     auth::PasswordAttempt,
     clock::{self, Moment},
@@ -17,7 +20,7 @@ use crate::{
     counters::Counters,
     http::{ClientInfo, Limit, Problem},
     id,
-    keys::{self, Cipher, Mac, Seed},
+    keys::{self, Cipher, Mac, Seeds},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, SmsCountries, Template},
     rate_limits,
@@ -26,9 +29,10 @@ use crate::{
 
 const CODE_MINUTES: i64 = 10;
 const ATTEMPTS: i32 = 3;
-const RECOVERY_CODES: usize = 10;
 /// Wrong codes in a row after which none is taken any more: of a million codes, a twenty-thousandth.
 const FAILURES: i32 = 50;
+/// What the cipher of the apps' secrets is made for.
+const TOTP_LABEL: &str = "mfa/totp";
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
 
@@ -115,14 +119,14 @@ pub struct Mfa {
 }
 
 impl Mfa {
-    /// Reads `AUTH_PEPPER` and where notifications go.
+    /// Reads `MFA_SEED`, `MFA_SEED_PREVIOUS` and where notifications go.
     pub fn from_env(mongo: &Mongo, counters: &Counters) -> Result<Self, ConfigError> {
-        let seed = Seed::from_env("AUTH_PEPPER")?;
+        let seeds = mfa_seeds()?;
         Ok(Self {
             mongo: mongo.clone(),
             counters: counters.clone(),
-            mac: seed.mac("mfa/codes"),
-            cipher: Cipher::new(&seed, "mfa/totp"),
+            mac: seeds.mac("mfa/codes"),
+            cipher: seeds.cipher(TOTP_LABEL),
             outbox: Outbox::from_env()?,
             countries: SmsCountries::from_env()?,
         })
@@ -229,13 +233,14 @@ impl Mfa {
             None => pending.totp.as_deref().and_then(|sealed| self.totp_step(sealed, &user.id, code)),
         };
         let Some(step) = step else { return Ok(None) };
-        let codes: Vec<String> = std::iter::repeat_with(recovery_code).take(RECOVERY_CODES).collect();
+        let (codes, recovery) = RecoverySet::generate();
         let record = MfaRecord {
             method: Some(pending.method),
             phone: pending.phone.clone(),
             totp: pending.totp.clone(),
             totp_step: step,
-            recovery: codes.iter().map(|code| self.mac.sign(&code.replace('-', ""))).collect(),
+            recovery: recovery.hashes,
+            recovery_salt: Some(recovery.salt),
             ..MfaRecord::default()
         };
         let mut set = doc! {"mfa": mongo::to_document(&record).map_err(Problem::internal)?};
@@ -343,9 +348,14 @@ impl Mfa {
     }
 
     async fn use_recovery_code(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
-        let mac = self.mac.sign(code);
-        let guard = doc! {"mfa.recovery": &mac};
-        Ok(users.change_if(&user.id, guard, doc! {"$pull": {"mfa.recovery": &mac}}).await?.is_some())
+        let kept = match &user.mfa.recovery_salt {
+            Some(salt) => vec![recovery::hash(code, salt)],
+            // A set from before they had a slow hash.
+            None => self.mac.codes(code),
+        };
+        let one = doc! {"$in": kept};
+        let guard = doc! {"mfa.recovery": &one};
+        Ok(users.change_if(&user.id, guard, doc! {"$pull": {"mfa.recovery": one}}).await?.is_some())
     }
 
     /// The time step that the code is of, if it is of one about now.
@@ -401,14 +411,6 @@ fn six_digits() -> String {
     }
 }
 
-/// `xxxxx-xxxxx` of 32 letters and digits that are not mistaken for one another: 50 bits.
-fn recovery_code() -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-    let letters: String =
-        keys::random::<RECOVERY_CHARS>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    format!("{}-{}", &letters[..5], &letters[5..])
-}
-
 /// What the HMAC is of: a code sent for one factor does not open the next one.
 fn bound(user_id: &str, purpose: Purpose, channel: &Channel, code: &str) -> String {
     let (Channel::Sms { to } | Channel::Email { to }) = channel;
@@ -441,6 +443,15 @@ pub fn e164(number: &str, _: &()) -> garde::Result {
     if good { Ok(()) } else { Err(garde::Error::new("must be a number in E.164 form, such as +41791234567")) }
 }
 
+fn mfa_seeds() -> Result<Seeds, ConfigError> {
+    Seeds::from_env("MFA_SEED", "MFA_SEED_PREVIOUS")
+}
+
+/// What seals the secrets of authenticator apps, each for its account's id. Reads `MFA_SEED` and `MFA_SEED_PREVIOUS`.
+pub fn totp_cipher() -> Result<Cipher, ConfigError> {
+    Ok(mfa_seeds()?.cipher(TOTP_LABEL))
+}
+
 fn codes(database: &Database) -> Collection<LiveCode> {
     database.collection("mfa_codes")
 }
@@ -451,18 +462,15 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn codes_are_six_digits_and_recovery_codes_are_read_as_they_are_shown() {
+    fn a_code_that_is_sent_is_six_digits() {
         let codes: HashSet<_> = (0..200).map(|_| six_digits()).collect();
         assert!(codes.len() > 190 && codes.iter().all(|code| code.len() == 6 && code.parse::<u32>().is_ok()));
-        let code = recovery_code();
-        let read = Code::parse(&code.to_uppercase().replace('-', " "));
-        assert_eq!(read.map(|read| read.expose().to_owned()), Some(code.replace('-', "")));
         assert!(codes.iter().all(|code| matches!(Code::parse(code), Some(Code::Digits(_)))));
     }
 
     #[test]
     fn a_code_counts_for_the_person_the_purpose_and_the_destination_that_it_was_sent_for() {
-        let mac = Seed::from("a seed of thirty-two characters!").mac("mfa/codes");
+        let mac = keys::Seed::from("a seed of thirty-two characters!").mac("mfa/codes");
         let sms = |to: &str| Channel::Sms { to: to.into() };
         let sent = mac.sign(&bound("u", Purpose::Enrol, &sms("+41791234567"), "314159"));
         assert!(mac.verify(&bound("u", Purpose::Enrol, &sms("+41791234567"), "314159"), &sent));

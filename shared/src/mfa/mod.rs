@@ -5,13 +5,14 @@
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 //!
-//! Environment: `AUTH_PEPPER` (secret), `SMS_COUNTRIES`.
+//! Environment: `MFA_SEED`, and `MFA_SEED_PREVIOUS` while it is being replaced (secrets); `SMS_COUNTRIES`.
 
 mod code;
 mod factors;
 mod flow;
+mod recovery;
 mod reset;
 
 pub use code::Code;
-pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164};
+pub use factors::{EnrolRequest, Enrolment, Mfa, MfaStatus, e164, totp_cipher};
 pub use flow::{CodeRequest, CodeSent, MfaFlow, ResetBegun, ResetRequest, SendRequest, VerifyAnswer, wrong_code};

@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod mongo;
 pub mod number;
 pub mod queue;
+pub mod s3;
 pub mod storable;
 pub mod telemetry;
 pub mod text;

@@ -30,7 +30,7 @@ pub struct MfaRecord {
     /// The last time step whose code was used.
     #[serde(default)]
     pub totp_step: i64,
-    /// HMACs of the recovery codes that are left.
+    /// Hashes of the recovery codes that are left.
     #[serde(default)]
     pub recovery: Vec<String>,
     /// Wrong codes since the last right one.
@@ -38,6 +38,8 @@ pub struct MfaRecord {
     pub failures: i32,
     /// From when on the factor counts no more, if its owner has lost it and nobody stops that.
     pub reset_at: Option<Moment>,
+    /// The salt of those hashes. Absent from a set that was made before they were slow: its codes are kept as HMACs.
+    pub recovery_salt: Option<String>,
     /// The factor that is not proven yet.
     pub pending: Option<PendingFactor>,
 }

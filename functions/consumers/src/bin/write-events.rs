@@ -1,6 +1,7 @@
 //! The consumer of the events queue: a batch in, one bulk insert per collection.
 
 use shared::{
+    audit::EntryCheck,
     events::write_batch,
     lambda,
     mongo::{Lifetime, Mongo},
@@ -9,10 +10,10 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let mongo = Mongo::from_env(Lifetime::Environment)?;
+    let (mongo, check) = (Mongo::from_env(Lifetime::Environment)?, EntryCheck::from_env()?);
     let connection = mongo.clone();
     let handle = async |messages: Vec<_>| {
-        let (written, outcome) = write_batch(&mongo, &messages).await?;
+        let (written, outcome) = write_batch(&mongo, &check, &messages).await?;
         tracing::info!(summary = %serde_json::to_string(&written)?, "batch written");
         Ok(outcome)
     };

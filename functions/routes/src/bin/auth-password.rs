@@ -46,24 +46,24 @@ pub struct ResetRequest {
     #[garde(skip)]
     #[schema(value_type = String)]
     token: SecretString,
-    /// The new one.
+    /// The new one: 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     password: NewPassword,
 }
 
 /// A new password for the present one.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"currentPassword": "Correct7horse", "newPassword": "Battery8staple"}))]
+#[schema(example = json!({"currentPassword": "correct horse battery staple", "newPassword": "blue lantern by the mill"}))]
 pub struct ChangeRequest {
     /// The present one.
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
     current_password: PasswordAttempt,
-    /// The new one.
+    /// The new one: 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     new_password: NewPassword,
     /// Whether the account's platform keys are revoked, too: who had the password may have made some.
     #[serde(default)]
@@ -173,15 +173,22 @@ async fn submit_reset(
 }
 
 async fn reset_password(app: &App<Own>, client: &ClientInfo, request: &ResetRequest) -> Result<(), Problem> {
+    // Before the link is used up: whoever chose a weak password may choose another one, and a failure may be repeated.
+    let hash = match app.own.resets.owner(&request.token).await? {
+        Some(owner) => {
+            let hash = hash_for(app, &owner, &request.password).await?;
+            revoke_platform_keys(&app.mongo, &app.cache, &owner).await?;
+            hash
+        }
+        None => None,
+    };
     let Some(user_id) = app.own.resets.redeem(&request.token).await? else {
         app.own.audit_log.record(client, AuditEvent::new(Action::PasswordResetRefused)).await?;
         return Err(Problem::invalid_field("token", "is used up or expired: ask for another link"));
     };
-    let reset = app.users.reset_password(&user_id, request.password.hash()).await?;
-    let Some(PasswordReset { user, is_first_proof }) = reset else {
-        return Err(Problem::not_found("There is no such account any more."));
-    };
-    revoke_platform_keys(&app.mongo, &app.cache, &user_id).await?;
+    let gone = || Problem::not_found("There is no such account any more.");
+    let reset = app.users.reset_password(&user_id, hash.ok_or_else(gone)?).await?;
+    let PasswordReset { user, is_first_proof } = reset.ok_or_else(gone)?;
     if is_first_proof {
         revoke_provider_keys(&app.mongo, &user_id).await?;
     }
@@ -273,8 +280,15 @@ async fn replace(
     if !app.own.lockout.confirm(&stored, &user.client, &request.current_password).await? {
         return Ok(None);
     }
+    let hash = request.new_password.hash_for("newPassword", &[&stored.name, &stored.email])?;
     let Some(present) = stored.password_hash else { return Ok(None) };
-    Ok(app.users.replace_password(user.id(), &present, request.new_password.hash()).await?)
+    Ok(app.users.replace_password(user.id(), &present, hash).await?)
+}
+
+/// The hash of a new password for this account; `None` when the account is gone.
+async fn hash_for(app: &App<Own>, id: &str, password: &NewPassword) -> Result<Option<String>, Problem> {
+    let user = app.users.stored(id).await?;
+    user.map(|user| password.hash_for("password", &[&user.name, &user.email])).transpose()
 }
 
 /// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.

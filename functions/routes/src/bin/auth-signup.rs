@@ -27,11 +27,10 @@ pub struct SignUpRequest {
     #[garde(skip)]
     #[schema(value_type = String, format = "email")]
     email: Email,
-    /// Checked against the rules and not kept: an account's password is the one entered behind the mailed link, so that
-    /// only who owns the mailbox chooses it.
+    /// 12 to 128 characters of any kind; none that is common, or made of the address or the name. Checked and not kept: an
+    /// account's password is the one entered behind the mailed link, so that only who owns the mailbox chooses it.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, format = "password")]
-    #[expect(dead_code, reason = "it is checked by being read")]
+    #[schema(value_type = Option<String>, format = "password", min_length = 12, max_length = 128)]
     password: Option<NewPassword>,
     /// As others see it.
     #[garde(length(chars, max = 100), custom(display_name))]
@@ -54,9 +53,9 @@ pub struct CompleteSignUp {
     #[garde(skip)]
     #[schema(value_type = String)]
     token: SecretString,
-    /// 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// 12 to 128 characters of any kind; none that is common, or made of the address or the name.
     #[garde(skip)]
-    #[schema(value_type = String, format = "password")]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
     password: NewPassword,
 }
 
@@ -89,6 +88,9 @@ pub async fn sign_up(
     client: Counted<rate_limits::SignUp>,
     JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Result<Reply, Problem> {
+    if let Some(password) = &request.password {
+        password.check("password", &[&request.name, request.email.as_str()])?;
+    }
     // Whoever is asked for: what a request may cost tells nothing of the address.
     app.ledger.take(&Payer::network(&client), PENDING_SIGN_UP_BYTES).await?;
     app.sign_ups.request(&app.users, &client, &request.email, request.name.trim()).await?;

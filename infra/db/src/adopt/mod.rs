@@ -26,7 +26,7 @@ use serde_json::json;
 use shared::{
     api_keys::ProviderKeys,
     clock, config,
-    keys::{Seed, random_text},
+    keys::{Seed, Seeds, random_text},
     mongo::{Mongo, MongoSettings, WORK_TIMEOUT},
     schema,
 };
@@ -124,7 +124,10 @@ fn secrets(mongo: &Mongo, write: bool) -> anyhow::Result<Secrets> {
         None => Seed::from_env("AUDIT_SEED")?,
     };
     let vault = match config::optional("VAULT_SEED") {
-        None if !write => ProviderKeys::new(mongo, &Seed::from(random_text().as_str())),
+        None if !write => {
+            let any = Seeds { current: Seed::from(random_text().as_str()), before: None };
+            ProviderKeys::new(mongo, any.cipher("nothing"))
+        },
         _ => ProviderKeys::from_env(mongo)?,
     };
     Secrets::new(vault, audit)

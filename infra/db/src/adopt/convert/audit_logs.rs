@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use shared::{
     audit::{self, AuditEntry},
     clock::Moment,
-    mongo::to_json_leniently,
+    mongo::{self, to_json_leniently},
 };
 
 use super::{
@@ -66,7 +66,11 @@ fn one(context: &Context<'_>, collection: &str, entry: &OldDocument, mapped: &mu
         expires_at: expiry(context.now),
         hash: String::new(),
     };
-    Ok(vec![NewDocument::typed("audit_logs", &audit::sealed(unsealed, &context.secrets.audit))?])
+    let entry = unsealed.signed(&context.secrets.audit);
+    let mut document = mongo::to_document(&entry).map_err(|error| error.to_string())?;
+    // Its day's digest is that of today.
+    document.insert(audit::WRITTEN_AT, context.now);
+    Ok(vec![NewDocument::new("audit_logs", document)])
 }
 
 fn expiry(now: Moment) -> Moment {
