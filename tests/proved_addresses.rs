@@ -19,7 +19,7 @@ use tests::{
 
 use crate::sessions::used_long_ago;
 
-const ANOTHER: &str = "Another123";
+const ANOTHER: &str = "Another123-green-kettle";
 
 /// A sign-in's status.
 async fn attempt(login: &Function, email: &Value, password: &str) -> u64 {

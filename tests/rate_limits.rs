@@ -81,7 +81,7 @@ async fn the_addresses_of_one_ipv6_network_share_a_limit() {
     let passwords = env.function("auth-password").await;
     let network = format!("2001:db8:{:x}", std::process::id() & 0xffff);
     let ask = async |address: String| {
-        let body = json!({"token": "made-up", "password": "Another123"}).to_string();
+        let body = json!({"token": "made-up", "password": "Another123-green-kettle"}).to_string();
         let event =
             event("POST", "/api/auth/reset-password", &[("content-type", "application/json")], Some(&body), &address);
         let Outcome::Response(answer) = passwords.invoke(event).await else { panic!("no answer") };

@@ -140,11 +140,11 @@ async fn a_token_of_after_a_new_password_counts_at_once_where_the_account_was_kn
         let before = env.sign_in(&ada).await;
         let (before, warm) = (before["accessToken"].as_str().unwrap(), env.function("auth-session").await);
         assert_eq!(warm.get_as(before, SESSION).await.status, 200);
-        keep_secret("Another123");
-        let change = json!({"currentPassword": PASSWORD, "newPassword": "Another123"});
+        keep_secret("Another123-green-kettle");
+        let change = json!({"currentPassword": PASSWORD, "newPassword": "Another123-green-kettle"});
         let changed = env.function("auth-password").await.post_as(before, "/api/auth/change-password", &change).await;
         assert_eq!(changed.status, 204, "{}", changed.text);
-        ada["password"] = "Another123".into();
+        ada["password"] = "Another123-green-kettle".into();
         let after = env.sign_in(&ada).await;
         let after = warm.get_as(after["accessToken"].as_str().unwrap(), SESSION).await;
         assert_eq!(after.status, 200, "cache server {cached}: {}", after.text);
