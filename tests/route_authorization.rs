@@ -104,7 +104,11 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("POST /api/auth/verify-email", Rule::Public, "{}"),
     ("POST /api/auth/forgot-password", Rule::Public, "{}"),
     ("POST /api/auth/reset-password", Rule::Public, "{}"),
-    ("POST /api/auth/change-password", Rule::SignedIn, r#"{"currentPassword":"a","newPassword":"Another123-green-kettle"}"#),
+    (
+        "POST /api/auth/change-password",
+        Rule::SignedIn,
+        r#"{"currentPassword":"a","newPassword":"Another123-green-kettle"}"#,
+    ),
     ("GET /api/user/stats", Rule::SignedIn, ""),
     ("GET /api/user-stats", Rule::SignedIn, ""),
     ("POST /api/user/activity", Rule::SignedIn, ""),

@@ -127,7 +127,7 @@ fn secrets(mongo: &Mongo, write: bool) -> anyhow::Result<Secrets> {
         None if !write => {
             let any = Seeds { current: Seed::from(random_text().as_str()), before: None };
             ProviderKeys::new(mongo, any.cipher("nothing"))
-        },
+        }
         _ => ProviderKeys::from_env(mongo)?,
     };
     Secrets::new(vault, audit)
