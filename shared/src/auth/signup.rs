@@ -24,7 +24,7 @@ use crate::{
     http::{ClientInfo, Limit, Problem},
     id, keys,
     ledger::Ledger,
-    mongo::{self, Mongo, REQUEST_TIMEOUT},
+    mongo::{Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
     rate_limits,
     users::{Email, EmailAttempt, User, Users},

@@ -3,11 +3,7 @@
 
 use bson::{Document, RawDocumentBuf};
 use serde_json::{Map, Value, json};
-use shared::{
-    audit::{self, AuditEntry},
-    clock::Moment,
-    mongo::{self, to_json_leniently},
-};
+use shared::{audit::AuditEntry, clock::Moment, mongo::to_json_leniently};
 
 use super::{
     super::{
@@ -65,12 +61,9 @@ fn one(context: &Context<'_>, collection: &str, entry: &OldDocument, mapped: &mu
         at,
         expires_at: expiry(context.now),
         hash: String::new(),
+        written_at: Some(context.now),
     };
-    let entry = unsealed.signed(&context.secrets.audit);
-    let mut document = mongo::to_document(&entry).map_err(|error| error.to_string())?;
-    // Its day's digest is that of today.
-    document.insert(audit::WRITTEN_AT, context.now);
-    Ok(vec![NewDocument::new("audit_logs", document)])
+    Ok(vec![NewDocument::typed("audit_logs", &unsealed.signed(&context.secrets.audit))?])
 }
 
 fn expiry(now: Moment) -> Moment {
