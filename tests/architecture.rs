@@ -103,3 +103,21 @@ fn binaries_have_no_unit_tests() {
         }
     }
 }
+
+/// The table of threats says which test shows what it claims: a module of tests, or one of its tests.
+#[test]
+fn every_test_that_the_table_of_threats_names_is_there() {
+    let text = std::fs::read_to_string(root().join("functions/README.md")).unwrap();
+    let (_, table) = text.split_once("\n## Threats\n").unwrap();
+    let rows: Vec<&str> =
+        table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| !line.is_empty()).collect();
+    let named: Vec<&str> = rows.iter().skip(2).flat_map(|row| row.rsplit(" | ").next().unwrap().split('`')).collect();
+    let named = named.chunks(2).filter_map(|pair| pair.get(1)).collect::<Vec<_>>();
+    assert!(named.len() >= rows.len() - 2, "{named:?}");
+    for name in named {
+        let (module, test) = name.split_once("::").unwrap_or((name, ""));
+        let file = std::fs::read_to_string(root().join(format!("tests/{module}.rs"))).unwrap_or_default();
+        let is_there = !file.is_empty() && (test.is_empty() || file.contains(&format!("fn {test}(")));
+        assert!(is_there, "there is no test {name}");
+    }
+}

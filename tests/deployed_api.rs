@@ -4,6 +4,8 @@ use serde_json::Value;
 use serial_test::serial;
 use tests::{stack::stack, template::functions};
 
+use crate::account_pages::open;
+
 #[tokio::test]
 #[serial(stack)]
 async fn every_route_of_the_template_answers_as_documented() {
@@ -79,6 +81,9 @@ async fn the_docs_page_works_without_the_internet() {
     let script = reqwest::get(format!("{}/api/docs/swagger-ui-bundle.js", stack.api_url)).await.unwrap();
     assert_eq!(script.status(), 200);
     assert!(script.bytes().await.unwrap().len() > 500_000);
+    let (log, document) = open(&format!("{}/api/docs/index.html", stack.api_url));
+    assert!(!log.contains("CONSOLE"), "{log}");
+    assert!(document.contains("/api/workbench/runs"), "it shows the API's document: {document}");
 }
 
 #[tokio::test]

@@ -364,6 +364,14 @@ async fn an_organisation_is_a_wall() {
     assert_eq!(change(&mine.id, json!({"role": "engineer"})).await, 422, "that is no role");
     assert_eq!(change(&boss.id, json!({"role": "org_manager"})).await, 403, "nor their own");
     assert_eq!(change(&mine.id, json!({"role": "org_manager"})).await, 200);
+    let (suspend, lift) = (json!({"status": "suspended"}), json!({"status": "active"}));
+    let path = format!("/api/admin/users/{}", mine.id);
+    assert_eq!(admin.patch_as(&root.token, &path, "", &suspend).await.status, 200);
+    assert_eq!(change(&mine.id, lift.clone()).await, 403, "nor lifts what a super admin imposed");
+    assert_eq!(change(&mine.id, suspend.clone()).await, 200);
+    assert_eq!(change(&mine.id, lift.clone()).await, 403, "nor makes it their own");
+    assert_eq!(admin.patch_as(&root.token, &path, "", &lift).await.status, 200);
+    assert_eq!((change(&mine.id, suspend).await, change(&mine.id, lift).await), (200, 200));
     let pages = admin.get_as(&boss.token, "/api/admin/users?limit=3").await;
     let cursor = pages.body["nextCursor"].as_str().unwrap();
     let rest = admin.get_as(&boss.token, &format!("/api/admin/users?limit=3&cursor={cursor}")).await;

@@ -119,6 +119,10 @@ pub async fn change(
                 if !role.manages(before.role) || new_role.is_some_and(|new| !role.manages(new)) {
                     return Ok(ChangeAttempt::Forbidden);
                 }
+                let is_lifted = before.status == AccountStatus::Suspended && new_status == Some(AccountStatus::Active);
+                if is_lifted && before.suspended_by.is_some_and(|by| by.level() > role.level()) {
+                    return Ok(ChangeAttempt::SuspendedFromAbove);
+                }
                 let loses_power =
                     new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(AccountStatus::Suspended);
                 if before.role == Role::SuperAdmin && loses_power {
@@ -139,9 +143,16 @@ pub async fn change(
                 if let Some(status) = new_status {
                     set.insert("status", if status == AccountStatus::Suspended { "suspended" } else { "active" });
                 }
-                let mut update = doc! {"$set": set};
                 if new_status == Some(AccountStatus::Suspended) {
-                    update.insert("$inc", doc! {"sessionVersion": 1});
+                    // Whoever suspends an account that is, takes it over from those below.
+                    let by = before.suspended_by.filter(|by| by.level() > role.level()).unwrap_or(role);
+                    set.insert("suspendedBy", by.name());
+                }
+                let mut update = doc! {"$set": set};
+                match new_status {
+                    Some(AccountStatus::Suspended) => drop(update.insert("$inc", doc! {"sessionVersion": 1})),
+                    Some(_) => drop(update.insert("$unset", doc! {"suspendedBy": ""})),
+                    None => {}
                 }
                 let by_id = doc! {"_id": &before.id};
                 let after = users.find_one_and_update(by_id, update).return_document(ReturnDocument::After);
@@ -161,6 +172,9 @@ pub async fn change(
             Err(Problem::conflict("last_super_admin", "The last active super admin stays."))
         }
         ChangeAttempt::Forbidden => Err(not_allowed()),
+        ChangeAttempt::SuspendedFromAbove => {
+            Err(Problem::forbidden("suspended_from_above", "A super admin suspended this account, and lifts it."))
+        }
     }
 }
 
@@ -213,6 +227,7 @@ enum ChangeAttempt {
     Done(Box<User>),
     Absent,
     Forbidden,
+    SuspendedFromAbove,
     LastSuperAdmin,
 }
 

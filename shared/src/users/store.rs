@@ -92,6 +92,7 @@ impl Users {
             plan: Plan::default(),
             organization_id: None,
             status: AccountStatus::Active,
+            suspended_by: None,
             session_version: 0,
             ended_sessions: Vec::new(),
             mfa: MfaRecord::default(),

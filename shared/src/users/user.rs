@@ -49,6 +49,9 @@ pub struct User {
     pub organization_id: Option<String>,
     #[serde(default)]
     pub status: AccountStatus,
+    /// The role of who suspended it: nobody below lifts that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended_by: Option<Role>,
     /// Counts up when all sessions end at once.
     #[serde(default)]
     pub session_version: i64,

@@ -183,12 +183,13 @@ fn completion(run: &StoredRun) -> Option<&str> {
     run.result.as_ref()?.completion_hash.as_deref()
 }
 
-/// The record of a run that was completed. Its id is the run's: however often it is sent, it counts once.
+/// The record of a run that was completed. Its id is made of the run's: however often it is sent, it counts once. What
+/// a caller reports is under another name, so that nothing reported can stand in its place.
 pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
     let result = run.result.as_ref()?;
     let occurred_at = run.completed_at?;
     Some(AiUsage {
-        id: format!("{}/{}", run.user_id, run.id),
+        id: format!("{}/run/{}", run.user_id, run.id),
         user_id: run.user_id.clone(),
         key_id: None,
         provider: run.provider.clone(),

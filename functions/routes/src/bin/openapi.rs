@@ -104,6 +104,10 @@ use utoipa::{
 use utoipa_swagger_ui::Config;
 
 const DOCUMENT: &str = "/api/openapi.json";
+/// What the page is made of, and where it sends requests that somebody tries: the API itself. Its styles are set by
+/// scripts.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -179,6 +183,10 @@ async fn page(Path(file): Path<String>) -> Result<Response, Problem> {
     if file.gzpipped {
         response = response.header(header::CONTENT_ENCODING, "gzip");
     }
-    let response = response.header(header::CACHE_CONTROL, "public, max-age=3600");
+    let response = response
+        .header(header::CACHE_CONTROL, "public, max-age=3600")
+        .header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)
+        .header(header::REFERRER_POLICY, "no-referrer")
+        .header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     response.body(Body::from(file.bytes.into_owned())).map_err(Problem::internal)
 }
