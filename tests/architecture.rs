@@ -111,8 +111,8 @@ fn every_test_that_the_table_of_threats_names_is_there() {
     let (_, table) = text.split_once("\n## Threats\n").unwrap();
     let rows: Vec<&str> =
         table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| !line.is_empty()).collect();
-    let named: Vec<&str> = rows.iter().skip(2).flat_map(|row| row.rsplit(" | ").next().unwrap().split('`')).collect();
-    let named = named.chunks(2).filter_map(|pair| pair.get(1)).collect::<Vec<_>>();
+    let named = rows.iter().skip(2).flat_map(|row| row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2));
+    let named: Vec<&str> = named.collect();
     assert!(named.len() >= rows.len() - 2, "{named:?}");
     for name in named {
         let (module, test) = name.split_once("::").unwrap_or((name, ""));
