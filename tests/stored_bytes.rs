@@ -475,6 +475,31 @@ async fn large_calls_of_nobody_store_next_to_nothing() {
 /// Without a cache server the budget still holds, in however many environments, and costs few operations.
 #[tokio::test]
 #[parallel(stack)]
+async fn with_a_cache_server_environments_share_what_one_of_them_took() {
+    let Some(redis) = tests::stack::stack().own_redis().await else { return };
+    let wiretap = Wiretap::to(tests::stack::stack().mongodb_address()).await;
+    let uri = wiretap.uri();
+    let env = TestEnv::with(&redis, &uri).await;
+    let queue = OwnQueue::new(&env.stack).await;
+    let ada = env.person(Role::User, None).await;
+    let intakes =
+        join_all((0..3).map(async |_| env.function_with("ai-usage", &[("EVENTS_QUEUE_URL", &queue.url)]).await)).await;
+    wiretap.take();
+    for _ in 0..20 {
+        for intake in &intakes {
+            let record = json!({"records": [usage("gpt-4o-mini")]});
+            let answer = intake.post_as(&ada.token, "/api/ai/usage", &record).await;
+            assert_eq!(answer.status, 202, "{}", answer.text);
+        }
+    }
+    let operations = wiretap.take();
+    println!("60 requests in three environments with a cache server: {operations:?}");
+    let updates = operations.get("update").copied().unwrap_or_default();
+    assert!((1..=18).contains(&updates), "three budgets for each slice of 16 kB: {operations:?}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn without_a_cache_server_the_ledger_holds_and_is_seldom_asked() {
     let wiretap = Wiretap::to(tests::stack::stack().mongodb_address()).await;
     let uri = wiretap.uri();

@@ -19,7 +19,15 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     assert!(TOKENS.verify_access(&text).is_none() && TOKENS.verify_challenge(&text).is_none());
 
-    let claims = AccessClaims { sub: "ada".into(), sid: "s".into(), role: Role::User, org: None, mfa: None, ver: 0 };
+    let claims = AccessClaims {
+        sub: "ada".into(),
+        sid: "s".into(),
+        role: Role::User,
+        org: None,
+        mfa: None,
+        auth_time: None,
+        ver: 0,
+    };
     let token = TOKENS.access(claims, clock::now());
     assert!(TOKENS.verify_access(&token).is_some() && TOKENS.verify_challenge(&token).is_none());
 

@@ -247,7 +247,7 @@ impl Cache {
     pub async fn draw(&self, key: &str, amount: u64) -> bool {
         let script = Script::new(DRAW);
         let draw = async |connection: &mut MultiplexedConnection| {
-            script.key(key).arg(amount).invoke_async::<u64>(connection).await
+            script.key(shared_key(key)).arg(amount).invoke_async::<u64>(connection).await
         };
         if let Some(drawn) = self.call(draw).await {
             return drawn == 1;

@@ -113,7 +113,7 @@ impl Cache {
 
     /// Whether [`Cache::count_once`] remembers that this thing was counted.
     pub async fn is_counted(&self, key: &str) -> bool {
-        let exists = async |connection: &mut MultiplexedConnection| connection.exists::<_, bool>(key).await;
+        let exists = async |connection: &mut MultiplexedConnection| connection.exists::<_, bool>(shared_key(key)).await;
         let local = || self.0.counted.get(key).is_some_and(|until| SystemTime::now() < until);
         self.call(exists).await.unwrap_or_else(local)
     }
