@@ -115,9 +115,9 @@ fn every_test_that_the_table_of_threats_names_is_there() {
     let named: Vec<&str> = named.collect();
     assert!(named.len() >= rows.len() - 2, "{named:?}");
     for name in named {
-        let (module, test) = name.split_once("::").unwrap_or((name, ""));
+        let (module, function) = name.split_once("::").unwrap_or((name, ""));
         let file = std::fs::read_to_string(root().join(format!("tests/{module}.rs"))).unwrap_or_default();
-        let is_there = !file.is_empty() && (test.is_empty() || file.contains(&format!("fn {test}(")));
+        let is_there = !file.is_empty() && (function.is_empty() || file.contains(&format!("fn {function}(")));
         assert!(is_there, "there is no test {name}");
     }
 }
