@@ -296,7 +296,7 @@ mod tests {
             let run = completed(pending_run(), request, &PriceBook::default(), clock::now()).expect("completed");
             let usage = usage(&run).expect("a record");
             assert_eq!((run.status, usage.success), (status, success), "{ending}, {tokens} tokens");
-            assert_eq!(usage.id, "ada/1");
+            assert_eq!(usage.id, "ada/run/1");
         }
     }
 
