@@ -14,12 +14,10 @@ use tests::{
 const PAGES: [&str; 5] = ["complete-sign-up", "verify-email", "reset-password", "reset-factor", "keep-factor"];
 
 /// What Chromium says and shows of a page: its log, and its document after loading.
-pub(crate) fn open(url: &str) -> (String, String) {
+fn open(url: &str) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let shown = Command::new("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
-        // Scripts, if there are any, have run by then.
-        .args(["--virtual-time-budget=10000"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url)
         .output()
