@@ -7,8 +7,9 @@ use serial_test::parallel;
 use shared::{
     clock,
     ledger::{
-        ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ALL_SIGN_INS_DAY, ANONYMOUS_DAY, ENVIRONMENT_HOUR, NETWORK_DAY,
-        NEW_ACCOUNT_DAY, PAUSE_ABOVE_PERCENT, SIGN_INS_DAY, WIDE_NETWORK_DAY,
+        ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ANONYMOUS_DAY, AT_ACCOUNT_DAY, ENVIRONMENT_HOUR, FAILURES_DAY,
+        NETWORK_DAY, NEW_ACCOUNT_DAY, NEW_ACCOUNTS_DAY, PAUSE_ABOVE_PERCENT, PENDING_SIGN_UPS_DAY, SIGN_INS_DAY,
+        SIGN_UPS_DAY, WIDE_NETWORK_ATTEMPTS_DAY, WIDE_NETWORK_DAY,
     },
     mongo::{Lifetime, Mongo},
     roles::Role,
@@ -58,12 +59,17 @@ fn table() -> String {
         row("an account", ACCOUNT_DAY, &megabytes(ACCOUNT_TOTAL)),
         row("an account in its first week", NEW_ACCOUNT_DAY, &megabytes(ACCOUNT_TOTAL)),
         row("an account's sessions, and the entries about them", SIGN_INS_DAY, ""),
+        row("entries about attempts at an account", AT_ACCOUNT_DAY, ""),
         row("a network without an account: an IPv4 address, an IPv6 /64", NETWORK_DAY, ""),
-        row("an IPv6 /48 without an account", WIDE_NETWORK_DAY, ""),
-        row("all callers without an account, with a cache server", ANONYMOUS_DAY, ""),
+        row("an IPv6 /48 without an account, in events", WIDE_NETWORK_DAY, ""),
+        row("the same in sign-ups and failures", WIDE_NETWORK_ATTEMPTS_DAY, ""),
+        row("events of all callers without an account, with a cache server", ANONYMOUS_DAY, ""),
         row("the same without a cache server, at worst", worst_without_cache("M0"), ""),
+        row("entries about all failures at accounts", FAILURES_DAY, ""),
+        row("all sign-ups whose link is not followed yet", PENDING_SIGN_UPS_DAY, ""),
+        row("all accounts that are made", SIGN_UPS_DAY, ""),
+        row("all accounts in their first week", NEW_ACCOUNTS_DAY, ""),
         row("all accounts", ACCOUNTS_DAY, ""),
-        row("sessions of all accounts", ALL_SIGN_INS_DAY, ""),
     ]
     .concat()
 }
@@ -76,9 +82,11 @@ fn the_table_says_what_the_budgets_and_caps_come_to() {
 
 #[test]
 fn a_flood_from_any_number_of_networks_costs_less_than_40_mb_a_day() {
-    let worst = worst_without_cache("M0");
-    println!("anonymous events, a day at worst: {ANONYMOUS_DAY} bytes with a cache server, {worst} without");
-    assert!(ANONYMOUS_DAY < MOST_A_DAY && worst < MOST_A_DAY, "{worst}");
+    let events = worst_without_cache("M0");
+    let worst = events + FAILURES_DAY + PENDING_SIGN_UPS_DAY;
+    println!("anonymous events, a day at worst: {ANONYMOUS_DAY} bytes with a cache server, {events} without");
+    println!("with failures and sign-ups that nobody completes: {worst}");
+    assert!(ANONYMOUS_DAY < events && worst < MOST_A_DAY, "{worst}");
 }
 
 /// A folder of published content, with the prompts that events may name.
@@ -248,8 +256,7 @@ async fn failures_at_an_account_fill_no_more_than_their_networks_budget() {
     let wrong = json!({"email": ada["email"], "password": "Wrong1234"});
     assert_eq!(login.post("/api/auth/login", &wrong).await.status, 401);
     assert_eq!(env.audited("auth.login.failed").await, 1);
-    env.use_up("anonymous", 0).await;
-    env.forget("bytes:network").await;
+    env.use_up("failures", 0).await;
     assert_eq!(login.post("/api/auth/login", &wrong).await.status, 401);
     assert_eq!(env.audited("auth.login.failed").await, 1, "counted, and no more");
     let counted = all(&env.database, "refusals").await;
@@ -272,6 +279,9 @@ async fn sessions_have_a_budget_of_their_own() {
     let taken = env.budget(&budget).await;
     assert!((1..50_000).contains(&taken), "a slice or two: {taken}");
 
+    // However much the sessions of others fill.
+    env.use_up("all-sign-ins", 0).await;
+    env.sign_in(&ada).await;
     env.set_budget(&budget, SIGN_INS_DAY.cast_signed()).await;
     env.forget(&id).await;
     let body = json!({"email": ada["email"], "password": ada["password"]});
@@ -286,19 +296,35 @@ async fn sessions_have_a_budget_of_their_own() {
     tokens_told(&refreshed.body);
 }
 
+/// Tokens that nobody was mailed.
+#[tokio::test]
+#[parallel(stack)]
+async fn a_link_that_does_not_count_takes_nothing_of_anybodys_budget() {
+    let env = TestEnv::new().await;
+    let sign_up = env.function("auth-signup").await;
+    for _ in 0..3 {
+        let bogus = json!({"token": "x".repeat(43), "password": PASSWORD});
+        let refused = sign_up.post("/api/auth/signup/complete", &bogus).await;
+        assert_eq!((refused.status, refused.fields()), (422, vec!["token"]), "{}", refused.text);
+    }
+    assert_eq!(all(&env.database, "ledger").await, Vec::<Document>::new());
+}
+
 #[tokio::test]
 #[parallel(stack)]
 async fn a_network_signs_up_no_more_accounts_than_its_bytes_allow() {
     let env = TestEnv::new().await;
     let sign_up: Function = env.function("auth-signup").await;
     let new = tests::test_env::newcomer();
-    env.use_up("accounts", 0).await;
+    env.use_up("sign-ups", 0).await;
     let refused = sign_up.post("/api/auth/signup", &new).await;
     assert_eq!((refused.status, &refused.body["code"]), (429, &json!("limit_reached")), "{}", refused.text);
     assert_eq!(all(&env.database, "users").await.len(), 0);
-    env.set_budget(&format!("{}/accounts", clock::day(clock::now())), 0).await;
-    // What strangers have stored today is no reason to keep anybody out.
-    env.use_up("anonymous", 0).await;
+    env.set_budget(&format!("{}/sign-ups", clock::day(clock::now())), 0).await;
+    // What strangers have stored today is no reason to keep anybody out, nor is what others stored in new accounts.
+    for others in ["anonymous", "failures", "new-accounts"] {
+        env.use_up(others, 0).await;
+    }
     let made = sign_up.post("/api/auth/signup", &new).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let user = &all(&env.database, "users").await[0];

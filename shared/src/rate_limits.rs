@@ -31,6 +31,8 @@ limits! {
     View = "view", 60 in MINUTE;
     /// Sign-ups, by address: each costs a mail and a document.
     SignUp = "signup", 10 in HOUR;
+    /// Sign-ups of an IPv6 /48, which one customer may be given: a tenth of everybody's.
+    SignUpsOfWideNetwork = "signups-wide-network", 50 in HOUR;
     /// Sign-ups of everybody together: what callers with many addresses may have us store and mail.
     SignUpsTogether = "signups-together", 500 in HOUR;
     /// Sign-ins, right or wrong, by address; wrong ones have a lockout besides.

@@ -108,12 +108,14 @@ impl Action {
         self.category() != Category::Data || self.severity() > Severity::Info
     }
 
-    /// Whether it belongs to signing in and staying so: what an account does many times a day.
-    pub(super) const fn is_of_sign_in(self) -> bool {
-        matches!(
-            self,
-            Self::SignIn | Self::SignOut | Self::MfaRequired | Self::MfaCodeSent | Self::MfaVerified | Self::MfaFailed
-        )
+    /// Whether it begins or ends a session: what an account does many times a day, and whose sessions are paid for.
+    pub(super) const fn is_of_session(self) -> bool {
+        matches!(self, Self::SignIn | Self::SignOut | Self::MfaVerified)
+    }
+
+    /// Whether whoever knows a password, or nothing at all, can have it happen at an account as often as they like.
+    pub(super) const fn is_of_attempt(self) -> bool {
+        matches!(self, Self::SignInLocked | Self::MfaRequired | Self::MfaCodeSent | Self::MfaFailed)
     }
 
     /// How long its entries are kept, in days.

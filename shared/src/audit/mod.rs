@@ -37,7 +37,7 @@ pub use read::{AuditFilter, AuditPage, list};
 pub use verify::{VerifiedEntries, verify, verify_with_digests};
 
 use crate::{
-    clock,
+    clock::{self, Moment},
     config::ConfigError,
     http::{ClientInfo, Problem},
     id,
@@ -107,13 +107,25 @@ impl AuditEvent {
         }
     }
 
-    /// Whose budget the entry is taken from; `None` for a failure that concerns nobody who is known.
-    fn payer(&self, client: &ClientInfo) -> Option<Payer> {
-        match &self.actor {
-            Some((id, _)) if self.action.is_of_sign_in() => Some(Payer::SignIn { account_id: id.clone() }),
-            // It counts whatever the limit is, which depends on the account's age.
-            Some((id, _)) => Some(Payer::Account { id: id.clone(), since: clock::now() }),
-            None => self.resource.is_some().then(|| Payer::network(client)),
+    /// Whose budget the entry is taken from, and whether it is kept when that is used up.
+    fn room(&self, client: &ClientInfo) -> Room {
+        let actor = self.actor.as_ref().map(|(id, _)| id);
+        let target = self.resource.as_deref().and_then(|resource| resource.strip_prefix("user/"));
+        if self.action.is_of_attempt() {
+            return match actor.map(String::as_str).or(target) {
+                Some(id) => Room::WhileAny(Payer::AtAccount { account_id: id.to_owned() }),
+                None => Room::None,
+            };
+        }
+        match (actor, target) {
+            (Some(id), _) if self.action.is_of_session() => Room::Always(Payer::SignIn { account_id: id.clone() }),
+            // It is counted as of an account that is not new: how old it is, is not known here.
+            (Some(id), _) => Room::Always(Payer::Account { id: id.clone(), since: Moment::from_millisecond(0) }),
+            (None, Some(id)) if !self.failed || self.action.severity() == Severity::Error => {
+                Room::Always(Payer::AtAccount { account_id: id.to_owned() })
+            }
+            (None, Some(_)) => Room::WhileAny(Payer::Failure { network: client.network() }),
+            (None, None) => Room::None,
         }
     }
 
@@ -123,6 +135,17 @@ impl AuditEvent {
         self.details.insert(name.to_owned(), value.into());
         self
     }
+}
+
+/// What there is of a budget for an entry.
+#[derive(Debug)]
+enum Room {
+    /// It is kept whatever is left: what it tells of was paid for, or is limited.
+    Always(Payer),
+    /// It is kept while something is left, and counted by the day after that.
+    WhileAny(Payer),
+    /// It concerns nobody who is known, and is counted by the day alone.
+    None,
 }
 
 /// What an entry fills, about.
@@ -147,14 +170,14 @@ impl AuditLog {
     /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
     /// ways, and the entry has the same id by either. An error means that it is not kept.
     ///
-    /// What failed and concerns nobody who is known, and what somebody does so often that entries about it have used up
-    /// their budget, is counted by the day and leaves no entry.
+    /// What failed and concerns nobody who is known, and attempts at an account that are so many that entries about them
+    /// have used up their budget, are counted by the day and leave no entry. What was done to an account always does.
     pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
-        let (must_be_stored, action, payer) = (event.action.must_be_stored(), event.action, event.payer(client));
+        let (must_be_stored, action, room) = (event.action.must_be_stored(), event.action, event.room(client));
         let entry = self.entry(client, event);
         let mut document = mongo::to_document(&entry).map_err(Problem::internal)?;
         document.insert(WRITTEN_AT, entry.at);
-        if !self.has_room(payer, schema::weight(AuditEntry::COLLECTION, &document)).await {
+        if !self.has_room(room, schema::weight(AuditEntry::COLLECTION, &document)).await {
             self.ledger.count_refusal(action.name()).await;
             return Ok(());
         }
@@ -178,16 +201,15 @@ impl AuditLog {
         }
     }
 
-    /// Whether an entry that fills so many bytes is to be stored. One that nobody pays for is not; one of an account's is
-    /// whatever is left, since what it tells of was paid for or is limited; and so is one of which this cannot be told.
-    async fn has_room(&self, payer: Option<Payer>, bytes: u64) -> bool {
-        match payer {
-            None => false,
-            Some(payer @ Payer::Account { .. }) => {
+    /// Whether an entry that fills so many bytes is to be stored. So is one of which this cannot be told.
+    async fn has_room(&self, room: Room, bytes: u64) -> bool {
+        match room {
+            Room::None => false,
+            Room::Always(payer) => {
                 self.ledger.charge(&payer, bytes).await;
                 true
             }
-            Some(payer) => !matches!(self.ledger.take_if_any(&payer, bytes).await, Ok(None)),
+            Room::WhileAny(payer) => !matches!(self.ledger.take_if_any(&payer, bytes).await, Ok(None)),
         }
     }
 
@@ -246,4 +268,41 @@ impl AuditLog {
 
 fn entries(database: &Database) -> Collection<Document> {
     database.collection(AuditEntry::COLLECTION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an entry about somebody's account, by nobody who is signed in, is kept whatever strangers have stored.
+    fn is_always_kept(action: Action) -> bool {
+        matches!(AuditEvent::new(action).on("user", "ada").room(&ClientInfo::default()), Room::Always(_))
+    }
+
+    #[test]
+    fn what_was_done_to_an_account_is_kept_whatever_strangers_have_stored() {
+        for action in [
+            Action::PasswordReset,
+            Action::PasswordResetRequested,
+            Action::MfaResetAsked,
+            Action::MfaResetBegun,
+            Action::MfaResetStopped,
+            Action::MfaReset,
+            Action::MfaStopped,
+            Action::RefreshReused,
+        ] {
+            assert!(is_always_kept(action), "{action:?}");
+        }
+        for action in [Action::SignInFailed, Action::RefreshRefused, Action::SignInLocked] {
+            assert!(!is_always_kept(action), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn that_an_account_is_locked_does_not_depend_on_the_networks_bytes() {
+        let locked = AuditEvent::new(Action::SignInLocked).on("user", "ada").room(&ClientInfo::default());
+        assert!(matches!(locked, Room::WhileAny(Payer::AtAccount { .. })), "{locked:?}");
+        let nobody = AuditEvent::new(Action::SignInLocked).room(&ClientInfo::default());
+        assert!(matches!(nobody, Room::None), "{nobody:?}");
+    }
 }

@@ -21,9 +21,9 @@ use crate::{
     config,
     config::ConfigError,
     counters::Counters,
-    http::{ClientInfo, Limit, Problem},
+    http::{ClientInfo, Limit, Problem, wide_network},
     id, keys,
-    ledger::Ledger,
+    ledger::{Ledger, PENDING_SIGN_UP_BYTES, Payer, SIGN_UP_BYTES},
     mongo::{Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
     rate_limits,
@@ -51,6 +51,7 @@ struct SignUp {
 
 /// Sign-ups, from the form to the account.
 pub struct SignUps {
+    ledger: Ledger,
     mongo: Mongo,
     counters: Counters,
     resets: PasswordResets,
@@ -64,9 +65,9 @@ impl SignUps {
     pub fn from_env(ledger: &Ledger, cache: &Cache) -> Result<Self, ConfigError> {
         let has_sender = config::optional("SENDER_EMAIL").is_some();
         let (resets, outbox) = (PasswordResets::from_env(ledger)?, Outbox::from_env()?);
-        let mongo = ledger.mongo().clone();
+        let (ledger, mongo) = (ledger.clone(), ledger.mongo().clone());
         let counters = Counters::new(&mongo, cache);
-        Ok(Self { mongo, counters, resets, outbox, links: Links::from_env(), has_sender })
+        Ok(Self { ledger, mongo, counters, resets, outbox, links: Links::from_env(), has_sender })
     }
 
     /// Mails a link by which the sign-up is completed; to an address that has an account, one to a new password. The
@@ -75,7 +76,14 @@ impl SignUps {
         if !self.has_sender {
             return Err(Problem::not_offered("Nobody can sign up here: this installation sends no e-mail yet."));
         }
+        let network = client.network();
+        // Who has used up their own leaves no trace in what is everybody's.
+        if let Some(wide) = wide_network(&network) {
+            self.counters.check(&rate_limits::SignUpsOfWideNetwork::POLICY, client, &wide).await?;
+        }
         self.counters.check(&rate_limits::SignUpsTogether::POLICY, client, "everybody").await?;
+        // Whoever is asked for: what a request may cost tells nothing of the address.
+        self.ledger.take(&Payer::PendingSignUp { network }, PENDING_SIGN_UP_BYTES).await?;
         unhurried(Box::pin(self.send(users, client, email, name))).await
     }
 
@@ -111,10 +119,11 @@ impl SignUps {
     }
 
     /// Makes the account of the link with this token; `None` when the link does not count, or the address has an account
-    /// by now. The slow hash is made for a link that counts alone.
+    /// by now. The slow hash is made, and bytes are taken, for a link that counts alone: 429 when there are none left.
     pub async fn complete(
         &self,
         users: &Users,
+        client: &ClientInfo,
         token: &SecretString,
         password: &NewPassword,
     ) -> Result<Option<User>, Problem> {
@@ -123,7 +132,9 @@ impl SignUps {
         let Some(sign_up) = self.mongo.run(REQUEST_TIMEOUT, find).await? else { return Ok(None) };
         let Some(email) = Email::parse(&sign_up.email) else { return Ok(None) };
         let hash = password.hash_for("password", &[&sign_up.name, email.as_str()])?;
-        let user = users.create(&sign_up.id, &email, &sign_up.name, hash).await?;
+        let payer = Payer::SignUp { network: client.network() };
+        let create = users.create(&sign_up.id, &email, &sign_up.name, hash);
+        let user = self.ledger.pay(&payer, SIGN_UP_BYTES, create, Option::is_some).await?;
         let others = doc! {"email": &sign_up.email};
         let delete = async |database: Database| collection(&database).delete_many(others).await;
         if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {

@@ -8,14 +8,14 @@ use super::{
         ANONYMOUS_DAY, ENVIRONMENT_HOUR, NETWORK_DAY, PAUSE_ABOVE_PERCENT, STATE_IS_OLD_AFTER, WIDE_NETWORK_DAY,
     },
     intake_state::{IntakeState, PublishedState},
-    payer::{seconds_left, wide},
+    payer::seconds_left,
 };
 use crate::{
     cache::{Cache, CountedOnce, QuotaCounter},
     clock::{self, Moment},
     config::ConfigError,
     content::PublishedContent,
-    http::{ClientInfo, Problem},
+    http::{ClientInfo, Problem, wide_network},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -67,7 +67,7 @@ impl AnonymousBudget {
             check(&state, is_shared, now)?;
         }
         let counters = counters(&client.network(), is_shared, now);
-        let is_wide = wide(&client.network()).is_some();
+        let is_wide = wide_network(&client.network()).is_some();
         let once = |Charge { id, bytes }: &Charge| {
             let of_wide = if is_wide { *bytes } else { 0 };
             CountedOnce { key: format!("{{bytes}}:event:{id}"), amounts: [*bytes, of_wide, *bytes, *bytes] }
@@ -110,7 +110,7 @@ fn full(detail: &str, now: Moment) -> Problem {
 /// The braces keep all of them together where the cache is a cluster.
 fn counters(network: &str, is_shared: bool, now: Moment) -> [QuotaCounter; COUNTERS] {
     let (day, hour) = (clock::day(now), now.strftime("%Y-%m-%dT%H"));
-    let wide = wide(network).unwrap_or_default();
+    let wide = wide_network(network).unwrap_or_default();
     let alone = if is_shared { u64::MAX } else { ENVIRONMENT_HOUR };
     [
         (format!("{day}:network:{network}"), NETWORK_DAY, DAY),
@@ -224,6 +224,7 @@ mod tests {
         assert_eq!(network, ("{bytes}:2026-11-28:network:2001:db8:7:1::/64".into(), NETWORK_DAY));
         assert_eq!(wide, ("{bytes}:2026-11-28:wide-network:2001:db8:7::/48".into(), WIDE_NETWORK_DAY));
         assert_eq!((all.1, alone.1), (ANONYMOUS_DAY, u64::MAX));
+        const { assert!(WIDE_NETWORK_DAY < ANONYMOUS_DAY, "one customer leaves something to everybody else") };
         assert_ne!(limits("2001:db8:7:2::/64")[0].0, network.0);
         assert_eq!(limits("2001:db8:7:2::/64")[1].0, wide.0);
     }

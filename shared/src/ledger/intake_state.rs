@@ -8,7 +8,7 @@ use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::{Payer, collection, payer::Counter, signed};
+use super::{collection, payer::day_expires_at, signed};
 use crate::{
     clock::{self, Moment},
     content::{PublishedContent, SourceError},
@@ -34,8 +34,8 @@ pub struct IntakeState {
 
 /// Counts what the consumer has stored of anonymous events: these are taken without the database.
 pub async fn add_anonymous(mongo: &Mongo, bytes: u64, now: Moment) -> Result<(), mongo::Error> {
-    let Some(Counter { key, expires_at, .. }) = anonymous(now) else { return Ok(()) };
-    let add = doc! {"$inc": {"bytes": signed(bytes)}, "$setOnInsert": {"expiresAt": expires_at}};
+    let key = anonymous(now);
+    let add = doc! {"$inc": {"bytes": signed(bytes)}, "$setOnInsert": {"expiresAt": day_expires_at(now)}};
     let add = async |database: Database| collection(&database).update_one(doc! {"_id": key}, add).upsert(true).await;
     mongo.run(WORK_TIMEOUT, add).await.map(drop)
 }
@@ -47,7 +47,7 @@ pub async fn publish_intake_state(
     storage_percent: f64,
     now: Moment,
 ) -> anyhow::Result<IntakeState> {
-    let key = anonymous(now).map(|counter| counter.key);
+    let key = anonymous(now);
     let find = async |database: Database| collection(&database).find_one(doc! {"_id": key}).await;
     let stored: Option<Document> = mongo.run(WORK_TIMEOUT, find).await?;
     let bytes = stored.and_then(|budget| budget.get_i64("bytes").ok()).unwrap_or_default();
@@ -56,9 +56,9 @@ pub async fn publish_intake_state(
     Ok(state)
 }
 
-/// The day's budget of all anonymous callers.
-fn anonymous(now: Moment) -> Option<Counter> {
-    Payer::Network(String::new()).counters(now).into_iter().next()
+/// The id of the document that counts the day's anonymous events.
+fn anonymous(now: Moment) -> String {
+    format!("{}/anonymous", clock::day(now))
 }
 
 /// What was published last, as far as this environment knows.

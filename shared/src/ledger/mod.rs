@@ -29,7 +29,7 @@ pub use self::{
     refusals::count_refusal,
 };
 
-use self::payer::Counter;
+use self::payer::{Counter, UNLIMITED};
 use crate::{
     cache::Cache,
     clock::{self, Moment},
@@ -87,7 +87,7 @@ impl Ledger {
             return;
         }
         for counter in payer.counters(now) {
-            let counter = Counter { limit: u64::MAX, ..counter };
+            let counter = Counter { limit: UNLIMITED, ..counter };
             if let Err(error) = self.add(counter, bytes).await {
                 tracing::warn!(%error, bytes, "bytes that are stored were not counted");
                 return;
@@ -134,9 +134,12 @@ impl Ledger {
         if self.cache.draw(&taken.slice, bytes).await {
             return Ok(Ok(taken));
         }
-        let mut outcome = self.reserve(payer.counters(now), bytes.max(SLICE)).await?;
+        let slice = bytes.max(payer.slice_bytes(now));
+        let mut outcome = self.reserve(payer.counters(now), slice).await?;
         if outcome.is_ok() {
-            self.cache.add(&taken.slice, bytes.max(SLICE) - bytes, SLICE_FOR).await;
+            if slice > bytes {
+                self.cache.add(&taken.slice, slice - bytes, SLICE_FOR).await;
+            }
         } else {
             // No whole slice is left; or another environment has just made the document, which looks the same.
             outcome = self.reserve(payer.counters(now), bytes).await?;

@@ -1,16 +1,15 @@
 //! Whose budgets bytes are taken from.
 
-use std::net::Ipv6Addr;
-
 use jiff::SignedDuration;
 
 use super::budgets::{
-    ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ALL_SIGN_INS_DAY, ANONYMOUS_DAY, NETWORK_DAY, NEW_ACCOUNT_DAY, NEW_FOR,
-    SIGN_INS_DAY, WIDE_NETWORK_DAY,
+    ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, AT_ACCOUNT_DAY, FAILURES_DAY, NETWORK_DAY, NEW_ACCOUNT_DAY,
+    NEW_ACCOUNTS_DAY, NEW_FOR, PENDING_SIGN_UPS_DAY, SIGN_INS_DAY, SIGN_UPS_DAY, SLICE, SMALL_SLICE,
+    WIDE_NETWORK_ATTEMPTS_DAY,
 };
 use crate::{
     clock::{self, Moment},
-    http::{ClientInfo, Problem},
+    http::{Problem, wide_network},
 };
 
 /// Who stores something.
@@ -24,10 +23,14 @@ pub enum Payer {
     },
     /// An account as it signs in and refreshes its session.
     SignIn { account_id: String },
-    /// Somebody who signs up, from this network. The account that comes of it is one of all accounts.
+    /// Somebody who does something to an account that they are not signed in to: the entries about it.
+    AtAccount { account_id: String },
+    /// Somebody who asks for an account, from this network.
+    PendingSignUp { network: String },
+    /// Somebody who follows the link to one.
     SignUp { network: String },
-    /// Nobody who is known, from this network.
-    Network(String),
+    /// Somebody who fails at an account, from this network.
+    Failure { network: String },
 }
 
 /// A budget of a payer's.
@@ -37,17 +40,16 @@ pub(super) struct Counter {
     pub(super) key: String,
     /// What it is, without whose it is.
     pub(super) name: &'static str,
+    /// [`UNLIMITED`] where it is counted alone.
     pub(super) limit: u64,
     /// When its document may go; `None` for a total.
     pub(super) expires_at: Option<Moment>,
 }
 
-impl Payer {
-    /// The caller's network.
-    pub fn network(client: &ClientInfo) -> Self {
-        Self::Network(client.network())
-    }
+/// Counted, and never full.
+pub(super) const UNLIMITED: u64 = u64::MAX;
 
+impl Payer {
     /// The smallest of its budgets of a day.
     pub fn bytes_a_day(&self, now: Moment) -> u64 {
         self.counters(now)
@@ -63,45 +65,74 @@ impl Payer {
         let (kind, id) = match self {
             Self::Account { id, .. } => ("account", id),
             Self::SignIn { account_id } => ("sign-in", account_id),
+            Self::AtAccount { account_id } => ("at-account", account_id),
+            Self::PendingSignUp { network } => ("pending-sign-up", network),
             Self::SignUp { network } => ("sign-up", network),
-            Self::Network(network) => ("network", network),
+            Self::Failure { network } => ("failure", network),
         };
         format!("bytes:{kind}:{id}:{}", clock::day(now))
+    }
+
+    /// What it takes at once, at least. Who is not known takes exactly what is stored: a slice would cost them nothing,
+    /// and everybody the rest of it.
+    pub(super) fn slice_bytes(&self, now: Moment) -> u64 {
+        match self {
+            Self::Account { since, .. } if is_new(*since, now) => SMALL_SLICE,
+            Self::Account { .. } => SLICE,
+            Self::SignIn { .. } => SMALL_SLICE,
+            Self::AtAccount { .. } | Self::PendingSignUp { .. } | Self::SignUp { .. } | Self::Failure { .. } => 0,
+        }
     }
 
     /// Its budgets, those of everybody first: who has used up their own leaves no trace in these.
     pub(super) fn counters(&self, now: Moment) -> Vec<Counter> {
         let day = clock::day(now);
-        // Two days later: by then every clock says another day.
-        let expires_at = Some(clock::start_of_day(now, -2));
-        let of_day =
-            |name, whose: &str, limit| Counter { key: format!("{day}/{name}{whose}"), name, limit, expires_at };
-        let of_network = |network: &str| {
-            let wide = wide(network).map(|wide| of_day("wide-network", &format!("/{wide}"), WIDE_NETWORK_DAY));
-            wide.into_iter().chain([of_day("network", &format!("/{network}"), NETWORK_DAY)])
+        let of_day = |name, whose: &str, limit| Counter {
+            key: format!("{day}/{name}{whose}"),
+            name,
+            limit,
+            expires_at: Some(day_expires_at(now)),
+        };
+        let with_network = |everybody: Counter, network: &str| {
+            let wide = wide_network(network);
+            let wide = wide.map(|wide| of_day("wide-network", &format!("/{wide}"), WIDE_NETWORK_ATTEMPTS_DAY));
+            [everybody]
+                .into_iter()
+                .chain(wide)
+                .chain([of_day("network", &format!("/{network}"), NETWORK_DAY)])
+                .collect()
         };
         match self {
             Self::Account { id, since } => {
-                let is_new = now < *since + NEW_FOR;
+                let is_new = is_new(*since, now);
+                let of_new = is_new.then(|| of_day("new-accounts", "", NEW_ACCOUNTS_DAY));
                 let limit = if is_new { NEW_ACCOUNT_DAY } else { ACCOUNT_DAY };
-                vec![
-                    of_day("accounts", "", ACCOUNTS_DAY),
+                let own = [
                     of_day("account", &format!("/{id}"), limit),
                     Counter { key: total(id), name: "account-total", limit: ACCOUNT_TOTAL, expires_at: None },
-                ]
+                ];
+                [of_day("accounts", "", ACCOUNTS_DAY)].into_iter().chain(of_new).chain(own).collect()
             }
-            Self::SignIn { account_id } => vec![
-                of_day("all-sign-ins", "", ALL_SIGN_INS_DAY),
-                of_day("sign-ins", &format!("/{account_id}"), SIGN_INS_DAY),
-            ],
-            Self::SignUp { network } => {
-                [of_day("accounts", "", ACCOUNTS_DAY)].into_iter().chain(of_network(network)).collect()
+            Self::SignIn { account_id } => {
+                vec![of_day("all-sign-ins", "", UNLIMITED), of_day("sign-ins", &format!("/{account_id}"), SIGN_INS_DAY)]
             }
-            Self::Network(network) => {
-                [of_day("anonymous", "", ANONYMOUS_DAY)].into_iter().chain(of_network(network)).collect()
+            Self::AtAccount { account_id } => vec![of_day("at-account", &format!("/{account_id}"), AT_ACCOUNT_DAY)],
+            Self::PendingSignUp { network } => {
+                with_network(of_day("pending-sign-ups", "", PENDING_SIGN_UPS_DAY), network)
             }
+            Self::SignUp { network } => with_network(of_day("sign-ups", "", SIGN_UPS_DAY), network),
+            Self::Failure { network } => with_network(of_day("failures", "", FAILURES_DAY), network),
         }
     }
+}
+
+fn is_new(since: Moment, now: Moment) -> bool {
+    now < since + NEW_FOR
+}
+
+/// Two days later: by then every clock says another day.
+pub(super) fn day_expires_at(now: Moment) -> Moment {
+    clock::start_of_day(now, -2)
 }
 
 impl Counter {
@@ -125,13 +156,6 @@ pub(super) fn total(account_id: &str) -> String {
     format!("total/{account_id}")
 }
 
-/// The /48 of an IPv6 /64.
-pub(super) fn wide(network: &str) -> Option<String> {
-    let prefix: Ipv6Addr = network.strip_suffix("/64")?.parse().ok()?;
-    let [a, b, c, ..] = prefix.segments();
-    Some(format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
-}
-
 /// Until the day is over.
 pub(super) fn seconds_left(now: Moment) -> u64 {
     let left: SignedDuration = clock::start_of_day(now, -1).duration_since(*now);
@@ -153,39 +177,62 @@ mod tests {
     #[test]
     fn a_new_account_may_store_less_for_a_week_to_the_second() {
         let ada = Payer::Account { id: "ada".into(), since: at("2026-11-01T12:00:00Z") };
-        for (now, day, limit) in [
-            ("2026-11-08T11:59:59.999Z", "2026-11-08", NEW_ACCOUNT_DAY),
-            ("2026-11-08T12:00:00Z", "2026-11-08", ACCOUNT_DAY),
+        for (now, day, is_new) in [
+            ("2026-11-08T11:59:59.999Z", "2026-11-08", true),
+            ("2026-11-08T12:00:00Z", "2026-11-08", false),
             // The clock of whoever made the account was ahead.
-            ("2026-10-31T00:00:00Z", "2026-10-31", NEW_ACCOUNT_DAY),
+            ("2026-10-31T00:00:00Z", "2026-10-31", true),
         ] {
-            let expected = [
+            let mut expected = vec![
                 (format!("{day}/accounts"), ACCOUNTS_DAY),
-                (format!("{day}/account/ada"), limit),
+                (format!("{day}/account/ada"), if is_new { NEW_ACCOUNT_DAY } else { ACCOUNT_DAY }),
                 ("total/ada".to_owned(), ACCOUNT_TOTAL),
             ];
+            if is_new {
+                expected.insert(1, (format!("{day}/new-accounts"), NEW_ACCOUNTS_DAY));
+            }
             assert_eq!(limits(&ada, now), expected, "{now}");
         }
+        const { assert!(NEW_ACCOUNTS_DAY * 2 < ACCOUNTS_DAY, "strangers' accounts leave most of the day to the others") };
+    }
+
+    #[test]
+    fn no_number_of_accounts_keeps_another_from_signing_in() {
+        let sign_in = Payer::SignIn { account_id: "ada".into() };
+        let limited: Vec<_> = limits(&sign_in, "2026-11-08T12:00:00Z")
+            .into_iter()
+            .filter_map(|(key, limit)| (limit != UNLIMITED).then_some(key))
+            .collect();
+        assert_eq!(limited, ["2026-11-08/sign-ins/ada"]);
+    }
+
+    #[test]
+    fn who_is_not_known_takes_no_more_than_is_stored() {
+        let (network, now) = (|| String::from("192.0.2.1"), at("2026-11-08T12:00:00Z"));
+        let payers = [
+            Payer::PendingSignUp { network: network() },
+            Payer::SignUp { network: network() },
+            Payer::Failure { network: network() },
+        ];
+        assert_eq!(payers.map(|payer| payer.slice_bytes(now)), [0; 3]);
     }
 
     #[test]
     fn a_network_is_an_ipv4_address_or_a_64_of_a_48() {
         let keys = |network: &str| {
-            let payer = Payer::Network(network.into());
+            let payer = Payer::Failure { network: network.into() };
             limits(&payer, "2026-11-08T23:59:59.999Z").into_iter().map(|(key, _)| key).collect::<Vec<_>>()
         };
-        assert_eq!(keys("192.0.2.1"), ["2026-11-08/anonymous", "2026-11-08/network/192.0.2.1"]);
+        assert_eq!(keys("192.0.2.1"), ["2026-11-08/failures", "2026-11-08/network/192.0.2.1"]);
         assert_eq!(
             keys("2001:db8:7:1::/64"),
-            ["2026-11-08/anonymous", "2026-11-08/wide-network/2001:db8:7::/48", "2026-11-08/network/2001:db8:7:1::/64"]
+            ["2026-11-08/failures", "2026-11-08/wide-network/2001:db8:7::/48", "2026-11-08/network/2001:db8:7:1::/64"]
         );
-        assert_eq!(wide("2001:db8:7::/64"), wide("2001:db8:7:1::/64"), "zeros that are left out");
-        assert_eq!(wide("2001:db8::/64").as_deref(), Some("2001:db8::/48"));
     }
 
     #[test]
     fn a_slice_of_yesterday_is_not_found_today() {
-        let payer = Payer::Network("192.0.2.1".into());
+        let payer = Payer::Failure { network: "192.0.2.1".into() };
         assert_ne!(payer.slice(at("2026-11-08T23:59:59.999Z")), payer.slice(at("2026-11-09T00:00:00Z")));
         assert_eq!(seconds_left(at("2026-11-08T23:59:59.999Z")), 1);
     }

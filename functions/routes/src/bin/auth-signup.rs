@@ -11,7 +11,7 @@ use shared::{
     cache::Cache,
     http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda::{self, PublicApp},
-    ledger::{Ledger, PENDING_SIGN_UP_BYTES, Payer, SIGN_UP_BYTES},
+    ledger::Ledger,
     mongo::{Lifetime, Mongo},
     rate_limits,
     users::{Account, Email, Profile, Users, display_name},
@@ -62,7 +62,6 @@ pub struct CompleteSignUp {
 pub struct Own {
     users: Users,
     sign_ups: SignUps,
-    ledger: Ledger,
     audit_log: AuditLog,
 }
 
@@ -72,7 +71,7 @@ async fn main() -> Result<(), lambda::Error> {
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
     let (users, ledger) = (Users::new(mongo.clone(), cache.clone()), Ledger::new(mongo.clone(), cache.clone()));
     let (sign_ups, audit_log) = (SignUps::from_env(&ledger, &cache)?, AuditLog::from_env(&ledger)?);
-    let own = Own { users, sign_ups, ledger, audit_log };
+    let own = Own { users, sign_ups, audit_log };
     let routes =
         Router::new().route("/api/auth/signup", post(sign_up)).route("/api/auth/signup/complete", post(complete));
     let routes = Page::CompleteSignUp.add_to(routes, post(submit));
@@ -91,8 +90,6 @@ pub async fn sign_up(
     if let Some(password) = &request.password {
         password.check("password", &[&request.name, request.email.as_str()])?;
     }
-    // Whoever is asked for: what a request may cost tells nothing of the address.
-    app.ledger.take(&Payer::network(&client), PENDING_SIGN_UP_BYTES).await?;
     app.sign_ups.request(&app.users, &client, &request.email, request.name.trim()).await?;
     Ok(Reply::accepted(&Sent { sent: true }))
 }
@@ -118,9 +115,7 @@ async fn submit(
 }
 
 async fn make_account(app: &Own, client: &ClientInfo, request: &CompleteSignUp) -> Result<Account, Problem> {
-    let payer = Payer::SignUp { network: client.network() };
-    let create = app.sign_ups.complete(&app.users, &request.token, &request.password);
-    let user = app.ledger.pay(&payer, SIGN_UP_BYTES, create, Option::is_some).await?;
+    let user = app.sign_ups.complete(&app.users, client, &request.token, &request.password).await?;
     let account = user.map(Account::from);
     let account = account.ok_or_else(|| Problem::invalid_field("token", "is used up or expired: sign up again"))?;
     app.audit_log.record(client, AuditEvent::new(Action::SignUp).by(&account)).await?;

@@ -1,7 +1,7 @@
 //! Where a request comes from.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, OnceLock},
 };
 
@@ -43,6 +43,13 @@ impl ClientInfo {
     }
 }
 
+/// The /48 of an IPv6 /64, which one customer may be given; `None` for an IPv4 address.
+pub fn wide_network(network: &str) -> Option<String> {
+    let prefix: Ipv6Addr = network.strip_suffix("/64")?.parse().ok()?;
+    let [a, b, c, ..] = prefix.segments();
+    Some(format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +63,12 @@ mod tests {
         assert_ne!(network("2001:db8:0:8::1"), network("2001:db8:0:7::1"));
         assert_eq!((network("192.0.2.1"), network("::ffff:192.0.2.1")), ("192.0.2.1".into(), "192.0.2.1".into()));
         assert_eq!(network(""), "");
+    }
+
+    #[test]
+    fn a_64_is_one_of_a_48() {
+        assert_eq!(wide_network("2001:db8:7::/64"), wide_network("2001:db8:7:1::/64"), "zeros that are left out");
+        assert_eq!(wide_network("2001:db8::/64").as_deref(), Some("2001:db8::/48"));
+        assert_eq!((wide_network("192.0.2.1"), wide_network("")), (None, None));
     }
 }

@@ -20,7 +20,7 @@ mod reply;
 pub(crate) mod response_finisher;
 
 pub use body::{JsonBody, MAX_BODY_BYTES, SmallBody};
-pub use client_info::ClientInfo;
+pub use client_info::{ClientInfo, wide_network};
 pub use counted::{Counted, HasCache, Limit};
 pub use form::Form;
 pub use if_match::IfMatch;
