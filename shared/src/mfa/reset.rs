@@ -10,10 +10,12 @@ use crate::{
     auth::{FactorResetClaims, Links, Page, Tokens},
     clock::{self, Moment},
     config::ConfigError,
-    http::{ClientInfo, Problem},
+    counters::Counters,
+    http::{ClientInfo, Limit, Problem},
     id,
     ledger::Ledger,
     notifications::{Outbox, Template},
+    rate_limits,
     users::{FACTOR_RESET_LIFE, User, Users},
 };
 
@@ -29,13 +31,14 @@ pub(super) struct FactorResets {
     outbox: Outbox,
     links: Links,
     audit_log: AuditLog,
+    counters: Counters,
 }
 
 impl FactorResets {
     /// Reads the seeds and where links lead.
-    pub(super) fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
+    pub(super) fn from_env(ledger: &Ledger, counters: Counters) -> Result<Self, ConfigError> {
         let (tokens, outbox, audit_log) = (Tokens::from_env()?, Outbox::from_env()?, AuditLog::from_env(ledger)?);
-        Ok(Self { tokens, outbox, links: Links::from_env(), audit_log })
+        Ok(Self { tokens, outbox, links: Links::from_env(), audit_log, counters })
     }
 
     /// Mails a link to the owner of an account, whose password the caller has shown; 409 when there is nothing to reset,
@@ -57,6 +60,7 @@ impl FactorResets {
                 "Your address is not confirmed: ask an administrator.",
             ));
         }
+        self.counters.check(&rate_limits::MfaReset::POLICY, client, &user.id).await?;
         let token = self.tokens.factor_reset(claims(user), clock::now());
         let link = self.links.to(Page::ResetFactor, &token, client);
         self.outbox.send_link(&id::new(), Some(&user.id), &user.email, Template::FactorReset { link }).await?;
