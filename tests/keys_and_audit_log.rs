@@ -56,6 +56,30 @@ async fn past(env: &TestEnv, made: &Value, field: &str) {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn no_key_is_made_with_a_token_of_before_a_new_password_whatever_copy_of_the_account_is_at_hand() {
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let (keys, vault) = (env.function("api-keys").await, env.function("provider-keys").await);
+    for (function, path) in [(&keys, "/api/api-keys"), (&vault, "/api/provider-keys")] {
+        assert_eq!(function.get_as(&ada.token, path).await.status, 200, "a copy is at hand");
+    }
+    // As another environment does with a new password: these do not hear of it at once.
+    env.users().update_one(doc! {"_id": &ada.id}, doc! {"$inc": {"sessionVersion": 1}}).await.unwrap();
+    let provider = json!({"provider": "openai", "name": "k", "apiKey": "0123456789abcdef"});
+    let refused = [
+        keys.post_as(&ada.token, "/api/api-keys", &serde_json::from_str(NEW).unwrap()).await,
+        vault.post_as(&ada.token, "/api/provider-keys", &provider).await,
+    ];
+    for answer in refused {
+        assert_eq!(answer.status, 401, "{}", answer.text);
+    }
+    for made in ["api_keys", "provider_keys"] {
+        assert_eq!(env.database.collection::<Document>(made).count_documents(doc! {}).await.unwrap(), 0, "{made}");
+    }
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn a_key_counts_until_it_is_revoked_and_its_secret_is_shown_once() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;

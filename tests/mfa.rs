@@ -459,6 +459,59 @@ async fn its_owner_stops_a_factors_reset_by_the_link_that_tells_of_it_or_by_show
 
 #[tokio::test]
 #[parallel(stack)]
+async fn a_mailbox_alone_resets_no_factor() {
+    let scene = Scene::new().await;
+    scene.with_app().await;
+    let waiting = scene.sign_in().await;
+    let days_ago = |days: i64| clock::now() - jiff::SignedDuration::from_hours(24 * days);
+    for (account, status, code) in [
+        (doc! {"role": "super_admin"}, 403, json!("administrator")),
+        (doc! {"role": "org_admin"}, 403, json!("administrator")),
+        (doc! {"role": "user", "passwordResetAt": days_ago(2)}, 409, json!("password_reset_lately")),
+        (doc! {"passwordResetAt": days_ago(4)}, 202, json!(null)),
+    ] {
+        scene.env.users().update_one(doc! {}, doc! {"$set": account}).await.unwrap();
+        let asked = scene.mfa.post("/api/auth/mfa/reset", &json!({"challenge": waiting["challenge"]})).await;
+        assert_eq!((asked.status, &asked.body["code"]), (status, &code), "{}", asked.text);
+    }
+    let link = json!({"token": scene.env.link_token(&scene.ada, "Your lost second factor").await});
+    for (role, status) in [("org_admin", 403), ("user", 202)] {
+        scene.env.users().update_one(doc! {}, doc! {"$set": {"role": role}}).await.unwrap();
+        let begun = scene.mfa.post("/api/auth/mfa/reset/begin", &link).await;
+        assert_eq!(begun.status, status, "{role}: {}", begun.text);
+    }
+    a_day_passes(&scene.env).await;
+    scene.env.users().update_one(doc! {}, doc! {"$set": {"role": "org_admin"}}).await.unwrap();
+    assert_eq!(scene.sign_in().await["mfaRequired"], true, "who became an administrator meanwhile");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_factors_reset_lapses_after_two_days_and_ends_with_the_password() {
+    let scene = Scene::new().await;
+    scene.with_app().await;
+    let waiting = scene.sign_in().await;
+    scene.mfa.post("/api/auth/mfa/reset", &json!({"challenge": waiting["challenge"]})).await;
+    let link = json!({"token": scene.env.link_token(&scene.ada, "Your lost second factor").await});
+    assert_eq!(scene.mfa.post("/api/auth/mfa/reset/begin", &link).await.status, 202);
+    let lapsed = clock::now() - jiff::SignedDuration::from_hours(49);
+    scene.env.users().update_one(doc! {}, doc! {"$set": {"mfa.resetAt": lapsed}}).await.unwrap();
+    assert_eq!(scene.sign_in().await["mfaRequired"], true, "it has lapsed");
+    assert_eq!(scene.mfa.post("/api/auth/mfa/reset/begin", &link).await.status, 202);
+    let waits = async || scene.env.users().count_documents(doc! {"mfa.resetAt": {"$gt": clock::now()}}).await.unwrap();
+    assert_eq!(waits().await, 1, "and begins anew");
+
+    let password = scene.env.function("auth-password").await;
+    password.post("/api/auth/forgot-password", &json!({"email": scene.email()})).await;
+    let token = scene.env.link_token(&scene.ada, "Choose a new password").await;
+    let reset = json!({"token": token, "password": PASSWORD});
+    assert_eq!(password.post("/api/auth/reset-password", &reset).await.status, 204);
+    assert_eq!(waits().await, 0);
+    assert_eq!(scene.sign_in().await["mfaRequired"], true, "the factor stays");
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn fifty_wrong_codes_in_a_row_stop_the_factor_until_a_mailed_link_sets_a_new_password() {
     let scene = Scene::new().await;
     let (_, recovery) = scene.with_app().await;
@@ -506,10 +559,16 @@ async fn an_administrator_takes_a_lost_factor_off_and_ends_sessions() {
 
 #[tokio::test]
 #[parallel(stack)]
-async fn nobody_administers_without_a_second_factor() {
+async fn nobody_administers_without_a_second_factor_other_than_mail() {
+    for mfa in [doc! {"$unset": {"mfa": ""}}, doc! {"$set": {"mfa.method": "email"}}] {
+        nobody_administers_with(mfa).await;
+    }
+}
+
+async fn nobody_administers_with(mfa: Document) {
     let env = TestEnv::new().await;
     let (root, boss) = (env.person(Role::SuperAdmin, None).await, env.person(Role::OrgAdmin, Some("ours")).await);
-    env.users().update_many(doc! {}, doc! {"$unset": {"mfa": ""}}).await.unwrap();
+    env.users().update_many(doc! {}, mfa).await.unwrap();
     let (admin, audit) = (env.function("users-admin").await, env.function("audit-logs").await);
     let path = format!("/api/admin/users/{}", boss.id);
     let change = json!({"role": "user"});

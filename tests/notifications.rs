@@ -421,23 +421,27 @@ async fn an_sms_goes_to_a_proved_number_of_a_country_that_is_allowed_and_holds_n
 
 #[tokio::test]
 #[parallel(stack)]
-async fn a_message_costs_seven_operations_and_one_beyond_its_cap_five() {
+async fn a_message_costs_seven_operations_and_a_link_beyond_its_cap_six_and_counts_no_more() {
     let stack = stack();
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
     let function = consumer_with(&wiretap.uri(), &database, &stack.aws_endpoint_url, SENDER_EMAIL).await;
     let cap = usize::try_from(cap("email", Class::Link).day).unwrap();
+    let resets = database.collection::<Document>("password_resets");
     let address = address();
     for n in 0..=cap {
         let link = "https://app.example.com/r".to_owned();
         let notification = email(&address, Template::PasswordReset { link, minutes: 30 });
+        let reset = doc! {"_id": &notification.id};
+        resets.insert_one(&reset).await.unwrap();
         wiretap.take();
         let before = stack.sent_to(&address).await.len();
         deliver(&function, &[notification]).await;
         let operations: u64 = wiretap.take().values().sum();
         let sent = stack.sent_to(&address).await.len() > before;
         // The claim, the counts as they are, three of them anew, the commit, what became of it; or the claim, the
-        // counts, one of them anew, the claim taken back, and the commit.
-        assert_eq!(operations, if sent { 7 } else { 5 }, "message {n}");
+        // counts, one of them anew, the claim taken back, the commit, and the link forgotten.
+        assert_eq!(operations, if sent { 7 } else { 6 }, "message {n}");
+        assert_eq!(resets.count_documents(reset).await.unwrap(), u64::from(sent), "message {n}");
     }
 }

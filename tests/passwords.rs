@@ -219,6 +219,10 @@ async fn whether_there_is_an_account_is_told_neither_by_the_answer_nor_by_its_ti
         assert!(known < unknown * 2 && unknown < known * 2, "{what}: known {known:?}, unknown {unknown:?}");
         if variables.is_empty() {
             assert_eq!(answers[0], (202, json!({"sent": true}).to_string()));
+        } else {
+            let resets = env.database.collection::<Document>("password_resets");
+            let kept = resets.count_documents(doc! {}).await.unwrap();
+            assert_eq!(kept, 3, "of those that were sent: what could not be keeps nobody from the next");
         }
     }
 }

@@ -58,8 +58,12 @@ limits! {
     MfaSendHourly = "mfa-send-hourly", 10 in HOUR;
     /// Codes sent, by address: one caller with many accounts, each of them within its own limits.
     MfaSendAddress = "mfa-send-address", 20 in HOUR;
-    /// Codes sent by SMS, by the number written to: many accounts that write to one number.
+    /// Codes of factors sent by SMS, by the number written to: many accounts that write to one number.
     MfaSendNumber = "mfa-send-number", 5 in HOUR;
+    /// Codes sent by SMS to prove a number, by the number.
+    MfaProveNumber = "mfa-prove-number", 5 in HOUR;
+    /// Links to a lost factor's reset, by account: one, and another one if that was lost.
+    MfaReset = "mfa-reset", 2 in HOUR;
     /// Codes tried, by account.
     MfaVerify = "mfa-verify", 6 in MINUTE;
     /// As [`MfaVerify`], by the hour: a million codes must outlast any patience.

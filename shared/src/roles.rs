@@ -114,6 +114,11 @@ impl Role {
         self == Self::SuperAdmin || self.permissions().contains(&permission)
     }
 
+    /// Whether it administers others' accounts: such an account takes more than its mailbox.
+    pub const fn is_administrator(self) -> bool {
+        matches!(self, Self::SuperAdmin | Self::OrgAdmin)
+    }
+
     /// Whether the role may give, change or take away `other`: each only what is below itself in an
     /// organisation, a super admin everything.
     pub const fn manages(self, other: Self) -> bool {
@@ -214,7 +219,7 @@ impl Role {
 impl Permission {
     /// Whether only those who run an organisation, or the platform, have it.
     pub fn is_administrators(self) -> bool {
-        Role::ALL.iter().all(|role| matches!(role, Role::SuperAdmin | Role::OrgAdmin) || !role.may(self))
+        Role::ALL.iter().all(|role| role.is_administrator() || !role.may(self))
     }
 }
 

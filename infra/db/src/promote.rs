@@ -17,12 +17,16 @@ pub(crate) struct Promote {
     /// The name of a new account, for others to see.
     #[arg(long, default_value = "Administrator")]
     name: String,
+    /// Takes the account's second factor off, which is lost: no mail does that for an administrator.
+    #[arg(long)]
+    without_factor: bool,
 }
 
 /// Makes the account with this address a super admin, and the account if there is none; prints a new one's password.
-pub(crate) async fn promote(mongo: &Mongo, Promote { email, name }: Promote) -> anyhow::Result<()> {
+pub(crate) async fn promote(mongo: &Mongo, promote: Promote) -> anyhow::Result<()> {
+    let Promote { email, name, without_factor } = promote;
     let attempt = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
-    if !admin::make_super_admin(mongo, &attempt).await? {
+    if !admin::make_super_admin(mongo, &attempt, without_factor).await? {
         let email = Email::parse(&email).context("that is not an address that an account can have")?;
         display_name(&name, &()).map_err(|error| anyhow::anyhow!("the name {}", error.message()))?;
         let (text, password) = password();
@@ -31,7 +35,7 @@ pub(crate) async fn promote(mongo: &Mongo, Promote { email, name }: Promote) -> 
             password.hash_for("password", &[]).map_err(|_| anyhow::anyhow!("no password was found: try again"))?;
         let made = users.create(&id::new(), &email, &name, hash).await?;
         made.context("somebody made an account with that address just now: try again")?;
-        admin::make_super_admin(mongo, &attempt).await?;
+        admin::make_super_admin(mongo, &attempt, without_factor).await?;
         println!("made an account with the password {text} (change it after the first sign-in)");
     }
     println!(

@@ -40,15 +40,16 @@ impl Principal {
         self.require(permission).is_ok()
     }
 
-    /// 403 without the permission; what administrators alone may do takes a second factor, too.
+    /// 403 without the permission; what administrators alone may do takes a second factor, too, that whoever has the
+    /// mailbox does not have: a mailed link sets the password already.
     pub fn require(&self, permission: Permission) -> Result<(), Problem> {
         if !self.account.role.may(permission) {
             return Err(not_allowed());
         }
-        if permission.is_administrators() && !self.account.mfa_enabled {
+        if permission.is_administrators() && (!self.account.mfa_enabled || self.account.mfa_by_mail) {
             return Err(Problem::forbidden(
                 "mfa_setup_required",
-                "Administrators need a second factor: set one up with POST /api/auth/mfa/enable.",
+                "Administrators need a second factor other than e-mail: set one up with POST /api/auth/mfa/enable.",
             ));
         }
         Ok(())

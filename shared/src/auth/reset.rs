@@ -87,9 +87,21 @@ impl PasswordResets {
         };
         self.mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(&reset).await).await?;
         let link = self.links.to(Page::ResetPassword, &token, client);
-        self.outbox.send_link(&reset.id, Some(&user.id), &user.email, words(link, MINUTES.unsigned_abs())).await?;
+        let words = words(link, MINUTES.unsigned_abs());
+        if let Err(error) = self.outbox.send_link(&reset.id, Some(&user.id), &user.email, words).await {
+            self.forget(&reset.id).await;
+            return Err(error.into());
+        }
         let event = AuditEvent::new(Action::PasswordResetRequested).on("user", &user.id);
         self.audit_log.record(client, event).await
+    }
+
+    /// A link that nobody gets keeps nobody from the next one.
+    async fn forget(&self, id: &str) {
+        let delete = async |database: Database| collection(&database).delete_one(doc! {"_id": id}).await;
+        if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {
+            tracing::warn!(%error, "a link that was not sent counts until its hour is over");
+        }
     }
 
     /// Whose a token is, if it counts; it goes on counting.

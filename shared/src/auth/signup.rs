@@ -115,7 +115,19 @@ impl SignUps {
         self.mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).insert_one(&sign_up).await).await?;
         let link = self.links.to(Page::CompleteSignUp, &token, client);
         let template = Template::SignUp { link, hours: HOURS.unsigned_abs() };
-        Ok(self.outbox.send_link(&sign_up.id, None, &sign_up.email, template).await?)
+        if let Err(error) = self.outbox.send_link(&sign_up.id, None, &sign_up.email, template).await {
+            self.forget(&sign_up.id).await;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// A link that nobody gets keeps nobody from the next one.
+    async fn forget(&self, id: &str) {
+        let delete = async |database: Database| collection(&database).delete_one(doc! {"_id": id}).await;
+        if let Err(error) = self.mongo.run(REQUEST_TIMEOUT, delete).await {
+            tracing::warn!(%error, "a sign-up whose link was not sent stays in the store for a day");
+        }
     }
 
     /// Makes the account of the link with this token; `None` when the link does not count, or the address has an account

@@ -153,7 +153,7 @@ impl Mfa {
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let channel = channel(method, pending.phone.as_deref(), &user.email);
         if let Some(channel) = &channel {
-            self.limit(client, channel).await?;
+            self.limit(client, Purpose::Enrol, channel).await?;
         }
         let record = mongo::to_document(&pending).map_err(Problem::internal)?;
         users.change(&user.id, doc! {"$set": {"mfa.pending": record}}).await?;
@@ -175,14 +175,14 @@ impl Mfa {
         };
         let channel =
             channel.ok_or_else(|| Problem::conflict("no_code_to_send", "No factor of yours needs a code sent."))?;
-        self.limit(client, &channel).await?;
+        self.limit(client, purpose, &channel).await?;
         self.send_to(&user.id, purpose, channel).await
     }
 
     /// Sends a code to a number that alerts are to go to; returns until when it counts.
     pub async fn send_to_number(&self, client: &ClientInfo, user_id: &str, number: &str) -> Result<Moment, Problem> {
         let channel = Channel::Sms { to: number.to_owned() };
-        self.limit(client, &channel).await?;
+        self.limit(client, Purpose::AlertNumber, &channel).await?;
         self.send_to(user_id, Purpose::AlertNumber, channel).await
     }
 
@@ -286,12 +286,19 @@ impl Mfa {
         self.countries.check(number)
     }
 
-    /// Text messages cost money, and whoever is paid for those to a number would have them sent.
-    async fn limit(&self, client: &ClientInfo, channel: &Channel) -> Result<(), Problem> {
+    /// Text messages cost money, and whoever is paid for those to a number would have them sent. Those to
+    /// a number that nobody has proved are counted apart: they keep nobody from signing in.
+    async fn limit(&self, client: &ClientInfo, purpose: Purpose, channel: &Channel) -> Result<(), Problem> {
         match channel {
             Channel::Sms { to } => {
                 self.check_country(to)?;
-                self.counters.check(&rate_limits::MfaSendNumber::POLICY, client, &keys::sha256(to)).await
+                let number = keys::sha256(to);
+                match purpose {
+                    Purpose::SignIn => self.counters.check(&rate_limits::MfaSendNumber::POLICY, client, &number).await,
+                    Purpose::Enrol | Purpose::AlertNumber => {
+                        self.counters.check(&rate_limits::MfaProveNumber::POLICY, client, &number).await
+                    }
+                }
             }
             Channel::Email { .. } => Ok(()),
         }
@@ -307,7 +314,8 @@ impl Mfa {
         self.mongo.run(REQUEST_TIMEOUT, put).await?;
         let minutes = CODE_MINUTES.unsigned_abs();
         let template = match purpose {
-            Purpose::SignIn | Purpose::Enrol => Template::MfaCode { code, minutes },
+            Purpose::SignIn => Template::MfaCode { code, minutes },
+            Purpose::Enrol => Template::FactorCode { code, minutes },
             Purpose::AlertNumber => Template::NumberCode { code, minutes },
         };
         let notification = Notification { id: id::new(), user_id: Some(user_id.to_owned()), channel, template };

@@ -121,7 +121,7 @@ impl MfaFlow {
             mfa: Mfa::from_env(mongo, &counters)?,
             audit_log: AuditLog::from_env(ledger)?,
             lockout: Lockout::new(counters.clone()),
-            resets: FactorResets::from_env(ledger)?,
+            resets: FactorResets::from_env(ledger, counters.clone())?,
             counters,
         })
     }

@@ -118,7 +118,10 @@ async fn claim(mongo: &Mongo, senders: &Senders, notification: &Notification) ->
         return suppressed("its account has not proved the number");
     }
     match record::claim(mongo, notification, asked).await? {
-        Claim::Capped => suppressed("its account, its recipient or everybody has had as many as may be"),
+        Claim::Capped => {
+            record::forget_link(mongo, notification).await;
+            suppressed("its account, its recipient or everybody has had as many as may be")
+        }
         claim => Ok(claim),
     }
 }
@@ -131,6 +134,7 @@ async fn send(mongo: &Mongo, senders: &Senders, notification: &Notification) -> 
             let error = refusal.reason.as_str();
             let end = if refusal.permanent {
                 tracing::error!(id, kind, channel, error, "a notification was refused for good");
+                record::forget_link(mongo, notification).await;
                 End::Failed
             } else {
                 tracing::warn!(id, kind, channel, error, "a notification was not accepted and comes again");

@@ -43,7 +43,7 @@ impl Template {
     /// The subject of the e-mail: one line, and no secret, since screens show it while locked.
     pub fn subject(&self) -> String {
         match self {
-            Self::MfaCode { .. } => "Your sign-in code".into(),
+            Self::MfaCode { .. } | Self::FactorCode { .. } => "Your sign-in code".into(),
             Self::NumberCode { .. } => "Your code for alerts by SMS".into(),
             Self::PasswordReset { .. } => "Choose a new password".into(),
             Self::SignUp { .. } => "Complete your sign-up".into(),
@@ -91,7 +91,7 @@ impl Template {
     /// The text of the SMS, if there is one. It holds nothing that a user wrote.
     pub fn sms(&self) -> Option<String> {
         match self {
-            Self::MfaCode { code, minutes } => Some(format!(
+            Self::MfaCode { code, minutes } | Self::FactorCode { code, minutes } => Some(format!(
                 "{NAME}: your sign-in code is {code}, valid for {}. Give it to nobody.",
                 duration(*minutes)
             )),
@@ -117,6 +117,12 @@ impl Template {
                 Part::Code(code),
                 Part::Line(format!("It is valid for {}. Give it to nobody.", duration(*minutes))),
                 line("If you are not signing in, somebody knows your password: change it."),
+            ],
+            Self::FactorCode { code, minutes } => vec![
+                line("Enter this code to turn two-step sign-in on:"),
+                Part::Code(code),
+                Part::Line(format!("It is valid for {}. Give it to nobody.", duration(*minutes))),
+                line("If it was not you, somebody knows your password: change it."),
             ],
             Self::NumberCode { code, minutes } => vec![
                 line("Enter this code to get alerts by SMS:"),
@@ -242,6 +248,7 @@ fn escape(text: &str) -> String {
 pub(super) fn samples() -> Vec<Template> {
     vec![
         Template::MfaCode { code: "<123>".into(), minutes: 10 },
+        Template::FactorCode { code: "<123>".into(), minutes: 10 },
         Template::NumberCode { code: "<123>".into(), minutes: 10 },
         Template::PasswordReset { link: "https://example.com/reset?token=a\"b&c='d'".into(), minutes: 1 },
         Template::SignUp { link: "https://example.com/a?token=b".into(), hours: 24 },
@@ -290,9 +297,9 @@ mod tests {
         let samples = samples();
         for (index, escaped, plain) in [
             (0, "&lt;123&gt;", "<123>"),
-            (2, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
-            (13, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
-            (14, "<title>Week &lt;1&gt;</title>", "7 < 8"),
+            (3, "href=\"https://example.com/reset?token=a&quot;b&amp;c=&#39;d&#39;\"", "token=a\"b&c='d'"),
+            (14, "Your usage for today &amp; tomorrow", "Your usage for today & tomorrow"),
+            (15, "<title>Week &lt;1&gt;</title>", "7 < 8"),
         ] {
             let (html, text) = (samples[index].html(), samples[index].text());
             assert!(html.contains(escaped) && !html.contains(plain), "{html}");
@@ -302,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_report_is_shown_as_it_was_prepared() {
-        let report = samples().remove(14);
+        let report = samples().remove(15);
         assert_eq!(report.subject(), "Week <1>", "one line");
         assert!(report.html().contains("\n<p>7 &lt; 8</p>\n"));
         assert_eq!(report.text(), "7 < 8\n\nPrompt library\n");

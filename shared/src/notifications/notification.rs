@@ -39,6 +39,12 @@ pub enum Template {
         /// How long it is valid.
         minutes: u64,
     },
+    /// To prove a second factor that is being set up.
+    FactorCode {
+        code: String,
+        /// How long it is valid.
+        minutes: u64,
+    },
     /// To prove that somebody reads what a phone number gets.
     NumberCode {
         code: String,
@@ -117,6 +123,7 @@ impl Template {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::MfaCode { .. } => "mfa_code",
+            Self::FactorCode { .. } => "factor_code",
             Self::NumberCode { .. } => "number_code",
             Self::PasswordReset { .. } => "password_reset",
             Self::SignUp { .. } => "sign_up",

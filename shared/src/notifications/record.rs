@@ -6,7 +6,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 use mongodb::{ClientSession, Collection, Database};
 
-use super::{Channel, Class, Notification, counts::Asked};
+use super::{Channel, Class, Notification, Template, counts::Asked};
 use crate::{
     clock,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
@@ -90,7 +90,7 @@ fn claimed(notification: &Notification) -> Document {
 /// has proved that the number is its own (`usage::alerts::preferences` keeps that).
 pub(super) async fn is_to_a_proved_number(mongo: &Mongo, notification: &Notification) -> Result<bool, mongo::Error> {
     let Channel::Sms { to } = &notification.channel else { return Ok(true) };
-    if notification.template.class() == Class::Code {
+    if matches!(notification.template.class(), Class::Code | Class::Proof) {
         return Ok(true);
     }
     let Some(user) = &notification.user_id else { return Ok(false) };
@@ -101,6 +101,21 @@ pub(super) async fn is_to_a_proved_number(mongo: &Mongo, notification: &Notifica
     };
     let find = async |database: Database| database.collection::<Document>("users").count_documents(proved).await;
     Ok(mongo.run(REQUEST_TIMEOUT, find).await? == 1)
+}
+
+/// Forgets the link of a message that nobody gets: it counts among those that are on their way, and would keep the next
+/// one back.
+pub(super) async fn forget_link(mongo: &Mongo, notification: &Notification) {
+    let collection = match notification.template {
+        Template::PasswordReset { .. } | Template::AddressTaken { .. } => "password_resets",
+        Template::SignUp { .. } => "sign_ups",
+        _ => return,
+    };
+    let link = doc! {"_id": &notification.id};
+    let delete = async |database: Database| database.collection::<Document>(collection).delete_one(link).await;
+    if let Err(error) = mongo.run(REQUEST_TIMEOUT, delete).await {
+        tracing::warn!(id = notification.id, %error, "a link that was not sent counts until it expires");
+    }
 }
 
 /// Writes down what became of a notification that was ours: sent, or failed and why.

@@ -150,7 +150,9 @@ pub async fn change(
                 }
                 let mut update = doc! {"$set": set};
                 match new_status {
-                    Some(AccountStatus::Suspended) => drop(update.insert("$inc", doc! {"sessionVersion": 1})),
+                    Some(AccountStatus::Suspended) => {
+                        update.extend(doc! {"$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}});
+                    }
                     Some(_) => drop(update.insert("$unset", doc! {"suspendedBy": ""})),
                     None => {}
                 }
@@ -201,10 +203,9 @@ pub async fn intervene(
     }
     // A role given meanwhile is out of reach, too.
     filter.insert("role", user.role.name());
-    let mut update = doc! {"$inc": {"sessionVersion": 1}};
-    if action == Action::UserMfaReset {
-        update.insert("$unset", doc! {"mfa": ""});
-    }
+    // With the sessions a factor's reset ends that was begun in one.
+    let off = if action == Action::UserMfaReset { "mfa" } else { "mfa.resetAt" };
+    let update = doc! {"$inc": {"sessionVersion": 1}, "$unset": {off: ""}};
     let event = AuditEvent::new(action).by(admin).on("user", user_id);
     let (audit_log, client) = (audit_log.clone(), client.clone());
     let work = async move |database: Database| {
@@ -254,12 +255,17 @@ fn reach(admin: &Account) -> Result<Document, Problem> {
     }
 }
 
-/// Makes an account a super admin whose address counts as proved: the first one, from a terminal. False when there is no
-/// such account.
-pub async fn make_super_admin(mongo: &Mongo, email: &EmailAttempt) -> Result<bool, mongo::Error> {
+/// Makes an account a super admin whose address counts as proved: the first one, from a terminal; `takes_factor_off` if
+/// its second factor is lost. Its sessions end. False when there is no such account.
+pub async fn make_super_admin(
+    mongo: &Mongo,
+    email: &EmailAttempt,
+    takes_factor_off: bool,
+) -> Result<bool, mongo::Error> {
     for spelling in email.spellings() {
         let set = doc! {"role": "super_admin", "emailVerifiedAt": clock::now()};
-        let update = doc! {"$set": set, "$inc": {"sessionVersion": 1}};
+        let off = if takes_factor_off { "mfa" } else { "mfa.resetAt" };
+        let update = doc! {"$set": set, "$inc": {"sessionVersion": 1}, "$unset": {off: ""}};
         let set = async |database| collection(&database).update_one(doc! {"email": spelling}, update).await;
         if mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1 {
             return Ok(true);

@@ -1,9 +1,14 @@
 //! The second factor as an account has it.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Moment;
+
+/// How long a lost factor can be signed in without, once the wait for its reset is over: what nobody uses by then, nobody
+/// lost.
+pub const FACTOR_RESET_LIFE: SignedDuration = SignedDuration::from_hours(48);
 
 /// How a second factor is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ mod user;
 
 pub use email::Email;
 pub use email_attempt::EmailAttempt;
-pub use mfa_record::{Method, MfaRecord, PendingFactor};
+pub use mfa_record::{FACTOR_RESET_LIFE, Method, MfaRecord, PendingFactor};
 pub use owned::insert_within_quota;
 pub use proved_email::ProvedEmail;
 pub use store::{PasswordReset, Users};

@@ -6,7 +6,7 @@ use bson::{Document, doc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{Collection, Database, options::ReturnDocument};
 
-use super::{ACCESS_S, Account, AccountStatus, Email, EmailAttempt, MfaRecord, User};
+use super::{ACCESS_S, Account, AccountStatus, Email, EmailAttempt, FACTOR_RESET_LIFE, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
     clock,
@@ -126,7 +126,7 @@ impl Users {
     }
 
     /// A new password of somebody who proved the mailbox; every session ends. If nobody proved it before, whoever made
-    /// the account may have been a stranger: its factor goes, too. `None` when the account is gone.
+    /// the account may have been a stranger: its factor and where its alerts go are taken off, too. `None` when the account is gone.
     pub async fn reset_password(&self, id: &str, password_hash: String) -> Result<Option<PasswordReset>, mongo::Error> {
         let now = clock::now();
         let mut update = new_password(password_hash);
@@ -136,7 +136,7 @@ impl Users {
         // Whoever stopped the factor by guessing did so with the password of before.
         fields.map(|set| set.insert("mfa.failures", 0));
         first.get_document_mut("$set").ok().map(|set| set.insert("emailVerifiedAt", now));
-        first.insert("$unset", doc! {"mfa": ""});
+        first.insert("$unset", doc! {"mfa": "", "notificationPreferences": ""});
         if let Some(user) = self.change_if(id, doc! {"emailVerifiedAt": null}, first).await? {
             return Ok(Some(PasswordReset { user, is_first_proof: true }));
         }
@@ -152,16 +152,22 @@ impl Users {
         }
     }
 
-    /// Takes the factor off that its owner has lost, once the wait for it is over; every session ends. `None` when there
-    /// is no such factor.
+    /// Takes the factor off that its owner has lost, once the wait for it is over and for [`FACTOR_RESET_LIFE`] from
+    /// then; every session ends. `None` when there is no such factor, and for an administrator, who may have become one
+    /// meanwhile.
     pub async fn take_lost_factor(&self, id: &str) -> Result<Option<User>, mongo::Error> {
-        let due = doc! {"mfa.resetAt": {"$lte": clock::now()}};
+        let now = clock::now();
+        let due = doc! {
+            "mfa.resetAt": {"$lte": now, "$gt": now - FACTOR_RESET_LIFE},
+            "role": {"$nin": Role::ALL.iter().filter(|role| role.is_administrator()).map(|role| role.name()).collect::<Vec<_>>()},
+        };
         self.change_if(id, due, doc! {"$unset": {"mfa": ""}, "$inc": {"sessionVersion": 1}}).await
     }
 
-    /// Every session ends: their access tokens count no longer. `None` when the account is gone.
+    /// Every session ends: their access tokens count no longer, nor does a factor's reset that was begun. `None` when the
+    /// account is gone.
     pub async fn end_every_session(&self, id: &str) -> Result<Option<User>, mongo::Error> {
-        self.change(id, doc! {"$inc": {"sessionVersion": 1}}).await
+        self.change(id, doc! {"$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}}).await
     }
 
     /// A new password, in place of the one whose hash was checked; every session ends. `None` when it is another one
@@ -234,8 +240,9 @@ impl Users {
     }
 }
 
+/// With a new password every session ends, and a factor's reset that was begun with the one before.
 fn new_password(hash: String) -> Document {
-    doc! {"$set": {"passwordHash": hash}, "$inc": {"sessionVersion": 1}}
+    doc! {"$set": {"passwordHash": hash}, "$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}}
 }
 
 /// `users`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MfaRecord, ProvedEmail};
+use super::{Method, MfaRecord, ProvedEmail};
 use crate::{
     audit::Actor,
     clock::{self, Moment},
@@ -94,6 +94,9 @@ pub struct Account {
     pub ended_sessions: Vec<String>,
     /// Whether a second factor is on.
     pub mfa_enabled: bool,
+    /// Whether that factor is a code by mail, which whoever has the mailbox has.
+    #[serde(default)]
+    pub mfa_by_mail: bool,
     /// Whether the address is proved.
     #[serde(default)]
     pub email_verified: bool,
@@ -138,6 +141,7 @@ impl From<User> for Account {
         Self {
             ended_sessions: ended.map(|session| session.id).collect(),
             mfa_enabled: user.mfa.method.is_some(),
+            mfa_by_mail: user.mfa.method == Some(Method::Email),
             email_verified: user.email_verified_at.is_some(),
             created_at_ms: user.created_at.as_millisecond(),
             id: user.id,

@@ -174,11 +174,15 @@ async fn submit_reset(
 
 async fn reset_password(app: &App<Own>, client: &ClientInfo, request: &ResetRequest) -> Result<(), Problem> {
     // Before the link is used up: whoever chose a weak password may choose another one, and a failure may be repeated.
-    let hash = match app.own.resets.owner(&request.token).await? {
-        Some(owner) => {
-            let hash = hash_for(app, &owner, &request.password).await?;
-            revoke_platform_keys(&app.mongo, &app.cache, &owner).await?;
-            hash
+    let owner = match app.own.resets.owner(&request.token).await? {
+        Some(owner) => app.users.stored(&owner).await?,
+        None => None,
+    };
+    let hash = match &owner {
+        Some(user) => {
+            let hash = request.password.hash_for("password", &[&user.name, &user.email])?;
+            revoke_keys(app, &user.id, user.email_verified_at.is_none()).await?;
+            Some(hash)
         }
         None => None,
     };
@@ -189,11 +193,20 @@ async fn reset_password(app: &App<Own>, client: &ClientInfo, request: &ResetRequ
     let gone = || Problem::not_found("There is no such account any more.");
     let reset = app.users.reset_password(&user_id, hash.ok_or_else(gone)?).await?;
     let PasswordReset { user, is_first_proof } = reset.ok_or_else(gone)?;
-    if is_first_proof {
-        revoke_provider_keys(&app.mongo, &user_id).await?;
-    }
+    settle(app, &user).await;
+    // Once more: with a token of before one may have been made until the password changed, and none since.
+    revoke_keys(app, &user_id, is_first_proof).await?;
     let event = AuditEvent::new(Action::PasswordReset).on("user", &user_id).with("firstProof", is_first_proof);
-    settle(app, client, &user, event).await
+    app.own.audit_log.record(client, event).await
+}
+
+/// Ends the account's platform keys, and its provider keys if a stranger may have put them there.
+async fn revoke_keys(app: &App<Own>, user_id: &str, of_providers: bool) -> Result<(), Problem> {
+    revoke_platform_keys(&app.mongo, &app.cache, user_id).await?;
+    if of_providers {
+        revoke_provider_keys(&app.mongo, user_id).await?;
+    }
+    Ok(())
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
@@ -209,10 +222,11 @@ pub async fn change(
         app.own.audit_log.record(&user.client, AuditEvent::new(Action::PasswordChangeFailed).by(&user.account)).await?;
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
     };
+    settle(&app, &changed).await;
     if request.revoke_keys {
-        revoke_platform_keys(&app.mongo, &app.cache, user.id()).await?;
+        revoke_keys(&app, user.id(), false).await?;
     }
-    settle(&app, &user.client, &changed, AuditEvent::new(Action::PasswordChanged).by(&user.account)).await?;
+    app.own.audit_log.record(&user.client, AuditEvent::new(Action::PasswordChanged).by(&user.account)).await?;
     Ok(Reply::no_content())
 }
 
@@ -285,15 +299,8 @@ async fn replace(
     Ok(app.users.replace_password(user.id(), &present, hash).await?)
 }
 
-/// The hash of a new password for this account; `None` when the account is gone.
-async fn hash_for(app: &App<Own>, id: &str, password: &NewPassword) -> Result<Option<String>, Problem> {
-    let user = app.users.stored(id).await?;
-    user.map(|user| password.hash_for("password", &[&user.name, &user.email])).transpose()
-}
-
-/// What follows a new password. The entry comes last: if it cannot be kept, the owner is told and the rest is done.
-async fn settle(app: &App<Own>, client: &ClientInfo, user: &User, event: AuditEvent) -> Result<(), Problem> {
+/// What follows a new password, before anything that can fail: the owner is told, and the sessions are gone.
+async fn settle(app: &App<Own>, user: &User) {
     app.own.resets.changed(user).await;
     app.own.sessions.forget_all(&user.id).await;
-    app.own.audit_log.record(client, event).await
 }
