@@ -39,7 +39,7 @@ use self::{
     target::Plan,
 };
 
-pub(crate) use self::ledger::{Ledger, version};
+pub(crate) use self::ledger::{Ledger, whole_version};
 
 /// What indexes add to documents, and the ledger: an estimate, on the safe side.
 const BYTES_FOR_ONE: f64 = 1.6;
