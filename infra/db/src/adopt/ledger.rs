@@ -163,6 +163,17 @@ impl Ledger {
         self.0.get(&(collection.to_owned(), id.to_owned()))
     }
 
+    /// What is known of an old collection.
+    pub(super) fn of_collection(&self, collection: &str) -> impl Iterator<Item = &Entry> {
+        self.0.values().filter(move |entry| entry.collection == collection)
+    }
+
+    /// Ids of the documents that were written to a collection here.
+    pub(super) fn ids_written(&self, collection: &str) -> impl Iterator<Item = &str> {
+        let wrote = self.0.values().filter(|entry| entry.done).flat_map(|entry| &entry.wrote);
+        wrote.filter(move |wrote| wrote.collection == collection).map(|wrote| wrote.id.as_str())
+    }
+
     /// Every document that was written here, by its collection and id, with its [`whole_version`].
     pub(crate) fn written(&self) -> HashMap<(&str, &str), &str> {
         let wrote = self.0.values().filter(|entry| entry.done).flat_map(|entry| &entry.wrote);

@@ -58,7 +58,8 @@ impl Plan {
                 Ok(documents) => open.push((id, version, documents)),
             }
         }
-        let current = current(mongo, open.iter().flat_map(|(.., documents)| *documents), pace).await?;
+        let wanted = open.iter().flat_map(|(.., documents)| *documents).map(|new| (new.collection, new.id()));
+        let current = current(mongo, wanted, pace).await?;
         for (id, version, documents) in open {
             let entry = Entry::new(collection.to_owned(), id.clone(), version.clone(), documents);
             match Step::make(entry, documents, ledger.of(collection, id), &current) {
@@ -140,14 +141,34 @@ impl Entry {
     }
 }
 
-/// What is here now under the ids of these documents.
-async fn current(
+/// Ids of old documents that are there no more, while what was written of them is still here.
+pub(super) async fn gone(
     mongo: &Mongo,
-    documents: impl Iterator<Item = &NewDocument>,
+    ledger: &Ledger,
+    collection: &str,
+    there: &HashMap<&str, &Document>,
+    unreadable: &[Left],
     pace: &mut Pace,
-) -> anyhow::Result<HashMap<(&'static str, String), Document>> {
-    let mut ids: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    documents.for_each(|new| ids.entry(new.collection).or_default().push(new.id()));
+) -> anyhow::Result<Vec<String>> {
+    let is_read = |id: &str| there.contains_key(id) || unreadable.iter().any(|left| left.id == id);
+    let gone: Vec<_> = ledger.of_collection(collection).filter(|entry| entry.done && !is_read(&entry.id)).collect();
+    let wrote = gone.iter().flat_map(|entry| &entry.wrote);
+    let here = current(mongo, wrote.map(|wrote| (wrote.collection.as_str(), wrote.id.clone())), pace).await?;
+    let is_here = |wrote: &Wrote| here.contains_key(&(wrote.collection.as_str(), wrote.id.clone()));
+    let mut ids: Vec<_> =
+        gone.iter().filter(|entry| entry.wrote.iter().any(is_here)).map(|entry| entry.id.clone()).collect();
+    ids.sort();
+    Ok(ids)
+}
+
+/// What is here now of these collections and ids.
+async fn current<'a>(
+    mongo: &Mongo,
+    wanted: impl Iterator<Item = (&'a str, String)>,
+    pace: &mut Pace,
+) -> anyhow::Result<HashMap<(&'a str, String), Document>> {
+    let mut ids: BTreeMap<&'a str, Vec<String>> = BTreeMap::new();
+    wanted.for_each(|(name, id)| ids.entry(name).or_default().push(id));
     let mut found = HashMap::new();
     for (name, ids) in ids {
         for ids in ids.chunks(LOOKED_UP) {
