@@ -19,14 +19,25 @@ use shared::{
 use uuid::Uuid;
 
 use super::{
-    adopt::{Ledger, version},
+    adopt::{Ledger, whole_version},
     lines::create,
 };
 
 /// Documents that one operation reads.
 const CHUNK: i64 = 1_000;
 /// What is of no use elsewhere, or gives away who is signed in.
-const NOT_EXPORTED: [&str; 5] = ["sessions", "mfa_codes", "password_resets", "guards", schema::OWNER];
+const NOT_EXPORTED: [&str; 10] = [
+    "sessions",
+    "sign_ups",
+    "mfa_codes",
+    "password_resets",
+    "guards",
+    "counters",
+    "ledger",
+    "refusals",
+    "notification_counts",
+    schema::OWNER,
+];
 /// Dates of when something ends, not of when it was written.
 const ENDS: [&str; 2] = ["expiresAt", "resetsAt"];
 
@@ -125,7 +136,7 @@ async fn read(mongo: &Mongo, name: &str, after: &Bson) -> Result<Vec<Document>, 
 fn is_written_here(name: &str, document: &Document, since: Moment, adopted: &HashMap<(&str, &str), &str>) -> bool {
     let id = document.get_str("_id").unwrap_or_default();
     match adopted.get(&(name, id)) {
-        Some(adopted) => **adopted != version(document),
+        Some(adopted) => **adopted != whole_version(document),
         None => last_date(document, id).is_none_or(|at| at >= since),
     }
 }
@@ -150,7 +161,7 @@ mod tests {
         let since: Moment = "2026-01-02T00:00:00Z".parse().expect("valid");
         let (before, after) = (since - jiff::SignedDuration::from_secs(1), since);
         let same = doc! {"_id": "same", "createdAt": after};
-        let same_version = version(&same);
+        let same_version = whole_version(&same);
         let adopted = HashMap::from([(("users", "same"), same_version.as_str()), (("users", "changed"), "another")]);
         for (document, is_in) in [
             (same, false),

@@ -122,12 +122,15 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
 }
 
 async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Result<()> {
+    // These look for themselves: `apply` and `adopt` before the first change, `seed` once its files are read.
+    if !matches!(verb, Verb::Apply { .. } | Verb::Seed(_) | Verb::Adopt(_)) {
+        schema::ensure_ours(mongo).await?;
+    }
     match verb {
         Verb::List | Verb::Prices(_) => {}
         Verb::Apply { dry_run: true } => told(&schema::plan(mongo).await?, "would make"),
         Verb::Apply { dry_run: false } => told(&schema::apply(mongo).await?, "made"),
         Verb::Check => {
-            schema::ensure_ours(mongo).await?;
             let lines = schema::differences(mongo).await?;
             anyhow::ensure!(
                 lines.is_empty(),
@@ -137,23 +140,11 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         }
         Verb::Seed(what) => seed::seed(mongo, &what).await?,
         Verb::Adopt(what) => adopt::adopt(settings, mongo, &what).await?,
-        Verb::Promote(whom) => {
-            schema::ensure_ours(mongo).await?;
-            promote::promote(mongo, whom).await?;
-        }
-        Verb::Price(price) => {
-            schema::ensure_ours(mongo).await?;
-            price::set(mongo, price).await?;
-        }
-        Verb::Fill(what) => {
-            schema::ensure_ours(mongo).await?;
-            fill::fill(mongo, what).await?;
-        }
+        Verb::Promote(whom) => promote::promote(mongo, whom).await?,
+        Verb::Price(price) => price::set(mongo, price).await?,
+        Verb::Fill(what) => fill::fill(mongo, what).await?,
         Verb::VerifyAudit => verify_audit(mongo).await?,
-        Verb::Reseal(how) => {
-            schema::ensure_ours(mongo).await?;
-            reseal::reseal(mongo, how).await?;
-        }
+        Verb::Reseal(how) => reseal::reseal(mongo, how).await?,
         Verb::Publish { allow_shrink } => {
             let (store, target) = (Store::new(mongo.clone()), PublishedContent::from_env()?);
             for kind in Kind::ALL {

@@ -15,13 +15,14 @@ mod target;
 mod verify;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{IsTerminal, stderr},
     time::Instant,
 };
 
 use anyhow::{Context as _, ensure};
-use mongodb::{Database, bson::doc};
+use bson::{Document, doc};
+use mongodb::Database;
 use serde_json::json;
 use shared::{
     api_keys::ProviderKeys,
@@ -32,14 +33,16 @@ use shared::{
 };
 
 use self::{
-    convert::{CONVERTED, Context, Numbers, OldData, Row, Secrets, is_wrong_key, reason_to_leave},
+    convert::{
+        CONVERTED, Context, Numbers, OldData, Row, SIGN_INS, Secrets, is_wrong_key, reason_to_leave, without_a_place,
+    },
     pace::Pace,
     report::{Left, Mapped, Report},
     source::{Source, stored_bytes},
     target::Plan,
 };
 
-pub(crate) use self::ledger::{Ledger, version};
+pub(crate) use self::ledger::{Ledger, whole_version};
 
 /// What indexes add to documents, and the ledger: an estimate, on the safe side.
 const BYTES_FOR_ONE: f64 = 1.6;
@@ -183,7 +186,7 @@ async fn read(source: &Source, wanted: &Adopt, report: &mut Report, pace: &mut P
         } else if !CONVERTED.iter().any(|(known, _)| *known == name) {
             of.left = Some(reason_to_leave(&name));
         }
-        if of.left.is_some() {
+        if of.left.is_some() && (name != SIGN_INS || wanted.leave.contains(&name)) {
             of.read = source.count(&name, pace).await?;
             continue;
         }
@@ -207,10 +210,25 @@ async fn plan(
     pace: &mut Pace,
 ) -> anyhow::Result<(HashMap<String, Vec<Row>>, Vec<(String, Plan)>)> {
     let (mut converted, mut plans) = (HashMap::new(), Vec::new());
+    // Those of before, and then those of this run.
+    let mut accounts: HashSet<String> = ledger.ids_written("users").map(str::to_owned).collect();
     for (name, convert) in CONVERTED.iter().filter(|(name, _)| old.contains_key(*name)) {
-        let rows = convert(context, name);
+        let mut rows = convert(context, name);
+        if *name == "users" {
+            accounts.extend(rows.iter().filter(|row| row.outcome.is_ok()).map(|row| row.id.clone()));
+        } else {
+            for row in &mut rows {
+                row.check_owner(|owner| accounts.contains(owner));
+            }
+        }
+        let documents: HashMap<&str, &Document> =
+            old[*name].iter().map(|document| (document.id.as_str(), &document.fields)).collect();
+        for row in &mut rows {
+            row.mapped.extend(documents.get(row.id.as_str()).and_then(|fields| without_a_place(name, fields)));
+        }
         let of = report.collections.entry((*name).to_owned()).or_default();
         of.mapped = mapped(&rows);
+        of.gone = target::gone(mongo, ledger, name, &documents, &of.skipped, pace).await?;
         plans.push(((*name).to_owned(), Plan::make(mongo, ledger, name, &rows, pace).await?));
         converted.insert((*name).to_owned(), rows);
     }

@@ -26,6 +26,9 @@ pub(super) struct CollectionReport {
     /// What is here as something else than it was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) mapped: Vec<Mapped>,
+    /// Ids of what was removed there since, and is still here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) gone: Vec<String>,
     /// Why the collection as a whole is left where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) left: Option<&'static str>,
@@ -55,6 +58,9 @@ impl Report {
         }
         for (name, of) in &adopted {
             section(&mut lines, &format!("left out of {name}"), of.skipped.iter().map(|left| (&left.id, &left.reason)));
+            let what = "remove it here, too, if it is to go".to_owned();
+            let title = format!("of {name}, gone there, still here");
+            section(&mut lines, &title, of.gone.iter().map(|id| (id, &what)));
             section(
                 &mut lines,
                 &format!("of {name}, here as something else"),

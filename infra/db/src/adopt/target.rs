@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, bail};
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::Database;
+use mongodb::{
+    Database,
+    error::{ErrorKind, WriteFailure},
+};
 use shared::mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT};
 
 use super::{
     convert::{NewDocument, Row},
-    ledger::{Entry, Ledger, Wrote, version},
+    ledger::{Entry, Ledger, Wrote, merged, version, whole_version},
     pace::{BATCH, Pace},
     report::Left,
 };
@@ -32,7 +35,7 @@ pub(super) struct Plan {
 pub(super) struct Step {
     entry: Entry,
     inserts: Vec<NewDocument>,
-    /// Each with what it replaces.
+    /// Each with what it replaces, of which it has what the functions keep.
     replacements: Vec<(Document, NewDocument)>,
 }
 
@@ -55,7 +58,8 @@ impl Plan {
                 Ok(documents) => open.push((id, version, documents)),
             }
         }
-        let current = current(mongo, open.iter().flat_map(|(.., documents)| *documents), pace).await?;
+        let wanted = open.iter().flat_map(|(.., documents)| *documents).map(|new| (new.collection, new.id()));
+        let current = current(mongo, wanted, pace).await?;
         for (id, version, documents) in open {
             let entry = Entry::new(collection.to_owned(), id.clone(), version.clone(), documents);
             match Step::make(entry, documents, ledger.of(collection, id), &current) {
@@ -91,13 +95,16 @@ impl Step {
                 inserts.push(new.clone());
                 continue;
             };
-            let version = version(here);
-            let is_written = entry.knows(name, &id, &version);
-            if is_written || new.any_will_do {
+            if new.any_will_do || entry.wrote_whole(name, &id, &whole_version(here)) {
                 continue;
             }
             match old {
-                Some(old) if old.knows(name, &id, &version) => replacements.push((here.clone(), new.clone())),
+                Some(old) if old.knows(name, &id, &version(name, here)) => {
+                    let document = merged(name, here, new.document.clone());
+                    if document != *here {
+                        replacements.push((here.clone(), NewDocument { document, ..new.clone() }));
+                    }
+                }
                 Some(_) => return Err("it was changed here and there: it stays as it is here"),
                 None => return Err("another document with its id is here: it stays as it is here"),
             }
@@ -115,21 +122,53 @@ impl Entry {
         let wrote = |new: &NewDocument| Wrote {
             collection: new.collection.to_owned(),
             id: new.id(),
-            version: version(&new.document),
+            version: version(new.collection, &new.document),
+            whole: whole_version(&new.document),
         };
         let wrote = documents.iter().map(wrote).collect();
         Self { collection, id, version: of, wrote, done: false, earlier: Vec::new() }
     }
+
+    /// What is known once only these of its documents are written: the next run tries the others again.
+    fn in_part(mut self, ledger: &Ledger, written: &[(&str, String)]) -> Self {
+        let is_written = |wrote: &Wrote| written.iter().any(|(name, id)| wrote.collection == *name && wrote.id == *id);
+        self.wrote.retain(is_written);
+        if let Some(before) = ledger.of(&self.collection, &self.id) {
+            let others = before.wrote.iter().chain(&before.earlier).filter(|wrote| !is_written(wrote));
+            self.wrote.extend(others.cloned());
+        }
+        Self { version: String::new(), ..self }
+    }
 }
 
-/// What is here now under the ids of these documents.
-async fn current(
+/// Ids of old documents that are there no more, while what was written of them is still here.
+pub(super) async fn gone(
     mongo: &Mongo,
-    documents: impl Iterator<Item = &NewDocument>,
+    ledger: &Ledger,
+    collection: &str,
+    there: &HashMap<&str, &Document>,
+    unreadable: &[Left],
     pace: &mut Pace,
-) -> anyhow::Result<HashMap<(&'static str, String), Document>> {
-    let mut ids: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    documents.for_each(|new| ids.entry(new.collection).or_default().push(new.id()));
+) -> anyhow::Result<Vec<String>> {
+    let is_read = |id: &str| there.contains_key(id) || unreadable.iter().any(|left| left.id == id);
+    let gone: Vec<_> = ledger.of_collection(collection).filter(|entry| entry.done && !is_read(&entry.id)).collect();
+    let wrote = gone.iter().flat_map(|entry| &entry.wrote);
+    let here = current(mongo, wrote.map(|wrote| (wrote.collection.as_str(), wrote.id.clone())), pace).await?;
+    let is_here = |wrote: &Wrote| here.contains_key(&(wrote.collection.as_str(), wrote.id.clone()));
+    let mut ids: Vec<_> =
+        gone.iter().filter(|entry| entry.wrote.iter().any(is_here)).map(|entry| entry.id.clone()).collect();
+    ids.sort();
+    Ok(ids)
+}
+
+/// What is here now of these collections and ids.
+async fn current<'a>(
+    mongo: &Mongo,
+    wanted: impl Iterator<Item = (&'a str, String)>,
+    pace: &mut Pace,
+) -> anyhow::Result<HashMap<(&'a str, String), Document>> {
+    let mut ids: BTreeMap<&'a str, Vec<String>> = BTreeMap::new();
+    wanted.for_each(|(name, id)| ids.entry(name).or_default().push(id));
     let mut found = HashMap::new();
     for (name, ids) in ids {
         for ids in ids.chunks(LOOKED_UP) {
@@ -188,11 +227,16 @@ async fn write_batch(
     let entries: Vec<Entry> = batch.iter().map(|step| step.entry.clone()).collect();
     let intent = ledger.intend(mongo, &entries, pace).await?;
     let mut reasons: HashMap<usize, String> = HashMap::new();
+    let mut written: Vec<Vec<(&'static str, String)>> = vec![Vec::new(); entries.len()];
     let mut inserts: Vec<(usize, NewDocument)> = Vec::new();
     for (place, step) in batch.into_iter().enumerate() {
         for (here, new) in step.replacements {
-            if !replace(mongo, &here, &new, pace).await? {
-                reasons.insert(place, "it was changed here a moment ago: it stays as it is here".into());
+            if reasons.contains_key(&place) {
+                break;
+            }
+            match replace(mongo, &here, &new, pace).await? {
+                None => written[place].push((new.collection, new.id())),
+                Some(reason) => drop(reasons.insert(place, reason)),
             }
         }
         inserts.extend(step.inserts.into_iter().map(|new| (place, new)));
@@ -203,52 +247,68 @@ async fn write_batch(
         inserts = others;
         let these: Vec<_> = these.into_iter().filter(|(place, _)| !reasons.contains_key(place)).collect();
         for chunk in these.chunks(BATCH) {
-            reasons.extend(insert(mongo, name, chunk, pace).await?);
+            let refusals: HashMap<usize, (usize, String)> = insert(mongo, name, chunk, pace).await?;
+            for (index, (place, new)) in chunk.iter().enumerate() {
+                if !refusals.contains_key(&index) {
+                    written[*place].push((name, new.id()));
+                }
+            }
+            reasons.extend(refusals.into_values());
         }
     }
     let mut kept = Vec::new();
     for (place, entry) in entries.into_iter().enumerate() {
-        match reasons.remove(&place) {
-            Some(reason) => refused.push(Left { id: entry.id, reason }),
-            None => kept.push(entry),
+        let Some(reason) = reasons.remove(&place) else {
+            kept.push(entry);
+            continue;
+        };
+        refused.push(Left { id: entry.id.clone(), reason });
+        if !written[place].is_empty() {
+            kept.push(entry.in_part(ledger, &written[place]));
         }
     }
     Ok(ledger.finish(mongo, intent, kept, pace).await?)
 }
 
-/// Inserts documents of one collection; returns why some were refused, by the place of their step.
+/// Inserts documents of one collection; returns which were refused, by their index, each with the place of its step and
+/// why.
 async fn insert(
     mongo: &Mongo,
     name: &str,
     documents: &[(usize, NewDocument)],
     pace: &mut Pace,
-) -> anyhow::Result<Vec<(usize, String)>> {
+) -> anyhow::Result<HashMap<usize, (usize, String)>> {
     pace.wait(documents.len()).await;
     let all: Vec<&Document> = documents.iter().map(|(_, new)| &new.document).collect();
     let command = doc! {"insert": name, "documents": all, "ordered": false, "writeConcern": {"w": "majority"}};
     let answer = mongo.run(WORK_TIMEOUT, async |database| database.run_command(command).await).await?;
-    let mut reasons = Vec::new();
+    let mut reasons = HashMap::new();
     for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
         let number = |field: &str| super::old::number(error.get(field).unwrap_or(&Bson::Null)).unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the batch, and a code")]
         let (index, code) = (number("index") as usize, number("code") as i32);
-        let key = error.get_document("keyPattern").map(|key| key.keys().cloned().collect::<Vec<_>>().join(", "));
-        let reason = match code {
-            DUPLICATE_KEY => match key {
-                Ok(fields) => format!("another document here has the same {fields}: change one of the two"),
-                Err(_) => "another document here has the same key: change one of the two".into(),
-            },
-            REFUSED_BY_VALIDATOR => format!("{name} does not take it: it lacks what its validator asks for"),
-            _ => bail!("the server refused to write to {name} (code {code}): is its storage full?"),
-        };
+        let reason = refusal(name, code, error.get_document("keyPattern").ok())?;
         let (step, _) = documents.get(index).context("the server refused a document that it was not sent")?;
-        reasons.push((*step, reason));
+        reasons.insert(index, (*step, reason));
     }
     Ok(reasons)
 }
 
-/// Replaces a document if it is as it was when it was looked at.
-async fn replace(mongo: &Mongo, here: &Document, new: &NewDocument, pace: &mut Pace) -> Result<bool, mongo::Error> {
+/// Why the server refused a document; an error where it takes no other document either.
+fn refusal(name: &str, code: i32, key: Option<&Document>) -> anyhow::Result<String> {
+    let fields = key.map(|key| key.keys().cloned().collect::<Vec<_>>().join(", "));
+    match code {
+        DUPLICATE_KEY => {
+            let fields = fields.unwrap_or_else(|| "key".into());
+            Ok(format!("another document here has the same {fields}: change one of the two"))
+        }
+        REFUSED_BY_VALIDATOR => Ok(format!("{name} does not take it: it lacks what its validator asks for")),
+        _ => bail!("the server refused to write to {name} (code {code}): is its storage full?"),
+    }
+}
+
+/// Replaces a document if it is as it was when it was looked at; else returns why not.
+async fn replace(mongo: &Mongo, here: &Document, new: &NewDocument, pace: &mut Pace) -> anyhow::Result<Option<String>> {
     pace.wait(1).await;
     let is_plain = |(name, value): &(&String, &Bson)| {
         let plain =
@@ -259,5 +319,18 @@ async fn replace(mongo: &Mongo, here: &Document, new: &NewDocument, pace: &mut P
     let replace = async |database: Database| {
         database.collection::<Document>(new.collection).replace_one(as_it_was, &new.document).await
     };
-    Ok(mongo.run(WORK_TIMEOUT, replace).await?.matched_count == 1)
+    match mongo.run(WORK_TIMEOUT, replace).await {
+        Ok(done) if done.matched_count == 1 => Ok(None),
+        Ok(_) => Ok(Some("it was changed here a moment ago: it stays as it is here".into())),
+        Err(mongo::Error::Refused(error)) => {
+            let (code, key) = match error.kind.as_ref() {
+                ErrorKind::Write(WriteFailure::WriteError(write)) => (write.code, write.details.as_ref()),
+                ErrorKind::Command(command) => (command.code, None),
+                _ => return Err(mongo::Error::Refused(error).into()),
+            };
+            let key = key.and_then(|details| details.get_document("keyPattern").ok());
+            refusal(new.collection, code, key).map(Some)
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -21,7 +21,7 @@ use shared::{
 
 use super::{
     convert::{OldData, Row},
-    ledger::{Ledger, version},
+    ledger::{Ledger, whole_version},
     old::{OldFields, number},
     pace::Pace,
 };
@@ -79,7 +79,7 @@ pub(super) async fn sums(
                 .iter()
                 .filter_map(|wrote| {
                     let document = here.get(&(wrote.collection.clone(), wrote.id.clone()))?;
-                    (version(document) == wrote.version).then_some(document)
+                    (whole_version(document) == wrote.whole).then_some(document)
                 })
                 .collect();
             // Of days that were there before, none is the tool's.

@@ -78,6 +78,8 @@ fn one_prompt(
         _ => drop(new.remove("currentRevision")),
     }
     let views = i64::try_from(new.count("views").unwrap_or_default()).unwrap_or_default();
+    // Where there are none, the count of views here would add the field.
+    new.insert("views", views);
     // As our own import keeps them: what is counted later is added.
     let counted = doc! {
         "_id": format!("imported/{id}"), "promptId": &id, "day": "imported", "counts": {"view": views},

@@ -9,6 +9,7 @@ mod bug_reports;
 mod content;
 mod context;
 mod old_cipher;
+mod placed;
 mod prompt_audits;
 mod prompt_collections;
 mod prompt_revisions;
@@ -21,7 +22,9 @@ mod workbench_runs;
 
 pub(super) use api_keys::is_wrong_key;
 pub(super) use context::{Context, Numbers, OldData, Secrets};
+pub(super) use placed::without_a_place;
 pub(super) use row::{NewDocument, Row};
+pub(super) use users::SIGN_INS;
 
 /// How the documents of a collection are converted: all of them at once, for some are told from one another.
 pub(super) type Convert = fn(&Context<'_>, &str) -> Vec<Row>;
@@ -61,12 +64,15 @@ pub(super) fn reason_to_leave(collection: &str) -> &'static str {
         "favorites" | "user_gamification" | "prompt_history" | "prompt_test_results" | "prompt_templates" => {
             "there is no such feature here: it stays with the application before"
         }
-        "daily_usage_reports" | "monthly_analytics_reports" => "reports are made anew, of the records of use",
+        "daily_usage_reports" | "monthly_analytics_reports" => {
+            "reports of days with records of use are made anew, by `daily-usage-report`: see \"Moving in\""
+        }
         "usage_alerts" | "api_key_usage_alerts" | "notification_history" => {
             "alerts of another kind, of which none was ever sent: people set theirs anew"
         }
         "analytics_events" | "affiliate_stats" => "single events: their counts come with prompt_stats",
-        "sessions" | "accounts" | "verification_tokens" => "sign-ins of the front end: they stay there",
+        "accounts" => "sign-ins of the front end: they stay there, and prove addresses of accounts without a password",
+        "sessions" | "verification_tokens" => "sign-ins of the front end: they stay there",
         _ => "it has no place here: it stays with the application before",
     }
 }

@@ -4,7 +4,10 @@ use bson::Document;
 use serde::Serialize;
 use shared::mongo;
 
-use super::super::{old::OldFields, source::OldDocument};
+use super::super::{
+    old::{OldFields, line},
+    source::OldDocument,
+};
 
 /// An old document, and what becomes of it.
 pub(crate) struct Row {
@@ -38,6 +41,23 @@ impl NewDocument {
 
     pub(crate) fn id(&self) -> String {
         self.document.text("_id").unwrap_or_default()
+    }
+}
+
+/// Whose a document is that nobody is known to own.
+const NOBODY: [&str; 3] = ["anonymous", "system", "unknown"];
+
+impl Row {
+    /// Says whose account is not here. A key is of no use to nobody, and stays where it is.
+    pub(crate) fn check_owner(&mut self, is_here: impl Fn(&str) -> bool) {
+        let Ok(documents) = &self.outcome else { return };
+        let owner = documents.iter().find_map(|new| new.document.text("userId"));
+        let Some(owner) = owner.filter(|owner| !NOBODY.contains(&owner.as_str()) && !is_here(owner)) else { return };
+        if documents.iter().any(|new| new.collection == "provider_keys") {
+            self.outcome = Err(format!("its account {} is not here: bring that first, or leave it", line(&owner, 50)));
+        } else {
+            self.mapped.push(format!("its account {} is not here", line(&owner, 50)));
+        }
     }
 }
 

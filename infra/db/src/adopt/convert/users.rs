@@ -1,12 +1,11 @@
 //! Accounts. Ids keep their digits, for sessions and everything else name them. What an account has here and had not
-//! there is as for a new one; favourites, points and preferences have no place here.
+//! there is as for a new one: also a second factor, which the application before never asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bson::{Document, doc};
 use shared::{
     clock::Moment,
-    mongo,
     roles::Role,
     users::{Email, EmailAttempt},
 };
@@ -17,31 +16,56 @@ use super::{
         source::OldDocument,
     },
     Context,
-    row::{NewDocument, Outcome, Row, each},
-    user_mfa::Factors,
+    row::{NewDocument, Row, each},
 };
+
+/// What Auth.js kept of sign-ins elsewhere: the provider, and the account that it proved. Nothing of it comes along.
+pub(crate) const SIGN_INS: &str = "accounts";
+/// Those that let only the owner of a mailbox sign in with its address.
+const PROVING: [&str; 2] = ["google", "github"];
 
 pub(super) fn convert(context: &Context<'_>, collection: &str) -> Vec<Row> {
     let users = context.old(collection);
     let kept = kept_of_each_address(context, collection);
-    let factors = Factors::of(context);
+    let proved = proved_by_providers(context);
+    let with_keys: HashSet<String> =
+        context.old("api_keys").iter().filter_map(|key| context.user(&key.fields, "userId")).collect();
     let mut rows = each(users, |user, mapped| {
         let email = address(user)?;
         match kept.get(&email) {
             Some(other) if *other != user.id => Err(format!(
                 "the account {other} has the same address, and is the one that is kept: give this one another"
             )),
-            _ => one(user, email, &factors, mapped),
+            _ => {
+                let new = one(user, email, proved.contains(&user.id), with_keys.contains(&user.id), mapped);
+                Ok(vec![NewDocument::new("users", new)])
+            }
         }
     });
-    for row in &mut rows {
-        // With another second factor it is another version.
-        row.version.push_str(&factors.version_of(&row.id));
+    for row in rows.iter_mut().filter(|row| proved.contains(&row.id)) {
+        // Once a provider has proved its address, it is another version.
+        row.version.push_str("+proved");
     }
     rows
 }
 
-fn one(user: &OldDocument, email: String, factors: &Factors, mapped: &mut Vec<String>) -> Outcome {
+/// Accounts that signed in with a provider that proves addresses.
+fn proved_by_providers(context: &Context<'_>) -> HashSet<String> {
+    let by_provider = |sign_in: &&OldDocument| {
+        let provider = sign_in.fields.text("provider").unwrap_or_default().to_lowercase();
+        PROVING.contains(&provider.as_str())
+    };
+    let sign_ins = context.old(SIGN_INS).iter().filter(by_provider);
+    sign_ins.filter_map(|sign_in| sign_in.fields.reference("userId")).collect()
+}
+
+fn one(
+    user: &OldDocument,
+    email: String,
+    is_proved_by_provider: bool,
+    has_keys: bool,
+    mapped: &mut Vec<String>,
+) -> Document {
     let fields = &user.fields;
     let name = fields.text("name").map(|name| line(&name, 100)).filter(|name| !name.trim().is_empty());
     let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
@@ -53,18 +77,24 @@ fn one(user: &OldDocument, email: String, factors: &Factors, mapped: &mut Vec<St
         "_id": &user.id, "name": name, "role": role(user, mapped).name(), "plan": plan(user, mapped),
         "organizationId": fields.reference("organizationId"),
         "status": if is_suspended(fields) { "suspended" } else { "active" }, "sessionVersion": 0_i64, "endedSessions": [],
-        "mfa": mongo::to_document(&factors.of_user(&user.id)).map_err(|error| error.to_string())?,
         "createdAt": created_at.unwrap_or_default(), "lastLoginAt": fields.at("lastLoginAt"), "email": email,
     };
-    if let Some(hash) = password_hash(user, mapped) {
+    let hash = password_hash(user, mapped);
+    // A date at Auth.js, a flag elsewhere.
+    let is_flagged = fields.flag("emailVerified") == Some(true);
+    let is_proved = is_flagged || (is_proved_by_provider && hash.is_none());
+    match fields.at("emailVerified").or_else(|| is_proved.then_some(created_at.unwrap_or_default())) {
+        Some(at) => drop(new.insert("emailVerifiedAt", at)),
+        None if has_keys => mapped.push(
+            "nobody proved its address there: the first password that is set by a mailed link revokes its provider keys"
+                .into(),
+        ),
+        None => {}
+    }
+    if let Some(hash) = hash {
         new.insert("passwordHash", hash);
     }
-    // A date at Auth.js, a flag elsewhere.
-    let is_proved = fields.flag("emailVerified") == Some(true);
-    if let Some(at) = fields.at("emailVerified").or_else(|| is_proved.then_some(created_at.unwrap_or_default())) {
-        new.insert("emailVerifiedAt", at);
-    }
-    Ok(vec![NewDocument::new("users", new)])
+    new
 }
 
 fn is_suspended(fields: &Document) -> bool {
@@ -139,9 +169,7 @@ fn plan(user: &OldDocument, mapped: &mut Vec<String>) -> &'static str {
 fn password_hash(user: &OldDocument, mapped: &mut Vec<String>) -> Option<String> {
     let hash = user.fields.text("password").or_else(|| user.fields.text("passwordHash"));
     let Some(hash) = hash else {
-        mapped.push(
-            "it has no password (it signed in with Google or GitHub): its owner sets one by a mailed link".into(),
-        );
+        mapped.push("it has no password: its owner sets one by a mailed link".into());
         return None;
     };
     let is_bcrypt = hash.len() == 60 && ["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version));
