@@ -5,6 +5,7 @@ use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::{
+    auth::SOURCES_REMEMBERED,
     clock,
     ledger::{
         ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ANONYMOUS_DAY, AT_ACCOUNT_DAY, ENVIRONMENT_HOUR, FAILURES_DAY,
@@ -87,6 +88,17 @@ fn a_flood_from_any_number_of_networks_costs_less_than_40_mb_a_day() {
     println!("anonymous events, a day at worst: {ANONYMOUS_DAY} bytes with a cache server, {events} without");
     println!("with failures and sign-ups that nobody completes: {worst}");
     assert!(ANONYMOUS_DAY < events && worst < MOST_A_DAY, "{worst}");
+}
+
+/// Without a cache server failed sign-ins are counted in the store: a number of documents for each account that is tried,
+/// whoever tries it and from however many networks.
+#[test]
+fn failures_at_one_account_fill_less_than_half_a_megabyte() {
+    let counter = doc! {"_id": "x".repeat(32), "used": 1_i64, "expiresAt": bson::DateTime::now()};
+    // Of each source, of its /48, and the wait of one of them.
+    let worst = 3 * SOURCES_REMEMBERED * schema::weight("counters", &counter);
+    println!("counters of failures at one account, at worst: {worst} bytes");
+    assert!(worst < 500_000, "{worst}");
 }
 
 /// A folder of published content, with the prompts that events may name.

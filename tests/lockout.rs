@@ -1,6 +1,6 @@
 //! Wrong passwords keep those waiting who send them, and nobody else.
 
-use bson::doc;
+use bson::{Document, doc};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::roles::Role;
@@ -125,6 +125,28 @@ async fn a_new_password_by_a_mailed_link_ends_every_wait_at_the_account() {
         }
         assert_eq!(attempt(&login, STRANGER, &ada).await.0, 429, "who guesses on waits again");
     }
+}
+
+/// Of addresses there is no end, and anybody may try one.
+#[tokio::test]
+#[parallel(stack)]
+async fn guesses_at_addresses_without_an_account_store_what_their_network_did_and_nothing_else() {
+    let env = TestEnv::with("", &stack().mongodb_uri).await;
+    let login = env.function("auth-login").await;
+    let guess = async |name: usize| {
+        let body = json!({"email": format!("nobody-{name}@example.com"), "password": "Wrong1234"});
+        attempt(&login, "2001:db8:7:1::1", &body).await.0
+    };
+    let counters = async || env.database.collection::<Document>("counters").count_documents(doc! {}).await.unwrap();
+    for name in 0..10 {
+        assert_eq!(guess(name).await, 401);
+    }
+    assert_eq!(counters().await, 2, "the /64 and the /48");
+    for _ in 0..4 {
+        assert_eq!(guess(0).await, 401);
+    }
+    assert_eq!(guess(0).await, 429, "as if there were an account");
+    assert_eq!(counters().await, 2);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 //! Failures are counted per account and where they come from, so that a stranger locks out themselves and not the
 //! owner. After the fifth there is one attempt at a time, after a wait that doubles. Over all networks an account has a
 //! high threshold, beyond which attempts have to wait for one another. A device that signed in before has a count of
-//! its own, whatever strangers do.
+//! its own, whatever strangers do. An IPv6 /48, of which one customer has every /64, never gets an account there alone.
+//!
+//! Of an address that has no account nothing is stored but what its network did: there is no end of such addresses.
 
 use std::time::Duration;
 
@@ -11,15 +13,19 @@ use super::PasswordAttempt;
 use crate::{
     cache::Count,
     counters::Counters,
-    http::{ClientInfo, Problem},
+    http::{ClientInfo, Problem, wide_network},
     mongo,
     users::{EmailAttempt, User},
 };
 
-/// How long failures are remembered, from the first of them.
+/// How long failures at an account are remembered, from the first of them.
 const REMEMBERED: Duration = Duration::from_hours(24);
+/// The same of one source, of which there are many.
+const SOURCE_REMEMBERED: Duration = Duration::from_hours(6);
 /// Failures of one source at one account before attempts have to wait; the fifth attempt is the last without.
 const FREE_PER_SOURCE: u64 = 4;
+/// The same of an IPv6 /48. With what gets through its waits it stays below [`FREE_PER_ACCOUNT`] in a day.
+const FREE_PER_WIDE_SOURCE: u64 = 10;
 /// The first wait; each one after it is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_mins(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -28,7 +34,13 @@ const FREE_PER_ACCOUNT: u64 = 100;
 const ACCOUNT_WAIT: Duration = Duration::from_secs(30);
 /// Failures of one network, at whatever accounts, and for how long they count.
 const PER_NETWORK: u64 = 20;
+/// The same of an IPv6 /48.
+const PER_WIDE_NETWORK: u64 = 100;
 const NETWORK_WINDOW: Duration = Duration::from_mins(15);
+
+/// Sources whose failures at one account are remembered at once, at most: those before attempts wait for one another,
+/// and one for each wait.
+pub const SOURCES_REMEMBERED: u64 = FREE_PER_ACCOUNT + SOURCE_REMEMBERED.as_secs() / ACCOUNT_WAIT.as_secs();
 
 /// Counts attempts before they are made, so that no number of them at once gets past a limit.
 #[derive(Clone)]
@@ -38,7 +50,10 @@ pub struct Lockout {
 
 /// Whose password is tried: an account, or an address that none has. A proved reset makes it another one, for which
 /// nothing is counted yet.
-pub struct Subject(String);
+pub struct Subject {
+    key: String,
+    is_account: bool,
+}
 
 /// Where an attempt comes from.
 pub enum Source {
@@ -52,8 +67,16 @@ pub enum Source {
 pub struct Counted {
     /// Of this source at this account.
     own: [String; 2],
-    /// Of the account, and of the network.
+    /// Of the account, of the network, and of the /48.
     wider: Vec<String>,
+}
+
+/// A count at a subject, and how long an attempt waits that is beyond what is free of it.
+struct Step {
+    key: String,
+    remembered: Duration,
+    free: u64,
+    wait: fn(u64) -> Duration,
 }
 
 /// Why an attempt may not be made.
@@ -86,13 +109,14 @@ impl Subject {
     /// The accounts with this address.
     pub fn at(email: &EmailAttempt, users: &[User]) -> Self {
         let reset = users.iter().filter_map(|user| user.password_reset_at).max();
-        Self(format!("{}:{}", email.key(), reset.map_or(0, |at| at.as_millisecond())))
+        let key = format!("{}:{}", email.key(), reset.map_or(0, |at| at.as_millisecond()));
+        Self { key, is_account: !users.is_empty() }
     }
 
     /// Somebody who is signed in.
     fn signed_in(user: &User) -> Self {
         let reset = user.password_reset_at.map_or(0, |at| at.as_millisecond());
-        Self(format!("{}:{reset}", user.id))
+        Self { key: format!("{}:{reset}", user.id), is_account: true }
     }
 }
 
@@ -103,33 +127,50 @@ impl Lockout {
 
     /// Counts an attempt.
     pub async fn attempt(&self, subject: &Subject, source: &Source) -> Result<Counted, Refused> {
-        let Subject(subject) = subject;
-        let (own, account) = (format!("lockout:{subject}:{}", source.key()), format!("lockout:{subject}"));
-        let counted = |wider: Vec<String>| Counted { own: [own.clone(), waiting(&own)], wider };
+        let counters = if subject.is_account { self.counters.clone() } else { self.counters.unstored() };
+        let own = Step::of_source(subject, &source.key(), FREE_PER_SOURCE);
+        let own_keys = [own.key.clone(), waiting(&own.key)];
         let Source::Network(network) = source else {
-            self.pass(&own, FREE_PER_SOURCE, growing).await?;
-            return Ok(counted(Vec::new()));
+            pass(&counters, &own).await?;
+            return Ok(Counted { own: own_keys, wider: Vec::new() });
         };
+        let wide = wide_network(network);
         // The network first: one that is over its limit must not lock everybody's account.
-        let network = format!("lockout:network:{network}");
-        let failures = self.counters.increment(&network, NETWORK_WINDOW).await?;
-        if failures.used > PER_NETWORK {
-            return Err(locked(failures, failures.used == PER_NETWORK + 1));
-        }
-        let passed = async {
-            self.pass(&own, FREE_PER_SOURCE, growing).await?;
-            let passed = self.pass(&account, FREE_PER_ACCOUNT, |_| ACCOUNT_WAIT).await;
-            if passed.is_err() {
-                self.counters.give_back(std::slice::from_ref(&own)).await?;
-            }
-            passed
+        let networks = self.count_networks(network, wide.as_deref()).await?;
+        let wide = wide.map(|wide| Step::of_source(subject, &wide, FREE_PER_WIDE_SOURCE));
+        let account = Step {
+            key: format!("lockout:{}", subject.key),
+            remembered: REMEMBERED,
+            free: FREE_PER_ACCOUNT,
+            wait: |_| ACCOUNT_WAIT,
         };
-        if let Err(refused) = passed.await {
-            // Nobody learnt anything: it is no failure of the network.
-            self.counters.give_back(&[network]).await?;
-            return Err(refused);
+        let mut counted = Vec::new();
+        for step in [own].into_iter().chain(wide).chain([account]) {
+            if let Err(refused) = pass(&counters, &step).await {
+                // Nobody learnt anything: it is no failure of anybody.
+                counters.give_back(&counted).await?;
+                self.counters.give_back(&networks).await?;
+                return Err(refused);
+            }
+            counted.push(step.key);
         }
-        Ok(counted(vec![account, network]))
+        let wider = counted.into_iter().skip(1).chain(networks).collect();
+        Ok(Counted { own: own_keys, wider })
+    }
+
+    /// Counts a failure of the network, and of the /48 that it is one of; none of either when one is over its limit.
+    async fn count_networks(&self, network: &str, wide: Option<&str>) -> Result<Vec<String>, Refused> {
+        let mut counted = Vec::new();
+        for (network, limit) in [(network, PER_NETWORK)].into_iter().chain(wide.map(|wide| (wide, PER_WIDE_NETWORK))) {
+            let key = format!("lockout:network:{network}");
+            let failures = self.counters.increment(&key, NETWORK_WINDOW).await?;
+            if failures.used > limit {
+                self.counters.give_back(&counted).await?;
+                return Err(locked(failures, failures.used == limit + 1));
+            }
+            counted.push(key);
+        }
+        Ok(counted)
     }
 
     /// The password was right: the source's failures are forgotten. What cannot be noted is logged.
@@ -150,17 +191,24 @@ impl Lockout {
         }
         Ok(right)
     }
+}
 
-    /// Counts under `key`; beyond `free` lets one through, and no other before a wait is over.
-    async fn pass(&self, key: &str, free: u64, wait: fn(u64) -> Duration) -> Result<(), Refused> {
-        let failures = self.counters.increment(key, REMEMBERED).await?;
-        let Some(beyond @ 1..) = failures.used.checked_sub(free) else { return Ok(()) };
-        let turn = self.counters.increment(&waiting(key), wait(beyond)).await?;
-        if turn.used == 1 {
-            return Ok(());
-        }
-        self.counters.give_back(&[key.to_owned()]).await?;
-        Err(locked(turn, turn.used == 2))
+/// Counts; beyond what is free lets one attempt through, and no other before a wait is over.
+async fn pass(counters: &Counters, Step { key, remembered, free, wait }: &Step) -> Result<(), Refused> {
+    let failures = counters.increment(key, *remembered).await?;
+    let Some(beyond @ 1..) = failures.used.checked_sub(*free) else { return Ok(()) };
+    let turn = counters.increment(&waiting(key), wait(beyond)).await?;
+    if turn.used == 1 {
+        return Ok(());
+    }
+    counters.give_back(std::slice::from_ref(key)).await?;
+    Err(locked(turn, turn.used == 2))
+}
+
+impl Step {
+    fn of_source(subject: &Subject, source: &str, free: u64) -> Self {
+        let key = format!("lockout:{}:{source}", subject.key);
+        Self { key, remembered: SOURCE_REMEMBERED, free, wait: growing }
     }
 }
 
@@ -261,6 +309,24 @@ mod tests {
         }
         assert_eq!(open, 15, "five were of the first account");
         assert_eq!(let_through(&lockout, &nobody("a25@example.com"), &network(2), 5).await, 5, "nobody else is locked");
+    }
+
+    #[tokio::test]
+    async fn every_64_of_a_48_together_stays_below_the_accounts_own_threshold() {
+        let (lockout, ada) = (lockout(), nobody("a@example.com"));
+        let of_wide = |n: usize| Source::Network(format!("2001:db8:7:{n:x}::/64"));
+        let mut open = 0;
+        for n in 0..20 {
+            open += let_through(&lockout, &ada, &of_wide(n), 5).await;
+        }
+        assert_eq!(open, 11, "ten are free, and one attempt at a time after that");
+        assert_eq!(let_through(&lockout, &ada, &Source::Network("2001:db8:8:1::/64".into()), 5).await, 5);
+        for n in 0..20 {
+            for name in 0..10 {
+                open += let_through(&lockout, &nobody(&format!("{n}-{name}@example.com")), &of_wide(n), 1).await;
+            }
+        }
+        assert_eq!(open, 100, "at whatever accounts");
     }
 
     #[tokio::test]

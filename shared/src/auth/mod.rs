@@ -22,7 +22,7 @@ mod unhurried;
 pub use app::{App, Clients};
 pub use email_proof::EmailProofs;
 pub use guard::{Guard, bearer};
-pub use lockout::Lockout;
+pub use lockout::{Lockout, SOURCES_REMEMBERED};
 pub use login::{Login, LoginAnswer, LoginRequest};
 pub use pages::{Links, Page};
 pub use password::{NewPassword, PasswordAttempt};

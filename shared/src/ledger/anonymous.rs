@@ -206,15 +206,15 @@ mod tests {
     #[tokio::test]
     async fn an_event_that_comes_again_takes_nothing_and_one_given_back_takes_anew() {
         let scene = Scene::new();
-        let event = [Charge { id: "e".into(), bytes: 300_000 }];
+        let event = [Charge { id: "e".into(), bytes: 200_000 }];
         for _ in 0..3 {
             assert!(scene.budget.take(&client("192.0.2.1"), &event, now()).await.is_ok(), "once");
         }
-        assert_eq!(scene.take("192.0.2.1", 300_000, now()).await, 429);
-        let other = [Charge { id: "f".into(), bytes: 200_000 }];
+        assert_eq!(scene.take("192.0.2.1", 200_000, now()).await, 429);
+        let other = [Charge { id: "f".into(), bytes: 100_000 }];
         let taken = scene.budget.take(&client("192.0.2.1"), &other, now()).await.expect("room");
         scene.budget.give_back(&taken).await;
-        assert_eq!(scene.take("192.0.2.1", 200_000, now()).await, 202);
+        assert_eq!(scene.take("192.0.2.1", 100_000, now()).await, 202);
     }
 
     #[test]

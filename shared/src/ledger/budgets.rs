@@ -56,7 +56,7 @@ pub const OUTAGE_GRACE: u64 = 100_000;
 
 /// What an environment takes of anonymous events in an hour without a cache server, where it knows of the others only
 /// by what is published each minute.
-pub const ENVIRONMENT_HOUR: u64 = 500_000;
+pub const ENVIRONMENT_HOUR: u64 = 300_000;
 /// Above this share of the tier's storage, in percent, anonymous events are not taken, so that sign-ins have room.
 pub const PAUSE_ABOVE_PERCENT: f64 = 80.0;
 /// Without a cache server, anonymous events are not taken either while what is published is older than this.

@@ -30,7 +30,7 @@ struct Counter {
 #[derive(Clone)]
 pub struct Counters {
     cache: Cache,
-    /// None where the process's memory stands in for it: in unit tests.
+    /// None where the process's memory stands in for it.
     mongo: Option<Mongo>,
 }
 
@@ -43,6 +43,12 @@ impl Counters {
     #[cfg(test)]
     pub(crate) fn in_process() -> Self {
         Self { cache: Cache::in_process(), mongo: None }
+    }
+
+    /// The same counters without the store: where no cache server answers, each environment counts for itself.
+    #[must_use]
+    pub fn unstored(&self) -> Self {
+        Self { cache: self.cache.clone(), mongo: None }
     }
 
     /// Adds one to the counter `key`, which ends `window` after its first count.
@@ -58,15 +64,20 @@ impl Counters {
         }
     }
 
-    /// Takes one back from each of these counters that counts.
+    /// Takes one back from each of these counters that counts. One that is at zero then is not kept.
     pub async fn give_back(&self, keys: &[String]) -> Result<(), mongo::Error> {
         for key in keys {
             self.cache.subtract(key, 1).await;
         }
         let (Some(mongo), false) = (&self.mongo, self.cache.is_up().await) else { return Ok(()) };
-        let counting = doc! {"_id": {"$in": ids(keys)}, "used": {"$gt": 0}};
-        let less =
-            async |database: Database| counters(&database).update_many(counting, doc! {"$inc": {"used": -1_i64}}).await;
+        let last = doc! {"_id": {"$in": ids(keys)}, "used": {"$lte": 1}};
+        let more = doc! {"_id": {"$in": ids(keys)}, "used": {"$gt": 1}};
+        let less = async |database: Database| {
+            let counters = counters(&database);
+            // In this order: a counter of two is not taken from twice.
+            counters.delete_many(last).await?;
+            counters.update_many(more, doc! {"$inc": {"used": -1_i64}}).await
+        };
         mongo.run(REQUEST_TIMEOUT, less).await.map(drop)
     }
 
