@@ -40,6 +40,7 @@ use self::{
     report::{Left, Mapped, Report},
     source::{Source, stored_bytes},
     target::Plan,
+    verify::Written,
 };
 
 pub(crate) use self::ledger::{Ledger, whole_version};
@@ -89,6 +90,7 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     };
     check_storage(mongo, &source, &plans, is_same_cluster, wanted.storage_mb, &mut pace).await?;
     let mut adopted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut of_this_run = Written::new();
     for (name, plan) in plans {
         let of = report.collections.entry(name.clone()).or_default();
         of.unchanged = plan.unchanged;
@@ -97,7 +99,8 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
             let total = plan.steps.len();
             let steps = target::write(mongo, &mut ledger, plan.steps, &mut pace, |done| progress(&name, done, total));
             let (written, refused) = steps.await.context("stopped; run it again, and it goes on where it stopped")?;
-            of.written = written;
+            of.written = written.len() as u64;
+            of_this_run.insert(name.clone(), written.into_iter().collect());
             of.skipped.extend(refused);
         } else {
             of.written = plan.steps.len() as u64;
@@ -108,9 +111,10 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     }
     let mut proof = Vec::new();
     if wanted.write {
-        let sums = verify::sums(mongo, &ledger, &old, &adopted, &mut pace).await?;
+        let sums = verify::sums(mongo, &ledger, &old, &adopted, &of_this_run, &mut pace).await?;
         proof = verify::lines(&sums)?;
-        let read = verify::sample(mongo, &ProviderKeys::from_env(mongo)?, &converted, &mut pace).await?;
+        let vault = ProviderKeys::from_env(mongo)?;
+        let read = verify::sample(mongo, &vault, &converted, &of_this_run, &mut pace).await?;
         proof.push(format!("  {read} of them were read back as the application reads them"));
     }
     print(&report, wanted, &proof)?;
