@@ -27,6 +27,7 @@ use serde_json::json;
 use shared::{
     api_keys::ProviderKeys,
     clock, config,
+    content::Kind,
     keys::{Seed, Seeds, random_text},
     mongo::{Mongo, MongoSettings, WORK_TIMEOUT},
     schema,
@@ -77,6 +78,7 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     let mut report = Report::default();
     let old = read(&source, wanted, &mut report, &mut pace).await?;
     let mut ledger = Ledger::read(mongo).await?;
+    note_starter_content(mongo, &ledger, &mut pace).await?;
     pace.wait(1).await;
     let here = Numbers::read(mongo, &mut pace).await?;
     let (converted, plans) = {
@@ -242,6 +244,25 @@ async fn plan(
 fn mapped(rows: &[Row]) -> Vec<Mapped> {
     let written = rows.iter().filter(|row| row.outcome.is_ok());
     written.flat_map(|row| row.mapped.iter().map(|what| Mapped { id: row.id.clone(), what: what.clone() })).collect()
+}
+
+/// Says, before the first document comes, that there is content here already: most likely that of `cargo db seed`.
+async fn note_starter_content(mongo: &Mongo, ledger: &Ledger, pace: &mut Pace) -> anyhow::Result<()> {
+    for kind in Kind::ALL.into_iter().filter(|kind| ledger.ids_written(kind.collection()).next().is_none()) {
+        pace.wait(1).await;
+        let count = async |database: Database| {
+            database.collection::<Document>(kind.collection()).count_documents(doc! {}).await
+        };
+        let count = mongo.run(WORK_TIMEOUT, count).await?;
+        if count > 0 {
+            eprintln!(
+                "note: {count} {} are here already, and stay beside what is brought: if they are the starter content of \
+                 `cargo db seed`, remove them before you write",
+                kind.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what would fill the tier.
