@@ -99,7 +99,7 @@ async fn comparable(database: &Database) -> BTreeMap<String, Vec<Document>> {
         let found = database.collection::<Document>(&name).find(doc! {}).sort(doc! {"_id": 1}).await.unwrap();
         let mut documents: Vec<Document> = found.try_collect().await.unwrap();
         for document in &mut documents {
-            for field in ["cipher", "hash", "expiresAt"] {
+            for field in ["cipher", "hash", "expiresAt", "writtenAt"] {
                 document.remove(field);
             }
         }
