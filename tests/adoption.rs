@@ -99,7 +99,7 @@ async fn comparable(database: &Database) -> BTreeMap<String, Vec<Document>> {
         let found = database.collection::<Document>(&name).find(doc! {}).sort(doc! {"_id": 1}).await.unwrap();
         let mut documents: Vec<Document> = found.try_collect().await.unwrap();
         for document in &mut documents {
-            for field in ["cipher", "hash", "expiresAt"] {
+            for field in ["cipher", "hash", "expiresAt", "writtenAt"] {
                 document.remove(field);
             }
         }
@@ -162,6 +162,11 @@ async fn everything_that_has_a_place_here_comes_along_and_the_rest_is_named() {
         }
     }
 
+    let lines = report["collections"]["users"]["mapped"].as_array().unwrap();
+    assert!(
+        lines.iter().any(|line| line["what"] == "without what has no place here: favoritePrompts, xp"),
+        "what is lost is named: {lines:?}"
+    );
     let again = moved.write();
     adds_up(&again, false);
     for (name, of) in report["collections"].as_object().unwrap() {
@@ -255,7 +260,11 @@ async fn a_killed_adoption_and_a_lost_connection_go_on_where_they_stopped() {
     assert!(moved.count("bug_reports").await < whole.count("bug_reports").await, "it was cut off in the middle");
 
     moved.write();
-    assert!(comparable(&moved.env.database).await == comparable(&whole.env.database).await, "the same as in one go");
+    let (in_parts, at_once) = (comparable(&moved.env.database).await, comparable(&whole.env.database).await);
+    for (name, documents) in &at_once {
+        assert_eq!(in_parts.get(name), Some(documents), "{name}: the same as in one go");
+    }
+    assert_eq!(in_parts.len(), at_once.len(), "the same collections");
     adds_up(&moved.write(), false);
 }
 
@@ -274,7 +283,12 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     set(&here, "users", hex(17).into(), doc! {"name": "Changed here"}).await;
     set(&there, "users", oid(18).into(), doc! {"name": "Changed there"}).await;
     set(&here, "users", hex(18).into(), doc! {"name": "Changed here"}).await;
-    set(&there, "user_mfa", oid(50).into(), doc! {"enabled": false, "disabledAt": old::day(0)}).await;
+    // What our own functions write is no edit.
+    set(&here, "users", hex(19).into(), doc! {"lastLoginAt": since, "passwordHash": "$argon2id$new"}).await;
+    set(&there, "users", oid(19).into(), doc! {"name": "Changed there"}).await;
+    set(&here, "prompts", "p-121".into(), doc! {"views": 50_i64}).await;
+    set(&there, "users", oid(20).into(), doc! {"email": "new@example.com"}).await;
+    there.collection::<Document>("bug_reports").delete_one(doc! {"_id": oid(503)}).await.unwrap();
     here.collection::<Document>("affiliate_links").delete_one(doc! {"_id": hex(700)}).await.unwrap();
     set(&there, "affiliate_config", oid(700).into(), doc! {"notes": "new"}).await;
     there.collection::<Document>("bug_reports").insert_one(doc! {"_id": oid(599), "userId": hex(10), "intent": "New", "description": "A new report", "pageUrl": "https://app.example.com/", "status": "new", "createdAt": since}).await.unwrap();
@@ -297,8 +311,13 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     assert!(conflict.1.contains("changed here and there"), "{conflict:?}");
     let removed = skipped(&report, "affiliate_config").into_iter().find(|(id, _)| *id == hex(700)).unwrap();
     assert!(removed.1.contains("it stays removed"), "{removed:?}");
-    let user = here.collection::<Document>("users").find_one(doc! {"_id": hex(32)}).await.unwrap().unwrap();
-    assert_eq!(user.get_document("mfa").unwrap().get("method"), Some(&bson::Bson::Null), "the factor is off here too");
+    let user = here.collection::<Document>("users").find_one(doc! {"_id": hex(19)}).await.unwrap().unwrap();
+    assert_eq!(user.get_str("name").unwrap(), "Changed there", "a sign-in here is no change");
+    assert_eq!(user.get_str("passwordHash").unwrap(), "$argon2id$new", "and stays");
+    assert!(user.get_datetime("lastLoginAt").is_ok());
+    let taken = skipped(&report, "users").into_iter().find(|(id, _)| *id == hex(20)).unwrap();
+    assert!(taken.1.contains("another document here has the same"), "somebody here has the address: {taken:?}");
+    assert_eq!(report["collections"]["bug_reports"]["gone"], json!([hex(503)]), "what is gone there is named");
     assert_eq!(report["collections"]["users"]["written"], 2);
     assert_eq!(report["collections"]["bug_reports"]["written"], 1);
     let revisions = here.collection::<Document>("prompt_revisions");
@@ -306,6 +325,7 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     assert_eq!(later.get_i64("revision").unwrap(), 4, "numbers stay unique");
     let prompt = here.collection::<Document>("prompts").find_one(doc! {"_id": "p-121"}).await.unwrap().unwrap();
     assert_eq!(prompt.get_i64("currentRevision").unwrap(), 4, "the next change finds its number free");
+    assert_eq!(prompt.get_i64("views").unwrap(), 50, "views of here stay");
 
     // The way back.
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +339,7 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     ids.sort();
     assert_eq!(
         ids,
-        [hex(17), hex(18), "someone-new".into()],
+        [hex(17), hex(18), hex(19), "someone-new".into()],
         "what was made or changed here, and nothing that came from there"
     );
     let made = exported.iter().find(|user| user["_id"] == "someone-new").unwrap();
@@ -343,6 +363,9 @@ async fn another_applications_database_is_recognised_before_the_first_write() {
         &["check"],
         &["fill", "--users", "1", "--records", "1"],
         &["promote", "founder@example.com"],
+        &["publish"],
+        &["export"],
+        &["verify-audit"],
     ] {
         let refused = Move::error(&mut moved.db(verb, &on_old));
         assert!(refused.contains(&format!("`cargo db adopt --source {}`", moved.old.name())), "{verb:?}: {refused}");
@@ -367,6 +390,11 @@ async fn another_applications_database_is_recognised_before_the_first_write() {
     let malformed = Move::error(moved.adopt(&[]).env("SOURCE_MONGODB_URI", "postgres://user:hunter2@host"));
     assert!(malformed.contains("SOURCE_MONGODB_URI"), "{malformed}");
     assert_eq!(moved.count("users").await, 0);
+    moved.env.database.collection::<Document>("prompts").insert_one(doc! {"_id": "starter"}).await.unwrap();
+    let noted = moved.adopt(&["--json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&noted.stderr).into_owned();
+    assert!(said.contains("note: 1 prompts are here already"), "{said}");
+    moved.env.database.collection::<Document>("prompts").delete_one(doc! {"_id": "starter"}).await.unwrap();
     let without_key = moved.adopt(&["--write", "--json"]).env_remove("OLD_ENCRYPTION_KEY").output().unwrap();
     let left = told(&without_key);
     assert!(skipped(&left, "api_keys").iter().any(|(_, reason)| reason.contains("OLD_ENCRYPTION_KEY is not set")));

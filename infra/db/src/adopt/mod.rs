@@ -27,6 +27,7 @@ use serde_json::json;
 use shared::{
     api_keys::ProviderKeys,
     clock, config,
+    content::Kind,
     keys::{Seed, Seeds, random_text},
     mongo::{Mongo, MongoSettings, WORK_TIMEOUT},
     schema,
@@ -40,6 +41,7 @@ use self::{
     report::{Left, Mapped, Report},
     source::{Source, stored_bytes},
     target::Plan,
+    verify::Written,
 };
 
 pub(crate) use self::ledger::{Ledger, whole_version};
@@ -76,6 +78,7 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     let mut report = Report::default();
     let old = read(&source, wanted, &mut report, &mut pace).await?;
     let mut ledger = Ledger::read(mongo).await?;
+    note_starter_content(mongo, &ledger, &mut pace).await?;
     pace.wait(1).await;
     let here = Numbers::read(mongo, &mut pace).await?;
     let (converted, plans) = {
@@ -89,6 +92,7 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     };
     check_storage(mongo, &source, &plans, is_same_cluster, wanted.storage_mb, &mut pace).await?;
     let mut adopted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut of_this_run = Written::new();
     for (name, plan) in plans {
         let of = report.collections.entry(name.clone()).or_default();
         of.unchanged = plan.unchanged;
@@ -97,7 +101,8 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
             let total = plan.steps.len();
             let steps = target::write(mongo, &mut ledger, plan.steps, &mut pace, |done| progress(&name, done, total));
             let (written, refused) = steps.await.context("stopped; run it again, and it goes on where it stopped")?;
-            of.written = written;
+            of.written = written.len() as u64;
+            of_this_run.insert(name.clone(), written.into_iter().collect());
             of.skipped.extend(refused);
         } else {
             of.written = plan.steps.len() as u64;
@@ -108,9 +113,10 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
     }
     let mut proof = Vec::new();
     if wanted.write {
-        let sums = verify::sums(mongo, &ledger, &old, &adopted, &mut pace).await?;
+        let sums = verify::sums(mongo, &ledger, &old, &adopted, &of_this_run, &mut pace).await?;
         proof = verify::lines(&sums)?;
-        let read = verify::sample(mongo, &ProviderKeys::from_env(mongo)?, &converted, &mut pace).await?;
+        let vault = ProviderKeys::from_env(mongo)?;
+        let read = verify::sample(mongo, &vault, &converted, &of_this_run, &mut pace).await?;
         proof.push(format!("  {read} of them were read back as the application reads them"));
     }
     print(&report, wanted, &proof)?;
@@ -238,6 +244,25 @@ async fn plan(
 fn mapped(rows: &[Row]) -> Vec<Mapped> {
     let written = rows.iter().filter(|row| row.outcome.is_ok());
     written.flat_map(|row| row.mapped.iter().map(|what| Mapped { id: row.id.clone(), what: what.clone() })).collect()
+}
+
+/// Says, before the first document comes, that there is content here already: most likely that of `cargo db seed`.
+async fn note_starter_content(mongo: &Mongo, ledger: &Ledger, pace: &mut Pace) -> anyhow::Result<()> {
+    for kind in Kind::ALL.into_iter().filter(|kind| ledger.ids_written(kind.collection()).next().is_none()) {
+        pace.wait(1).await;
+        let count = async |database: Database| {
+            database.collection::<Document>(kind.collection()).count_documents(doc! {}).await
+        };
+        let count = mongo.run(WORK_TIMEOUT, count).await?;
+        if count > 0 {
+            eprintln!(
+                "note: {count} {} are here already, and stay beside what is brought: if they are the starter content of \
+                 `cargo db seed`, remove them before you write",
+                kind.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what would fill the tier.

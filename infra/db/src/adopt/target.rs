@@ -187,16 +187,16 @@ async fn current<'a>(
     Ok(found)
 }
 
-/// Takes the steps; returns how many old documents were written, and those that the server refused. `progress` is told
-/// how many steps are done.
+/// Takes the steps; returns the ids of the old documents that were written, and those that the server refused. `progress`
+/// is told how many steps are done.
 pub(super) async fn write(
     mongo: &Mongo,
     ledger: &mut Ledger,
     steps: Vec<Step>,
     pace: &mut Pace,
     mut progress: impl FnMut(usize),
-) -> anyhow::Result<(u64, Vec<Left>)> {
-    let (mut written, mut refused, mut done) = (0, Vec::new(), 0);
+) -> anyhow::Result<(Vec<String>, Vec<Left>)> {
+    let (mut written, mut refused, mut done) = (Vec::new(), Vec::<Left>::new(), 0);
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
         let (mut batch, mut documents) = (Vec::new(), 0);
@@ -209,9 +209,9 @@ pub(super) async fn write(
         }
         done += batch.len();
         let before = refused.len();
-        let of_batch = batch.len();
+        let ids: Vec<String> = batch.iter().map(|step| step.entry.id.clone()).collect();
         write_batch(mongo, ledger, batch, &mut refused, pace).await?;
-        written += (of_batch - (refused.len() - before)) as u64;
+        written.extend(ids.into_iter().filter(|id| refused[before..].iter().all(|left| left.id != *id)));
         progress(done);
     }
     Ok((written, refused))

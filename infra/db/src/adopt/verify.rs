@@ -7,21 +7,24 @@ use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use shared::{
+    affiliates,
     api_keys::ProviderKeys,
     audit::{self, AuditFilter},
     cache::Cache,
+    clock,
     content::{Kind, Store},
     http::Page,
     mongo::{Mongo, WORK_TIMEOUT},
-    prompts::Prompt,
+    prompts::{Prompt, collections, revisions},
     users::Users,
     workbench,
 };
 
 use super::{
     convert::{OldData, Row},
-    ledger::{Ledger, whole_version},
+    ledger::{Ledger, Wrote, whole_version},
     old::{OldFields, number},
     pace::Pace,
 };
@@ -37,18 +40,29 @@ pub(super) struct Sum {
     pub(super) here: f64,
 }
 
-/// Sums by collection and name; what was changed or has expired here since is on neither side.
-pub(super) type Sums = BTreeMap<String, BTreeMap<String, Sum>>;
+/// What was adopted of an old collection, added up.
+#[derive(Default)]
+pub(super) struct Sums {
+    /// By name; what was changed or has gone here since is on neither side.
+    figures: BTreeMap<String, Sum>,
+    /// How many old documents those are.
+    changed_or_gone: u64,
+}
 
-/// Adds up what was adopted of each collection, there and here.
+/// Ids of the old documents that a run has written, by their collection.
+pub(super) type Written = HashMap<String, HashSet<String>>;
+
+/// Adds up what was adopted of each collection, there and here. An error names what this run wrote and is not here.
 pub(super) async fn sums(
     mongo: &Mongo,
     ledger: &Ledger,
     old: &OldData,
     adopted: &BTreeMap<String, Vec<String>>,
+    of_this_run: &Written,
     pace: &mut Pace,
-) -> anyhow::Result<Sums> {
-    let mut all = Sums::new();
+) -> anyhow::Result<BTreeMap<String, Sums>> {
+    let mut all: BTreeMap<String, Sums> = BTreeMap::new();
+    let mut absent = Vec::new();
     for (collection, ids) in adopted {
         let entries: Vec<_> = ids.iter().filter_map(|id| ledger.of(collection, id)).collect();
         let mut here: HashMap<(String, String), Document> = HashMap::new();
@@ -74,6 +88,11 @@ pub(super) async fn sums(
             old.get(collection).into_iter().flatten().map(|old| (old.id.as_str(), &old.fields)).collect();
         let sums = all.entry(collection.clone()).or_default();
         for entry in entries {
+            let is_new = of_this_run.get(collection).is_some_and(|ids| ids.contains(&entry.id));
+            let is_here = |wrote: &Wrote| here.contains_key(&(wrote.collection.clone(), wrote.id.clone()));
+            if is_new && !entry.wrote.iter().all(is_here) {
+                absent.push(format!("{collection}/{}", entry.id));
+            }
             let of_entry: Vec<_> = entry
                 .wrote
                 .iter()
@@ -84,7 +103,11 @@ pub(super) async fn sums(
                 .collect();
             // Of days that were there before, none is the tool's.
             let is_whole = of_entry.len() == entry.wrote.len() || entry.collection == "user_stats";
-            let Some(document) = documents.get(entry.id.as_str()).filter(|_| is_whole) else { continue };
+            let Some(document) = documents.get(entry.id.as_str()).filter(|_| is_whole) else {
+                sums.changed_or_gone += 1;
+                continue;
+            };
+            let sums = &mut sums.figures;
             for (name, figure) in there(collection, document) {
                 sums.entry(name).or_insert(Sum { there: 0.0, here: 0.0 }).there += figure;
             }
@@ -94,6 +117,7 @@ pub(super) async fn sums(
             }
         }
     }
+    ensure!(absent.is_empty(), "written a moment ago, and not here: {}; run it again", absent.join(", "));
     Ok(all)
 }
 
@@ -167,10 +191,13 @@ fn here_of(collection: &str, new: &Document) -> Vec<(String, f64)> {
 }
 
 /// A line for each collection, and an error where a figure is not the same on both sides.
-pub(super) fn lines(sums: &Sums) -> anyhow::Result<Vec<String>> {
+pub(super) fn lines(sums: &BTreeMap<String, Sums>) -> anyhow::Result<Vec<String>> {
     let mut differing = Vec::new();
     let mut lines = Vec::new();
-    for (collection, figures) in sums.iter().filter(|(_, figures)| !figures.is_empty()) {
+    for (collection, Sums { figures, changed_or_gone }) in sums {
+        if figures.is_empty() && *changed_or_gone == 0 {
+            continue;
+        }
         let documents = figures.get("documents").map_or(0.0, |sum| sum.there);
         let told = figures.iter().map(|(name, Sum { there, here })| {
             // Cents and dollars there have parts of micro-dollars, of which each document may lose a half.
@@ -179,22 +206,28 @@ pub(super) fn lines(sums: &Sums) -> anyhow::Result<Vec<String>> {
             }
             if there.fract() == 0.0 { format!("{name} {there}") } else { format!("{name} {there:.6}") }
         });
-        lines.push(format!("  {collection}: {}", told.collect::<Vec<_>>().join(", ")));
+        let mut told: Vec<String> = told.collect();
+        if *changed_or_gone > 0 {
+            told.push(format!("{changed_or_gone} changed or gone here since"));
+        }
+        lines.push(format!("  {collection}: {}", told.join(", ")));
     }
     ensure!(differing.is_empty(), "what was written is not what was read: {}", differing.join("; "));
     Ok(lines)
 }
 
-/// Reads some of each kind as the application does; returns how many it read.
+/// Reads some of each kind that this run wrote as the application does; returns how many it read.
 pub(super) async fn sample(
     mongo: &Mongo,
     vault: &ProviderKeys,
-    adopted: &HashMap<String, Vec<Row>>,
+    converted: &HashMap<String, Vec<Row>>,
+    of_this_run: &Written,
     pace: &mut Pace,
 ) -> anyhow::Result<usize> {
     let users = Users::new(mongo.clone(), Cache::in_process());
     let of = |collection: &str, name: &str| -> Vec<Document> {
-        let rows = adopted.get(collection).into_iter().flatten();
+        let is_new = |row: &&Row| of_this_run.get(collection).is_some_and(|ids| ids.contains(&row.id));
+        let rows = converted.get(collection).into_iter().flatten().filter(is_new);
         let documents = rows.filter_map(|row| row.outcome.as_ref().ok()).flatten();
         let these = documents.filter(|new| new.collection == name).map(|new| new.document.clone());
         // Spread over all of them.
@@ -202,7 +235,8 @@ pub(super) async fn sample(
         let step = (all.len() / SAMPLE).max(1);
         all.into_iter().step_by(step).take(SAMPLE).collect()
     };
-    let id = |document: &Document| document.text("_id").unwrap_or_default();
+    let field = |document: &Document, name: &str| document.text(name).unwrap_or_default();
+    let id = |document: &Document| field(document, "_id");
     let mut read = 0;
     let unreadable = |kind: &str, id: &str| format!("{kind} {id} was written, and cannot be read back");
     for user in of("users", "users") {
@@ -215,6 +249,32 @@ pub(super) async fn sample(
         let found = Prompt::find(mongo, &id(prompt)).await.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
         ensure!(found.is_some(), unreadable("the prompt", &id(prompt)));
         read += 1;
+    }
+    for revision in of("prompt_revisions", "prompt_revisions") {
+        pace.wait(1).await;
+        let found = revisions::list(mongo, &field(&revision, "promptId"), Page { limit: 100, cursor: None }).await;
+        ensure!(found.is_ok_and(|page| !page.revisions.is_empty()), unreadable("the revision", &id(&revision)));
+        read += 1;
+    }
+    for kept in of("prompt_collections", "prompt_collections") {
+        pace.wait(1).await;
+        let found = collections::list(mongo, &field(&kept, "userId"), Page { limit: 100, cursor: None }).await;
+        ensure!(found.is_ok_and(|page| !page.collections.is_empty()), unreadable("the kept prompt", &id(&kept)));
+        read += 1;
+    }
+    let links = [of("affiliate_config", "affiliate_links"), of("affiliate_links", "affiliate_links")].concat();
+    let talks = of("partnership_outreach", "affiliate_outreach");
+    if !(links.is_empty() && talks.is_empty()) {
+        // Two lists, and clicks.
+        pace.wait(3).await;
+        let listing = affiliates::list(mongo, clock::now()).await.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+        let has = |list: &[Map<String, Value>], document: &Document| list.iter().any(|item| item["id"] == id(document));
+        for (link, list) in
+            links.iter().map(|link| (link, &listing.links)).chain(talks.iter().map(|talk| (talk, &listing.outreach)))
+        {
+            ensure!(has(list, link), unreadable("the link or talk", &id(link)));
+            read += 1;
+        }
     }
     for run in of("workbench_runs", "workbench_runs") {
         pace.wait(1).await;
