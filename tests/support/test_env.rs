@@ -16,6 +16,7 @@ use shared::{
 use crate::{
     eventually,
     host::{Function, keep_secret, seed, told_once},
+    own_queue::OwnQueue,
     stack::{Stack, stack},
 };
 
@@ -31,6 +32,8 @@ pub struct TestEnv {
     pub database: Database,
     redis: String,
     uri: String,
+    /// The consumer of the deployed stack has other seeds, and would refuse audit entries of the env's functions.
+    events: OwnQueue,
 }
 
 /// Somebody with an account.
@@ -49,7 +52,8 @@ impl TestEnv {
         let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
         schema::apply(&mongo).await.unwrap();
         let (redis, uri) = (stack.redis_url.clone().unwrap_or_default(), stack.mongodb_uri.clone());
-        Self { stack, database, redis, uri }
+        let events = OwnQueue::new(&stack).await;
+        Self { stack, database, redis, uri, events }
     }
 
     /// As [`TestEnv::new`], with functions that use these instead.
@@ -75,7 +79,7 @@ impl TestEnv {
         let mut variables = self.stack.aws_variables();
         let name = self.database.name();
         variables.extend([("MONGODB_URI", self.uri.as_str()), ("DB_NAME", name), ("REDIS_URL", &self.redis)]);
-        variables.push(("SENDER_EMAIL", SENDER_EMAIL));
+        variables.extend([("SENDER_EMAIL", SENDER_EMAIL), ("EVENTS_QUEUE_URL", &self.events.url)]);
         variables
     }
 
