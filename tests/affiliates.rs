@@ -22,7 +22,7 @@ fn link(tool: &str, status: &str) -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
-    let env = TestEnv::new().await;
+    let env = TestEnv::with_deployed_consumer().await;
     let root = env.person(Role::SuperAdmin, None).await;
     let (admin, click) = (env.function("affiliate-links").await, env.function("affiliate-click").await);
     let tool = uuid::Uuid::now_v7().simple().to_string();

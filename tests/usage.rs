@@ -30,7 +30,7 @@ fn new_id() -> String {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_record_is_priced_checked_and_counted_against_the_plan() {
-    let env = TestEnv::new().await;
+    let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
     let usage = env.function("ai-usage").await;
     let report = async |records: Value| usage.post_as(&ada.token, "/api/ai/usage", &json!({"records": records})).await;

@@ -84,7 +84,7 @@ async fn twenty_starts_of_one_run_make_one_run() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
-    let env = TestEnv::new().await;
+    let env = TestEnv::with_deployed_consumer().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
     let start = env.function("workbench-runs").await;
     let functions = join_all((0..4).map(async |_| env.function("workbench-run").await)).await;
@@ -269,7 +269,7 @@ async fn a_days_runs_fill_no_more_than_their_share() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_pending_run_ends_after_fifteen_minutes() {
-    let env = TestEnv::new().await;
+    let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
     let (start, one, job) =
         (env.function("workbench-runs").await, env.function("workbench-run").await, env.function("sweep").await);
@@ -302,7 +302,7 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
 #[tokio::test]
 #[parallel(stack)]
 async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
-    let env = TestEnv::new().await;
+    let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
     let start = env.function("workbench-runs").await;
     let one = env.function_with("workbench-run", &[NO_QUEUE]).await;

@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Events in one request.
-const EVENTS: usize = 20;
+const EVENTS: usize = 10;
 /// Longer than a test looks at a queue.
 const HIDDEN: Duration = Duration::from_mins(1);
 /// How long a copy of a file is served unasked, and a little more.

@@ -33,7 +33,7 @@ pub struct TestEnv {
     redis: String,
     uri: String,
     /// The consumer of the deployed stack has other seeds, and would refuse audit entries of the env's functions.
-    events: OwnQueue,
+    events: Option<OwnQueue>,
 }
 
 /// Somebody with an account.
@@ -52,8 +52,13 @@ impl TestEnv {
         let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
         schema::apply(&mongo).await.unwrap();
         let (redis, uri) = (stack.redis_url.clone().unwrap_or_default(), stack.mongodb_uri.clone());
-        let events = OwnQueue::new(&stack).await;
+        let events = Some(OwnQueue::new(&stack).await);
         Self { stack, database, redis, uri, events }
+    }
+
+    /// As [`TestEnv::new`], for events that the consumer of the deployed stack stores, in the database of that.
+    pub async fn with_deployed_consumer() -> Self {
+        Self { events: None, ..Self::new().await }
     }
 
     /// As [`TestEnv::new`], with functions that use these instead.
@@ -79,7 +84,8 @@ impl TestEnv {
         let mut variables = self.stack.aws_variables();
         let name = self.database.name();
         variables.extend([("MONGODB_URI", self.uri.as_str()), ("DB_NAME", name), ("REDIS_URL", &self.redis)]);
-        variables.extend([("SENDER_EMAIL", SENDER_EMAIL), ("EVENTS_QUEUE_URL", &self.events.url)]);
+        variables.push(("SENDER_EMAIL", SENDER_EMAIL));
+        variables.extend(self.events.as_ref().map(|queue| ("EVENTS_QUEUE_URL", queue.url.as_str())));
         variables
     }
 
