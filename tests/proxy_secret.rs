@@ -5,23 +5,22 @@ use serial_test::parallel;
 use tests::{
     host::{Function, Outcome, keep_secret},
     http_event::event,
-    test_env::TestEnv,
+    test_env::{PASSWORD, TestEnv},
 };
 
 const SECRET: &str = "the-proxy-secret-of-the-tests-0123456789";
-/// Links to a new password that one network may ask for in an hour.
+/// New passwords that one network may try to set in an hour.
 const LIMIT: usize = 10;
 
 /// The statuses of as many requests and one more from this address, with these headers of each.
 async fn statuses(route: &Function, from: &str, headers: impl Fn() -> Vec<(&'static str, String)>) -> Vec<u64> {
     let mut statuses = Vec::new();
     for _ in 0..=LIMIT {
-        // Each account has a limit of its own, too.
-        let body = json!({"email": format!("{}@example.com", uuid::Uuid::now_v7())}).to_string();
+        let body = json!({"token": "made-up", "password": PASSWORD}).to_string();
         let own = headers();
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
-        let event = event("POST", "/api/auth/forgot-password", &headers, Some(&body), from);
+        let event = event("POST", "/api/auth/reset-password", &headers, Some(&body), from);
         let Outcome::Response(answer) = route.invoke(event).await else { panic!("no answer") };
         statuses.push(answer["statusCode"].as_u64().unwrap());
     }
@@ -34,7 +33,7 @@ fn forwarded(secret: &str, list: &str) -> Vec<(&'static str, String)> {
 }
 
 fn limited_once() -> Vec<u64> {
-    [[202; LIMIT].as_slice(), &[429]].concat()
+    [[422; LIMIT].as_slice(), &[429]].concat()
 }
 
 /// An address that no other test has: one of a network of documentation, and of this run.
