@@ -89,7 +89,7 @@ fn user(number: u32, start: Moment) -> Document {
     let id = user_id(number);
     doc! {
         "_id": &id, "email": format!("{id}@example.com"), "name": format!("Somebody {number}"), "role": "user",
-        "plan": "enterprise", "status": "active", "createdAt": start,
+        "plan": "enterprise", "status": "active", "createdAt": start, "emailVerifiedAt": start,
     }
 }
 

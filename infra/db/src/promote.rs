@@ -7,6 +7,7 @@ use shared::{
     cache::Cache,
     id, keys,
     mongo::Mongo,
+    schema,
     users::{Email, EmailAttempt, Users, admin, display_name},
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct Promote {
 pub(crate) async fn promote(mongo: &Mongo, promote: Promote) -> anyhow::Result<()> {
     let Promote { email, name, without_factor } = promote;
     let attempt = EmailAttempt::parse(&email).context("that is not an e-mail address")?;
+    schema::ensure_ours(mongo).await?;
     if !admin::make_super_admin(mongo, &attempt, without_factor).await? {
         let email = Email::parse(&email).context("that is not an address that an account can have")?;
         display_name(&name, &()).map_err(|error| anyhow::anyhow!("the name {}", error.message()))?;
