@@ -237,6 +237,7 @@ async fn alerts(env: &TestEnv, accounts: u32, threshold: i64) {
         doc! {
             "_id": format!("u{n:04}"), "email": format!("u{n:04}@{}.example.com", env.database.name()), "role": "user",
             "name": "Somebody", "plan": "free", "status": "active", "createdAt": clock::now(),
+            "emailVerifiedAt": clock::now(),
         }
     });
     env.users().insert_many(users).await.unwrap();

@@ -123,8 +123,12 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
 
 async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Result<()> {
     // These look for themselves: `apply` and `adopt` before the first change, `seed` once its files are read, `promote`
-    // once the address is, `verify-audit` once the seed is.
-    if !matches!(verb, Verb::Apply { .. } | Verb::Seed(_) | Verb::Adopt(_) | Verb::Promote(_) | Verb::VerifyAudit) {
+    // once the address is, `verify-audit` and `reseal` once the seeds are.
+    let looks_itself = matches!(
+        verb,
+        Verb::Apply { .. } | Verb::Seed(_) | Verb::Adopt(_) | Verb::Promote(_) | Verb::VerifyAudit | Verb::Reseal(_)
+    );
+    if !looks_itself {
         schema::ensure_ours(mongo).await?;
     }
     match verb {
@@ -170,9 +174,10 @@ fn told(changes: &[impl Display], verb: &str) {
 /// Prints what is sound; an error names what is not.
 async fn verify_audit(mongo: &Mongo) -> anyhow::Result<()> {
     let seed = Seed::from_env("AUDIT_SEED")?;
+    let digests = std::env::var_os("AUDIT_DIGESTS_URL").map(|_| DigestStore::from_env()).transpose()?;
     schema::ensure_ours(mongo).await?;
-    let found = if std::env::var_os("AUDIT_DIGESTS_URL").is_some() {
-        let found = audit::verify_with_digests(mongo, &DigestStore::from_env()?, &seed, clock::now()).await?;
+    let found = if let Some(digests) = digests {
+        let found = audit::verify_with_digests(mongo, &digests, &seed, clock::now()).await?;
         println!("{} entries have gone as their time had come", found.expired);
         println!("{} entries are of days that have no digest yet", found.not_listed_yet);
         found
