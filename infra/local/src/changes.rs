@@ -107,14 +107,14 @@ struct Programs {
     /// By its place, the others that it needs.
     needs: Needs,
     /// Files of `shared` that no other names: they may implement something for everybody.
-    everybodys: Vec<String>,
+    of_all: Vec<String>,
 }
 
 impl Programs {
     /// This file, and all that it needs by way of others.
     fn made_of(&self, main: String) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
-        let mut next = self.everybodys.clone();
+        let mut next = self.of_all.clone();
         next.push(main);
         while let Some(place) = next.pop() {
             next.extend(self.needs.get(&place).into_iter().flatten().filter(|need| !reached.contains(*need)).cloned());
@@ -149,8 +149,8 @@ fn sources() -> anyhow::Result<(Programs, Vec<(String, String)>)> {
     let is_shared = |place: &String| {
         !["functions/", "infra/", "tests"].iter().any(|end| place.starts_with(end)) && hashes.contains_key(place)
     };
-    let everybodys = all.unnamed().into_iter().filter(is_shared).collect();
-    Ok((Programs { hashes, needs: all.needs(), everybodys }, mains))
+    let of_all = all.unnamed().into_iter().filter(is_shared).collect();
+    Ok((Programs { hashes, needs: all.needs(), of_all }, mains))
 }
 
 /// A file of another package as one of `shared` would be: so all are one crate, and are looked through as one.
