@@ -90,7 +90,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     pub async fn forget(&self, id: &str) {
         self.local.remove(id);
         let key = self.key(id);
-        // CountedOnce more after a failure: an old copy would otherwise live on for up to five minutes.
+        // Once more after a failure: an old copy would otherwise live on for up to five minutes.
         if self.cache.has_server() && !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
             self.cache.retry_now().await;
             if !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
