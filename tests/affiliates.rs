@@ -12,7 +12,7 @@ use tests::{eventually, test_env::TestEnv, wiretap::Wiretap};
 
 const URL: &str = "/api/admin/affiliate-links";
 
-fn link(tool: &str, status: &str) -> Value {
+pub(crate) fn link(tool: &str, status: &str) -> Value {
     json!({"type": "link", "data": {
         "tool": tool, "baseUrl": "https://tool.example/", "referralUrl": "https://tool.example/?ref=us", "status": status,
         "commission": "20 % <recurring>",

@@ -1,6 +1,8 @@
 //! Each route that stores something, called again and again until only the budget of bytes refuses: what the database
 //! then holds is what the budget says.
 
+use std::time::Duration;
+
 use bson::{Bson, Document, doc};
 use futures_util::future::join_all;
 use mongodb::Database;
@@ -53,6 +55,15 @@ fn fills(what: &str, stored: i64, budget: u64) {
     assert!((90..=110).contains(&percent), "{what}: {stored} bytes stored of {budget}");
 }
 
+/// What is about a UTC day begins when it can end on the same one.
+async fn within_a_day() {
+    let now = clock::now();
+    let left = clock::start_of_day(now, -1).duration_since(*now).unsigned_abs();
+    if left < Duration::from_mins(4) {
+        tokio::time::sleep(left + Duration::from_secs(1)).await;
+    }
+}
+
 /// An environment with a queue of its own, and somebody new in it.
 struct Scene {
     env: TestEnv,
@@ -65,6 +76,7 @@ struct Scene {
 
 impl Scene {
     async fn new(role: Role, plan: &str) -> Self {
+        within_a_day().await;
         let env = TestEnv::new().await;
         let queue = OwnQueue::new(&env.stack).await;
         let ada = env.person(role, Some("org")).await;
@@ -398,6 +410,7 @@ fn events(prompt: &str) -> Value {
 #[tokio::test]
 #[parallel(stack)]
 async fn anonymous_events_of_one_network() {
+    within_a_day().await;
     let Some(redis) = tests::stack::stack().own_redis().await else { return };
     let env = TestEnv::with(&redis, &tests::stack::stack().mongodb_uri).await;
     let queue = OwnQueue::new(&env.stack).await;
@@ -438,6 +451,53 @@ async fn anonymous_events_of_one_network() {
     fills("POST /api/analytics/track", grown, NETWORK_DAY);
     let counted = env.budget(&format!("{}/anonymous", clock::day(clock::now()))).await;
     assert!((counted - grown).abs() * 20 < grown, "the consumer counted {counted} of {grown}");
+    env.database.drop().await.unwrap();
+}
+
+/// Views and clicks take from the same budget: what is left of a network's is filled, and no more.
+#[tokio::test]
+#[parallel(stack)]
+async fn views_and_clicks_of_one_network() {
+    const LEFT: u64 = 100_000;
+    within_a_day().await;
+    let Some(redis) = tests::stack::stack().own_redis().await else { return };
+    let env = TestEnv::with(&redis, &tests::stack::stack().mongodb_uri).await;
+    let mut cache = redis::Client::open(redis.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let root = env.person(Role::SuperAdmin, None).await;
+    let links = env.function("affiliate-links").await;
+    let link =
+        links.post_as(&root.token, "/api/admin/affiliate-links", &crate::affiliates::link("tool", "active")).await;
+    assert_eq!(link.status, 200, "{}", link.text);
+    let click = format!("/api/affiliate/{}", link.body["id"].as_str().unwrap());
+    let view = format!("/api/prompts/{}/view", starter_prompt());
+    let consumer = env.function("write-events").await;
+    // A link leads where it does, whether the click is counted or not.
+    for (name, method, path, taken, refused) in
+        [("prompt-view", "POST", &view, 202, 429), ("affiliate-click", "GET", &click, 302, 302)]
+    {
+        let queue = OwnQueue::new(&env.stack).await;
+        let function = env.function_with(name, &[("EVENTS_QUEUE_URL", &queue.url)]).await;
+        let network = format!("2001:db8:8:{}::/64", if method == "GET" { 1 } else { 2 });
+        let key = format!("promptlib:{{bytes}}:{}:network:{network}", clock::day(clock::now()));
+        let used = NETWORK_DAY - LEFT;
+        redis::cmd("SET").arg(key).arg(used).arg("EX").arg(86_400).query_async::<()>(&mut cache).await.unwrap();
+        let before = stored(&env.database).await;
+        let mut last = taken;
+        for call in 0..800 {
+            if call % 50 == 0 {
+                env.forget_rates_of(&network).await;
+            }
+            let event = tests::http_event::event(method, path, &[], None, &network.replace("/64", "7"));
+            let tests::host::Outcome::Response(answer) = function.invoke(event).await else { panic!("no answer") };
+            last = answer["statusCode"].as_u64().unwrap();
+            assert!(last == taken || last == refused, "{path}: {answer}");
+        }
+        assert_eq!(last, refused, "{path}");
+        for chunk in queue.take().await.chunks(1_000) {
+            hand_over(&consumer, &json!(chunk)).await;
+        }
+        fills(path, stored(&env.database).await - before, LEFT);
+    }
     env.database.drop().await.unwrap();
 }
 
@@ -482,6 +542,7 @@ async fn settle(env: &TestEnv) {
 #[tokio::test]
 #[parallel(stack)]
 async fn with_a_cache_server_environments_share_what_one_of_them_took() {
+    within_a_day().await;
     let Some(redis) = tests::stack::stack().own_redis().await else { return };
     let wiretap = Wiretap::to(tests::stack::stack().mongodb_address()).await;
     let uri = wiretap.uri();
@@ -508,6 +569,7 @@ async fn with_a_cache_server_environments_share_what_one_of_them_took() {
 #[tokio::test]
 #[parallel(stack)]
 async fn without_a_cache_server_the_ledger_holds_and_is_seldom_asked() {
+    within_a_day().await;
     let wiretap = Wiretap::to(tests::stack::stack().mongodb_address()).await;
     let uri = wiretap.uri();
     let env = TestEnv::with("", &uri).await;
