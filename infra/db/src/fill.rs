@@ -1,9 +1,13 @@
 //! Realistic use, to try reports on and to measure with: few accounts use much, nights and weekends are quiet, some
 //! calls fail, some models have no price, some prompts are run far more often than others.
 
-use std::io::{Write, stderr};
+use std::{
+    io::{Write, stderr},
+    iter,
+};
 
 use bson::{Document, doc};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{
     SignedDuration,
     civil::{Date, Weekday},
@@ -163,29 +167,34 @@ fn fraction(share: f64, of: u32) -> u32 {
     (share * f64::from(of)) as u32
 }
 
+/// One chunk is made while the server works on the one before.
 async fn insert_all(
     mongo: &Mongo,
     collection: &str,
     mut documents: impl ExactSizeIterator<Item = Document>,
 ) -> anyhow::Result<()> {
     let total = documents.len();
-    while documents.len() > 0 {
-        insert(mongo, collection, &documents.by_ref().take(CHUNK).collect::<Vec<_>>()).await?;
-        eprint!("\r{collection}: {} of {total}", total - documents.len());
+    let chunks = iter::from_fn(|| Some(documents.by_ref().take(CHUNK).collect::<Vec<_>>()).filter(|c| !c.is_empty()));
+    let mut inserts = stream::iter(chunks).map(|chunk| insert(mongo, collection, chunk)).buffered(2);
+    let mut done = 0;
+    while let Some(inserted) = inserts.try_next().await? {
+        done += inserted;
+        eprint!("\r{collection}: {done} of {total}");
         stderr().flush()?;
     }
     eprintln!();
     Ok(())
 }
 
-/// What is there already stays.
-async fn insert(mongo: &Mongo, collection: &str, chunk: &[Document]) -> anyhow::Result<()> {
+/// What is there already stays. Tells how many they are.
+async fn insert(mongo: &Mongo, collection: &str, chunk: Vec<Document>) -> anyhow::Result<usize> {
     let write =
-        async |database: Database| database.collection::<Document>(collection).insert_many(chunk).ordered(false).await;
+        async |database: Database| database.collection::<Document>(collection).insert_many(&chunk).ordered(false).await;
     match mongo.run(WORK_TIMEOUT, write).await {
-        Err(Error::Refused(error)) if is_there(&error) => Ok(()),
-        outcome => Ok(outcome.map(drop)?),
+        Err(Error::Refused(error)) if is_there(&error) => {}
+        outcome => drop(outcome?),
     }
+    Ok(chunk.len())
 }
 
 fn is_there(error: &mongodb::error::Error) -> bool {

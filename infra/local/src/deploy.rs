@@ -47,8 +47,14 @@ pub enum Functions {
 /// What the sources were when the functions were packed.
 const PACKED: &str = "packed.json";
 
-/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools. For testing,
-/// the template is checked meanwhile.
+/// Installs the tools that are missing.
+pub fn tools(what: For) -> anyhow::Result<()> {
+    install::debian(what)?;
+    install::build_tools()?;
+    install::python_tools(what)
+}
+
+/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools.
 pub fn prepare(what: For, functions: Functions) -> anyhow::Result<()> {
     fs::create_dir_all(folder("data"))?;
     install::debian(what)?;
@@ -63,10 +69,7 @@ pub fn prepare(what: For, functions: Functions) -> anyhow::Result<()> {
     let mut builds = vec![Build("functions", build_command(what, &programs))];
     builds.extend(server);
     thread::scope(|scope| {
-        let tools = scope.spawn(|| {
-            install::python_tools(what)?;
-            if what == For::Testing { check_template() } else { Ok(()) }
-        });
+        let tools = scope.spawn(|| install::python_tools(what));
         compile::side_by_side(builds)?;
         tools.join().map_err(|_| anyhow!("installing the Python tools failed"))?
     })?;
@@ -85,7 +88,7 @@ fn changed(sources: &Sources) -> Vec<String> {
 }
 
 /// By the linter of `CloudFormation` and by SAM's own.
-fn check_template() -> anyhow::Result<()> {
+pub fn check_template() -> anyhow::Result<()> {
     let template = "infra/template.yaml";
     beside("checking the template", || {
         openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;

@@ -5,10 +5,11 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
     time::Instant,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use tokio::task::block_in_place;
 
 use crate::{
@@ -53,13 +54,18 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     let cargo = |arguments: &[&str]| openly(Command::new("cargo").args(arguments).current_dir(root()));
     phases.step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-    phases.step("lints", || cargo(&lints))?;
-    // Of the binaries `db` alone has unit tests, and each would be linked once more: a test keeps it so.
-    phases.step("unit tests", || cargo(&["test", "--quiet", "--lib", "--bin", "db"]))?;
+    thread::scope(|scope| {
+        // Of one processor, as the others mostly are.
+        let template = scope.spawn(|| deploy::tools(For::Testing).and_then(|()| deploy::check_template()));
+        phases.step("lints", || cargo(&lints))?;
+        // Of the binaries `db` alone has unit tests, and each would be linked once more: a test keeps it so.
+        phases.step("unit tests", || cargo(&["test", "--quiet", "--lib", "--bin", "db"]))?;
+        template.join().map_err(|_| anyhow!("checking the template failed"))?
+    })?;
     let building = Instant::now();
     let sources = Sources::now()?;
     deploy::prepare(For::Testing, if options.quick { Functions::Changed } else { Functions::All })?;
-    phases.add("building the functions and the end-to-end tests, checking the template", building.elapsed());
+    phases.add("building the functions and the end-to-end tests", building.elapsed());
     let mut arguments = options.arguments.clone();
     if options.quick {
         let changed = sources.tests_changed(Sources::kept(PASSED).as_ref())?;
