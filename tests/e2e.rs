@@ -27,6 +27,7 @@ mod flood_cost;
 mod freeze_resume;
 mod jobs;
 mod keys_and_audit_log;
+mod leaving;
 mod lockout;
 mod mfa;
 mod monitoring;

@@ -81,6 +81,8 @@ const TABLE: &[(&str, Named, &str)] = &[
     ("PATCH /api/usage-alerts/{id}", Named::Owned(Thing::Alert, PRIVATE), r#"{"active":false}"#),
     ("DELETE /api/usage-alerts/{id}", Named::Owned(Thing::Alert, PRIVATE), ""),
     ("DELETE /api/auth/sessions/{id}", Named::Owned(Thing::Session, PRIVATE), ""),
+    // A part of the caller's own export, whoever that is.
+    ("GET /api/auth/account/export/{part}", Named::Nobodys, ""),
     ("DELETE /api/admin/users/{id}/sessions", Named::Owned(Thing::Member, [403, 204, 404, 204]), ""),
     ("DELETE /api/admin/users/{id}/mfa", Named::Owned(Thing::Member, [403, 204, 404, 204]), ""),
     ("PATCH /api/admin/users/{id}", Named::Owned(Thing::Member, [403, 200, 404, 200]), r#"{"status":"suspended"}"#),

@@ -90,6 +90,10 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/auth/sessions", Rule::SignedIn, ""),
     ("DELETE /api/auth/sessions", Rule::SignedIn, ""),
     ("DELETE /api/auth/sessions/{id}", Rule::SignedIn, ""),
+    ("DELETE /api/auth/account", Rule::SignedIn, ""),
+    ("GET /api/auth/account/export", Rule::SignedIn, ""),
+    ("POST /api/auth/account/export", Rule::SignedIn, ""),
+    ("GET /api/auth/account/export/{part}", Rule::SignedIn, ""),
     ("GET /api/auth/mfa/status", Rule::SignedIn, ""),
     // Without a token they ask for the sign-in's challenge.
     ("POST /api/auth/mfa/send-code", Rule::SignedIn, "{}"),

@@ -12,6 +12,7 @@ pub mod auth;
 pub mod bug_reports;
 pub mod content;
 pub mod events;
+pub mod leaving;
 pub mod ledger;
 pub mod mfa;
 pub mod notifications;

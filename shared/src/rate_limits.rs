@@ -68,6 +68,10 @@ limits! {
     MfaVerify = "mfa-verify", 6 in MINUTE;
     /// As [`MfaVerify`], by the hour: a million codes must outlast any patience.
     MfaVerifyHourly = "mfa-verify-hourly", 20 in HOUR;
+    /// Exports of an account asked for, by account: each reads all that it has.
+    Export = "export", 3 in Duration::from_hours(24);
+    /// Parts of exports read, by account: each is a few megabytes on their way out of AWS.
+    ExportParts = "export-parts", 60 in HOUR;
     /// Everything else that is signed in, by account.
     Account = "account", 120 in MINUTE;
     /// Keys made, rotated or ended, by account.

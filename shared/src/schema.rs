@@ -116,6 +116,10 @@ pub const COLLECTIONS: &[Collection] = &[
         indexes: &[unique(&[("tokenHash", 1)]), lookup(&[("userId", 1)]), expire(&[("expiresAt", 1)], 0)],
     },
     Collection { name: "user_activity", indexes: &[unique(&[("userId", 1), ("day", 1)]), expire(&[("at", 1)], 400)] },
+    // The last export that an account's owner asked for: the account's id is its `_id`.
+    Collection { name: "account_exports", indexes: &[expire(&[("expiresAt", 1)], 0)] },
+    // Accounts that are gone, of which something may be left.
+    Collection { name: "account_deletions", indexes: &[expire(&[("expiresAt", 1)], 0)] },
     // Documents that concurrent transactions write in order to be told of one another.
     Collection { name: "guards", indexes: &[] },
     // One document, by which the database is known as this application's.

@@ -142,6 +142,7 @@ impl Scene {
             "auth-signup" => Call::new("POST", "/api/auth/signup", newcomer()),
             "auth-login" => Call::new("POST", "/api/auth/login", json!({"email": who.email, "password": PASSWORD})),
             "auth-session" => get("/api/auth/session"),
+            "auth-account" => get("/api/auth/account/export"),
             "auth-mfa" => get("/api/auth/mfa/status"),
             // Somebody whom nobody knows, and to whom nothing is sent.
             "auth-password" => {

@@ -34,6 +34,8 @@ pub struct TestEnv {
     uri: String,
     /// The consumer of the deployed stack has other seeds, and would refuse audit entries of the env's functions.
     events: Option<OwnQueue>,
+    /// Where exports of accounts go: the stack's bucket.
+    exports: String,
 }
 
 /// Somebody with an account.
@@ -53,7 +55,8 @@ impl TestEnv {
         schema::apply(&mongo).await.unwrap();
         let (redis, uri) = (stack.redis_url.clone().unwrap_or_default(), stack.mongodb_uri.clone());
         let events = Some(OwnQueue::new(&stack).await);
-        Self { stack, database, redis, uri, events }
+        let exports = format!("{}/exports", stack.content_url.trim_end_matches("/content"));
+        Self { stack, database, redis, uri, events, exports }
     }
 
     /// As [`TestEnv::new`], for events that the consumer of the deployed stack stores, in the database of that.
@@ -84,7 +87,7 @@ impl TestEnv {
         let mut variables = self.stack.aws_variables();
         let name = self.database.name();
         variables.extend([("MONGODB_URI", self.uri.as_str()), ("DB_NAME", name), ("REDIS_URL", &self.redis)]);
-        variables.push(("SENDER_EMAIL", SENDER_EMAIL));
+        variables.extend([("SENDER_EMAIL", SENDER_EMAIL), ("ACCOUNT_EXPORTS_URL", &self.exports)]);
         variables.extend(self.events.as_ref().map(|queue| ("EVENTS_QUEUE_URL", queue.url.as_str())));
         variables
     }

@@ -55,6 +55,8 @@ impl Template {
             Self::PasswordChanged => "Your password was changed".into(),
             Self::MfaEnabled => "Two-step sign-in is on".into(),
             Self::MfaDisabled => "Two-step sign-in is off".into(),
+            Self::ExportAsked => "An export of your account was asked for".into(),
+            Self::AccountDeleted => "Your account is deleted".into(),
             Self::RefreshTokenReused => "We ended a sign-in of yours".into(),
             Self::UsageAlert { metric, level_percent, .. } => {
                 one_line(&format!("Your {} reached {level_percent} % of the limit", measured(metric)))
@@ -185,6 +187,16 @@ impl Template {
                 line("Signing in to your account takes no second step any more."),
                 line("If it was not you, reset your password at once, and turn the second step on again."),
             ],
+            Self::ExportAsked => vec![
+                line("Somebody who is signed in to your account asked for everything that is kept about it."),
+                line(
+                    "If it was not you, change your password at once: that ends all sign-ins, and nobody can read the export.",
+                ),
+            ],
+            Self::AccountDeleted => vec![
+                line("You asked for the deletion of your account. Nobody can sign in to it any more."),
+                line("What was kept about it is being erased. If it was not you, tell the operator of this service."),
+            ],
             Self::RefreshTokenReused => vec![
                 line(
                     "A sign-in of yours was used from two places, as if somebody had copied it. To be safe, we ended it.",
@@ -260,6 +272,8 @@ pub(super) fn samples() -> Vec<Template> {
         Template::PasswordChanged,
         Template::MfaEnabled,
         Template::MfaDisabled,
+        Template::ExportAsked,
+        Template::AccountDeleted,
         Template::RefreshTokenReused,
         Template::UsageAlert {
             metric: "<b>tokens".into(),

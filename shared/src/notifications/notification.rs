@@ -86,6 +86,10 @@ pub enum Template {
     MfaEnabled,
     /// A sign-in takes no second step any more.
     MfaDisabled,
+    /// Somebody asked for all that is kept about the account.
+    ExportAsked,
+    /// The account is gone.
+    AccountDeleted,
     /// A refresh token came back after its use: somebody may have copied it.
     RefreshTokenReused,
     /// Usage reached a share of its limit.
@@ -135,6 +139,8 @@ impl Template {
             Self::PasswordChanged => "password_changed",
             Self::MfaEnabled => "mfa_enabled",
             Self::MfaDisabled => "mfa_disabled",
+            Self::ExportAsked => "export_asked",
+            Self::AccountDeleted => "account_deleted",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::UsageAlert { .. } => "usage_alert",
             Self::Report { .. } => "report",

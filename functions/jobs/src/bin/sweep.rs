@@ -1,9 +1,10 @@
-//! Every quarter of an hour: ends runs that nobody completed, sends records of use that are due, and once a day counts
-//! anew what each account has stored.
+//! Every quarter of an hour: ends runs that nobody completed, sends records of use that are due, exports and erases accounts
+//! whose owners asked for it, and once a day counts anew what each account has stored.
 
 use serde::Serialize;
 use shared::{
     lambda::{self, JobRequest},
+    leaving::{Done, ExportFiles, carry_out},
     ledger::{Recounted, recount},
     mongo::{Lifetime, Mongo},
     queue::Queue,
@@ -14,6 +15,8 @@ use shared::{
 struct Summary {
     #[serde(flatten)]
     swept: Swept,
+    #[serde(flatten)]
+    asked_for: Done,
     recounted: Option<Recounted>,
 }
 
@@ -21,10 +24,13 @@ struct Summary {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, queue) = (Mongo::from_env(Lifetime::Invocation)?, Queue::events_from_env()?);
-    let connection = mongo.clone();
+    let (files, connection) = (ExportFiles::from_env()?, mongo.clone());
     let work = async |request: JobRequest| {
         let swept = sweep(&mongo, &queue, request.instant()).await?;
-        Ok(Summary { swept, recounted: recount(&mongo, request.instant()).await? })
+        let recounted = recount(&mongo, request.instant()).await?;
+        // Last: what cannot be done for one account keeps nothing else from being done.
+        let asked_for = carry_out(&mongo, &files, request.instant()).await?;
+        Ok(Summary { swept, asked_for, recounted })
     };
     lambda::job(work, connection).await
 }

@@ -26,6 +26,8 @@ mod api_key;
 mod api_keys;
 #[path = "audit-logs.rs"]
 mod audit_logs;
+#[path = "auth-account.rs"]
+mod auth_account;
 #[path = "auth-jwks.rs"]
 mod auth_jwks;
 #[path = "auth-login.rs"]
@@ -121,6 +123,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         prompt_view::count, analytics_track::track, stats::show, stats::invalidate,
         auth_signup::sign_up, auth_signup::complete, auth_login::login, auth_session::show, auth_session::refresh,
         auth_session::log_out, auth_session::list, auth_session::end_others, auth_session::end,
+        auth_account::remove, auth_account::ask_for_export, auth_account::show_export, auth_account::read_export,
         auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
         auth_mfa::ask_reset, auth_mfa::begin_reset, auth_mfa::stop_reset,
         auth_password::forgot, auth_password::reset, auth_password::change, auth_password::verify_password,

@@ -64,6 +64,20 @@ impl Reply {
         Self::json(StatusCode::ACCEPTED, body)
     }
 
+    /// 202 that says no more.
+    pub fn accepted_without_body() -> Self {
+        let mut reply = Self::no_content();
+        *reply.0.status_mut() = StatusCode::ACCEPTED;
+        reply
+    }
+
+    /// 200 with lines of JSON, to be kept as a file, that nobody else may keep.
+    pub fn json_lines(lines: Vec<u8>) -> Self {
+        let reply = Self::bytes(StatusCode::OK, lines);
+        let reply = reply.with(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
+        reply.with(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"account.jsonl\""))
+    }
+
     /// 200 that every cache may keep, with an ETag by which it is revalidated.
     pub fn public(body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {

@@ -58,8 +58,13 @@ pub async fn daily_reports(mongo: &Mongo, at: Moment) -> Result<DailyRun, Error>
 /// left as they are: from what is left, they would be less than they were. A record that comes later still, out of a
 /// dead-letter queue, is counted when the job is run with `{"at": …}` of the day after its own.
 pub(super) fn open_days(at: Moment, now: Moment) -> Range<Moment> {
-    let from = clock::start_of_day(at, LATE_DAYS + 1).max(schema::whole_since(schema::USAGE_DAYS, now));
+    let from = first_open_day(at).max(schema::whole_since(schema::USAGE_DAYS, now));
     from..clock::start_of_day(at, 0)
+}
+
+/// The first day before that of `at` that records may still come to, and that is added up again.
+pub fn first_open_day(at: Moment) -> Moment {
+    clock::start_of_day(at, LATE_DAYS + 1)
 }
 
 /// Records → one document per account and day, with its models inside.
@@ -96,7 +101,7 @@ pub(super) async fn recompute(database: &Database, days: Range<Moment>) -> mongo
 
 /// The reports of the days that can still change before the day of `at`, as far as they have usage.
 async fn reports_of_days(database: &Database, at: Moment) -> mongodb::error::Result<Vec<UsageReport>> {
-    let (first, last) = (clock::start_of_day(at, LATE_DAYS + 1), clock::start_of_day(at, 1));
+    let (first, last) = (first_open_day(at), clock::start_of_day(at, 1));
     let days = doc! {"day": {"$gte": clock::day(first), "$lte": clock::day(last)}};
     let mut reports = add_up(database, "daily", &days, &"$day".into()).await?;
     for report in &mut reports {

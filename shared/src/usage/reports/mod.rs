@@ -7,7 +7,7 @@ pub mod render;
 mod summary;
 
 pub use self::{
-    daily::{DailyRun, daily_reports},
+    daily::{DailyRun, daily_reports, first_open_day},
     mailer::ReportMailer,
     monthly::monthly_report,
     summary::{GroupBy, SummaryFilter, UsageSummary, summarise},
