@@ -1,14 +1,18 @@
 //! No secret is where it should not be: the scan of answers and log lines, and the deployed stack's logs.
 
-use std::panic::catch_unwind;
+use std::{collections::BTreeSet, fs, panic::catch_unwind};
 
 use serde_json::{Value, json};
+use serde_norway::Value as Yaml;
 use serial_test::serial;
+use shared::deployment::SECRETS;
 use tests::{
     callers::sign_up,
     eventually,
     host::{answers_no_secret, holds_no_secret, keep_secret, told_once},
+    root,
     stack::stack,
+    template::template,
     test_env::{ANOTHER_PASSWORD, PASSWORD, number, token_of},
 };
 
@@ -104,5 +108,100 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
     .await;
     for line in lines {
         holds_no_secret(&line);
+    }
+}
+
+/// Every text in a piece of the template.
+fn texts<'a>(value: &'a Yaml, found: &mut Vec<&'a str>) {
+    match value {
+        Yaml::String(text) => found.push(text),
+        Yaml::Sequence(list) => list.iter().for_each(|item| texts(item, found)),
+        Yaml::Mapping(map) => map.iter().for_each(|(_, item)| texts(item, found)),
+        Yaml::Tagged(tagged) => texts(&tagged.value, found),
+        _ => {}
+    }
+}
+
+/// What stands behind `mark` in the texts of a piece of the template.
+fn named(value: &Yaml, mark: &str) -> BTreeSet<String> {
+    let mut found = Vec::new();
+    texts(value, &mut found);
+    found.iter().filter_map(|text| text.strip_prefix(mark)).map(str::to_owned).collect()
+}
+
+/// The template's functions, each with the role that it runs in: its own policies, or the role that it names.
+fn with_roles(template: &Yaml) -> Vec<(String, Yaml, Yaml)> {
+    let resources = template["Resources"].as_mapping().unwrap().iter();
+    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions
+        .map(|(name, function)| {
+            let properties = &function["Properties"];
+            let role = match properties.get("Role") {
+                Some(role) => {
+                    let mut named = Vec::new();
+                    texts(role, &mut named);
+                    template["Resources"][named[0].trim_end_matches(".Arn")]["Properties"]["Policies"].clone()
+                }
+                None => properties.get("Policies").cloned().unwrap_or(Yaml::Null),
+            };
+            let variables =
+                properties.get("Environment").map_or(Yaml::Null, |environment| environment["Variables"].clone());
+            (name.as_str().unwrap().to_owned(), variables, role)
+        })
+        .collect()
+}
+
+const PARAMETER: &str = "ssm:/${AWS::StackName}/";
+const PARAMETER_ARN: &str = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/";
+
+#[test]
+fn a_function_may_read_the_secrets_that_its_variables_name_and_no_others() {
+    let template = template();
+    let mut all = BTreeSet::new();
+    for (name, variables, role) in with_roles(&template) {
+        let (wanted, allowed) = (named(&variables, PARAMETER), named(&role, PARAMETER_ARN));
+        assert_eq!(wanted, allowed, "{name}: what its variables name, and what its role may read");
+        assert!(!name.is_empty() && wanted.len() <= 10, "{name}: more than one call reads");
+        let mut texts_of_role = Vec::new();
+        texts(&role, &mut texts_of_role);
+        for text in texts_of_role {
+            let is_wide = text.starts_with("ssm:") && text != "ssm:GetParameters" || text.contains("parameter/*");
+            assert!(!is_wide && !text.starts_with("kms:"), "{name} may {text}");
+        }
+        all.extend(wanted);
+    }
+    let made: BTreeSet<String> = SECRETS.iter().map(shared::deployment::StackSecret::purpose).collect();
+    assert_eq!(all, made, "what functions read, and what `cargo db secrets` makes");
+}
+
+#[test]
+fn who_only_checks_tokens_has_their_public_keys_alone() {
+    let may_sign: BTreeSet<String> = with_roles(&template())
+        .into_iter()
+        .filter(|(_, variables, _)| named(variables, PARAMETER).contains("signing-seed"))
+        .map(|(name, ..)| name)
+        .collect();
+    assert_eq!(
+        may_sign.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["AuthLogin", "AuthMfa", "AuthPassword", "AuthSession"]
+    );
+}
+
+/// Neither what `CloudFormation` is told, nor what stands in a function's environment.
+#[test]
+fn nothing_in_the_template_is_a_secret() {
+    let text = fs::read_to_string(root().join("infra/template.yaml")).unwrap();
+    for mark in ["{{resolve:", "SecretsManager", "NoEcho", "GenerateSecretString", "AWS::SSM::Parameter"] {
+        assert!(!text.contains(mark), "{mark}");
+    }
+    for (name, variables, _) in with_roles(&template()) {
+        for (variable, value) in variables.as_mapping().into_iter().flatten() {
+            let variable = variable.as_str().unwrap();
+            let Some(secret) = SECRETS.iter().find(|secret| secret.variable == variable) else { continue };
+            let mut found = Vec::new();
+            texts(value, &mut found);
+            found.retain(|text| !text.is_empty() && *text != "HasCache");
+            assert_eq!(found, [format!("{PARAMETER}{}", secret.purpose())], "{name} {variable}");
+        }
     }
 }

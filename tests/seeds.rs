@@ -19,16 +19,26 @@ use tests::{
 };
 use totp_rs::Totp;
 
-const NEW_VAULT: (&str, &str) = ("VAULT_SEED", "the vault's next seed of the tests, 32 or more");
-const NEW_MFA: (&str, &str) = ("MFA_SEED", "the factors' next seed of the tests, 32 or more");
+const NEW_VAULT: (&str, &str) = ("VAULT_SEED", "the vault's next seed of the tests (32 or more)");
+const NEW_MFA: (&str, &str) = ("MFA_SEED", "the factors' next seed of the tests (32 or more)");
 
 fn of_tests(name: &str) -> &'static str {
     SECRETS.iter().find(|(variable, _)| *variable == name).unwrap().1
 }
 
+/// A new seed, and the one before it.
+fn both((variable, new): (&'static str, &str), before: &str) -> (&'static str, String) {
+    (variable, format!("{new},{before}"))
+}
+
 /// The seeds of the tests give way to others.
-fn replaced() -> [(&'static str, &'static str); 4] {
-    [NEW_VAULT, ("VAULT_SEED_PREVIOUS", of_tests("VAULT_SEED")), NEW_MFA, ("MFA_SEED_PREVIOUS", of_tests("MFA_SEED"))]
+fn replaced() -> [(&'static str, String); 2] {
+    [both(NEW_VAULT, of_tests("VAULT_SEED")), both(NEW_MFA, of_tests("MFA_SEED"))]
+}
+
+async fn with_replaced(env: &TestEnv, function: &str) -> Function {
+    let replaced = replaced();
+    env.function_with(function, &replaced.each_ref().map(|(variable, seeds)| (*variable, seeds.as_str()))).await
 }
 
 fn cipher(seed: Seed, label: &str) -> Cipher {
@@ -72,7 +82,7 @@ async fn opened(env: &TestEnv, seed: Seed, id: &str) -> Option<String> {
 async fn provider_keys_are_sealed_anew_and_the_old_seed_can_go() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
-    let (before, after) = (env.function("provider-keys").await, env.function_with("provider-keys", &replaced()).await);
+    let (before, after) = (env.function("provider-keys").await, with_replaced(&env, "provider-keys").await);
     let old = keep(&before, &ada, "of-the-seed-before-1").await;
     let older = keep(&before, &ada, "of-the-seed-before-2").await;
     let new = keep(&after, &ada, "of-the-new-seed-0001").await;
@@ -171,8 +181,7 @@ async fn an_app_and_recovery_codes_outlive_their_seed() {
     let env = TestEnv::with("", &stack().mongodb_uri).await;
     let mfa = env.function("auth-mfa").await;
     let mut ada = WithApp::new(&env, &mfa).await;
-    let (both, new) =
-        (env.function_with("auth-mfa", &replaced()).await, env.function_with("auth-mfa", &[NEW_MFA]).await);
+    let (both, new) = (with_replaced(&env, "auth-mfa").await, env.function_with("auth-mfa", &[NEW_MFA]).await);
     assert_eq!(ada.shows_app(&env, &both).await, 200, "read with the seed before");
     assert_eq!(ada.shows_app(&env, &new).await, 422, "and with it alone");
     let (succeeded, said, error) = reseal(&env, &[]);
@@ -207,7 +216,8 @@ async fn what_the_pepper_made_goes_on_until_it_is_replaced() {
     let set = doc! {"mfa.recovery": [before], "mfa.totp": totp.split_once('.').unwrap().1};
     env.users().update_one(doc! {}, doc! {"$set": set, "$unset": {"mfa.recoverySalt": ""}}).await.unwrap();
 
-    let mfa = env.function_with("auth-mfa", &[("MFA_SEED_PREVIOUS", pepper)]).await;
+    let (variable, seeds) = both(("MFA_SEED", of_tests("MFA_SEED")), pepper);
+    let mfa = env.function_with("auth-mfa", &[(variable, &seeds)]).await;
     assert_eq!(ada.shows_app(&env, &mfa).await, 200);
     assert_eq!(ada.shows(&mfa, "abcde-23457").await, 422);
     assert_eq!(ada.shows(&mfa, code).await, 200);

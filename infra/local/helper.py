@@ -1,6 +1,6 @@
 """What `cargo local` asks of the emulator through AWS's own SDK.
 
-  prepare MONGODB_URI SENDER  the secret that a deploy needs, the address that e-mails come from
+  prepare SENDER              the bucket that a deploy needs, the address that e-mails come from
   finish STACK TEMPLATE       routes, CORS and caps, which the emulator leaves out of a template; tells what it made
   invoke STACK FUNCTION EVENT
   replace STACK FUNCTION      its code, by what was packed last
@@ -8,9 +8,7 @@
   settings STACK              the names of each function's variables
   mail URL                    what was sent to people
 """
-import hashlib
 import json
-import re
 import sys
 import urllib.request
 from pathlib import Path
@@ -19,16 +17,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 
-def prepare(mongodb_uri, sender):
+def prepare(sender):
     # What sam uploads the template to.
     boto3.client("s3").create_bucket(Bucket="sam-local")
     boto3.client("sesv2").create_email_identity(EmailIdentity=sender)
-    secrets = boto3.client("secretsmanager")
-    value = json.dumps({"uri": mongodb_uri})
-    try:
-        secrets.create_secret(Name="promptlib/mongodb", SecretString=value)
-    except secrets.exceptions.ResourceExistsException:
-        secrets.put_secret_value(SecretId="promptlib/mongodb", SecretString=value)
 
 
 def finish(name, template):
@@ -121,9 +113,7 @@ def settings(name):
 def variables(name):
     """Every variable of every function, a line each."""
     every = {key: value for its in variables_by_function(name).values() for key, value in its.items() if value}
-    # The emulator's seeds have every sign there is, and such a file has no way to write some: others of their kind.
-    plain = {key: value if re.fullmatch(r"[\w:/.@-]+", value) else hashlib.sha256(value.encode()).hexdigest() for key, value in every.items()}
-    return "".join(f"{key}={value}\n" for key, value in sorted(plain.items()))
+    return "".join(f"{key}={value}\n" for key, value in sorted(every.items()))
 
 
 def mail(url):

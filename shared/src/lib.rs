@@ -11,6 +11,7 @@ pub mod audit;
 pub mod auth;
 pub mod bug_reports;
 pub mod content;
+pub mod deployment;
 pub mod events;
 pub mod leaving;
 pub mod ledger;
@@ -29,6 +30,6 @@ pub mod workbench;
 
 // By these names everywhere: a path need not tell the layer.
 pub use platform::{
-    aws, cache, clock, config, connection, counters, http, id, keys, lambda, mongo, number, queue, s3, storable,
-    telemetry, text,
+    aws, cache, clock, config, connection, counters, http, id, keys, lambda, mongo, number, queue, s3, secrets,
+    storable, telemetry, text,
 };

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use axum::{
 use local::deploy::SMS_COUNTRIES;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use shared::keys::Seed;
+use shared::{auth::Tokens, keys::Seed};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpListener,
@@ -52,13 +52,16 @@ struct Api {
 
 /// What a function needs of a deployment's secrets.
 pub const SECRETS: [(&str, &str); 6] = [
-    ("SIGNING_SEED", "the signing seed of the tests, 32 or more"),
-    ("AUTH_PEPPER", "the pepper seed of the tests, 32 or more!"),
-    ("MFA_SEED", "the factors' seed of the tests, 32 or more"),
-    ("VAULT_SEED", "the vault's seed of the tests, 32 or more"),
-    ("AUDIT_SEED", "the audit log's seed of the tests, 32 or more"),
+    ("SIGNING_SEED", "the signing seed of the tests (32 or more)"),
+    ("AUTH_PEPPER", "the pepper seed of the tests (32 or more)"),
+    ("MFA_SEED", "the factors' seed of the tests (32 or more)"),
+    ("VAULT_SEED", "the vault's seed of the tests (32 or more)"),
+    ("AUDIT_SEED", "the audit log's seed of the tests (32 or more)"),
     ("APP_URL", "https://app.example.com"),
 ];
+
+/// By what functions check access tokens that others of the tests' functions have made.
+static TOKEN_KEYS: LazyLock<String> = LazyLock::new(|| Tokens::new(&seed("SIGNING_SEED"), None).public().text());
 
 /// The seed that functions have in this variable.
 pub fn seed(variable: &str) -> Seed {
@@ -206,6 +209,7 @@ impl Function {
                 ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
             ])
             .envs(SECRETS)
+            .env("TOKEN_KEYS", &*TOKEN_KEYS)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -333,6 +337,7 @@ pub async fn refuses_to_start(name: &str, variables: &[(&str, &str)]) -> String 
         .env_clear()
         .envs([("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"), ("AWS_LAMBDA_FUNCTION_NAME", name)])
         .envs(SECRETS)
+        .env("TOKEN_KEYS", &*TOKEN_KEYS)
         .envs(variables.iter().copied())
         .output();
     let output = timeout(Duration::from_secs(5), output).await.expect("it goes on running").unwrap();

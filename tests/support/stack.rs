@@ -1,6 +1,7 @@
 //! The stack that `cargo local` brought up, and its servers seen from the outside.
 
 use std::{
+    collections::BTreeMap,
     ops::Deref,
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
@@ -123,6 +124,20 @@ impl Stack {
     pub async fn set_visibility_timeout(&self, seconds: u32) {
         let set = self.sqs().set_queue_attributes().queue_url(&self.events_queue_url);
         set.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string()).send().await.unwrap();
+    }
+
+    /// The parameters below `/<stack>/` in the Parameter Store, by name: their type and their value.
+    pub async fn parameters(&self, stack: &str) -> BTreeMap<String, (String, String)> {
+        let ask = json!({"Path": format!("/{stack}"), "WithDecryption": true});
+        let request = reqwest::Client::new().post(&self.aws_endpoint_url).json(&ask);
+        // What tells the emulator which service is meant; it checks no signature.
+        let scope =
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=0";
+        let request = request.header("x-amz-target", "AmazonSSM.GetParametersByPath").header("authorization", scope);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        let text = |parameter: &Value, field: &str| parameter[field].as_str().unwrap().to_owned();
+        let parameters = answer["Parameters"].as_array().unwrap().iter();
+        parameters.map(|found| (text(found, "Name"), (text(found, "Type"), text(found, "Value")))).collect()
     }
 
     /// Calls a function of the stack by itself, as the Scheduler does; the status and the answer.

@@ -1,8 +1,9 @@
 //! The database and the published content, from a terminal: `cargo db <verb>`.
 //!
 //! Environment: `MONGODB_URI`, `DB_NAME`; for `publish` also `CONTENT_URL` and the AWS variables, for `verify-audit`
-//! `AUDIT_SEED` and, to compare with the digests, `AUDIT_DIGESTS_URL` and the AWS variables, for `reseal` `VAULT_SEED`,
-//! `VAULT_SEED_PREVIOUS`, `MFA_SEED` and `MFA_SEED_PREVIOUS`; for `adopt` see there.
+//! `AUDIT_SEED` and, to compare with the digests, `AUDIT_DIGESTS_URL` and the AWS variables, for `reseal` `VAULT_SEED` and
+//! `MFA_SEED` (each the new and the old one with a comma between); for `adopt` and `secrets` see there. What is secret
+//! among them may be the name of a parameter of a deployed stack: `AUDIT_SEED=ssm:/promptlib/audit-seed`.
 
 mod adopt;
 mod export;
@@ -12,6 +13,7 @@ mod price;
 mod prices;
 mod promote;
 mod reseal;
+mod secrets;
 mod seed;
 
 use std::fmt::Display;
@@ -26,6 +28,7 @@ use shared::{
     lambda,
     mongo::{Lifetime, Mongo, MongoSettings},
     schema,
+    secrets::Secret,
 };
 
 #[derive(Parser)]
@@ -64,6 +67,8 @@ enum Verb {
     VerifyAudit,
     /// Seal provider keys and the secrets of authenticator apps anew under today's seeds; can be repeated.
     Reseal(reseal::Reseal),
+    /// Make the secrets of a stack that are missing, before it is deployed; or replace one. Needs no database.
+    Secrets(secrets::Secrets),
     /// Publish the database's content to `CONTENT_URL` now.
     Publish {
         /// Publish even when the result is much smaller than what is published.
@@ -111,8 +116,11 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
     if let Verb::Prices(wanted) = &verb {
         return prices::refresh(wanted);
     }
+    if let Verb::Secrets(wanted) = &verb {
+        return secrets::secrets(wanted).await;
+    }
     let settings = MongoSettings::from_env()?;
-    if let Some(named) = settings.database_in_uri().filter(|named| *named != settings.database) {
+    if let Some(named) = settings.database_in_uri().await?.filter(|named| *named != settings.database) {
         eprintln!("note: MONGODB_URI names the database {named}, but {} is used: DB_NAME decides", settings.database);
     }
     let mongo = Mongo::new(settings.clone(), Lifetime::Environment);
@@ -132,7 +140,7 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         schema::ensure_ours(mongo).await?;
     }
     match verb {
-        Verb::List | Verb::Prices(_) => {}
+        Verb::List | Verb::Prices(_) | Verb::Secrets(_) => {}
         Verb::Apply { dry_run: true } => told(&schema::plan(mongo).await?, "would make"),
         Verb::Apply { dry_run: false } => told(&schema::apply(mongo).await?, "made"),
         Verb::Check => {
@@ -173,7 +181,7 @@ fn told(changes: &[impl Display], verb: &str) {
 
 /// Prints what is sound; an error names what is not.
 async fn verify_audit(mongo: &Mongo) -> anyhow::Result<()> {
-    let seed = Seed::from_env("AUDIT_SEED")?;
+    let seed = Secret::from_env("AUDIT_SEED", Seed::parse)?.get().await?;
     let digests = std::env::var_os("AUDIT_DIGESTS_URL").map(|_| DigestStore::from_env()).transpose()?;
     schema::ensure_ours(mongo).await?;
     let found = if let Some(digests) = digests {

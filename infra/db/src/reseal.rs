@@ -72,10 +72,11 @@ struct Counts {
 
 /// Prints what was done; an error names what neither seed opens.
 pub(crate) async fn reseal(mongo: &Mongo, Reseal { dry_run }: Reseal) -> anyhow::Result<()> {
-    let (vault, totp) = (vault_cipher()?, totp_cipher()?);
+    let (vault, totp) = (vault_cipher()?.get().await?, totp_cipher()?.get().await?);
     shared::schema::ensure_ours(mongo).await?;
     let mut refused = Vec::new();
-    for (sealed, cipher) in std::iter::once((&PROVIDER_KEYS, &vault)).chain(APPS.iter().map(|sealed| (sealed, &totp))) {
+    for (sealed, cipher) in std::iter::once((&PROVIDER_KEYS, &*vault)).chain(APPS.iter().map(|sealed| (sealed, &*totp)))
+    {
         let counts = reseal_field(mongo, sealed, cipher, dry_run).await?;
         let done = if dry_run { "to be sealed anew" } else { "sealed anew" };
         println!(

@@ -134,7 +134,8 @@ fn pack() -> anyhow::Result<()> {
 pub fn up(state: &mut State, data: Data) -> anyhow::Result<()> {
     start_emulator(state)?;
     start_databases(state, data)?;
-    helper(state, &["prepare", &state.mongodb_uri, SENDER_EMAIL])?;
+    helper(state, &["prepare", SENDER_EMAIL])?;
+    make_secrets(state)?;
     deploy(state)?;
     state.save()?;
     if data == Data::Kept { apply(state) } else { fill(state) }
@@ -246,6 +247,16 @@ fn mongodb_command(program: &Path, port: u16, data: Data) -> anyhow::Result<Vec<
     Ok(command)
 }
 
+/// What a deploy finds in the Parameter Store, made as for AWS. The emulator forgets it when it ends.
+fn make_secrets(state: &State) -> anyhow::Result<()> {
+    step("making the secrets", || {
+        let mut command = Command::new(root().join("target/debug/db"));
+        command.args(["secrets", "--stack", STACK]).current_dir(root());
+        command.envs(aws_variables(state)).env("MONGODB_URI", &state.mongodb_uri);
+        quietly(command.envs(state.redis_url.as_ref().map(|url| ("REDIS_URL", url)))).map(drop)
+    })
+}
+
 /// `sam deploy`, as against AWS, then what the emulator leaves out of a template.
 fn deploy(state: &mut State) -> anyhow::Result<()> {
     local_template()?;
@@ -253,7 +264,6 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
     let overrides = [
         "Target=local".to_owned(),
         format!("Architecture={architecture}"),
-        format!("RedisUrl={}", state.redis_url.clone().unwrap_or_default()),
         format!("SenderEmail={SENDER_EMAIL}"),
         format!("SmsCountries={SMS_COUNTRIES}"),
         format!("PublicApiUrl={}", state.api_url),

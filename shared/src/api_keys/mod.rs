@@ -13,7 +13,7 @@ pub use platform::{
 pub use usage::ApiKeyUsage;
 pub use vault::{
     NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret, vault_cipher,
-    vault_context,
+    vault_context, vault_seal,
 };
 
 use crate::http::Problem;

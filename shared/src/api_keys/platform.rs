@@ -34,6 +34,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent},
     rate_limits, schema,
+    secrets::Secret,
     users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
 
@@ -228,14 +229,14 @@ where
 pub struct ApiKeys {
     mongo: Mongo,
     cache: Cache,
-    mac: Mac,
+    mac: Secret<Mac>,
     lookup: Lookup<ApiKey>,
 }
 
 impl ApiKeys {
     /// Reads `AUTH_PEPPER`.
     pub fn from_env(mongo: &Mongo, cache: &Cache) -> Result<Self, ConfigError> {
-        let mac = Seed::from_env("AUTH_PEPPER")?.mac("api-keys/secret");
+        let mac = Secret::from_env("AUTH_PEPPER", |text| Ok(Seed::parse(text)?.mac("api-keys/secret")))?;
         Ok(Self { mongo: mongo.clone(), cache: cache.clone(), mac, lookup: lookup(cache) })
     }
 
@@ -270,7 +271,7 @@ impl ApiKeys {
         let lifetime = |days: u16| now + SignedDuration::from_hours(24 * i64::from(days));
         let key = ApiKey {
             id: id::new(),
-            secret_hmac: self.mac.sign(token.secret.expose_secret()),
+            secret_hmac: self.mac.get().await?.sign(token.secret.expose_secret()),
             last4: last4(&token),
             public_id: token.public_id,
             user_id: user_id.to_owned(),
@@ -300,7 +301,7 @@ impl ApiKeys {
         let (text, token) = token::mint(Some(&key.public_id));
         let until = clock::now() + OVERLAP;
         let set = doc! {"$set": {
-            "secretHmac": self.mac.sign(token.secret.expose_secret()), "last4": last4(&token),
+            "secretHmac": self.mac.get().await?.sign(token.secret.expose_secret()), "last4": last4(&token),
             "previous": {"hmac": &key.secret_hmac, "until": until},
         }};
         // Of two rotations at once one wins: the other's secret was never told to anybody.
@@ -370,19 +371,20 @@ impl ApiKeys {
     async fn authenticate(&self, client: &ClientInfo, users: &Users, text: &str) -> Result<KeyPrincipal, Problem> {
         let no = || Problem::unauthorized("The key is invalid or expired.");
         let token = token::parse(text).ok_or_else(no)?;
+        let mac = self.mac.get().await?;
         let load = async || {
             rate_limits::UnknownKeys::POLICY.admit_address(&self.cache, client).await?;
             let by_id = doc! {"publicId": &token.public_id};
             let find = async |database| collection(&database).find_one(by_id).await;
             let key = self.mongo.run(REQUEST_TIMEOUT, find).await?;
             // A key in use may well be looked up this often: while the cache is away, or has just forgotten it.
-            if key.as_ref().is_some_and(|key| self.is_secret(key, &token)) {
+            if key.as_ref().is_some_and(|key| is_secret(&mac, key, &token)) {
                 rate_limits::UnknownKeys::POLICY.give_back_address(&self.cache, client).await;
             }
             Ok::<_, Problem>(key)
         };
         let key = self.lookup.get(&token.public_id, load).await?.ok_or_else(no)?;
-        if status(&key, clock::now()) != "active" || !self.is_secret(&key, &token) {
+        if status(&key, clock::now()) != "active" || !is_secret(&mac, &key, &token) {
             return Err(no());
         }
         let account = users.find(&key.user_id).await?.ok_or_else(sign_in_again)?;
@@ -390,13 +392,6 @@ impl ApiKeys {
             return Err(suspended());
         }
         Ok(KeyPrincipal { account, key: Some(UsedKey { id: key.id.clone(), scopes: key.scopes.clone() }) })
-    }
-
-    fn is_secret(&self, key: &ApiKey, token: &Token) -> bool {
-        let secret = token.secret.expose_secret();
-        let previous = key.previous.as_ref().filter(|previous| previous.until > clock::now());
-        self.mac.verify(secret, &key.secret_hmac)
-            || previous.is_some_and(|previous| self.mac.verify(secret, &previous.hmac))
     }
 
     async fn update(&self, filter: Document, update: Document) -> Result<Option<ApiKey>, mongo::Error> {
@@ -409,6 +404,12 @@ impl ApiKeys {
         }
         Ok(key)
     }
+}
+
+fn is_secret(mac: &Mac, key: &ApiKey, token: &Token) -> bool {
+    let secret = token.secret.expose_secret();
+    let previous = key.previous.as_ref().filter(|previous| previous.until > clock::now());
+    mac.verify(secret, &key.secret_hmac) || previous.is_some_and(|previous| mac.verify(secret, &previous.hmac))
 }
 
 /// The copies of keys: a revocation is in force at once.

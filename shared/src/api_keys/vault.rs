@@ -21,6 +21,7 @@ use crate::{
     keys::{Cipher, Seeds},
     ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
+    secrets::{Secret, Unavailable},
     users::{Account, display_name, insert_within_quota},
 };
 
@@ -132,17 +133,17 @@ struct ProviderKey {
 /// The collection `provider_keys`.
 pub struct ProviderKeys {
     mongo: Mongo,
-    cipher: Cipher,
+    cipher: Secret<Cipher>,
 }
 
 impl ProviderKeys {
-    /// Reads `VAULT_SEED` and `VAULT_SEED_PREVIOUS`.
+    /// Reads `VAULT_SEED`.
     pub fn from_env(mongo: &Mongo) -> Result<Self, ConfigError> {
         Ok(Self::new(mongo, vault_cipher()?))
     }
 
     /// As [`ProviderKeys::from_env`], with a cipher at hand.
-    pub fn new(mongo: &Mongo, cipher: Cipher) -> Self {
+    pub fn new(mongo: &Mongo, cipher: Secret<Cipher>) -> Self {
         Self { mongo: mongo.clone(), cipher }
     }
 
@@ -180,7 +181,7 @@ impl ProviderKeys {
     ) -> Result<Option<ProviderKeyView>, Problem> {
         let (id, user_id) = (id::new(), owner.id.as_str());
         let key = ProviderKey {
-            cipher: self.seal(user_id, &id, 1, &new.api_key),
+            cipher: self.seal(user_id, &id, 1, &new.api_key).await?,
             id,
             user_id: user_id.to_owned(),
             provider: new.provider,
@@ -210,7 +211,7 @@ impl ProviderKeys {
         let Some(key) = self.mongo.run(REQUEST_TIMEOUT, find).await? else { return Ok(None) };
         let version = key.key_version + 1;
         let set = doc! {"$set": {
-            "cipher": self.seal(user_id, key_id, version, secret), "keyVersion": version, "last4": last4(secret),
+            "cipher": self.seal(user_id, key_id, version, secret).await?, "keyVersion": version, "last4": last4(secret),
             "rotatedAt": clock::now(),
         }};
         // Of two rotations at once one wins.
@@ -234,14 +235,25 @@ impl ProviderKeys {
     }
 
     /// A secret as it is kept of this account's key, in this version of it.
-    pub fn seal(&self, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
-        self.cipher.seal(secret.expose_secret(), &vault_context(user_id, key_id, version))
+    async fn seal(
+        &self,
+        user_id: &str,
+        key_id: &str,
+        version: i64,
+        secret: &SecretString,
+    ) -> Result<String, Unavailable> {
+        Ok(vault_seal(&*self.cipher.get().await?, user_id, key_id, version, secret))
     }
 }
 
-/// What seals provider keys. Reads `VAULT_SEED` and `VAULT_SEED_PREVIOUS`.
-pub fn vault_cipher() -> Result<Cipher, ConfigError> {
-    Ok(Seeds::from_env("VAULT_SEED", "VAULT_SEED_PREVIOUS")?.cipher("provider-keys"))
+/// What seals provider keys. Reads `VAULT_SEED`: a seed, or the new and the old one.
+pub fn vault_cipher() -> Result<Secret<Cipher>, ConfigError> {
+    Secret::from_env("VAULT_SEED", |text| Ok(Seeds::parse(text)?.cipher("provider-keys")))
+}
+
+/// A secret as it is kept of this account's key, in this version of it.
+pub fn vault_seal(cipher: &Cipher, user_id: &str, key_id: &str, version: i64, secret: &SecretString) -> String {
+    cipher.seal(secret.expose_secret(), &vault_context(user_id, key_id, version))
 }
 
 /// What a provider key is sealed for.

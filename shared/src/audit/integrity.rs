@@ -9,6 +9,7 @@ use crate::{
     config::ConfigError,
     keys::{Mac, Seed},
     mongo,
+    secrets::Secret,
 };
 
 pub(super) fn mac(seed: &Seed) -> Mac {
@@ -44,8 +45,8 @@ pub struct EntryCheck(Mac);
 
 impl EntryCheck {
     /// Reads `AUDIT_SEED`.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self::new(&Seed::from_env("AUDIT_SEED")?))
+    pub fn from_env() -> Result<Secret<Self>, ConfigError> {
+        Secret::from_env("AUDIT_SEED", |text| Ok(Self::new(&Seed::parse(text)?)))
     }
 
     pub fn new(seed: &Seed) -> Self {

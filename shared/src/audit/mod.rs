@@ -46,6 +46,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent},
     schema,
+    secrets::{Secret, Unavailable},
 };
 
 /// The field of an entry that says when it was stored.
@@ -156,15 +157,20 @@ const ENTRY_BYTES: u64 = 900;
 pub struct AuditLog {
     ledger: Ledger,
     mongo: Mongo,
-    mac: Mac,
+    mac: Arc<Secret<Mac>>,
     queue: Arc<Queue>,
 }
 
 impl AuditLog {
     /// Reads `AUDIT_SEED` and `EVENTS_QUEUE_URL`.
     pub fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
-        let (mac, queue) = (integrity::mac(&Seed::from_env("AUDIT_SEED")?), Queue::events_from_env()?);
-        Ok(Self { ledger: ledger.clone(), mongo: ledger.mongo().clone(), mac, queue: Arc::new(queue) })
+        let mac = Secret::from_env("AUDIT_SEED", |text| Ok(integrity::mac(&Seed::parse(text)?)))?;
+        Ok(Self {
+            ledger: ledger.clone(),
+            mongo: ledger.mongo().clone(),
+            mac: Arc::new(mac),
+            queue: Arc::new(Queue::events_from_env()?),
+        })
     }
 
     /// Keeps `event`. What it tells of may be done already, and a repeat then finds nothing to do: so there are two
@@ -174,7 +180,7 @@ impl AuditLog {
     /// have used up their budget, are counted by the day and leave no entry. What was done to an account always does.
     pub async fn record(&self, client: &ClientInfo, event: AuditEvent) -> Result<(), Problem> {
         let (must_be_stored, action, room) = (event.action.must_be_stored(), event.action, event.room(client));
-        let entry = self.entry(client, event);
+        let entry = self.entry(client, event).await?;
         let mut document = mongo::to_document(&entry).map_err(Problem::internal)?;
         document.insert(WRITTEN_AT, entry.at);
         if !self.has_room(room, schema::weight(AuditEntry::COLLECTION, &document)).await {
@@ -234,12 +240,13 @@ impl AuditLog {
         client: &ClientInfo,
         event: AuditEvent,
     ) -> mongodb::error::Result<()> {
-        let mut document = mongo::to_document(&self.entry(client, event))?;
+        let entry = self.entry(client, event).await.map_err(mongodb::error::Error::custom)?;
+        let mut document = mongo::to_document(&entry)?;
         document.insert(WRITTEN_AT, clock::now());
         entries(database).insert_one(document).session(session).await.map(drop)
     }
 
-    fn entry(&self, client: &ClientInfo, event: AuditEvent) -> AuditEntry {
+    async fn entry(&self, client: &ClientInfo, event: AuditEvent) -> Result<AuditEntry, Unavailable> {
         let at = clock::now();
         let (actor_id, actor_role) = event.actor.unzip();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -261,8 +268,8 @@ impl AuditLog {
             hash: String::new(),
             written_at: None,
         };
-        entry.hash = integrity::hash(&self.mac, &entry);
-        entry
+        entry.hash = integrity::hash(&*self.mac.get().await?, &entry);
+        Ok(entry)
     }
 }
 

@@ -62,7 +62,7 @@ impl<Own: Send + Sync + 'static> App<Own> {
     /// Serves these routes until Lambda ends the environment.
     pub async fn serve(self, routes: Router<Self>) -> Result<(), lambda::Error> {
         let connections = (self.mongo.clone(), self.cache.clone());
-        lambda::http(routes.with_state(self), connections).await
+        lambda::http_by_address(routes.with_state(self), connections).await
     }
 }
 

@@ -11,12 +11,13 @@ use crate::{
     http::{ClientInfo, Problem},
     id,
     notifications::{Outbox, Template},
+    secrets::Secret,
     users::{User, Users},
 };
 
 /// Mails the links, and takes them.
 pub struct EmailProofs {
-    tokens: Tokens,
+    tokens: Secret<Tokens>,
     outbox: Outbox,
     links: Links,
 }
@@ -32,7 +33,8 @@ impl EmailProofs {
         if user.email_verified_at.is_some() {
             return Err(Problem::conflict("email_verified", "Your address is confirmed already."));
         }
-        let link = self.links.to(Page::VerifyEmail, &self.tokens.email_proof(&user.id, clock::now()), client);
+        let link =
+            self.links.to(Page::VerifyEmail, &self.tokens.get().await?.email_proof(&user.id, clock::now()), client);
         Ok(self.outbox.send_link(&id::new(), Some(&user.id), &user.email, Template::VerifyEmail { link }).await?)
     }
 
@@ -46,7 +48,7 @@ impl EmailProofs {
         password: &PasswordAttempt,
     ) -> Result<User, Problem> {
         let expired = || Problem::invalid_field("token", "is expired: ask for another link");
-        let id = self.tokens.verify_email_proof(token).ok_or_else(expired)?;
+        let id = self.tokens.get().await?.verify_email_proof(token).ok_or_else(expired)?;
         let user = users.stored(&id).await?.ok_or_else(expired)?;
         if !lockout.confirm(&user, client, password).await? {
             return Err(Problem::invalid_field("password", "is wrong"));

@@ -4,29 +4,30 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header};
 
-use super::{Principal, Tokens, sign_in_again};
+use super::{Principal, TokenKeys, sign_in_again};
 use crate::{
     config::ConfigError,
     http::Problem,
+    secrets::Secret,
     users::{AccountStatus, Users, suspended},
 };
 
 /// Tells who is calling, from the token they bring.
 pub struct Guard {
-    tokens: Tokens,
+    keys: Secret<TokenKeys>,
     users: Arc<Users>,
 }
 
 impl Guard {
-    /// Reads the seeds.
+    /// Reads where the keys are.
     pub fn from_env(users: &Arc<Users>) -> Result<Self, ConfigError> {
-        Ok(Self { tokens: Tokens::from_env()?, users: Arc::clone(users) })
+        Ok(Self { keys: TokenKeys::from_env()?, users: Arc::clone(users) })
     }
 
     /// Whose token this is: 401 when it is invalid, 503 when that cannot be told. Nobody is let in
     /// on a token alone.
     pub async fn authenticate(&self, token: &str) -> Result<Principal, Problem> {
-        let claims = self.tokens.verify_access(token).ok_or_else(sign_in_again)?;
+        let claims = TokenKeys::verify_access_by(&self.keys, token).await?.ok_or_else(sign_in_again)?;
         let account = self.users.find_at_least(&claims.sub, claims.ver).await?.ok_or_else(sign_in_again)?;
         if account.session_version != claims.ver || account.ended_sessions.contains(&claims.sid) {
             return Err(sign_in_again());

@@ -19,6 +19,7 @@ use crate::{
     ledger::Ledger,
     mongo::Mongo,
     notifications::{Outbox, Template},
+    secrets::Unavailable,
     users::{Account, AccountStatus, EmailAttempt, Method, User, Users, suspended},
 };
 
@@ -92,7 +93,7 @@ impl Login {
         let LoginRequest { email, password, device_token } = request;
         // Nothing is counted before this: an outage locks nobody out who tries their right password a few times.
         let users = self.users.by_email(email).await?;
-        let source = self.source(client, device_token.as_deref(), &users);
+        let source = self.source(client, device_token.as_deref(), &users).await?;
         let counted = match self.lockout.attempt(&Subject::at(email, &users), &source).await {
             Ok(counted) => counted,
             Err(refused) => {
@@ -137,7 +138,7 @@ impl Login {
         }
         let account = Account::from(user.clone());
         let claims = ChallengeClaims { sub: account.id.clone(), ver: account.session_version };
-        let challenge = self.sessions.tokens().challenge(claims, clock::now());
+        let challenge = self.sessions.tokens().await?.challenge(claims, clock::now());
         let answer = MfaRequired { required: true, challenge, method, expires_in: CHALLENGE_S };
         self.audit_log.record(client, AuditEvent::new(Action::MfaRequired).by(&account)).await?;
         Ok(LoginAnswer::MfaRequired(answer))
@@ -174,13 +175,21 @@ impl Login {
     }
 
     /// Where an attempt comes from: a device that one of these accounts knows, else its network.
-    fn source(&self, client: &ClientInfo, device_token: Option<&str>, users: &[User]) -> Source {
-        let claims = device_token.and_then(|token| self.sessions.tokens().verify_device(token));
+    async fn source(
+        &self,
+        client: &ClientInfo,
+        device_token: Option<&str>,
+        users: &[User],
+    ) -> Result<Source, Unavailable> {
+        let claims = match device_token {
+            Some(token) => self.sessions.tokens().await?.verify_device(token),
+            None => None,
+        };
         let known = |user: &User, sub: &str, ver: i64| user.id == sub && user.session_version == ver;
-        match claims {
+        Ok(match claims {
             Some(claims) if users.iter().any(|user| known(user, &claims.sub, claims.ver)) => Source::Device(claims.did),
             _ => Source::of(client),
-        }
+        })
     }
 
     /// An attempt at an account, if there is one with that address: who made it is not known.

@@ -1,7 +1,7 @@
 //! Who is calling: sign-up to sign-out, passwords, tokens, sessions, and the guard before every route that is not
 //! public.
 //!
-//! Environment, besides the database and the cache: `SIGNING_SEED`, `SIGNING_SEED_PREVIOUS`, `AUDIT_SEED` (secrets),
+//! Environment, besides the database and the cache: `SIGNING_SEED`, `TOKEN_KEYS`, `AUDIT_SEED` (secrets),
 //! `APP_URL`, `API_URL`, `SENDER_EMAIL`, `NOTIFICATIONS_QUEUE_URL`, `EVENTS_QUEUE_URL`.
 
 mod app;
@@ -16,6 +16,7 @@ mod reset;
 mod sessions;
 mod signed;
 mod signup;
+mod token_keys;
 mod tokens;
 mod unhurried;
 
@@ -28,7 +29,8 @@ pub use pages::{Links, Page};
 pub use password::{NewPassword, PasswordAttempt};
 pub use principal::Principal;
 pub use reset::PasswordResets;
-pub use sessions::{RefreshError, SessionList, SessionView, Sessions, Shown, SignedIn};
+pub use sessions::{RefreshError, SessionList, SessionView, Sessions, Shown, SignedIn, forget_sessions};
 pub use signed::Signed;
 pub use signup::SignUps;
-pub use tokens::{AccessClaims, FactorResetClaims, Tokens, sign_in_again};
+pub use token_keys::{AccessClaims, TokenKeys};
+pub use tokens::{FactorResetClaims, Tokens, sign_in_again};

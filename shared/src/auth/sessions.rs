@@ -5,7 +5,7 @@
 //! the store never sees. One that comes later, or once its replacement is used, was stolen, or its replacement was: the
 //! whole family ends.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 
 use super::{
     Principal,
-    tokens::{AccessClaims, Tokens, sign_in_again},
+    token_keys::AccessClaims,
+    tokens::{Tokens, sign_in_again},
 };
 use crate::{
     clock::{self, Moment},
@@ -26,6 +27,7 @@ use crate::{
     ledger::{Ledger, Payer},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     schema,
+    secrets::{Secret, Unavailable},
     users::{ACCESS_S, Account, AccountStatus, Profile, Users},
 };
 
@@ -137,6 +139,12 @@ pub enum RefreshError {
     Store(mongo::Error),
 }
 
+impl From<Unavailable> for RefreshError {
+    fn from(error: Unavailable) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl From<mongo::Error> for RefreshError {
     fn from(error: mongo::Error) -> Self {
         Self::Store(error)
@@ -157,17 +165,17 @@ impl From<RefreshError> for Problem {
 pub struct Sessions {
     ledger: Ledger,
     mongo: Mongo,
-    tokens: Tokens,
+    tokens: Secret<Tokens>,
 }
 
 impl Sessions {
-    pub fn new(ledger: Ledger, tokens: Tokens) -> Self {
+    pub fn new(ledger: Ledger, tokens: Secret<Tokens>) -> Self {
         Self { mongo: ledger.mongo().clone(), ledger, tokens }
     }
 
     /// The tokens that sessions are made of.
-    pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+    pub async fn tokens(&self) -> Result<Arc<Tokens>, Unavailable> {
+        self.tokens.get().await
     }
 
     /// A new session; `mfa_at` when a second factor was shown (Unix seconds). 429 when the account's sessions have filled
@@ -179,7 +187,8 @@ impl Sessions {
         client: &ClientInfo,
         mfa_at: Option<i64>,
     ) -> Result<SignedIn, Problem> {
-        let (token, now) = (Tokens::refresh(), clock::now());
+        // First: a session that nobody can be given tokens of is not stored.
+        let (tokens, token, now) = (self.tokens.get().await?, Tokens::refresh(), clock::now());
         let session = Session {
             id: id::new(),
             user_id: account.id.clone(),
@@ -198,8 +207,8 @@ impl Sessions {
         self.pay(&session).await?;
         self.insert(&session).await?;
         self.keep_newest(users, &account.id).await?;
-        let device_token = Some(self.tokens.device(&account.id, account.session_version, now));
-        Ok(SignedIn { device_token, ..self.signed_in(account, &session, &token, now) })
+        let device_token = Some(tokens.device(&account.id, account.session_version, now));
+        Ok(SignedIn { device_token, ..signed_in(&tokens, account, &session, &token, now) })
     }
 
     /// The sessions of the caller's account.
@@ -261,7 +270,7 @@ impl Sessions {
         token: &SecretString,
         client: &ClientInfo,
     ) -> Result<SignedIn, RefreshError> {
-        let (hash, now) = (keys::sha256(token.expose_secret()), clock::now());
+        let (tokens, hash, now) = (self.tokens.get().await?, keys::sha256(token.expose_secret()), clock::now());
         let unused = doc! {"refreshHash": &hash, "usedAt": null, "expiresAt": {"$gt": now}};
         let use_it = async |database: Database| {
             let mark = doc! {"$set": {"usedAt": now}};
@@ -271,7 +280,7 @@ impl Sessions {
             Some(used) => used,
             None => self.used_just_now(users, &hash, now).await?,
         };
-        let successors = self.tokens.successors(&used.family_id, token);
+        let successors = tokens.successors(&used.family_id, token);
         let [newest, ..] = &*successors else { return Err(RefreshError::Refused(Some(used.user_id))) };
         let next = used.successor(newest, client, now);
         if let Err(full) = self.pay(&next).await {
@@ -296,12 +305,12 @@ impl Sessions {
         }
         // Made by a function that has a later key: its caller has the session.
         let Some(token) = token else { return Err(RefreshError::Refused(Some(session.user_id))) };
-        Ok(self.signed_in(&account, &session, token, now))
+        Ok(signed_in(&tokens, &account, &session, token, now))
     }
 
     /// A new access token of the same session, with the time of what was shown just now.
     pub async fn step_up(&self, principal: &Principal, shown: Shown) -> Result<String, mongo::Error> {
-        let (now, family) = (clock::now(), principal.session_id.clone());
+        let (tokens, now, family) = (self.tokens.get().await?, clock::now(), principal.session_id.clone());
         let mut shown_at = doc! {"authenticatedAt": now.as_second()};
         if shown == Shown::Factor {
             shown_at.insert("mfaAt", now.as_second());
@@ -310,7 +319,7 @@ impl Sessions {
         let set = async |database| collection(&database).update_many(doc! {"familyId": &family}, update).await;
         self.mongo.run(REQUEST_TIMEOUT, set).await?;
         let mfa_at = if shown == Shown::Factor { Some(now.as_second()) } else { principal.mfa_at };
-        Ok(self.tokens.access(claims(&principal.account, family.clone(), mfa_at, now.as_second()), now))
+        Ok(tokens.access(claims(&principal.account, family.clone(), mfa_at, now.as_second()), now))
     }
 
     pub async fn end(&self, users: &Users, user_id: &str, family_id: &str) -> Result<(), mongo::Error> {
@@ -341,9 +350,7 @@ impl Sessions {
     /// Deletes every session of an account whose session version has just moved on. When that fails it is logged, and
     /// no error: they count no more, deleted or not.
     pub async fn forget_all(&self, user_id: &str) {
-        if let Err(error) = self.delete(doc! {"userId": user_id}).await {
-            tracing::warn!(user_id, %error, "sessions that are over stay in the store until they expire");
-        }
+        forget_sessions(&self.mongo, user_id).await;
     }
 
     /// The session of a token that was used within [`GRACE_S`]; else why it is refused.
@@ -390,24 +397,32 @@ impl Sessions {
             .map(drop)
     }
 
-    fn signed_in(&self, account: &Account, session: &Session, token: &SecretString, now: Moment) -> SignedIn {
-        let claims = claims(account, session.family_id.clone(), session.mfa_at, session.authenticated_at());
-        SignedIn {
-            access_token: self.tokens.access(claims, now),
-            token_type: "Bearer",
-            expires_in: ACCESS_S,
-            refresh_token: token.expose_secret().to_owned(),
-            refresh_expires_at: session.expires_at,
-            device_token: None,
-            user: Profile::from(account),
-        }
-    }
-
     async fn delete(&self, filter: Document) -> Result<(), mongo::Error> {
-        self.mongo
-            .run(REQUEST_TIMEOUT, async |database| collection(&database).delete_many(filter).await)
-            .await
-            .map(drop)
+        delete(&self.mongo, filter).await
+    }
+}
+
+/// As [`Sessions::forget_all`], for who makes no tokens.
+pub async fn forget_sessions(mongo: &Mongo, user_id: &str) {
+    if let Err(error) = delete(mongo, doc! {"userId": user_id}).await {
+        tracing::warn!(user_id, %error, "sessions that are over stay in the store until they expire");
+    }
+}
+
+async fn delete(mongo: &Mongo, filter: Document) -> Result<(), mongo::Error> {
+    mongo.run(REQUEST_TIMEOUT, async |database| collection(&database).delete_many(filter).await).await.map(drop)
+}
+
+fn signed_in(tokens: &Tokens, account: &Account, session: &Session, token: &SecretString, now: Moment) -> SignedIn {
+    let claims = claims(account, session.family_id.clone(), session.mfa_at, session.authenticated_at());
+    SignedIn {
+        access_token: tokens.access(claims, now),
+        token_type: "Bearer",
+        expires_in: ACCESS_S,
+        refresh_token: token.expose_secret().to_owned(),
+        refresh_expires_at: session.expires_at,
+        device_token: None,
+        user: Profile::from(account),
     }
 }
 

@@ -1,35 +1,30 @@
 //! Signed tokens: access tokens, and the challenge between a password and its second factor. And refresh tokens, which
 //! are random, and follow from one another.
 //!
-//! Environment: `SIGNING_SEED` (secret), `SIGNING_SEED_PREVIOUS` (secret, during a rotation).
+//! Environment: `SIGNING_SEED` ([secret](crate::secrets); during a rotation the new and the old one with a comma between),
+//! for who signs; [`TokenKeys`] has what it takes to check access tokens alone.
 //!
-//! JWT with `EdDSA` and nothing else: the algorithm is ours to say, never the token's. Each key's id is
-//! a hash of its public half, so a rotation needs no bookkeeping.
+//! JWT with `EdDSA` and nothing else: the algorithm is ours to say, never the token's.
 
-use std::sync::LazyLock;
-
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
 
+use super::token_keys::{ACCESS, AccessClaims, Envelope, ISSUER, TokenKeys, key_id};
 use crate::{
-    clock::{self, Moment},
+    clock::Moment,
     config::ConfigError,
     http::Problem,
     id,
-    keys::{self, Mac, Seed, sha256_bytes},
-    roles::Role,
+    keys::{self, Mac, Seed, Seeds},
+    secrets::Secret,
     users::ACCESS_S,
 };
 
 /// How long a sign-in may wait for its second factor, in seconds.
 pub(super) const CHALLENGE_S: i64 = 10 * 60;
-const ISSUER: &str = "promptlib";
-/// What the token is for: one kind is never taken for the other.
-const ACCESS: &str = "promptlib:access";
+/// What the other tokens are for.
 const CHALLENGE: &str = "promptlib:mfa";
 const DEVICE: &str = "promptlib:device";
 const EMAIL_PROOF: &str = "promptlib:email-proof";
@@ -43,28 +38,6 @@ const EMAIL_PROOF_S: i64 = 24 * 3600;
 /// anything to end.
 const FACTOR_RESET_S: i64 = 3600;
 const FACTOR_KEEP_S: i64 = 25 * 3600;
-
-/// What an access token says.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct AccessClaims {
-    /// The account.
-    pub sub: String,
-    /// The session: its family of refresh tokens.
-    pub sid: String,
-    /// The role when it was issued: for the front end. Rights follow the account's record.
-    pub role: Role,
-    /// The organisation, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub org: Option<String>,
-    /// When a second factor was shown last, in Unix seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mfa: Option<i64>,
-    /// When the password or a second factor was shown last, in Unix seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth_time: Option<i64>,
-    /// The account's session version when it was issued.
-    pub ver: i64,
-}
 
 /// What a device's token says: that it signed in to the account.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -101,43 +74,38 @@ pub struct ChallengeClaims {
     pub ver: i64,
 }
 
-/// A token's own claims around those of its kind.
-#[derive(Deserialize, Serialize)]
-struct Envelope<C> {
-    #[serde(flatten)]
-    claims: C,
-    iss: String,
-    aud: String,
-    iat: i64,
-    exp: i64,
-    jti: String,
-}
-
 /// Signs with today's key, verifies with today's and the previous one.
 pub struct Tokens {
     current: SigningKey,
     previous: Option<SigningKey>,
+    public: TokenKeys,
 }
 
 struct SigningKey {
     id: String,
-    /// The public half, base64url.
-    public: String,
+    pair: Ed25519KeyPair,
     encoding: EncodingKey,
-    decoding: DecodingKey,
     /// Makes the refresh token that follows another.
     successor: Mac,
 }
 
 impl Tokens {
-    /// Reads the seeds.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self::new(&Seed::from_env("SIGNING_SEED")?, Seed::optional("SIGNING_SEED_PREVIOUS")?.as_ref()))
+    /// Those that the seeds in `SIGNING_SEED` make.
+    pub fn from_env() -> Result<Secret<Self>, ConfigError> {
+        Secret::from_env("SIGNING_SEED", Self::parse)
+    }
+
+    /// From the text of a seed, or of two.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let seeds = Seeds::parse(text)?;
+        Ok(Self::new(&seeds.current, seeds.before.as_ref()))
     }
 
     /// From seeds at hand.
     pub fn new(current: &Seed, previous: Option<&Seed>) -> Self {
-        Self { current: SigningKey::derive(current), previous: previous.map(SigningKey::derive) }
+        let (current, previous) = (SigningKey::derive(current), previous.map(SigningKey::derive));
+        let public = TokenKeys::of(std::iter::once(&current.pair).chain(previous.iter().map(|key| &key.pair)));
+        Self { current, previous, public }
     }
 
     /// An access token for `claims`.
@@ -191,11 +159,6 @@ impl Tokens {
         self.verify(token, FACTOR_KEEP)
     }
 
-    /// The claims of an access token that is ours and still counts.
-    pub fn verify_access(&self, token: &str) -> Option<AccessClaims> {
-        self.verify(token, ACCESS)
-    }
-
     /// The claims of a challenge that is ours and still counts.
     pub fn verify_challenge(&self, token: &str) -> Option<ChallengeClaims> {
         self.verify(token, CHALLENGE)
@@ -213,12 +176,9 @@ impl Tokens {
         self.keys().map(|key| refresh_token(&key.successor.sign(&text))).collect()
     }
 
-    /// The public keys (RFC 7517), for whoever verifies our tokens elsewhere.
-    pub fn jwks(&self) -> Value {
-        let keys = self.keys().map(
-            |key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.id, "x": key.public}),
-        );
-        json!({"keys": keys.collect::<Vec<_>>()})
+    /// The public keys, for whoever only verifies.
+    pub const fn public(&self) -> &TokenKeys {
+        &self.public
     }
 
     fn sign<C: Serialize>(&self, claims: C, audience: &str, now: Moment, seconds: i64) -> String {
@@ -231,13 +191,7 @@ impl Tokens {
     }
 
     fn verify<C: DeserializeOwned>(&self, token: &str, audience: &str) -> Option<C> {
-        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let key = self.keys().find(|key| key.id == kid)?;
-        let mut validation = VALIDATION.clone();
-        validation.set_audience(&[audience]);
-        let token = jsonwebtoken::decode::<Envelope<C>>(token, &key.decoding, &validation).ok()?;
-        // A token from the future is a clock gone wrong, or a forgery with a stolen key.
-        (token.claims.iat <= clock::now().as_second() + 60).then_some(token.claims.claims)
+        self.public.verify(token, audience)
     }
 
     fn keys(&self) -> impl Iterator<Item = &SigningKey> {
@@ -245,28 +199,16 @@ impl Tokens {
     }
 }
 
-static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.set_issuer(&[ISSUER]);
-    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    // Our functions' clocks are Amazon's.
-    validation.leeway = 5;
-    validation
-});
-
 impl SigningKey {
     fn derive(seed: &Seed) -> Self {
         let derived = Ed25519KeyPair::from_seed_unchecked(&seed.key("access-token/ed25519"));
         let pair = derived.unwrap_or_else(|error| unreachable!("any 32 bytes are a seed: {error}"));
         let pkcs8 = pair.to_pkcs8v1().unwrap_or_else(|error| unreachable!("a key can be written: {error}"));
-        let public = URL_SAFE_NO_PAD.encode(pair.public_key());
         Self {
-            id: URL_SAFE_NO_PAD.encode(&sha256_bytes(pair.public_key().as_ref()).as_ref()[..8]),
-            decoding: DecodingKey::from_ed_components(&public)
-                .unwrap_or_else(|error| unreachable!("a public key is base64url: {error}")),
-            public,
+            id: key_id(&pair),
             encoding: EncodingKey::from_ed_der(pkcs8.as_ref()),
             successor: seed.mac("refresh-token/successor"),
+            pair,
         }
     }
 }
@@ -283,6 +225,8 @@ pub fn sign_in_again() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock, roles::Role};
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
     fn tokens(seed: &str) -> Tokens {
         Tokens::new(&Seed::from(seed), None)
@@ -306,11 +250,11 @@ mod tests {
     fn a_token_counts_until_it_expires() {
         let tokens = tokens(SEED);
         let token = tokens.access(claims(), clock::now());
-        assert_eq!(tokens.verify_access(&token).map(|claims| claims.sub), Some("u".into()));
+        assert_eq!(tokens.public.verify_access(&token).map(|claims| claims.sub), Some("u".into()));
         let old = clock::now() - jiff::SignedDuration::from_secs(ACCESS_S + 10);
-        assert!(tokens.verify_access(&tokens.access(claims(), old)).is_none(), "expired");
+        assert!(tokens.public.verify_access(&tokens.access(claims(), old)).is_none(), "expired");
         let future = clock::now() + jiff::SignedDuration::from_mins(5);
-        assert!(tokens.verify_access(&tokens.access(claims(), future)).is_none(), "from the future");
+        assert!(tokens.public.verify_access(&tokens.access(claims(), future)).is_none(), "from the future");
     }
 
     #[test]
@@ -318,7 +262,7 @@ mod tests {
         let tokens = tokens(SEED);
         let counts = |seconds: i64| {
             let issued = clock::now() + jiff::SignedDuration::from_secs(seconds);
-            tokens.verify_access(&tokens.access(claims(), issued)).is_some()
+            tokens.public.verify_access(&tokens.access(claims(), issued)).is_some()
         };
         assert!(counts(55) && !counts(65), "the one that signs is ahead");
         assert!(counts(-(ACCESS_S + 3)) && !counts(-(ACCESS_S + 8)), "the one that checks is ahead");
@@ -350,7 +294,7 @@ mod tests {
             String::new(),
             "a.b.c".into(),
         ] {
-            assert!(ours.verify_access(&bad).is_none(), "{bad}");
+            assert!(ours.public.verify_access(&bad).is_none(), "{bad}");
         }
     }
 
@@ -358,11 +302,14 @@ mod tests {
     fn after_a_rotation_the_previous_key_still_verifies_and_both_are_published() {
         let old = tokens(SEED).access(claims(), clock::now());
         let rotated = Tokens::new(&Seed::from("another of thirty-two characters"), Some(&Seed::from(SEED)));
-        assert!(rotated.verify_access(&old).is_some());
-        assert!(tokens(SEED).verify_access(&rotated.access(claims(), clock::now())).is_none(), "the new key signs");
-        let jwks = rotated.jwks();
-        assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(2));
-        assert!(!jwks.to_string().contains("\"d\""), "public halves only");
+        assert!(rotated.public.verify_access(&old).is_some());
+        assert!(
+            tokens(SEED).public.verify_access(&rotated.access(claims(), clock::now())).is_none(),
+            "the new key signs"
+        );
+        let text = rotated.public.text();
+        assert_eq!(text.matches("\"kid\"").count(), 2);
+        assert!(!text.contains("\"d\""), "public halves only");
     }
     #[test]
     fn a_refresh_token_has_one_successor_which_only_the_key_tells() {

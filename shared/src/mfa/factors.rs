@@ -24,6 +24,7 @@ use crate::{
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Channel, Notification, Outbox, SmsCountries, Template},
     rate_limits,
+    secrets::Secret,
     users::{Method, MfaRecord, PendingFactor, User, Users},
 };
 
@@ -32,6 +33,7 @@ const ATTEMPTS: i32 = 3;
 /// Wrong codes in a row after which none is taken any more: of a million codes, a twenty-thousandth.
 const FAILURES: i32 = 50;
 /// What the cipher of the apps' secrets is made for.
+const MFA_SEED: &str = "MFA_SEED";
 const TOTP_LABEL: &str = "mfa/totp";
 /// As authenticator apps show it.
 const ISSUER: &str = "Prompt library";
@@ -112,21 +114,20 @@ struct LiveCode {
 pub struct Mfa {
     mongo: Mongo,
     counters: Counters,
-    mac: Mac,
-    cipher: Cipher,
+    mac: Secret<Mac>,
+    cipher: Secret<Cipher>,
     outbox: Outbox,
     countries: SmsCountries,
 }
 
 impl Mfa {
-    /// Reads `MFA_SEED`, `MFA_SEED_PREVIOUS` and where notifications go.
+    /// Reads `MFA_SEED` and where notifications go.
     pub fn from_env(mongo: &Mongo, counters: &Counters) -> Result<Self, ConfigError> {
-        let seeds = mfa_seeds()?;
         Ok(Self {
             mongo: mongo.clone(),
             counters: counters.clone(),
-            mac: seeds.mac("mfa/codes"),
-            cipher: seeds.cipher(TOTP_LABEL),
+            mac: Secret::from_env(MFA_SEED, |text| Ok(Seeds::parse(text)?.mac("mfa/codes")))?,
+            cipher: totp_cipher()?,
             outbox: Outbox::from_env()?,
             countries: SmsCountries::from_env()?,
         })
@@ -149,7 +150,10 @@ impl Mfa {
         }
         let totp = (method == Method::Totp).then(|| totp(&keys::random::<20>(), &user.email));
         let otpauth_url = totp.as_ref().and_then(|totp| totp.to_url().ok());
-        let sealed = totp.map(|totp| self.cipher.seal(&totp.secret().to_base32(), &user.id));
+        let sealed = match totp {
+            Some(totp) => Some(self.cipher.get().await?.seal(&totp.secret().to_base32(), &user.id)),
+            None => None,
+        };
         let pending = PendingFactor { method, phone: phone_number, totp: sealed };
         let channel = channel(method, pending.phone.as_deref(), &user.email);
         if let Some(channel) = &channel {
@@ -228,9 +232,11 @@ impl Mfa {
     pub async fn prove(&self, users: &Users, user: &User, code: &Code) -> Result<Option<Vec<String>>, Problem> {
         let Some(pending) = &user.mfa.pending else { return Ok(None) };
         let code = code.expose();
-        let step = match channel(pending.method, pending.phone.as_deref(), &user.email) {
-            Some(channel) => self.use_sent_code(&user.id, Purpose::Enrol, &channel, code).await?.then_some(0),
-            None => pending.totp.as_deref().and_then(|sealed| self.totp_step(sealed, &user.id, code)),
+        let step = if let Some(channel) = channel(pending.method, pending.phone.as_deref(), &user.email) {
+            self.use_sent_code(&user.id, Purpose::Enrol, &channel, code).await?.then_some(0)
+        } else {
+            let cipher = self.cipher.get().await?;
+            pending.totp.as_deref().and_then(|sealed| totp_step(&cipher, sealed, &user.id, code))
         };
         let Some(step) = step else { return Ok(None) };
         let (codes, recovery) = RecoverySet::generate();
@@ -307,7 +313,7 @@ impl Mfa {
     async fn send_to(&self, user_id: &str, purpose: Purpose, channel: Channel) -> Result<Moment, Problem> {
         let code = six_digits();
         let expires = clock::now() + SignedDuration::from_mins(CODE_MINUTES);
-        let hmac = self.mac.sign(&bound(user_id, purpose, &channel, &code));
+        let hmac = self.mac.get().await?.sign(&bound(user_id, purpose, &channel, &code));
         let live = live_code(user_id, purpose, hmac, expires);
         // One document per person and purpose: a new code ends the one before.
         let put = async |database| codes(&database).replace_one(doc! {"_id": &live.id}, &live).upsert(true).await;
@@ -332,14 +338,14 @@ impl Mfa {
         channel: &Channel,
         code: &str,
     ) -> Result<bool, mongo::Error> {
-        let now = clock::now();
+        let (mac, now) = (self.mac.get().await?, clock::now());
         let live = doc! {"_id": key(user_id, purpose), "attempts": {"$lt": ATTEMPTS}, "expiresAt": {"$gt": now}};
         let attempt = async |database: Database| {
             let count = doc! {"$inc": {"attempts": 1}};
             codes(&database).find_one_and_update(live, count).return_document(ReturnDocument::After).await
         };
         let Some(live) = self.mongo.run(REQUEST_TIMEOUT, attempt).await? else { return Ok(false) };
-        if !self.mac.verify(&bound(user_id, purpose, channel, code), &live.code_hmac) {
+        if !mac.verify(&bound(user_id, purpose, channel, code), &live.code_hmac) {
             return Ok(false);
         }
         let used = doc! {"_id": live.id, "codeHmac": live.code_hmac};
@@ -349,7 +355,7 @@ impl Mfa {
 
     async fn use_totp(&self, users: &Users, user: &User, code: &str) -> Result<bool, mongo::Error> {
         let sealed = user.mfa.totp.as_deref().unwrap_or_default();
-        let Some(step) = self.totp_step(sealed, &user.id, code) else { return Ok(false) };
+        let Some(step) = totp_step(&*self.cipher.get().await?, sealed, &user.id, code) else { return Ok(false) };
         // A code counts once (RFC 6238 §5.2): whoever moves the step on has used it.
         let guard = doc! {"mfa.totpStep": {"$lt": step}};
         Ok(users.change_if(&user.id, guard, doc! {"$set": {"mfa.totpStep": step}}).await?.is_some())
@@ -359,21 +365,21 @@ impl Mfa {
         let kept = match &user.mfa.recovery_salt {
             Some(salt) => vec![recovery::hash(code, salt)],
             // A set from before they had a slow hash.
-            None => self.mac.codes(code),
+            None => self.mac.get().await?.codes(code),
         };
         let one = doc! {"$in": kept};
         let guard = doc! {"mfa.recovery": &one};
         Ok(users.change_if(&user.id, guard, doc! {"$pull": {"mfa.recovery": one}}).await?.is_some())
     }
+}
 
-    /// The time step that the code is of, if it is of one about now.
-    fn totp_step(&self, sealed: &str, user_id: &str, code: &str) -> Option<i64> {
-        let secret = self.cipher.open(sealed, user_id)?;
-        let secret = totp_rs::Secret::try_from_base32(secret.expose_secret()).ok()?;
-        let now = u64::try_from(clock::now().as_second()).ok()?;
-        let step = totp(secret.as_bytes(), "account").check(code, now)?;
-        i64::try_from(step).ok()
-    }
+/// The time step that the code is of, if it is of one about now.
+fn totp_step(cipher: &Cipher, sealed: &str, user_id: &str, code: &str) -> Option<i64> {
+    let secret = cipher.open(sealed, user_id)?;
+    let secret = totp_rs::Secret::try_from_base32(secret.expose_secret()).ok()?;
+    let now = u64::try_from(clock::now().as_second()).ok()?;
+    let step = totp(secret.as_bytes(), "account").check(code, now)?;
+    i64::try_from(step).ok()
 }
 
 fn stopped() -> Problem {
@@ -451,13 +457,10 @@ pub fn e164(number: &str, _: &()) -> garde::Result {
     if good { Ok(()) } else { Err(garde::Error::new("must be a number in E.164 form, such as +41791234567")) }
 }
 
-fn mfa_seeds() -> Result<Seeds, ConfigError> {
-    Seeds::from_env("MFA_SEED", "MFA_SEED_PREVIOUS")
-}
-
-/// What seals the secrets of authenticator apps, each for its account's id. Reads `MFA_SEED` and `MFA_SEED_PREVIOUS`.
-pub fn totp_cipher() -> Result<Cipher, ConfigError> {
-    Ok(mfa_seeds()?.cipher(TOTP_LABEL))
+/// What seals the secrets of authenticator apps, each for its account's id. Reads `MFA_SEED`: a
+/// seed, or the new and the old one.
+pub fn totp_cipher() -> Result<Secret<Cipher>, ConfigError> {
+    Secret::from_env(MFA_SEED, |text| Ok(Seeds::parse(text)?.cipher(TOTP_LABEL)))
 }
 
 fn codes(database: &Database) -> Collection<LiveCode> {

@@ -138,7 +138,7 @@ impl MfaFlow {
         principal: Option<Principal>,
         request: SendRequest,
     ) -> Result<CodeSent, Problem> {
-        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
+        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
         self.limit_sending(client, &id).await?;
         let user = self.user_at(&id, version).await?;
         let expires_at = self.mfa.send(client, &user).await?;
@@ -153,7 +153,7 @@ impl MfaFlow {
         principal: Option<Principal>,
         request: CodeRequest,
     ) -> Result<VerifyAnswer, Problem> {
-        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref())?;
+        let (id, version) = self.subject(principal.as_ref(), request.challenge.as_deref()).await?;
         self.limit_trying(client, &id).await?;
         let user = self.user_at(&id, version).await?;
         let account = Account::from(user.clone());
@@ -255,7 +255,7 @@ impl MfaFlow {
 
     /// Mails a link to whoever signs in with the right password and has lost the factor.
     pub async fn ask_reset(&self, client: &ClientInfo, request: ResetRequest) -> Result<(), Problem> {
-        let (id, version) = self.subject(None, Some(&request.challenge))?;
+        let (id, version) = self.subject(None, Some(&request.challenge)).await?;
         self.limit_sending(client, &id).await?;
         self.resets.ask(client, &self.user_at(&id, version).await?).await
     }
@@ -288,10 +288,10 @@ impl MfaFlow {
     }
 
     /// The account behind a challenge, else the one that is signed in: its id and session version.
-    fn subject(&self, principal: Option<&Principal>, challenge: Option<&str>) -> Result<(String, i64), Problem> {
+    async fn subject(&self, principal: Option<&Principal>, challenge: Option<&str>) -> Result<(String, i64), Problem> {
         match (challenge, principal) {
             (Some(challenge), _) => {
-                let claims = self.sessions.tokens().verify_challenge(challenge).ok_or_else(sign_in_again)?;
+                let claims = self.sessions.tokens().await?.verify_challenge(challenge).ok_or_else(sign_in_again)?;
                 Ok((claims.sub, claims.ver))
             }
             (None, Some(principal)) => Ok((principal.id().to_owned(), principal.account.session_version)),

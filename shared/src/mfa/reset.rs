@@ -16,6 +16,7 @@ use crate::{
     ledger::Ledger,
     notifications::{Outbox, Template},
     rate_limits,
+    secrets::Secret,
     users::{FACTOR_RESET_LIFE, User, Users},
 };
 
@@ -27,7 +28,7 @@ const AFTER_PASSWORD_RESET: SignedDuration = SignedDuration::from_hours(72);
 
 /// Resets of lost factors.
 pub(super) struct FactorResets {
-    tokens: Tokens,
+    tokens: Secret<Tokens>,
     outbox: Outbox,
     links: Links,
     audit_log: AuditLog,
@@ -61,7 +62,7 @@ impl FactorResets {
             ));
         }
         self.counters.check(&rate_limits::MfaReset::POLICY, client, &user.id).await?;
-        let token = self.tokens.factor_reset(claims(user), clock::now());
+        let token = self.tokens.get().await?.factor_reset(claims(user), clock::now());
         let link = self.links.to(Page::ResetFactor, &token, client);
         self.outbox.send_link(&id::new(), Some(&user.id), &user.email, Template::FactorReset { link }).await?;
         self.audit_log.record(client, AuditEvent::new(Action::MfaResetAsked).on("user", &user.id)).await
@@ -69,7 +70,7 @@ impl FactorResets {
 
     /// Begins the wait; returns when the factor will be gone. Twice is once.
     pub(super) async fn begin(&self, client: &ClientInfo, users: &Users, token: &str) -> Result<Moment, Problem> {
-        let claims = self.tokens.verify_factor_reset(token).ok_or_else(expired)?;
+        let claims = self.tokens.get().await?.verify_factor_reset(token).ok_or_else(expired)?;
         let user = current(users, &claims).await?;
         not_of_an_administrator(&user)?;
         let lapsed = clock::now() - FACTOR_RESET_LIFE;
@@ -77,7 +78,8 @@ impl FactorResets {
             return Ok(at);
         }
         // The owner is told first: there is no wait of which they do not know.
-        let link = self.links.to(Page::KeepFactor, &self.tokens.factor_keep(claims.clone(), clock::now()), client);
+        let keep = self.tokens.get().await?.factor_keep(claims.clone(), clock::now());
+        let link = self.links.to(Page::KeepFactor, &keep, client);
         let told = Template::FactorResetBegun { link };
         self.outbox.send_link(&id::new(), Some(&user.id), &user.email, told).await?;
         let at = clock::now() + SignedDuration::from_hours(WAIT_HOURS);
@@ -95,7 +97,7 @@ impl FactorResets {
 
     /// Ends the wait: the factor stays. Twice is once.
     pub(super) async fn stop(&self, client: &ClientInfo, users: &Users, token: &str) -> Result<(), Problem> {
-        let claims = self.tokens.verify_factor_keep(token).ok_or_else(expired)?;
+        let claims = self.tokens.get().await?.verify_factor_keep(token).ok_or_else(expired)?;
         let waiting = doc! {"mfa.resetAt": {"$ne": null}};
         if users.change_if(&claims.sub, waiting, doc! {"$unset": {"mfa.resetAt": ""}}).await?.is_some() {
             self.audit_log.record(client, AuditEvent::new(Action::MfaResetStopped).on("user", &claims.sub)).await?;

@@ -108,7 +108,7 @@ async fn claim(mongo: &Mongo, senders: &Senders, notification: &Notification) ->
         tracing::warn!(id, kind, channel, reason, "a notification is not sent");
         Ok(Claim::Capped)
     };
-    let Some(asked) = Asked::of(notification, senders.recipients(), clock::now()) else {
+    let Some(asked) = Asked::of(notification, &*senders.recipients().await?, clock::now()) else {
         return suppressed("its kind is not sent on this channel");
     };
     if !senders.reach(&notification.channel) {

@@ -3,7 +3,7 @@
 //! Environment: `SENDER_EMAIL` (the address that e-mails come from; without it none is sent), `SMS_COUNTRIES`,
 //! `AUTH_PEPPER` (by which recipients are counted), and the AWS SDK's own variables.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::{
@@ -18,6 +18,7 @@ use crate::{
     aws, config,
     config::ConfigError,
     keys::{Mac, Seed},
+    secrets::{Secret, Unavailable},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ pub(super) struct Refusal {
 pub struct Senders {
     from: Option<String>,
     countries: SmsCountries,
-    recipients: Mac,
+    recipients: Secret<Mac>,
     email: OnceCell<aws_sdk_sesv2::Client>,
     sms: OnceCell<aws_sdk_sns::Client>,
 }
@@ -51,15 +52,15 @@ impl Senders {
         Ok(Self {
             from: config::optional("SENDER_EMAIL"),
             countries: SmsCountries::from_env()?,
-            recipients: Seed::from_env("AUTH_PEPPER")?.mac("notifications/recipients"),
+            recipients: Secret::from_env("AUTH_PEPPER", |text| Ok(Seed::parse(text)?.mac("notifications/recipients")))?,
             email: OnceCell::new(),
             sms: OnceCell::new(),
         })
     }
 
     /// By what a recipient is known where the address should not stand.
-    pub(super) const fn recipients(&self) -> &Mac {
-        &self.recipients
+    pub(super) async fn recipients(&self) -> Result<Arc<Mac>, Unavailable> {
+        self.recipients.get().await
     }
 
     /// Whether anything is sent there.

@@ -10,8 +10,6 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{config, config::ConfigError};
-
 const SALT: &[u8] = b"promptlib";
 /// 32 random characters of the template's alphabet hold more than 128 bits.
 const MIN_SEED_CHARS: usize = 32;
@@ -23,17 +21,10 @@ const KEY_ID_BYTES: usize = 4;
 pub struct Seed(SecretString);
 
 impl Seed {
-    /// The seed in the variable `name`.
-    pub fn from_env(name: &'static str) -> Result<Self, ConfigError> {
-        Self::optional(name)?.ok_or_else(|| too_short(name))
-    }
-
-    /// As [`Seed::from_env`]; `None` when the variable is unset or empty.
-    pub fn optional(name: &'static str) -> Result<Option<Self>, ConfigError> {
-        match config::optional(name) {
-            Some(text) if text.len() < MIN_SEED_CHARS => Err(too_short(name)),
-            text => Ok(text.map(|text| Self(text.into()))),
-        }
+    /// A seed from its text; an error says what it must be ([`Make`](crate::secrets::Make)).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let too_short = || format!("set to a random text of {MIN_SEED_CHARS} characters or more");
+        if text.len() < MIN_SEED_CHARS { Err(too_short()) } else { Ok(Self(text.into())) }
     }
 
     /// The key for the use that `label` names.
@@ -60,9 +51,13 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// The seed in the variable `name`, and in `before` the one before it, if there is one.
-    pub fn from_env(name: &'static str, before: &'static str) -> Result<Self, ConfigError> {
-        Ok(Self { current: Seed::from_env(name)?, before: Seed::optional(before)? })
+    /// A seed, or while it is replaced the new and the old one with a comma between.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (current, before) = text.split_once(',').map_or((text, None), |(new, old)| (new, Some(old)));
+        Ok(Self {
+            current: Seed::parse(current.trim())?,
+            before: before.map(|old| Seed::parse(old.trim())).transpose()?,
+        })
     }
 
     /// As [`Seed::mac`]; it also knows the codes of the seed before.
@@ -82,10 +77,6 @@ impl From<&str> for Seed {
     fn from(text: &str) -> Self {
         Self(text.into())
     }
-}
-
-fn too_short(name: &'static str) -> ConfigError {
-    ConfigError::new(name, format!("set to a random text of {MIN_SEED_CHARS} characters or more"))
 }
 
 /// Keeps secrets recognisable without keeping them: HMAC-SHA256 with a key that the store never sees.
@@ -260,6 +251,17 @@ mod tests {
         // Sealed by the release before.
         let sealed = "dHdlbHZlIGJ5dGVz7sIPJd3hdXOR_zVuE6WQaH-Fpbq2qwRCqQ";
         assert_eq!(opened(&seeds(ONE, None).cipher("vault"), sealed).as_deref(), Some("sk-secret"));
+    }
+
+    #[test]
+    fn two_seeds_are_told_apart_by_a_comma_and_a_short_one_is_refused() {
+        let both = Seeds::parse(&format!("{OTHER}, {ONE}")).expect("two");
+        assert_eq!(both.current.key("mfa"), Seed::from(OTHER).key("mfa"));
+        assert_eq!(both.before.map(|seed| seed.key("mfa")), Some(Seed::from(ONE).key("mfa")));
+        assert!(Seeds::parse(ONE).expect("one").before.is_none());
+        for bad in ["", "short", &format!("{ONE},"), &format!("short,{ONE}")] {
+            assert!(Seeds::parse(bad).is_err_and(|expected| !expected.contains(ONE)), "{bad}");
+        }
     }
 
     #[test]

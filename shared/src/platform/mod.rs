@@ -14,6 +14,7 @@ pub mod mongo;
 pub mod number;
 pub mod queue;
 pub mod s3;
+pub mod secrets;
 pub mod storable;
 pub mod telemetry;
 pub mod text;

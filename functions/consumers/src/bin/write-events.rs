@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda::Error> {
     let (mongo, check) = (Mongo::from_env(Lifetime::Environment)?, EntryCheck::from_env()?);
     let connection = mongo.clone();
     let handle = async |messages: Vec<_>| {
-        let (written, outcome) = write_batch(&mongo, &check, &messages).await?;
+        let (written, outcome) = write_batch(&mongo, &*check.get().await?, &messages).await?;
         tracing::info!(summary = %serde_json::to_string(&written)?, "batch written");
         Ok(outcome)
     };

@@ -5,13 +5,14 @@ use shared::{
     keys::Seed,
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
+    secrets::Secret,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let (mongo, store) = (Mongo::from_env(Lifetime::Invocation)?, DigestStore::from_env()?);
-    let (seed, connection) = (Seed::from_env("AUDIT_SEED")?, mongo.clone());
-    let work = async |request: JobRequest| write_digests(&mongo, &store, &seed, request.instant()).await;
+    let (seed, connection) = (Secret::from_env("AUDIT_SEED", Seed::parse)?, mongo.clone());
+    let work = async |request: JobRequest| write_digests(&mongo, &store, &*seed.get().await?, request.instant()).await;
     lambda::job(work, connection).await
 }

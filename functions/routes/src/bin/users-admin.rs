@@ -8,7 +8,7 @@ use axum::{
 };
 use shared::{
     audit::{Action, AuditLog},
-    auth::{App, Sessions, Signed, Tokens},
+    auth::{App, Signed, forget_sessions},
     http::{JsonBody, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
@@ -23,7 +23,6 @@ use shared::{
 
 pub struct Own {
     audit_log: AuditLog,
-    sessions: Sessions,
     outbox: Outbox,
 }
 
@@ -31,11 +30,7 @@ pub struct Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let app = App::with(Lifetime::Invocation, |clients| {
-        Ok(Own {
-            audit_log: AuditLog::from_env(&clients.ledger)?,
-            sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
-            outbox: Outbox::from_env()?,
-        })
+        Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)?, outbox: Outbox::from_env()? })
     })?;
     let routes = Router::new()
         .route("/api/admin/users", get(list))
@@ -112,6 +107,6 @@ async fn intervene(
     let outcome = admin::intervene(&app.mongo, &app.own.audit_log, &admin.client, &admin.account, id, action).await;
     app.users.changed(id).await;
     let owner = outcome?;
-    app.own.sessions.forget_all(id).await;
+    forget_sessions(&app.mongo, id).await;
     Ok(owner)
 }

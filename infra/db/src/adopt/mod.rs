@@ -17,6 +17,7 @@ mod verify;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io::{IsTerminal, stderr},
+    sync::Arc,
     time::Instant,
 };
 
@@ -25,12 +26,13 @@ use bson::{Document, doc};
 use mongodb::Database;
 use serde_json::json;
 use shared::{
-    api_keys::ProviderKeys,
+    api_keys::{ProviderKeys, vault_cipher},
     clock, config,
     content::Kind,
     keys::{Seed, Seeds, random_text},
     mongo::{Mongo, MongoSettings, WORK_TIMEOUT},
     schema,
+    secrets::Secret,
 };
 
 use self::{
@@ -73,7 +75,7 @@ pub(crate) struct Adopt {
 pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adopt) -> anyhow::Result<()> {
     let (started, mut pace) = (Instant::now(), Pace::new());
     let source = Source::from_env(&wanted.source).await?;
-    let secrets = secrets(mongo, wanted.write)?;
+    let secrets = secrets(wanted.write).await?;
     let is_same_cluster = check_sides(settings, mongo, &source, wanted.write, &mut pace).await?;
     let mut report = Report::default();
     let old = read(&source, wanted, &mut report, &mut pace).await?;
@@ -126,18 +128,16 @@ pub(crate) async fn adopt(settings: &MongoSettings, mongo: &Mongo, wanted: &Adop
 }
 
 /// Without `--write` nothing is sealed, so any seed will do.
-fn secrets(mongo: &Mongo, write: bool) -> anyhow::Result<Secrets> {
-    let audit = match Seed::optional("AUDIT_SEED")? {
-        Some(seed) => seed,
-        None if !write => Seed::from(random_text().as_str()),
-        None => Seed::from_env("AUDIT_SEED")?,
+async fn secrets(write: bool) -> anyhow::Result<Secrets> {
+    let any = || Seed::from(random_text().as_str());
+    let audit = match Secret::optional("AUDIT_SEED", Seed::parse)? {
+        None if !write => Arc::new(any()),
+        Some(seed) => seed.get().await?,
+        None => Secret::from_env("AUDIT_SEED", Seed::parse)?.get().await?,
     };
     let vault = match config::optional("VAULT_SEED") {
-        None if !write => {
-            let any = Seeds { current: Seed::from(random_text().as_str()), before: None };
-            ProviderKeys::new(mongo, any.cipher("nothing"))
-        }
-        _ => ProviderKeys::from_env(mongo)?,
+        None if !write => Arc::new(Seeds { current: any(), before: None }.cipher("nothing")),
+        _ => vault_cipher()?.get().await?,
     };
     Secrets::new(vault, audit)
 }

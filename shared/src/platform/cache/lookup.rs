@@ -91,7 +91,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
         self.local.remove(id);
         let key = self.key(id);
         // Once more after a failure: an old copy would otherwise live on for up to five minutes.
-        if self.cache.has_server() && !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
+        if self.cache.has_server().await && !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
             self.cache.retry_now().await;
             if !self.cache.set_shared(&key, FORGOTTEN, FORGET_FOR).await {
                 tracing::error!(kind = self.kind, "a change could not be told to the cache: old copies live 5 minutes");

@@ -25,6 +25,7 @@ use server::{CALL_TIMEOUT, Server};
 
 pub use lookup::Lookup;
 pub use quota_counter::{Counted, CountedOnce, QuotaCounter};
+pub use server::check_url;
 
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -138,13 +139,16 @@ impl Cache {
     }
 
     /// Whether there is a server besides the process's own memory.
-    fn has_server(&self) -> bool {
-        self.0.server.is_some()
+    async fn has_server(&self) -> bool {
+        match &self.0.server {
+            Some(server) => server.exists().await,
+            None => false,
+        }
     }
 
     /// Whether there is a server, and it has not just failed: whether others see what is counted.
     pub async fn is_up(&self) -> bool {
-        self.has_server() && self.0.paused_until.lock().await.is_none_or(|until| until <= SystemTime::now())
+        self.has_server().await && self.0.paused_until.lock().await.is_none_or(|until| until <= SystemTime::now())
     }
 
     /// Ends the pause after a failure.
@@ -195,7 +199,7 @@ impl Cache {
 
     /// Whether the server answers; `None` when there is none.
     pub async fn ping(&self) -> Option<bool> {
-        if !self.has_server() {
+        if !self.has_server().await {
             return None;
         }
         let ping =

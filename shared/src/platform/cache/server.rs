@@ -1,6 +1,7 @@
 //! Where the cache is, in this order:
 //!
-//! - `REDIS_URL` (`redis://` or `rediss://`): any Redis-compatible server;
+//! - `REDIS_URL` (`redis://` or `rediss://`, [secret](crate::secrets)): any Redis-compatible server; none if it names a
+//!   parameter that is not there;
 //! - `CACHE_NAME`: an ElastiCache Serverless cache with IAM authentication as `CACHE_USER`, at the
 //!   host `CACHE_ENDPOINT`, which the template takes from the cache;
 //! - neither: no server.
@@ -14,22 +15,20 @@ use redis::{
 };
 
 use super::elasticache::ElastiCache;
-use crate::{config, config::ConfigError};
+use crate::{config, config::ConfigError, secrets::Secret};
 
 /// The longest that a caller waits for the cache, connecting included.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(super) enum Server {
-    Url(Box<ConnectionInfo>),
+    Url(Secret<ConnectionInfo>),
     ElastiCache(Box<ElastiCache>),
 }
 
 impl Server {
     pub(super) fn from_env() -> Result<Option<Self>, ConfigError> {
-        if let Some(url) = config::optional("REDIS_URL") {
-            let expected = "a URL that begins with redis:// or rediss://";
-            let info = url.into_connection_info().map_err(|_| ConfigError::new("REDIS_URL", expected))?;
-            return Ok(Some(Self::Url(Box::new(info))));
+        if let Some(url) = Secret::optional("REDIS_URL", connection_info)? {
+            return Ok(Some(Self::Url(url)));
         }
         let Some(name) = config::optional("CACHE_NAME") else { return Ok(None) };
         let user = config::required("CACHE_USER", "the ElastiCache user that this function signs in as")?;
@@ -39,7 +38,15 @@ impl Server {
 
     #[cfg(test)]
     pub(super) fn at(url: &str) -> Option<Self> {
-        url.into_connection_info().ok().map(|info| Self::Url(Box::new(info)))
+        url.into_connection_info().ok().map(|info| Self::Url(Secret::given(info)))
+    }
+
+    /// Whether there is one, as far as can be told.
+    pub(super) async fn exists(&self) -> bool {
+        match self {
+            Self::Url(url) => url.find().await.is_ok_and(|url| url.is_some()),
+            Self::ElastiCache(_) => true,
+        }
     }
 
     /// Boxed: every caller of the cache would hold the SDK's futures otherwise.
@@ -56,7 +63,7 @@ impl Server {
 
     async fn info(&self) -> anyhow::Result<ConnectionInfo> {
         match self {
-            Self::Url(info) => Ok((**info).clone()),
+            Self::Url(url) => Ok((*url.get().await?).clone()),
             Self::ElastiCache(cache) => {
                 let address = ConnectionAddr::TcpTls {
                     host: cache.endpoint().to_owned(),
@@ -72,4 +79,13 @@ impl Server {
             }
         }
     }
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, String> {
+    url.into_connection_info().map_err(|_| "a URL that begins with redis:// or rediss://".into())
+}
+
+/// Whether this is the URL of a server; an error says what it must be.
+pub fn check_url(url: &str) -> Result<(), String> {
+    connection_info(url).map(drop)
 }

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::secrets;
 use utoipa::ToSchema;
 
 /// What is wrong with one field.
@@ -236,6 +238,13 @@ impl IntoResponse for Problem {
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         problem.into_response()
+    }
+}
+
+/// Without a secret that it needs, a function can only ask its caller to come again.
+impl From<secrets::Unavailable> for Problem {
+    fn from(error: secrets::Unavailable) -> Self {
+        Self::unavailable(error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A proxy that may say for whom it asks: a rewrite of the front end's server, or a content delivery network.
 //!
-//! Environment: `PROXY_SECRET`, which the proxy sends in the header `x-proxy-secret`; while it is replaced, the new and
+//! Environment: `PROXY_SECRET` ([secret](crate::secrets)), which the proxy sends in the header `x-proxy-secret`; while it is replaced, the new and
 //! the old one with a comma between. Without it nobody is believed.
 //!
 //! The proxy adds to `X-Forwarded-For` the address that opened the connection to it. What is left of that address came
@@ -11,40 +11,48 @@ use std::net::{IpAddr, SocketAddr};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest::Digest};
 use http::{HeaderMap, HeaderName};
 
-use crate::{
-    config::{self, ConfigError},
-    keys::sha256_bytes,
-};
+use crate::{config::ConfigError, keys::sha256_bytes, secrets::Secret};
 
 /// The header that carries the secret.
 pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-proxy-secret");
 const FORWARDED_FOR: &str = "x-forwarded-for";
-const VARIABLE: &str = "PROXY_SECRET";
 const MIN_CHARS: usize = 32;
 
-/// Which proxies are believed. Of their secrets only hashes are kept.
-pub(crate) struct TrustedProxies(Vec<Digest>);
+/// Which proxies are believed.
+#[derive(Default)]
+pub(crate) struct TrustedProxies(Option<Secret<Known>>);
 
-impl TrustedProxies {
-    pub(crate) fn from_env() -> Result<Self, ConfigError> {
-        Self::with(&config::optional(VARIABLE).unwrap_or_default())
-    }
+/// Their secrets, of which only hashes are kept.
+struct Known(Vec<Digest>);
 
-    fn with(secrets: &str) -> Result<Self, ConfigError> {
+impl Known {
+    fn parse(secrets: &str) -> Result<Self, String> {
         let secrets: Vec<&str> = secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty()).collect();
         if secrets.iter().any(|secret| secret.len() < MIN_CHARS || !secret.bytes().all(|byte| byte.is_ascii_graphic()))
         {
-            let expected = format!("random texts of {MIN_CHARS} or more ASCII letters, digits and signs, or nothing");
-            return Err(ConfigError::new(VARIABLE, expected));
+            return Err(format!("random texts of {MIN_CHARS} or more ASCII letters, digits and signs, or nothing"));
         }
         Ok(Self(secrets.into_iter().map(|secret| sha256_bytes(secret.as_bytes())).collect()))
     }
 
+    /// Compares with each, in the same time whether it is one or not.
+    fn believe(&self, secret: &[u8]) -> bool {
+        let secret = sha256_bytes(secret);
+        let same = |known: &Digest| verify_slices_are_equal(known.as_ref(), secret.as_ref()).is_ok();
+        self.0.iter().fold(false, |any, known| same(known) | any)
+    }
+}
+
+impl TrustedProxies {
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self(Secret::optional("PROXY_SECRET", Known::parse)?))
+    }
+
     /// Whom a request is from: the address that the proxy saw, if a proxy that is believed has sent it; else `peer`, who
     /// opened the connection. Takes the secret out of the headers.
-    pub(crate) fn client_address(&self, headers: &mut HeaderMap, peer: &str) -> String {
-        let secret = headers.remove(SECRET_HEADER);
-        if !secret.is_some_and(|secret| self.believes(secret.as_bytes())) {
+    pub(crate) async fn client_address(&self, headers: &mut HeaderMap, peer: &str) -> String {
+        let Some(secret) = headers.remove(SECRET_HEADER) else { return peer.to_owned() };
+        if !self.believe(secret.as_bytes()).await {
             return peer.to_owned();
         }
         let lists = headers.get_all(FORWARDED_FOR).iter().map(|list| String::from_utf8_lossy(list.as_bytes()));
@@ -52,12 +60,16 @@ impl TrustedProxies {
         first_untrusted(&hops.join(","), address(peer)).map_or_else(|| peer.to_owned(), |client| client.to_string())
     }
 
-    /// Compares with each, in the same time whether it is one or not.
-    fn believes(&self, secret: &[u8]) -> bool {
-        let secret = sha256_bytes(secret);
-        let same = |known: &Digest| verify_slices_are_equal(known.as_ref(), secret.as_ref()).is_ok();
-        self.0.iter().fold(false, |any, known| same(known) | any)
+    /// Nobody while it cannot be told: their callers then share the limits of one.
+    async fn believe(&self, secret: &[u8]) -> bool {
+        let Some(known) = &self.0 else { return false };
+        known.find().await.ok().flatten().is_some_and(|known| known.believe(secret))
     }
+}
+
+/// Whether a proxy may have this secret; an error says what it must be.
+pub(crate) fn check_secret(secret: &str) -> Result<(), String> {
+    Known::parse(secret).map(drop)
 }
 
 /// The last address of the list that is not one of ours: neither `peer`, the proxy itself, which API Gateway adds, nor a
@@ -87,6 +99,7 @@ fn is_private(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     const SECRET: &str = "a-secret-of-thirty-two-characters";
     const PROXY: &str = "203.0.113.9";
@@ -99,7 +112,8 @@ mod tests {
         for list in lists {
             headers.append(FORWARDED_FOR, list.parse().expect("a value"));
         }
-        let address = TrustedProxies::with(secrets).expect("good").client_address(&mut headers, PROXY);
+        let proxies = TrustedProxies(Some(Secret::given(Known::parse(secrets).expect("good"))));
+        let address = proxies.client_address(&mut headers, PROXY).now_or_never().expect("at hand");
         assert!(!headers.contains_key(SECRET_HEADER), "nobody else reads it");
         address
     }
@@ -166,11 +180,8 @@ mod tests {
             assert_eq!(client_of(&format!("{new}, {SECRET}"), Some(secret), &["198.51.100.7"]), "198.51.100.7");
         }
         for bad in ["too short", &format!("{SECRET},short"), "a secret of thirty-two characters, with spaces"] {
-            let error = TrustedProxies::with(bad).err().expect("refused").to_string();
-            assert!(
-                error.starts_with("the environment variable PROXY_SECRET must be") && !error.contains(bad),
-                "{error}"
-            );
+            let error = Known::parse(bad).err().expect("refused");
+            assert!(error.starts_with("random texts of") && !error.contains(bad), "{error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::{
-    Error, close_on_shutdown, count_cold_start,
+    Error, begin, count_cold_start,
     event::{HttpAnswer, HttpEvent, RequestContext},
     invocation_span, unwound,
 };
@@ -24,22 +24,31 @@ use crate::{
 /// A client may call itself anything; sessions and the audit log keep this much of it.
 const MAX_USER_AGENT_CHARS: usize = 200;
 
-/// Serves a route until Lambda ends the environment.
+/// Serves a route until Lambda ends the environment: one that needs nobody's address.
 pub async fn http(router: Router, connection: impl Connection) -> Result<(), Error> {
-    serve(router, Arc::new(connection)).await
+    serve(router, Arc::new(connection), TrustedProxies::default()).await
+}
+
+/// As [`http`], for a route that tells its callers apart by their addresses. Reads which proxies are believed.
+pub async fn http_by_address(router: Router, connection: impl Connection) -> Result<(), Error> {
+    serve(router, Arc::new(connection), TrustedProxies::from_env()?).await
 }
 
 /// Boxed, so that it is compiled here and not again in every function.
-fn serve(router: Router, connection: SharedConnection) -> LocalBoxFuture<'static, Result<(), Error>> {
-    serve_requests(router, connection).boxed_local()
+fn serve(
+    router: Router,
+    connection: SharedConnection,
+    proxies: TrustedProxies,
+) -> LocalBoxFuture<'static, Result<(), Error>> {
+    serve_requests(router, connection, proxies).boxed_local()
 }
 
-async fn serve_requests(router: Router, connection: SharedConnection) -> Result<(), Error> {
+async fn serve_requests(router: Router, connection: SharedConnection, proxies: TrustedProxies) -> Result<(), Error> {
     let router = router
         .fallback(async || Problem::not_found("There is no such route."))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
-    let proxies = Arc::new(TrustedProxies::from_env()?);
-    close_on_shutdown(Arc::clone(&connection)).await;
+    let proxies = Arc::new(proxies);
+    begin(Arc::clone(&connection)).await;
     let service = service_fn(move |event: LambdaEvent<HttpEvent>| {
         let (router, connection, proxies) = (router.clone(), Arc::clone(&connection), Arc::clone(&proxies));
         let client = client(&event.payload.request_context, event.context.request_id);
@@ -59,7 +68,7 @@ async fn serve_requests(router: Router, connection: SharedConnection) -> Result<
 async fn answer(router: Router, proxies: &TrustedProxies, event: HttpEvent, mut client: ClientInfo) -> Response<Bytes> {
     let mut request = event.into_request();
     if let Ok(request) = &mut request {
-        client.source_ip = proxies.client_address(request.headers_mut(), &client.source_ip);
+        client.source_ip = proxies.client_address(request.headers_mut(), &client.source_ip).await;
     }
     let finisher = ResponseFinisher::new(request.as_ref().ok(), client.clone());
     let response = match request {

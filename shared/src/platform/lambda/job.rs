@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
+use super::{Error, begin, count_cold_start, invocation_span, unwound};
 use crate::{
     clock::{self, Moment},
     connection::{Connection, SharedConnection},
@@ -53,7 +53,7 @@ type Work<'a> = dyn Fn(JobRequest) -> LocalBoxFuture<'a, anyhow::Result<Value>> 
 /// Boxed, so that it is compiled here and not again in every function.
 fn serve<'a>(work: &'a Work<'a>, connection: SharedConnection) -> LocalBoxFuture<'a, Result<(), Error>> {
     let serve = async move {
-        close_on_shutdown(Arc::clone(&connection)).await;
+        begin(Arc::clone(&connection)).await;
         let connection = &*connection;
         lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
             let span = invocation_span(&event.context.request_id);

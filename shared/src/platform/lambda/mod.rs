@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 
 pub use self::{
     event::HttpEvent,
-    http::http,
+    http::{http, http_by_address},
     job::{JobRequest, job},
     public_app::PublicApp,
     sqs::{BatchOutcome, sqs},
@@ -27,6 +27,7 @@ use tracing::Span;
 
 use crate::{
     connection::SharedConnection,
+    secrets,
     telemetry::{self, Metrics},
 };
 
@@ -39,6 +40,11 @@ pub fn start() {
     telemetry::init();
     // Err means that it was installed before: fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// What an environment does before its first invocation, all at once.
+async fn begin(connection: SharedConnection) {
+    tokio::join!(secrets::warm_up(), close_on_shutdown(connection));
 }
 
 /// Closes `connection` when Lambda retires the environment, so that no socket outlives it. Lambda

@@ -20,7 +20,7 @@ impl<Own: Send + Sync + 'static> PublicApp<Own> {
     /// Serves these routes until Lambda ends the environment. The cache is looked after; `connection` is what else is.
     pub async fn serve(self, routes: Router<Self>, connection: impl Connection) -> Result<(), Error> {
         let connections = (connection, self.0.0.clone());
-        super::http(routes.with_state(self), connections).await
+        super::http_by_address(routes.with_state(self), connections).await
     }
 }
 

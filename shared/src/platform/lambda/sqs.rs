@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use super::{Error, close_on_shutdown, count_cold_start, invocation_span, unwound};
+use super::{Error, begin, count_cold_start, invocation_span, unwound};
 use crate::connection::{Connection, SharedConnection};
 
 /// The messages of a batch that must be delivered again, by id.
@@ -34,7 +34,7 @@ type Handle<'a> = dyn Fn(Vec<SqsMessage>) -> LocalBoxFuture<'a, Result<BatchOutc
 /// Boxed, so that it is compiled here and not again in every function.
 fn consume<'a>(handle: &'a Handle<'a>, connection: SharedConnection) -> LocalBoxFuture<'a, Result<(), Error>> {
     let work = async move {
-        close_on_shutdown(Arc::clone(&connection)).await;
+        begin(Arc::clone(&connection)).await;
         let connection = &connection;
         lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
             let span = invocation_span(&event.context.request_id);

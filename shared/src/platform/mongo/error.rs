@@ -4,31 +4,32 @@ use std::collections::BTreeSet;
 
 use mongodb::error::{ErrorKind, WriteFailure};
 
-use crate::http::Problem;
+use crate::{http::Problem, secrets};
 
 /// The server's code for a violated unique index.
 pub const DUPLICATE_KEY: i32 = 11000;
+const AUTHENTICATION_FAILED: i32 = 18;
 
 /// Codes of a server that is there but cannot take the operation now: stepping down, shutting
 /// down, out of disk, over its limits. Source: the server's `error_codes.yml`.
 const UNAVAILABLE_CODES: [i32; 17] = [
-    6,     // HostUnreachable
-    7,     // HostNotFound
-    18,    // AuthenticationFailed: ours to mend, but the caller's answer is the same
-    89,    // NetworkTimeout
-    91,    // ShutdownInProgress
-    134,   // ReadConcernMajorityNotAvailableYet
-    189,   // PrimarySteppedDown
-    262,   // ExceededTimeLimit
-    8000,  // AtlasError: over the free tier's limits
-    9001,  // SocketException
-    10058, // LegacyNotPrimary
-    10107, // NotWritablePrimary
-    11600, // InterruptedAtShutdown
-    11602, // InterruptedDueToReplStateChange
-    13435, // NotPrimaryNoSecondaryOk
-    13436, // NotPrimaryOrSecondary
-    14031, // OutOfDiskSpace
+    6,                     // HostUnreachable
+    7,                     // HostNotFound
+    AUTHENTICATION_FAILED, // ours to mend, but the caller's answer is the same
+    89,                    // NetworkTimeout
+    91,                    // ShutdownInProgress
+    134,                   // ReadConcernMajorityNotAvailableYet
+    189,                   // PrimarySteppedDown
+    262,                   // ExceededTimeLimit
+    8000,                  // AtlasError: over the free tier's limits
+    9001,                  // SocketException
+    10058,                 // LegacyNotPrimary
+    10107,                 // NotWritablePrimary
+    11600,                 // InterruptedAtShutdown
+    11602,                 // InterruptedDueToReplStateChange
+    13435,                 // NotPrimaryNoSecondaryOk
+    13436,                 // NotPrimaryOrSecondary
+    14031,                 // OutOfDiskSpace
 ];
 
 /// Why a piece of database work did not succeed.
@@ -78,6 +79,22 @@ fn is_unavailable(error: &mongodb::error::Error) -> bool {
             many.write_concern_error.is_some()
                 || many.write_errors.iter().flatten().any(|write| UNAVAILABLE_CODES.contains(&write.code))
         }
+        _ => false,
+    }
+}
+
+/// Without its connection string the database is as good as away.
+impl From<secrets::Unavailable> for Error {
+    fn from(error: secrets::Unavailable) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Whether the server does not know the user, or another password of theirs.
+pub(super) fn is_refused_sign_in(error: &mongodb::error::Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => true,
+        ErrorKind::Command(command) => command.code == AUTHENTICATION_FAILED,
         _ => false,
     }
 }

@@ -26,7 +26,7 @@ pub use document::{free_form, from_json, to_document, to_json, to_json_leniently
 pub use error::{DUPLICATE_KEY, Error};
 pub use observe::{Limits, Observation, observe};
 pub use odd::{note_odd, readable, readable_json};
-pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT};
+pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT, check_uri};
 
 use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
 use socket_counter::SocketCounter;
@@ -88,7 +88,7 @@ impl Mongo {
     /// paths, [`WORK_TIMEOUT`] in jobs). The driver has no socket timeout: this is it.
     ///
     /// A server that is away or silent is [`Error::Unavailable`], and the client is dropped, so that
-    /// the next call starts afresh.
+    /// the next call starts afresh: with another connection string, if the server refuses this one's user.
     pub async fn run<T, F>(&self, limit: Duration, work: impl FnOnce(Database) -> F) -> Result<T, Error>
     where
         F: Future<Output = mongodb::error::Result<T>>,
@@ -96,7 +96,11 @@ impl Mongo {
         // Boxed: the driver's futures are large, and so would be every future that awaits this one.
         let attempt = Box::pin(async {
             let client = self.client().await?;
-            work(client.database(&self.0.settings.database)).await.map_err(Error::from)
+            let outcome = work(client.database(&self.0.settings.database)).await;
+            if outcome.as_ref().is_err_and(error::is_refused_sign_in) {
+                self.0.settings.distrust_uri().await;
+            }
+            outcome.map_err(Error::from)
         });
         let outcome = timeout(limit, attempt)
             .await

@@ -1,4 +1,4 @@
-//! How the client is built. Environment: `MONGODB_URI` (secret), `DB_NAME` (default `promptlib`).
+//! How the client is built. Environment: `MONGODB_URI` ([secret](crate::secrets)), `DB_NAME` (default `promptlib`).
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use mongodb::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Error, SocketCounter};
-use crate::{config, config::ConfigError, telemetry};
+use crate::{config, config::ConfigError, secrets::Secret, telemetry};
 
 /// One operation at a time is all that a Lambda environment runs.
 const MAX_POOL_SIZE: u32 = 1;
@@ -27,6 +27,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Within [`REQUEST_TIMEOUT`], so that who calls while there is no primary has their 503 soon.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_millis(2500);
 
+/// A sign-in that keeps failing does not ask for the connection string each time.
+const READ_ANEW_AFTER: Duration = Duration::from_secs(5);
+const EXPECTED: &str = "set to the cluster's connection string (mongodb:// or mongodb+srv://), or to ssm:/… with the name \
+                        of the parameter that holds it";
+
 /// The longest that a request waits for the database.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest that one operation of a job or consumer takes: nobody waits for its answer.
@@ -35,80 +40,88 @@ pub const WORK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Where the database is. Neither prints nor serialises the connection string.
 #[derive(Clone)]
 pub struct MongoSettings {
-    uri: SecretString,
+    uri: Arc<Secret<SecretString>>,
     pub database: String,
 }
 
 impl MongoSettings {
     /// Reads `MONGODB_URI` and `DB_NAME`; asks no DNS.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let uri =
-            config::required_secret("MONGODB_URI", "the cluster's connection string (mongodb:// or mongodb+srv://)")?;
-        check(uri.expose_secret())?;
-        Ok(Self::new(uri, config::optional("DB_NAME").unwrap_or_else(|| "promptlib".into())))
+        let missing = || ConfigError::new("MONGODB_URI", EXPECTED);
+        let uri = Secret::optional("MONGODB_URI", connection_string)?.ok_or_else(missing)?;
+        Ok(Self { uri: Arc::new(uri), database: config::optional("DB_NAME").unwrap_or_else(|| "promptlib".into()) })
     }
 
     /// The database that the connection string names, which is not asked for anything: `DB_NAME` is.
-    pub fn database_in_uri(&self) -> Option<String> {
-        ConnectionString::parse(self.uri.expose_secret()).ok()?.default_database
+    pub async fn database_in_uri(&self) -> Result<Option<String>, Error> {
+        let uri = self.uri.get().await?;
+        Ok(ConnectionString::parse(uri.expose_secret()).map_err(Error::from)?.default_database)
     }
 
     /// The servers that the connection string names, by way of the name service where it says so.
     pub async fn hosts(&self) -> Result<Vec<String>, Error> {
-        let options = ClientOptions::parse(self.uri.expose_secret()).await.map_err(Error::from)?;
+        let uri = self.uri.get().await?;
+        let options = ClientOptions::parse(uri.expose_secret()).await.map_err(Error::from)?;
         Ok(options.hosts.iter().map(ToString::to_string).collect())
     }
 
     /// From values at hand.
     pub fn new(uri: impl Into<SecretString>, database: impl Into<String>) -> Self {
-        Self { uri: uri.into(), database: database.into() }
+        Self { uri: Arc::new(Secret::given(uri.into())), database: database.into() }
     }
 
     /// A client with the bundle's options. Its monitors dial at once; the pool dials on first use.
     pub(super) async fn connect(&self, socket_counter: &Arc<SocketCounter>) -> Result<Client, Error> {
-        let options = self.options(socket_counter).await.map_err(Error::from)?;
+        let uri = self.uri.get().await?;
+        let options = options(&uri, socket_counter).await.map_err(Error::from)?;
         Client::with_options(options).map_err(Error::from)
     }
 
-    async fn options(&self, socket_counter: &Arc<SocketCounter>) -> mongodb::error::Result<ClientOptions> {
-        let mut options = ClientOptions::parse(self.uri.expose_secret()).await?;
-        options.app_name = Some(telemetry::function_name());
-        options.max_pool_size = Some(MAX_POOL_SIZE);
-        options.min_pool_size = Some(MIN_POOL_SIZE);
-        options.max_connecting = Some(MAX_CONNECTING);
-        options.max_idle_time = Some(MAX_IDLE);
-        options.connect_timeout = Some(CONNECT_TIMEOUT);
-        options.server_selection_timeout = Some(SERVER_SELECTION_TIMEOUT);
-        // Explicitly: the driver's own detection of Lambda is undone by a mere FUNCTION_NAME in the
-        // environment, and streaming costs three more sockets.
-        options.server_monitoring_mode = Some(ServerMonitoringMode::Poll);
-        // Whatever the connection string says: a secondary may not know yet what was written.
-        options.selection_criteria = Some(ReadPreference::Primary.into());
-        options.retry_reads = Some(true);
-        options.retry_writes = Some(true);
-        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).build());
-        options.server_api = Some(ServerApi::builder().version(ServerApiVersion::V1).build());
-        options.cmap_event_handler = Some(socket_counter.pool_events());
-        options.sdam_event_handler = Some(socket_counter.monitor_events());
-        Ok(options)
+    /// Has the connection string read anew, since the server refuses its user or password.
+    pub(super) async fn distrust_uri(&self) {
+        self.uri.distrust(READ_ANEW_AFTER).await;
     }
 }
 
-/// Refuses at the start what would fail at the first operation. The driver's own words are left out: they quote.
-fn check(uri: &str) -> Result<(), ConfigError> {
+/// Whether this is a connection string that the bundle can use; an error says what it must be.
+pub fn check_uri(uri: &str) -> Result<(), String> {
+    connection_string(uri).map(drop)
+}
+
+async fn options(uri: &SecretString, socket_counter: &Arc<SocketCounter>) -> mongodb::error::Result<ClientOptions> {
+    let mut options = ClientOptions::parse(uri.expose_secret()).await?;
+    options.app_name = Some(telemetry::function_name());
+    options.max_pool_size = Some(MAX_POOL_SIZE);
+    options.min_pool_size = Some(MIN_POOL_SIZE);
+    options.max_connecting = Some(MAX_CONNECTING);
+    options.max_idle_time = Some(MAX_IDLE);
+    options.connect_timeout = Some(CONNECT_TIMEOUT);
+    options.server_selection_timeout = Some(SERVER_SELECTION_TIMEOUT);
+    // Explicitly: the driver's own detection of Lambda is undone by a mere FUNCTION_NAME in the
+    // environment, and streaming costs three more sockets.
+    options.server_monitoring_mode = Some(ServerMonitoringMode::Poll);
+    // Whatever the connection string says: a secondary may not know yet what was written.
+    options.selection_criteria = Some(ReadPreference::Primary.into());
+    options.retry_reads = Some(true);
+    options.retry_writes = Some(true);
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).build());
+    options.server_api = Some(ServerApi::builder().version(ServerApiVersion::V1).build());
+    options.cmap_event_handler = Some(socket_counter.pool_events());
+    options.sdam_event_handler = Some(socket_counter.monitor_events());
+    Ok(options)
+}
+
+/// Refuses what would fail at the first operation. The driver's own words are left out: they quote.
+fn connection_string(uri: &str) -> Result<SecretString, String> {
     let parsed = ConnectionString::parse(uri).map_err(|_| {
-        let expected = "a connection string that the driver can read, mongodb://… or mongodb+srv://…, \
-                        with %XX for what is special in a password";
-        ConfigError::new("MONGODB_URI", expected)
+        "a connection string that the driver can read, mongodb://… or mongodb+srv://…, with %XX for what is special in \
+         a password"
     })?;
     #[expect(deprecated, reason = "read all the same: the driver refuses it, but only when it connects")]
     if parsed.socket_timeout.is_some() {
-        return Err(ConfigError::new(
-            "MONGODB_URI",
-            "a connection string without socketTimeoutMS, which the driver lacks",
-        ));
+        return Err("a connection string without socketTimeoutMS, which the driver lacks".into());
     }
-    Ok(())
+    Ok(uri.into())
 }
 
 #[cfg(test)]
@@ -120,7 +133,7 @@ mod tests {
     async fn what_the_bundle_relies_on_is_not_the_connection_strings_to_say() {
         let uri = "mongodb://a,b,c/?replicaSet=r&readPreference=secondaryPreferred&readPreferenceTags=dc:x\
                    &maxPoolSize=50&minPoolSize=5&w=0&retryWrites=false&retryReads=false&serverMonitoringMode=stream";
-        let options = MongoSettings::new(uri.to_owned(), "test").options(&Arc::default()).await.expect("readable");
+        let options = options(&uri.into(), &Arc::default()).await.expect("readable");
         assert_eq!(options.selection_criteria, Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)));
         assert_eq!((options.max_pool_size, options.min_pool_size), (Some(1), Some(0)));
         assert_eq!(options.server_monitoring_mode, Some(ServerMonitoringMode::Poll));
@@ -135,7 +148,7 @@ mod tests {
             "mongodb://127.0.0.1:27117/?directConnection=true",
             "mongodb+srv://promptlib:p%40ss@cluster.abcde.mongodb.net/?retryWrites=true&w=majority&appName=Cluster0",
         ] {
-            assert!(check(good).is_ok(), "{good}");
+            assert!(connection_string(good).is_ok(), "{good}");
         }
         for bad in [
             "postgres://user:hunter2@host",
@@ -149,8 +162,8 @@ mod tests {
             "mongodb://user:hunter2@host/?noSuchOption=hunter2",
             "mongodb+srv://user:hunter2@host/?socketTimeoutMS=15000",
         ] {
-            let error = check(bad).expect_err(bad).to_string();
-            assert!(error.contains("MONGODB_URI must be") && !error.contains("hunter2"), "{bad}: {error}");
+            let expected = connection_string(bad).expect_err(bad);
+            assert!(expected.contains("a connection string") && !expected.contains("hunter2"), "{bad}: {expected}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use bson::{Document, doc};
 use secrecy::{ExposeSecret, SecretString};
-use shared::clock::Moment;
+use shared::{api_keys::vault_seal, clock::Moment};
 
 use super::{
     super::{
@@ -48,7 +48,7 @@ fn one(context: &Context<'_>, key: &OldDocument, mapped: &mut Vec<String>) -> Ou
         "provider_keys",
         doc! {
             "_id": &id, "userId": &user, "provider": &provider, "name": name.filter(|name| !name.is_empty()).unwrap_or(provider),
-            "cipher": secret.as_ref().map(|secret| context.secrets.vault.seal(&user, &id, 1, secret)).unwrap_or_default(),
+            "cipher": secret.as_ref().map(|secret| vault_seal(&context.secrets.vault, &user, &id, 1, secret)).unwrap_or_default(),
             "keyVersion": 1_i64, "last4": secret.as_ref().map(last4).unwrap_or_default(),
             "allowedModels": models.iter().map(|model| shorten(model, 100)).collect::<Vec<_>>(),
             "monthlyLimitMicros": null, "active": is_active, "createdAt": made(fields), "rotatedAt": fields.at("rotatedAt"),

@@ -1,14 +1,16 @@
 //! What a conversion needs besides the document: the other documents, the secrets, and what is here already.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use shared::{
-    api_keys::ProviderKeys,
     clock::Moment,
-    keys::Seed,
+    keys::{Cipher, Seed},
     mongo::{self, Mongo, WORK_TIMEOUT},
 };
 
@@ -24,13 +26,13 @@ pub(crate) type OldData = BTreeMap<String, Vec<OldDocument>>;
 pub(crate) struct Secrets {
     /// That of the application before; `None` while `OLD_ENCRYPTION_KEY` is not set.
     pub(super) old: Option<OldCipher>,
-    pub(super) vault: ProviderKeys,
-    pub(super) audit: Seed,
+    pub(super) vault: Arc<Cipher>,
+    pub(super) audit: Arc<Seed>,
 }
 
 impl Secrets {
     /// Reads `OLD_ENCRYPTION_KEY`.
-    pub(crate) fn new(vault: ProviderKeys, audit: Seed) -> anyhow::Result<Self> {
+    pub(crate) fn new(vault: Arc<Cipher>, audit: Arc<Seed>) -> anyhow::Result<Self> {
         Ok(Self { old: OldCipher::from_env()?, vault, audit })
     }
 }

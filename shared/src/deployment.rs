@@ -1,0 +1,271 @@
+//! The secrets of a deployed stack in the Parameter Store: which there are, and how they are made, replaced and taken over.
+//!
+//! The parameter of a secret is `/<stack>/<its variable in kebab case>`, a `SecureString` of the standard tier, which costs
+//! nothing. `CloudFormation` can make no such parameter, so the operator's tool does. Nothing that is there is ever
+//! overwritten unless the operator asks for just that.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail, ensure};
+use aws_sdk_ssm::{
+    Client,
+    config::Builder,
+    operation::put_parameter::PutParameterError,
+    types::{ParameterTier, ParameterType},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    auth::{TokenKeys, Tokens},
+    aws, cache,
+    http::proxy,
+    keys::{Seeds, random_text},
+    mongo,
+};
+
+/// Where a secret comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Made here, at random.
+    Random,
+    /// The owner's, without which nothing works.
+    Owner,
+    /// The owner's, if they use what it is for.
+    OwnersChoice,
+    /// The public half of `SIGNING_SEED`, and no secret.
+    Derived,
+}
+
+/// A secret of a stack.
+#[derive(Debug)]
+pub struct StackSecret {
+    /// The variable by which functions know it.
+    pub variable: &'static str,
+    pub origin: Origin,
+    /// Whether two of it can be in force at once, the new one first, so that it can be replaced.
+    pub rotates: bool,
+    check: fn(&str) -> Result<(), String>,
+}
+
+/// Every secret that functions are given. In the order of their creation: what is derived comes last.
+pub const SECRETS: [StackSecret; 9] = [
+    secret("MONGODB_URI", Origin::Owner, false, mongo::check_uri),
+    secret("REDIS_URL", Origin::OwnersChoice, false, cache::check_url),
+    secret("PROXY_SECRET", Origin::OwnersChoice, false, proxy::check_secret),
+    secret("SIGNING_SEED", Origin::Random, true, |text| Seeds::parse(text).map(drop)),
+    secret("AUTH_PEPPER", Origin::Random, false, |text| Seeds::parse(text).map(drop)),
+    secret("MFA_SEED", Origin::Random, true, |text| Seeds::parse(text).map(drop)),
+    secret("VAULT_SEED", Origin::Random, true, |text| Seeds::parse(text).map(drop)),
+    secret("AUDIT_SEED", Origin::Random, false, |text| Seeds::parse(text).map(drop)),
+    secret("TOKEN_KEYS", Origin::Derived, false, |text| TokenKeys::parse(text).map(drop)),
+];
+
+const fn secret(
+    variable: &'static str,
+    origin: Origin,
+    rotates: bool,
+    check: fn(&str) -> Result<(), String>,
+) -> StackSecret {
+    StackSecret { variable, origin, rotates, check }
+}
+
+impl StackSecret {
+    /// The one whose variable or whose parameter has this name: `VAULT_SEED`, `vault-seed`.
+    pub fn named(name: &str) -> anyhow::Result<&'static Self> {
+        let found = SECRETS.iter().find(|secret| secret.variable == name || secret.purpose() == name);
+        let all = || SECRETS.iter().map(Self::purpose).collect::<Vec<_>>().join(", ");
+        found.with_context(|| format!("there is no secret {name}: there are {}", all()))
+    }
+
+    /// The last part of its parameter's name: `vault-seed`.
+    pub fn purpose(&self) -> String {
+        self.variable.to_lowercase().replace('_', "-")
+    }
+
+    /// The name of its parameter: `/promptlib/vault-seed`.
+    pub fn parameter(&self, stack: &str) -> String {
+        format!("/{stack}/{}", self.purpose())
+    }
+}
+
+/// What was done about a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Made,
+    Kept,
+    /// It is nobody's wish, and there is none.
+    Absent,
+}
+
+/// The secrets of one stack.
+pub struct StackSecrets {
+    client: Client,
+    stack: String,
+}
+
+impl StackSecrets {
+    /// Those of `stack`; asks nobody.
+    pub async fn of(stack: &str) -> Self {
+        let client = Client::from_conf(Builder::from(aws::config().await).build());
+        Self { client, stack: stack.to_owned() }
+    }
+
+    /// Makes what is missing, of what `given` has for a variable or else at random, and tells of each secret what was
+    /// done. What is there is kept as it is. An error if the owner has to give something; then nothing is made.
+    pub async fn create_missing(
+        &self,
+        given: impl Fn(&StackSecret) -> Option<SecretString>,
+    ) -> anyhow::Result<Vec<(&'static StackSecret, Outcome)>> {
+        let mut there = self.values().await?;
+        let mut wanted = Vec::new();
+        for secret in SECRETS.iter().filter(|secret| !there.contains_key(secret.variable)) {
+            let value = match (given(secret), secret.origin) {
+                (Some(value), _) => Some(value),
+                (None, Origin::Random) => Some(random_text().into()),
+                (None, Origin::OwnersChoice | Origin::Derived) => None,
+                (None, Origin::Owner) => {
+                    let parameter = secret.parameter(&self.stack);
+                    bail!("there is no parameter {parameter}: set {} for this command", secret.variable)
+                }
+            };
+            if let Some(value) = &value {
+                checked(secret, value)?;
+            }
+            wanted.push((secret, value));
+        }
+        let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
+        for (secret, value) in wanted {
+            let value = match secret.origin {
+                Origin::Derived => Some(public_keys(&there["SIGNING_SEED"])?),
+                _ => value,
+            };
+            let Some(value) = value else {
+                outcomes.insert(secret.variable, Outcome::Absent);
+                continue;
+            };
+            let made = self.put(secret, &value, false).await?;
+            // Somebody else was faster: theirs counts.
+            let value =
+                if made { value } else { self.values().await?.remove(secret.variable).context("it was removed")? };
+            outcomes.insert(secret.variable, if made { Outcome::Made } else { Outcome::Kept });
+            there.insert(secret.variable, value);
+        }
+        let outcome = |secret: &StackSecret| outcomes.get(secret.variable).copied().unwrap_or(Outcome::Kept);
+        Ok(SECRETS.iter().map(|secret| (secret, outcome(secret))).collect())
+    }
+
+    /// Puts a new secret in front of today's, which stays in force beside it.
+    pub async fn rotate(&self, secret: &'static StackSecret) -> anyhow::Result<()> {
+        ensure!(secret.rotates, "{} cannot be replaced by a second one beside it", secret.purpose());
+        let current = self.value(secret).await?;
+        let is_rotating = current.expose_secret().contains(',');
+        ensure!(!is_rotating, "{} is being replaced already: end that first", secret.purpose());
+        self.replace_seeds(secret, &format!("{},{}", random_text(), current.expose_secret()).into()).await
+    }
+
+    /// Drops the secret of before: what it made counts no more.
+    pub async fn retire(&self, secret: &'static StackSecret) -> anyhow::Result<()> {
+        let current = self.value(secret).await?;
+        let seeds = current.expose_secret().split_once(',').filter(|_| secret.rotates);
+        let (newest, _) = seeds.with_context(|| format!("{} is not being replaced", secret.purpose()))?;
+        self.replace_seeds(secret, &newest.into()).await
+    }
+
+    /// Overwrites a secret of the owner's with another one.
+    pub async fn replace(&self, secret: &'static StackSecret, value: &SecretString) -> anyhow::Result<()> {
+        let is_owners = matches!(secret.origin, Origin::Owner | Origin::OwnersChoice);
+        ensure!(is_owners, "{} is not for you to choose, and what it made would be lost", secret.purpose());
+        checked(secret, value)?;
+        self.put(secret, value, true).await.map(drop)
+    }
+
+    /// The value of any parameter, of a stack that was here before for instance.
+    pub async fn parameter(&self, name: &str) -> anyhow::Result<SecretString> {
+        let answer = self.client.get_parameter().name(name).with_decryption(true).send().await;
+        let parameter = answer.map_err(explained).with_context(|| format!("the parameter {name} cannot be read"))?;
+        let value = parameter.parameter.and_then(|parameter| parameter.value);
+        Ok(value.with_context(|| format!("the parameter {name} has no value"))?.into())
+    }
+
+    /// A signing seed's public halves first: who checks must know a key before anybody signs with it.
+    async fn replace_seeds(&self, secret: &'static StackSecret, value: &SecretString) -> anyhow::Result<()> {
+        if secret.variable == "SIGNING_SEED" {
+            self.put(StackSecret::named("TOKEN_KEYS")?, &public_keys(value)?, true).await?;
+        }
+        self.put(secret, value, true).await.map(drop)
+    }
+
+    async fn value(&self, secret: &StackSecret) -> anyhow::Result<SecretString> {
+        self.parameter(&secret.parameter(&self.stack)).await
+    }
+
+    /// What there is, by variable.
+    async fn values(&self) -> anyhow::Result<BTreeMap<&'static str, SecretString>> {
+        let by_name: BTreeMap<_, _> = SECRETS.iter().map(|secret| (secret.parameter(&self.stack), secret)).collect();
+        // Ten names a call, and there are fewer.
+        let names = Some(by_name.keys().cloned().collect());
+        let answer = self.client.get_parameters().set_names(names).with_decryption(true).send().await;
+        let found = answer.map_err(explained).context("the stack's parameters cannot be read")?.parameters;
+        let found = found.unwrap_or_default().into_iter();
+        Ok(found
+            .filter_map(|parameter| Some((by_name.get(&parameter.name?)?.variable, parameter.value?.into())))
+            .collect())
+    }
+
+    /// Whether it was put: false when there is one already, which is then left as it is.
+    async fn put(&self, secret: &StackSecret, value: &SecretString, overwrite: bool) -> anyhow::Result<bool> {
+        let kind = if secret.origin == Origin::Derived { ParameterType::String } else { ParameterType::SecureString };
+        let parameter = secret.parameter(&self.stack);
+        let put = self.client.put_parameter().name(&parameter).value(value.expose_secret()).overwrite(overwrite);
+        match put.r#type(kind).tier(ParameterTier::Standard).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(PutParameterError::is_parameter_already_exists) => {
+                Ok(false)
+            }
+            Err(error) => Err(explained(error).context(format!("the parameter {parameter} cannot be written"))),
+        }
+    }
+}
+
+fn checked(secret: &StackSecret, value: &SecretString) -> anyhow::Result<()> {
+    let check = (secret.check)(value.expose_secret());
+    check.map_err(|expected| anyhow::anyhow!("{} must be {expected}", secret.variable))
+}
+
+fn public_keys(signing_seed: &SecretString) -> anyhow::Result<SecretString> {
+    let tokens = Tokens::parse(signing_seed.expose_secret());
+    let tokens = tokens.map_err(|expected| anyhow::anyhow!("SIGNING_SEED must be {expected}"))?;
+    Ok(tokens.public().text().into())
+}
+
+/// The SDK's own text says only that the service refused.
+fn explained(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    anyhow::anyhow!("{}", aws_sdk_ssm::error::DisplayErrorContext(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secrets_parameter_is_named_after_its_variable() {
+        let secret = StackSecret::named("vault-seed").expect("there is one");
+        assert_eq!((secret.variable, secret.parameter("promptlib")), ("VAULT_SEED", "/promptlib/vault-seed".into()));
+        assert!(StackSecret::named("no-such").expect_err("none").to_string().contains("vault-seed"));
+    }
+
+    #[test]
+    fn a_malformed_secret_is_refused_and_not_printed() {
+        for (name, bad) in [
+            ("MONGODB_URI", "postgres://user:hunter2@host"),
+            ("REDIS_URL", "hunter2"),
+            ("PROXY_SECRET", "hunter2"),
+            ("VAULT_SEED", "hunter2"),
+            ("TOKEN_KEYS", "hunter2"),
+        ] {
+            let error =
+                checked(StackSecret::named(name).expect("there is one"), &bad.into()).expect_err(bad).to_string();
+            assert!(error.starts_with(&format!("{name} must be ")) && !error.contains("hunter2"), "{error}");
+        }
+    }
+}
