@@ -83,18 +83,18 @@ mod workbench_run;
 #[path = "workbench-runs.rs"]
 mod workbench_runs;
 
-use std::sync::{Arc, OnceLock};
-
-use axum::{
-    Router,
-    body::Body,
-    response::{Redirect, Response},
-    routing::get,
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock, OnceLock},
 };
-use http::{StatusCode, header};
+
+use axum::{Router, body::Body, response::Response, routing::get};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::header;
 use serde_json::Value;
 use shared::{
     http::{Path, Problem, ProblemDocument, Reply},
+    keys::sha256_bytes,
     lambda,
 };
 use utoipa::OpenApi;
@@ -103,10 +103,18 @@ use utoipa_swagger_ui::Config;
 const DOCUMENT: &str = "/api/openapi.json";
 /// Makes this program write the document instead of serving it: `cargo local openapi` keeps it in the repository.
 const PRINT: &str = "--print";
+/// The page that shows the document, with the one script that is a part of it.
+const PAGE: &str = include_str!("../docs.html");
 /// What the page is made of, and where it sends requests that somebody tries: the API itself. Its styles are set by
 /// scripts.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let script = PAGE.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>"));
+    let hash = STANDARD.encode(sha256_bytes(script.map_or("", |(script, _)| script).as_bytes()));
+    format!(
+        "default-src 'none'; script-src 'self' 'sha256-{hash}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+});
 
 #[derive(OpenApi)]
 #[openapi(
@@ -217,9 +225,9 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let router = Router::new()
         .route(DOCUMENT, get(show))
-        .route("/api/docs", get(async || Redirect::temporary("/api/docs/index.html")))
-        .route("/api/docs/", get(async || Redirect::temporary("/api/docs/index.html")))
-        .route("/api/docs/{*file}", get(page));
+        .route("/api/docs", get(page))
+        .route("/api/docs/", get(page))
+        .route("/api/docs/{*file}", get(part));
     lambda::http(router, ()).await
 }
 
@@ -234,19 +242,28 @@ async fn show() -> Result<Reply, Problem> {
     Ok(Reply::public(BUILT.get_or_init(|| document)))
 }
 
-/// A file of the page that shows the document.
-async fn page(Path(file): Path<String>) -> Result<Response, Problem> {
-    let config = Arc::new(Config::from(DOCUMENT));
-    let file = utoipa_swagger_ui::serve(&file, config).map_err(Problem::internal)?;
-    let file = file.ok_or_else(|| Problem::not_found("There is no such page."))?;
-    let mut response = Response::builder().status(StatusCode::OK).header(header::CONTENT_TYPE, file.content_type);
-    if file.gzpipped {
-        response = response.header(header::CONTENT_ENCODING, "gzip");
+/// The page that shows the document.
+async fn page() -> Result<Response, Problem> {
+    file("text/html; charset=utf-8", Cow::Borrowed(PAGE.as_bytes()))
+}
+
+/// A file that the page loads.
+async fn part(Path(name): Path<String>) -> Result<Response, Problem> {
+    if name == "index.html" {
+        return page().await;
     }
-    let response = response
+    let found = utoipa_swagger_ui::serve(&name, Arc::new(Config::from(DOCUMENT))).map_err(Problem::internal)?;
+    let found = found.ok_or_else(|| Problem::not_found("There is no such page."))?;
+    file(&found.content_type, found.bytes)
+}
+
+fn file(content_type: &str, bytes: Cow<'static, [u8]>) -> Result<Response, Problem> {
+    Response::builder()
+        .header(header::CONTENT_TYPE, content_type)
         .header(header::CACHE_CONTROL, "public, max-age=3600")
-        .header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)
+        .header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY.as_str())
         .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-    response.body(Body::from(file.bytes.into_owned())).map_err(Problem::internal)
+        .header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+        .body(Body::from(bytes.into_owned()))
+        .map_err(Problem::internal)
 }

@@ -46,6 +46,7 @@ pub fn complete(mut document: OpenApi) -> serde_json::Result<Value> {
     operations::complete(&mut document);
     unions::complete(&mut document);
     open_objects(&mut document["components"]["schemas"]);
+    open_objects(&mut document["paths"]);
     headers::complete(&mut document);
     examples::complete(&mut document);
     Ok(document)
