@@ -116,13 +116,13 @@ class Tab {
   /** The answer of an operation that is tried. */
   async try(tag: string, operation: string): Promise<{ status: string; body: string }> {
     const block = `#operations-${tag}-${operation}`;
-    if (!(await this.evaluate(`Boolean(document.querySelector(${JSON.stringify(block)}))`))) {
-      await this.press(`#operations-tag-${tag}`);
-    }
-    await this.press(`${block} .opblock-summary-control`);
+    const has = (selector: string) => this.evaluate(`Boolean(document.querySelector(${JSON.stringify(selector)}))`);
+    // The page's address names what was open, and opens it.
+    if (!(await has(block))) await this.press(`#operations-tag-${tag}`);
+    if (!(await has(`${block}.is-open`))) await this.press(`${block} .opblock-summary-control`);
     await this.press(`${block} .try-out__btn`);
     await this.press(`${block} .execute`);
-    const cell = (name: string) => `document.querySelector("${block} .live-responses-table .response-col_${name}")?.innerText`;
+    const cell = (name: string) => `document.querySelector("${block} .live-responses-table .response .response-col_${name}")?.innerText`;
     const status = (await this.until("an answer", `${cell("status")}?.match(/[0-9]+/)?.[0]`)) as string;
     return { status, body: String(await this.evaluate(cell("description"))) };
   }
@@ -142,7 +142,7 @@ try {
   assert.equal((await tab.try("operations", "getHealth")).status, "200");
 
   await tab.press(".auth-wrapper .authorize");
-  await tab.until("the dialogue", `document.querySelector(".auth-container input")?.focus() ?? true`);
+  await tab.until("the dialogue", `Boolean(document.querySelector(".auth-container input"))`);
   await tab.evaluate(`document.querySelector(".auth-container input").focus()`);
   await tab.call("Input.insertText", { text: token });
   await tab.press(".auth-container .authorize");
@@ -153,7 +153,7 @@ try {
 
   await tab.call("Page.reload");
   await complete(tab);
-  await tab.until("the token", `document.querySelector(".auth-wrapper .authorize.locked")`);
+  await tab.until("the token", `Boolean(document.querySelector(".auth-wrapper .authorize.locked"))`);
   assert.equal((await tab.try("accounts", "getSession")).status, "200", "the tab remembers the token");
   assert.deepEqual(browser.complaints, []);
 
