@@ -126,16 +126,16 @@ export function createClient(options: Options = {}): Client<paths> {
   return createFetchClient<paths>({ baseUrl, fetch: send });
 }
 
-/** Every page of a list, one after another. `read` throws what it makes of a problem. */
+/** Every page of a list, one after another: `read` sends what it is given in the query, and throws for a problem. */
 export async function* pages<Page extends { nextCursor?: string | null }>(
-  read: (cursor: string | undefined) => Promise<Page>,
+  read: (from: { cursor?: string }) => Promise<Page>,
 ): AsyncGenerator<Page, void> {
-  let cursor: string | undefined;
-  do {
-    const page = await read(cursor);
+  let from: { cursor?: string } | undefined = {};
+  while (from !== undefined) {
+    const page: Page = await read(from);
     yield page;
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
+    from = page.nextCursor ? { cursor: page.nextCursor } : undefined;
+  }
 }
 
 function withToken(request: Request, token: string): Request {

@@ -83,11 +83,10 @@ async function refresh(): Promise<void> {
 }
 
 async function browse(): Promise<Prompt> {
-  const list = (cursor: string | undefined) =>
-    api.GET("/api/prompts", { params: { query: { limit: 50, ...(cursor === undefined ? {} : { cursor }) } } });
+  const list = (from: { cursor?: string }) => api.GET("/api/prompts", { params: { query: { limit: 50, ...from } } });
   const ids = new Set<string>();
   let total = 0;
-  for await (const page of pages(async (cursor) => right(await list(cursor)))) {
+  for await (const page of pages(async (from) => right(await list(from)))) {
     page.prompts.forEach((prompt) => ids.add(prompt.id));
     total = page.total;
   }
