@@ -4,6 +4,20 @@ use serde_json::Value;
 use serial_test::serial;
 use tests::{stack::stack, template::functions};
 
+/// What clients act upon.
+const HEADERS: [&str; 10] = [
+    "deprecation",
+    "etag",
+    "link",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-content-source",
+    "x-request-id",
+];
+
 #[tokio::test]
 #[serial(stack)]
 async fn every_route_of_the_template_answers_as_documented() {
@@ -31,12 +45,20 @@ async fn every_route_of_the_template_answers_as_documented() {
     let client = reqwest::Client::new();
     for route in &deployed {
         let (method, path) = route.split_once(' ').unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
         let path = path.replace("{id}", "persona").replace("{slug}", "none").replace("{keyId}", "none");
         let url = format!("{}{path}", stack.api_url);
         let answer = client.request(method.parse().unwrap(), &url).send().await.unwrap();
         let status = answer.status().as_u16();
         assert!(answer.headers().contains_key("x-request-id"), "{route} answered {status}, not by a function of ours");
         assert!(matches!(status, 200 | 202 | 401 | 404 | 415), "{route}: {status}");
+        let mut described = &operation["responses"][status.to_string()];
+        if let Some(name) = described["$ref"].as_str() {
+            described = document.pointer(&name[1..]).unwrap();
+        }
+        for header in HEADERS.into_iter().filter(|header| answer.headers().contains_key(*header)) {
+            assert!(described["headers"][header].is_object(), "{route}: {status} does not tell of {header}");
+        }
         if method == "GET" {
             let head = client.head(&url).send().await.unwrap();
             assert!(head.headers().contains_key("x-request-id"), "HEAD {path} is answered by a function of ours");

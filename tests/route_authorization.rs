@@ -190,10 +190,14 @@ fn is_let_in(status: u64) -> bool {
     status != 401 && status != 403
 }
 
+/// The API's document.
+pub(crate) async fn document() -> Value {
+    Function::start("openapi", &[]).await.get("/api/openapi.json").await.body
+}
+
 /// Every route of the API's document.
 pub(crate) async fn documented() -> BTreeSet<String> {
-    let function = Function::start("openapi", &[]).await;
-    let document = function.get("/api/openapi.json").await.body;
+    let document = document().await;
     let operations = document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
         item.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
     });
@@ -204,6 +208,27 @@ pub(crate) async fn documented() -> BTreeSet<String> {
 async fn every_route_of_the_document_has_a_row() {
     let listed: BTreeSet<String> = TABLE.iter().map(|(route, ..)| (*route).to_owned()).collect();
     assert_eq!(listed, documented().await);
+}
+
+#[tokio::test]
+async fn the_document_says_who_may_call_what() {
+    let document = document().await;
+    for (route, rule, _) in TABLE {
+        let (method, path) = route.split_once(' ').unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
+        let (security, scopes) = match rule {
+            // The challenge of a sign-in stands for a token.
+            _ if ["/api/auth/mfa/send-code", "/api/auth/mfa/verify"].contains(&path) => {
+                (json!([{}, {"bearer": []}]), Value::Null)
+            }
+            Rule::Public => (json!([]), Value::Null),
+            Rule::Optional => (json!([{}, {"bearer": []}]), Value::Null),
+            Rule::SignedIn | Rule::With(_) => (json!([{"bearer": []}]), Value::Null),
+            Rule::KeyWithUsageRead => (json!([{"bearer": []}]), json!(["usage:read"])),
+            Rule::KeyWithUsageWrite => (json!([{"bearer": []}]), json!(["usage:write"])),
+        };
+        assert_eq!((&operation["security"], &operation["x-platform-key-scopes"]), (&security, &scopes), "{route}");
+    }
 }
 
 #[tokio::test]

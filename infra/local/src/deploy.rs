@@ -44,6 +44,9 @@ pub enum Functions {
     Changed,
 }
 
+/// The API's document, as it is kept in the repository.
+pub const DOCUMENT: &str = "functions/openapi.json";
+
 /// What the sources were when the functions were packed.
 const PACKED: &str = "packed.json";
 
@@ -51,10 +54,11 @@ const PACKED: &str = "packed.json";
 pub fn tools(what: For) -> anyhow::Result<()> {
     install::debian(what)?;
     install::build_tools()?;
-    install::python_tools(what)
+    install::python_tools(what)?;
+    if what == For::Testing { install::node_tools() } else { Ok(()) }
 }
 
-/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the Python tools.
+/// Installs and builds what is missing, side by side: the functions, the MongoDB server, the tools.
 pub fn prepare(what: For, functions: Functions) -> anyhow::Result<()> {
     fs::create_dir_all(folder("data"))?;
     install::debian(what)?;
@@ -71,7 +75,7 @@ pub fn prepare(what: For, functions: Functions) -> anyhow::Result<()> {
     thread::scope(|scope| {
         let tools = scope.spawn(|| install::python_tools(what));
         compile::side_by_side(builds)?;
-        tools.join().map_err(|_| anyhow!("installing the Python tools failed"))?
+        tools.join().map_err(|_| anyhow!("installing the tools failed"))?
     })?;
     if builds_server {
         install::mongodb_was_built()?;
@@ -150,6 +154,15 @@ pub fn replace(state: &State, function: &str) -> anyhow::Result<()> {
     step(&format!("building {function}"), || openly(&mut command))?;
     pack()?;
     step("deploying it", || helper(state, &["replace", STACK, function]).map(drop))
+}
+
+/// Writes the API's document, which is compared in review, as the function `openapi` makes it of the handlers.
+pub fn write_document() -> anyhow::Result<()> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--quiet", "--bin", "openapi"]).current_dir(root());
+    step("building openapi", || openly(&mut build))?;
+    let document = quietly(Command::new(root().join("target/debug/openapi")).arg("--print"))?;
+    Ok(fs::write(root().join(DOCUMENT), document)?)
 }
 
 /// The template with the zips of this machine's build, at addresses that the emulator reads from `.local/functions`.

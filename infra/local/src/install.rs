@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use crate::{
     compile::Build,
-    folder,
+    folder, root,
     step::{beside, quietly, step},
 };
 
@@ -43,13 +43,14 @@ set(ENABLE_STRICT OFF CACHE BOOL \"\")
 const COMPILERS: [(&str, &str); 2] = [("build-essential", "/usr/bin/g++"), ("zlib1g-dev", "/usr/include/zlib.h")];
 
 const REGISTRY: &str = "is the network there? Python's package registry must be reachable once";
+const NPM_REGISTRY: &str = "is the network there? npm's package registry must be reachable once";
 
 /// What a verb needs besides the stack itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum For {
     /// The stack alone.
     Running,
-    /// A browser, and what makes requests up.
+    /// A browser, what makes requests up, and what makes clients of the API's document.
     Testing,
 }
 
@@ -64,8 +65,8 @@ pub fn debian(what: For) -> anyhow::Result<()> {
     if quietly(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
         missing.push("python3-venv");
     }
-    if what == For::Testing && find("chromium").is_none() {
-        missing.push("chromium");
+    if what == For::Testing {
+        missing.extend(["chromium", "npm"].into_iter().filter(|program| find(program).is_none()));
     }
     let redis = redis().is_none() && env::var_os("REDIS_URL").is_none();
     if missing.is_empty() && !redis {
@@ -121,6 +122,27 @@ pub fn python_tools(what: For) -> anyhow::Result<()> {
         python("schemathesis", SCHEMATHESIS)?;
     }
     Ok(())
+}
+
+/// What reads the API's document and makes clients of it, as `tests/typescript/package-lock.json` has it. None of it
+/// needs the network afterwards.
+pub fn node_tools() -> anyhow::Result<()> {
+    const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+    let source = root().join("tests/typescript");
+    let versions = fs::read_to_string(source.join(FILES[1]))?;
+    once("typescript", &versions, || {
+        beside("installing the tools of TypeScript", || {
+            let target = folder("typescript");
+            fs::create_dir_all(&target)?;
+            for file in FILES {
+                fs::copy(source.join(file), target.join(file))?;
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", "--cache"]);
+            quietly(npm.arg(folder("npm-cache")).current_dir(target)).context(NPM_REGISTRY)
+        })
+        .map(drop)
+    })
 }
 
 /// The MongoDB server: `mongod` if it is on the PATH, else `SecantusDB`.

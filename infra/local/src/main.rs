@@ -57,6 +57,8 @@ enum Verb {
         /// `prompts`, `write-events`, …
         function: String,
     },
+    /// Write the API's document to `functions/openapi.json`, as the handlers are now
+    Openapi,
     /// Stop a stack that runs in another terminal, or what a killed one left behind
     Down,
     /// Where everything is
@@ -127,6 +129,7 @@ async fn main() {
         Verb::Bench { what } => bench(what).await,
         Verb::Fuzz { minutes } => fuzz(minutes).await,
         Verb::Deploy { function } => State::running().and_then(|state| deploy::replace(&state, &function)),
+        Verb::Openapi => deploy::write_document(),
         Verb::Down => {
             down();
             Ok(())

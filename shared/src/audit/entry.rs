@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{clock::Moment, mongo, queue::QueuedEvent};
 
 /// `audit_logs`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditEntry {
     /// Event id.
@@ -40,6 +41,7 @@ pub struct AuditEntry {
     pub request_id: Option<String>,
     /// Anything else.
     #[serde(serialize_with = "mongo::free_form", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub details: Option<Map<String, Value>>,
     /// When.
     pub at: Moment,

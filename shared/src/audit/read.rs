@@ -42,7 +42,7 @@ pub struct AuditFilter {
 #[serde(rename_all = "camelCase")]
 pub struct AuditPage {
     /// As they were written.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<AuditEntry>)]
     pub entries: Vec<Map<String, Value>>,
     /// Where the next page begins.
     pub next_cursor: Option<String>,

@@ -43,7 +43,7 @@ pub struct LoginRequest {
 
 /// What a right password gives.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum LoginAnswer {
     /// Tokens.
     SignedIn(Box<SignedIn>),

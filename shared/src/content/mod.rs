@@ -5,7 +5,7 @@
 
 pub mod bundled;
 mod chain;
-mod document;
+pub mod document;
 pub mod export;
 mod file;
 mod item;
@@ -16,7 +16,7 @@ mod source;
 mod store;
 
 pub use chain::{Content, DatabaseFallback, Origin, Snapshot};
-pub use document::{ContentItem, PatternPage, PromptPage, ResourcePage};
+pub use document::{LearningResource, Pattern, PatternPage, Prompt, PromptPage, ResourcePage};
 pub use file::{Invalid, parse, render};
 pub(crate) use item::access;
 pub use item::{Access, Item};

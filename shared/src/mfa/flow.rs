@@ -47,6 +47,7 @@ pub struct CodeRequest {
 /// A sign-in whose factor is lost.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = MfaResetRequest)]
 pub struct ResetRequest {
     /// From the sign-in.
     #[garde(length(max = 2000))]
@@ -72,12 +73,12 @@ pub struct CodeSent {
 
 /// What a right code gives.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum VerifyAnswer {
     /// With a challenge: the sign-in is complete.
     SignedIn(Box<SignedIn>),
     /// With a factor pending: it is on.
-    Enabled(MfaEnabled),
+    MfaEnabled(MfaEnabled),
     /// Otherwise: a token that says when the factor was shown.
     SteppedUp(SteppedUp),
 }
@@ -163,7 +164,7 @@ impl MfaFlow {
                 if codes.is_some() {
                     self.sessions.end_others(&self.users, &principal).await?;
                 }
-                codes.map(|recovery_codes| VerifyAnswer::Enabled(MfaEnabled { enabled: true, recovery_codes }))
+                codes.map(|recovery_codes| VerifyAnswer::MfaEnabled(MfaEnabled { enabled: true, recovery_codes }))
             }
             principal if self.is_right(client, &user, &request.code).await? => {
                 Some(self.shown(client, principal, &account).await?)
@@ -173,7 +174,7 @@ impl MfaFlow {
         let action = match &answer {
             None => Action::MfaFailed,
             Some(VerifyAnswer::SignedIn(_)) => Action::SignIn,
-            Some(VerifyAnswer::Enabled(_)) => Action::MfaEnabled,
+            Some(VerifyAnswer::MfaEnabled(_)) => Action::MfaEnabled,
             Some(VerifyAnswer::SteppedUp(_)) => Action::MfaVerified,
         };
         if action == Action::MfaEnabled {

@@ -24,7 +24,7 @@ pub const LIMIT: u64 = 100;
 /// A prompt to keep. The same original under the same title is kept once: again, it is replaced.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"originalPromptId": "find-a-bug-by-ranked-hypotheses", "title": "Mine", "content": "As I would ask it: …"}))]
+#[schema(example = json!({"promptId": "find-a-bug-by-ranked-hypotheses", "originalPromptId": "find-a-bug-by-ranked-hypotheses", "title": "Mine", "content": "As I would ask it: …"}))]
 pub struct NewCollected {
     /// The front end's id of the copy.
     #[garde(length(chars, min = 1, max = 200), custom(line))]

@@ -45,6 +45,7 @@ pub struct ActivityFigures {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Activity {
     /// The UTC day.
+    #[schema(format = "date")]
     pub day: String,
     /// Whether it was the first time on that day.
     pub first: bool,

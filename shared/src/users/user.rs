@@ -163,6 +163,7 @@ pub struct Profile {
     /// Id.
     pub id: String,
     /// Address.
+    #[schema(format = "email")]
     pub email: String,
     /// Name.
     pub name: String,

@@ -28,8 +28,8 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Leads to where the link was set to, once the click is counted. Nothing of the request changes where.
-#[utoipa::path(get, path = "/api/affiliate/{linkId}", tag = "analytics", params(("linkId" = String, Path)),
-    responses((status = 302)))]
+#[utoipa::path(get, path = "/api/affiliate/{linkId}", operation_id = "followAffiliateLink", tag = "analytics", params(("linkId" = String, Path)),
+    responses((status = 302, headers(("location")))))]
 pub async fn follow(
     State(app): State<PublicApp<Own>>,
     client: Counted<rate_limits::Clicks>,

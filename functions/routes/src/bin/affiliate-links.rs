@@ -46,7 +46,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Every link with its clicks, and every talk.
-#[utoipa::path(get, path = "/api/admin/affiliate-links", tag = "administration", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/affiliate-links", operation_id = "listAffiliateEntries", tag = "administration", security(("bearer" = [])),
     responses((status = 200, body = Listing)))]
 pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>) -> Result<Reply, Problem> {
     user.require(Permission::SystemAdmin)?;
@@ -54,7 +54,7 @@ pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>)
 }
 
 /// Keeps a link or a talk. There is one for each tool, or company: again, it is replaced and keeps its id and clicks.
-#[utoipa::path(post, path = "/api/admin/affiliate-links", tag = "administration", request_body = AffiliateEntry, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/admin/affiliate-links", operation_id = "saveAffiliateEntry", tag = "administration", request_body = AffiliateEntry, security(("bearer" = [])),
     responses((status = 200, description = "As it is kept", body = Object)))]
 pub async fn save(
     State(app): State<App<Own>>,
@@ -71,7 +71,7 @@ pub async fn save(
 }
 
 /// Removes a link or a talk.
-#[utoipa::path(delete, path = "/api/admin/affiliate-links", tag = "administration", params(RemoveQuery), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/admin/affiliate-links", operation_id = "removeAffiliateEntry", tag = "administration", params(RemoveQuery), security(("bearer" = [])),
     responses((status = 204), (status = 404)))]
 pub async fn remove(
     State(app): State<App<Own>>,

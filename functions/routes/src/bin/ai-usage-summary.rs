@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Usage by day, provider or model.
-#[utoipa::path(get, path = "/api/ai/usage", tag = "usage", params(SummaryFilter), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/ai/usage", operation_id = "getUsageSummary", tag = "usage", params(SummaryFilter), security(("bearer" = [])),
     responses((status = 200, body = UsageSummary),
         (status = 404)))]
 pub async fn show(

@@ -45,7 +45,7 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// What happened is recorded. A record beyond the plan, or of a model without a price, is named in `flagged`. One for
 /// which the account has no bytes left (`storedBytesToday`) is added to a sum of its day and model.
-#[utoipa::path(post, path = "/api/ai/usage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
+#[utoipa::path(post, path = "/api/ai/usage", operation_id = "reportUsage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
     responses((status = 202, body = AcceptedUsage)))]
 pub async fn report(
     State(app): State<App<Own>>,
@@ -57,7 +57,7 @@ pub async fn report(
 }
 
 /// What is left of the caller's plan, and whether a call fits it, with the reasons: asked before the call.
-#[utoipa::path(get, path = "/api/ai/usage/limits", tag = "usage", params(PlannedCall), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/ai/usage/limits", operation_id = "getUsageLimits", tag = "usage", params(PlannedCall), security(("bearer" = [])),
     responses((status = 200, body = LimitsView)))]
 pub async fn left(
     State(app): State<App<Own>>,

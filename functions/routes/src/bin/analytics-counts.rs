@@ -42,7 +42,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Views, copies, runs, favourites and shares; at most five minutes older than the last roll-up.
-#[utoipa::path(get, path = "/api/analytics/track", tag = "analytics", params(CountsQuery),
+#[utoipa::path(get, path = "/api/analytics/track", operation_id = "getPromptCounts", tag = "analytics", params(CountsQuery),
     responses((status = 200, body = PromptCounts), (status = 404)))]
 pub async fn show(
     State(app): State<PublicApp<Own>>,

@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Takes 1 to 10 events, in a body of 4 KiB. Answered when they are safe; sent again under the same ids they count once.
-#[utoipa::path(post, path = "/api/analytics/track", tag = "analytics", request_body = TrackRequest,
+#[utoipa::path(post, path = "/api/analytics/track", operation_id = "trackEvents", tag = "analytics", request_body = TrackRequest,
     responses((status = 202, body = Accepted)))]
 pub async fn track(
     State(intake): State<PublicApp<Intake>>,

@@ -35,7 +35,7 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// After an answer of 503 the key may be rotated all the same, and its new secret told to nobody: asking once more then
 /// ends the secret that was in use.
-#[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/api-keys/{keyId}/rotate", operation_id = "rotateApiKey", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = NewApiKey), (status = 409, description = "It has expired, or was changed meanwhile")))]
 pub async fn rotate(
     State(app): State<App<Own>>,
@@ -52,7 +52,7 @@ pub async fn rotate(
 }
 
 /// Ends the key at once.
-#[utoipa::path(post, path = "/api/api-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/api-keys/{keyId}/revoke", operation_id = "revokeApiKey", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ApiKeyView)))]
 pub async fn revoke(
     State(app): State<App<Own>>,

@@ -48,7 +48,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's keys, the newest first. A secret is never among them.
-#[utoipa::path(get, path = "/api/api-keys", tag = "keys", params(Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/api-keys", operation_id = "listApiKeys", tag = "keys", params(Page), security(("bearer" = [])),
     responses((status = 200, body = ApiKeyPage)))]
 pub async fn list(
     State(app): State<App<Own>>,
@@ -59,7 +59,7 @@ pub async fn list(
 }
 
 /// Makes a key. It is shown in this answer and never again.
-#[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = NewKeyRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/api-keys", operation_id = "createApiKey", tag = "keys", request_body = NewKeyRequest, security(("bearer" = [])),
     responses((status = 201, body = NewApiKey), (status = 409)))]
 pub async fn create(
     State(app): State<App<Own>>,
@@ -78,7 +78,7 @@ pub async fn create(
 }
 
 /// How the caller's keys were used in the last 30 days. A key may ask too, with the scope `usage:read`.
-#[utoipa::path(get, path = "/api/api-keys/usage", tag = "keys", security(("bearer" = []), ("apiKey" = ["usage:read"])),
+#[utoipa::path(get, path = "/api/api-keys/usage", operation_id = "listApiKeyUsage", tag = "keys", security(("bearer" = []), ("apiKey" = ["usage:read"])),
     responses((status = 200, body = UsageList)))]
 pub async fn usage(State(app): State<App<Own>>, user: SignedOrKey<rate_limits::Account>) -> Result<Reply, Problem> {
     user.require(Scope::UsageRead)?;

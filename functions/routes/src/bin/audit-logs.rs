@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Who did what.
-#[utoipa::path(get, path = "/api/admin/audit", tag = "administration", params(AuditFilter, Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/audit", operation_id = "listAuditEntries", tag = "administration", params(AuditFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = AuditPage)))]
 pub async fn list(
     State(app): State<App>,

@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Today's key, and the one before during a rotation.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "accounts", responses((status = 200, description = "A JWK set (RFC 7517)", body = Object)))]
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "getSigningKeys", tag = "accounts", responses((status = 200, description = "A JWK set (RFC 7517)", body = Object, headers(("etag")))))]
 pub async fn show(State(keys): State<Arc<Secret<TokenKeys>>>) -> Result<Reply, Problem> {
     Ok(Reply::public(&*keys.get().await?))
 }

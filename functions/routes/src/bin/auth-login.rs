@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Signs in. After five failures of a network at an account, or of a device, further attempts have to wait: a minute,
 /// then twice as long each time, up to an hour. A new password set by a mailed link ends that.
-#[utoipa::path(post, path = "/api/auth/login", tag = "accounts", request_body = LoginRequest,
+#[utoipa::path(post, path = "/api/auth/login", operation_id = "signIn", tag = "accounts", request_body = LoginRequest,
     responses((status = 200, body = LoginAnswer), (status = 401), (status = 403)))]
 pub async fn login(
     State(app): State<PublicApp<Login>>,

@@ -65,14 +65,14 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Whether there is a second factor, and which.
-#[utoipa::path(get, path = "/api/auth/mfa/status", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/auth/mfa/status", operation_id = "getMfaStatus", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = MfaStatus)))]
 pub async fn status(State(app): State<App<MfaFlow>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&app.own.status(&user).await?))
 }
 
 /// Sends a code by SMS or e-mail: with the challenge of a sign-in, or to whoever is signed in.
-#[utoipa::path(post, path = "/api/auth/mfa/send-code", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/mfa/send-code", operation_id = "sendMfaCode", tag = "accounts", request_body = SendRequest, security((), ("bearer" = [])),
     responses((status = 202, body = CodeSent), (status = 409)))]
 pub async fn send_code(
     State(app): State<App<MfaFlow>>,
@@ -84,7 +84,7 @@ pub async fn send_code(
 }
 
 /// Takes a code: completes a sign-in, turns on a pending factor, or notes that the factor was shown.
-#[utoipa::path(post, path = "/api/auth/mfa/verify", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/mfa/verify", operation_id = "verifyMfaCode", tag = "accounts", request_body = CodeRequest, security((), ("bearer" = [])),
     responses((status = 200, body = VerifyAnswer)))]
 pub async fn verify(
     State(app): State<App<MfaFlow>>,
@@ -96,7 +96,7 @@ pub async fn verify(
 }
 
 /// Begins to set a factor up, with the account's password; it is pending until a code proves it.
-#[utoipa::path(post, path = "/api/auth/mfa/enable", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/mfa/enable", operation_id = "enableMfa", tag = "accounts", request_body = EnrolRequest, security(("bearer" = [])),
     responses((status = 200, body = Enrolment), (status = 409)))]
 pub async fn enable(
     State(app): State<App<MfaFlow>>,
@@ -107,7 +107,7 @@ pub async fn enable(
 }
 
 /// Turns the factor off, with a code of it.
-#[utoipa::path(post, path = "/api/auth/mfa/disable", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/mfa/disable", operation_id = "disableMfa", tag = "accounts", request_body = DisableRequest, security(("bearer" = [])),
     responses((status = 204), (status = 409)))]
 pub async fn disable(
     State(app): State<App<MfaFlow>>,
@@ -120,7 +120,7 @@ pub async fn disable(
 }
 
 /// Mails a link by which a lost factor is reset, to whoever has the challenge of a sign-in.
-#[utoipa::path(post, path = "/api/auth/mfa/reset", tag = "accounts", request_body = ResetRequest,
+#[utoipa::path(post, path = "/api/auth/mfa/reset", operation_id = "requestMfaReset", tag = "accounts", request_body = ResetRequest,
     responses((status = 202, body = LinkSent), (status = 401), (status = 403), (status = 409)))]
 pub async fn ask_reset(
     State(app): State<App<MfaFlow>>,
@@ -132,7 +132,7 @@ pub async fn ask_reset(
 }
 
 /// Begins a lost factor's reset with a link's token: it counts no more in 24 hours, unless the owner stops that.
-#[utoipa::path(post, path = "/api/auth/mfa/reset/begin", tag = "accounts", request_body = LinkRequest,
+#[utoipa::path(post, path = "/api/auth/mfa/reset/begin", operation_id = "beginMfaReset", tag = "accounts", request_body = LinkRequest,
     responses((status = 202, body = ResetBegun)))]
 pub async fn begin_reset(
     State(app): State<App<MfaFlow>>,
@@ -143,7 +143,7 @@ pub async fn begin_reset(
 }
 
 /// Stops a factor's reset with the token of the link that told of it.
-#[utoipa::path(post, path = "/api/auth/mfa/reset/stop", tag = "accounts", request_body = LinkRequest,
+#[utoipa::path(post, path = "/api/auth/mfa/reset/stop", operation_id = "stopMfaReset", tag = "accounts", request_body = LinkRequest,
     responses((status = 204)))]
 pub async fn stop_reset(
     State(app): State<App<MfaFlow>>,

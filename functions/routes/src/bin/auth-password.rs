@@ -135,7 +135,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Mails a link, if there is such an account and enough of them are not on their way already; the answer does not tell.
-#[utoipa::path(post, path = "/api/auth/forgot-password", tag = "accounts", request_body = ForgotRequest,
+#[utoipa::path(post, path = "/api/auth/forgot-password", operation_id = "requestPasswordReset", tag = "accounts", request_body = ForgotRequest,
     responses((status = 202, description = "A link is on its way, if there is such an account", body = Sent)))]
 pub async fn forgot(
     State(app): State<App<Own>>,
@@ -152,7 +152,7 @@ pub async fn forgot(
 /// Sets a new password with a link's token. Every session ends and the platform keys are revoked; wrong passwords and
 /// codes of before lock nobody out. Of an account whose address nobody had proved, the factor and the provider keys go,
 /// too.
-#[utoipa::path(post, path = "/api/auth/reset-password", tag = "accounts", request_body = ResetRequest,
+#[utoipa::path(post, path = "/api/auth/reset-password", operation_id = "resetPassword", tag = "accounts", request_body = ResetRequest,
     responses((status = 204)))]
 pub async fn reset(
     State(app): State<App<Own>>,
@@ -210,7 +210,7 @@ async fn revoke_keys(app: &App<Own>, user_id: &str, of_providers: bool) -> Resul
 }
 
 /// Sets a new password with the present one; every session ends, this one too.
-#[utoipa::path(post, path = "/api/auth/change-password", tag = "accounts", request_body = ChangeRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/change-password", operation_id = "changePassword", tag = "accounts", request_body = ChangeRequest, security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn change(
     State(app): State<App<Own>>,
@@ -231,7 +231,7 @@ pub async fn change(
 }
 
 /// Shows the password again, which some requests of an account without a second factor ask for.
-#[utoipa::path(post, path = "/api/auth/verify-password", tag = "accounts", request_body = VerifyPasswordRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/verify-password", operation_id = "verifyPassword", tag = "accounts", request_body = VerifyPasswordRequest, security(("bearer" = [])),
     responses((status = 200, body = PasswordShown)))]
 pub async fn verify_password(
     State(app): State<App<Own>>,
@@ -249,7 +249,7 @@ pub async fn verify_password(
 }
 
 /// Mails a link by which the owner of an account from before addresses were proved proves theirs.
-#[utoipa::path(post, path = "/api/auth/verify-email/send", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/verify-email/send", operation_id = "sendEmailProof", tag = "accounts", security(("bearer" = [])),
     responses((status = 202, body = Sent), (status = 409)))]
 pub async fn send_proof(State(app): State<App<Own>>, user: Signed<rate_limits::VerifyEmail>) -> Result<Reply, Problem> {
     let stored = app.users.stored(user.id()).await?.ok_or_else(sign_in_again)?;
@@ -258,7 +258,7 @@ pub async fn send_proof(State(app): State<App<Own>>, user: Signed<rate_limits::V
 }
 
 /// Proves an address with a link's token and the account's password.
-#[utoipa::path(post, path = "/api/auth/verify-email", tag = "accounts", request_body = VerifyEmailRequest,
+#[utoipa::path(post, path = "/api/auth/verify-email", operation_id = "verifyEmail", tag = "accounts", request_body = VerifyEmailRequest,
     responses((status = 204)))]
 pub async fn verify_email(
     State(app): State<App<Own>>,

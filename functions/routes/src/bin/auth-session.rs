@@ -57,7 +57,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Who is signed in.
-#[utoipa::path(get, path = "/api/auth/session", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/auth/session", operation_id = "getSession", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Profile)))]
 pub async fn show(user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&Profile::from(&*user.account)))
@@ -65,7 +65,7 @@ pub async fn show(user: Signed<rate_limits::Account>) -> Result<Reply, Problem> 
 
 /// Exchanges a refresh token for new tokens. Sent again within 10 seconds it gives the same refresh token again; used
 /// later, or once its successor is used, it ends its session.
-#[utoipa::path(post, path = "/api/auth/refresh", tag = "accounts", request_body = RefreshRequest,
+#[utoipa::path(post, path = "/api/auth/refresh", operation_id = "refreshSession", tag = "accounts", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), (status = 401)))]
 pub async fn refresh(
     State(app): State<App<Own>>,
@@ -95,7 +95,7 @@ pub async fn refresh(
 }
 
 /// Ends this session: its refresh token at once, its access token within 30 seconds everywhere.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/logout", operation_id = "signOut", tag = "accounts", security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     app.own.sessions.end(&app.users, user.id(), &user.session_id).await?;
@@ -104,14 +104,14 @@ pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Acco
 }
 
 /// The caller's sessions, on whatever devices: at most 20, of which a new one ends the oldest.
-#[utoipa::path(get, path = "/api/auth/sessions", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/auth/sessions", operation_id = "listSessions", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = SessionList)))]
 pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&app.own.sessions.list(&user).await?))
 }
 
 /// Ends all of the caller's sessions but this one.
-#[utoipa::path(delete, path = "/api/auth/sessions", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/auth/sessions", operation_id = "endOtherSessions", tag = "accounts", security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     app.own.sessions.end_others(&app.users, &user).await?;
@@ -120,7 +120,7 @@ pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::A
 }
 
 /// Ends one of the caller's sessions.
-#[utoipa::path(delete, path = "/api/auth/sessions/{id}", tag = "accounts", params(("id" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/auth/sessions/{id}", operation_id = "endSession", tag = "accounts", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn end(
     State(app): State<App<Own>>,

@@ -80,7 +80,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Mails a link that completes the sign-up; to an address that has an account, one to a new password. The answer does
 /// not tell which.
-#[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = SignUpRequest,
+#[utoipa::path(post, path = "/api/auth/signup", operation_id = "signUp", tag = "accounts", request_body = SignUpRequest,
     responses((status = 202, description = "Follow the link that is on its way", body = Sent)))]
 pub async fn sign_up(
     State(app): State<PublicApp<Own>>,
@@ -95,7 +95,7 @@ pub async fn sign_up(
 }
 
 /// Makes the account of a sign-up, with a link's token; sign in afterwards.
-#[utoipa::path(post, path = "/api/auth/signup/complete", tag = "accounts", request_body = CompleteSignUp,
+#[utoipa::path(post, path = "/api/auth/signup/complete", operation_id = "completeSignUp", tag = "accounts", request_body = CompleteSignUp,
     responses((status = 201, body = Profile)))]
 pub async fn complete(
     State(app): State<PublicApp<Own>>,

@@ -29,7 +29,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's reports, or with `all` those of their organisation, the newest first.
-#[utoipa::path(get, path = "/api/bug-reports", tag = "operations", params(ReportFilter, Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/bug-reports", operation_id = "listBugReports", tag = "feedback", params(ReportFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = ReportPage)))]
 pub async fn list(
     State(app): State<App<Own>>,
@@ -46,7 +46,7 @@ pub async fn list(
 /// Reports something that went wrong. Secrets in the page's address are left out.
 ///
 /// Sent again within 24 hours (the same page and description), it gets the report that is there.
-#[utoipa::path(post, path = "/api/bug-reports", tag = "operations", request_body = NewReport, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/bug-reports", operation_id = "createBugReport", tag = "feedback", request_body = NewReport, security(("bearer" = [])),
     responses((status = 201, body = ReportView), (status = 200, description = "It was reported before", body = ReportView),
         (status = 409, description = "`too_many_reports`")))]
 pub async fn create(
@@ -58,7 +58,7 @@ pub async fn create(
 }
 
 /// Takes a report a step further: new → triaged → resolved or rejected.
-#[utoipa::path(patch, path = "/api/bug-reports/{id}", tag = "operations", params(("id" = String, Path)), request_body = Triage, security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/bug-reports/{id}", operation_id = "triageBugReport", tag = "feedback", params(("id" = String, Path)), request_body = Triage, security(("bearer" = [])),
     responses((status = 200, body = ReportView),
         (status = 409, description = "`not_from_here`")))]
 pub async fn step(

@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Asks each part for a ping: 200 when all answer, else 503, and either way which does.
-#[utoipa::path(get, path = "/api/health/ready", tag = "operations", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/health/ready", operation_id = "getReadiness", tag = "operations", security(("bearer" = [])),
     responses((status = 200, body = Readiness), (status = 503, description = "A part is away", body = Readiness)))]
 pub async fn show(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>) -> Result<impl IntoResponse, Problem> {
     user.require(Permission::SystemMaintenance)?;

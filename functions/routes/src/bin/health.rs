@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Whether the API is up.
-#[utoipa::path(get, path = "/api/health", tag = "operations", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/api/health", operation_id = "getHealth", tag = "operations", responses((status = 200, body = Health)))]
 pub async fn show() -> Reply {
     Reply::ok(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, ResourcePage, Sort},
+    content::{Content, Filter, LearningResource, ResourcePage, Sort},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -31,8 +31,8 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The learning resources, without their text.
-#[utoipa::path(get, path = "/api/learning", tag = "content", params(LearningQuery, Page),
-    responses((status = 200, body = ResourcePage)))]
+#[utoipa::path(get, path = "/api/learning", operation_id = "listLearningResources", tag = "content", params(LearningQuery, Page),
+    responses((status = 200, body = ResourcePage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
     State(content): State<Arc<Content>>,
     Query(query): Query<LearningQuery>,
@@ -45,8 +45,8 @@ pub async fn list(
 /// A learning resource.
 ///
 /// Public ones alone: this route does not ask who is calling, and anything else is a 404.
-#[utoipa::path(get, path = "/api/learning/{slug}", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
-    responses((status = 200, body = ContentItem)))]
+#[utoipa::path(get, path = "/api/learning/{slug}", operation_id = "getLearningResource", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
+    responses((status = 200, body = LearningResource, headers(("etag"), ("x-content-source")))))]
 pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
     content.current().await.public_item(&slug)
 }

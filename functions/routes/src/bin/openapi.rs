@@ -5,8 +5,8 @@
 // Of each route only the description is used here.
 #![allow(dead_code, unreachable_pub, deprecated)]
 
-#[path = "../responses.rs"]
-mod responses;
+#[path = "../document/mod.rs"]
+mod document;
 
 #[path = "affiliate-click.rs"]
 mod affiliate_click;
@@ -85,111 +85,191 @@ mod workbench_run;
 #[path = "workbench-runs.rs"]
 mod workbench_runs;
 
-use std::sync::{Arc, LazyLock};
-
-use axum::{
-    Router,
-    body::Body,
-    response::{Redirect, Response},
-    routing::get,
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock, OnceLock},
 };
-use http::{StatusCode, header};
-use responses::Responses;
+
+use axum::{Router, body::Body, response::Response, routing::get};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::header;
+use serde_json::Value;
 use shared::{
     http::{Path, Problem, ProblemDocument, Reply},
+    keys::sha256_bytes,
     lambda,
 };
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-};
+use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 const DOCUMENT: &str = "/api/openapi.json";
+/// Makes this program write the document instead of serving it: `cargo local openapi` keeps it in the repository.
+const PRINT: &str = "--print";
+/// The page that shows the document, with the one script that is a part of it.
+const PAGE: &str = include_str!("../docs.html");
 /// What the page is made of, and where it sends requests that somebody tries: the API itself. Its styles are set by
 /// scripts.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let script = PAGE.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>"));
+    let hash = STANDARD.encode(sha256_bytes(script.map_or("", |(script, _)| script).as_bytes()));
+    format!(
+        "default-src 'none'; script-src 'self' 'sha256-{hash}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+});
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Prompt library", description = "Prompts, patterns, learning resources, accounts, and what people do with them."),
-    servers((url = "/")),
-    paths(
-        prompts::list, prompt::show, patterns::list, patterns::show, learning::list, learning::show,
-        prompt_create::create, prompt_edit::change, prompt_edit::remove, prompt_revisions::list,
-        prompt_audit::show, prompt_audit::add,
-        prompt_collections::list, prompt_collections::keep, prompt_collections::remove,
-        prompt_view::count, analytics_track::track, stats::show, stats::invalidate,
-        auth_signup::sign_up, auth_signup::complete, auth_login::login, auth_session::show, auth_session::refresh,
-        auth_session::log_out, auth_session::list, auth_session::end_others, auth_session::end,
-        auth_account::remove, auth_account::ask_for_export, auth_account::show_export, auth_account::read_export,
-        auth_mfa::status, auth_mfa::send_code, auth_mfa::verify, auth_mfa::enable, auth_mfa::disable,
-        auth_mfa::ask_reset, auth_mfa::begin_reset, auth_mfa::stop_reset,
-        auth_password::forgot, auth_password::reset, auth_password::change, auth_password::verify_password,
-        auth_password::send_proof, auth_password::verify_email, auth_jwks::show,
-        user_activity::show, user_activity::show_by_old_name, user_activity::record,
-        api_keys::list, api_keys::create, api_keys::usage, api_key::rotate, api_key::revoke,
-        provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
-        ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
-        usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
-        user_preferences::send_code, user_preferences::verify,
-        usage_reports::daily, usage_reports::monthly, analytics_counts::show,
-        workbench_runs::start, workbench_runs::list, workbench_run::show, workbench_run::complete,
-        bug_reports::list, bug_reports::create, bug_reports::step,
-        affiliate_links::list, affiliate_links::save, affiliate_links::remove, affiliate_click::follow,
-        users_admin::list, users_admin::change, users_admin::end_sessions, users_admin::reset_mfa, audit_logs::list, health::show, health_ready::show, document,
+    info(
+        title = "Prompt library",
+        description = "Prompts, patterns, learning resources, accounts, and what people do with them."
     ),
-    components(schemas(ProblemDocument)),
-    modifiers(&Security, &Responses),
+    paths(
+        prompts::list,
+        prompt::show,
+        patterns::list,
+        patterns::show,
+        learning::list,
+        learning::show,
+        prompt_create::create,
+        prompt_edit::change,
+        prompt_edit::remove,
+        prompt_revisions::list,
+        prompt_audit::show,
+        prompt_audit::add,
+        prompt_collections::list,
+        prompt_collections::keep,
+        prompt_collections::remove,
+        prompt_view::count,
+        analytics_track::track,
+        stats::show,
+        stats::invalidate,
+        auth_signup::sign_up,
+        auth_signup::complete,
+        auth_login::login,
+        auth_session::show,
+        auth_session::refresh,
+        auth_session::log_out,
+        auth_session::list,
+        auth_session::end_others,
+        auth_session::end,
+        auth_account::remove,
+        auth_account::ask_for_export,
+        auth_account::show_export,
+        auth_account::read_export,
+        auth_mfa::status,
+        auth_mfa::send_code,
+        auth_mfa::verify,
+        auth_mfa::enable,
+        auth_mfa::disable,
+        auth_mfa::ask_reset,
+        auth_mfa::begin_reset,
+        auth_mfa::stop_reset,
+        auth_password::forgot,
+        auth_password::reset,
+        auth_password::change,
+        auth_password::verify_password,
+        auth_password::send_proof,
+        auth_password::verify_email,
+        auth_jwks::show,
+        user_activity::show,
+        user_activity::show_by_old_name,
+        user_activity::record,
+        api_keys::list,
+        api_keys::create,
+        api_keys::usage,
+        api_key::rotate,
+        api_key::revoke,
+        provider_keys::list,
+        provider_keys::create,
+        provider_keys::rotate,
+        provider_keys::revoke,
+        ai_usage::report,
+        ai_usage::left,
+        ai_usage_summary::show,
+        usage_alerts::list,
+        usage_alerts::create,
+        usage_alerts::change,
+        usage_alerts::remove,
+        user_preferences::show,
+        user_preferences::replace,
+        user_preferences::send_code,
+        user_preferences::verify,
+        usage_reports::daily,
+        usage_reports::monthly,
+        analytics_counts::show,
+        workbench_runs::start,
+        workbench_runs::list,
+        workbench_run::show,
+        workbench_run::complete,
+        bug_reports::list,
+        bug_reports::create,
+        bug_reports::step,
+        affiliate_links::list,
+        affiliate_links::save,
+        affiliate_links::remove,
+        affiliate_click::follow,
+        users_admin::list,
+        users_admin::change,
+        users_admin::end_sessions,
+        users_admin::reset_mfa,
+        audit_logs::list,
+        health::show,
+        health_ready::show,
+        show,
+    ),
+    components(schemas(ProblemDocument))
 )]
 struct Api;
 
-/// How callers show who they are.
-struct Security;
-
-impl Modify for Security {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let token = bearer().bearer_format("JWT").description(Some("An access token, from a sign-in"));
-        let key = bearer().bearer_format("pk_…").description(Some("A platform key with the scope named"));
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(token.build()));
-        components.add_security_scheme("apiKey", SecurityScheme::Http(key.build()));
-    }
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
+    if std::env::args().nth(1).as_deref() == Some(PRINT) {
+        println!("{}", serde_json::to_string_pretty(&document::complete(Api::openapi())?)?);
+        return Ok(());
+    }
     lambda::start();
     let router = Router::new()
-        .route(DOCUMENT, get(document))
-        .route("/api/docs", get(async || Redirect::temporary("/api/docs/index.html")))
-        .route("/api/docs/", get(async || Redirect::temporary("/api/docs/index.html")))
-        .route("/api/docs/{*file}", get(page));
+        .route(DOCUMENT, get(show))
+        .route("/api/docs", get(page))
+        .route("/api/docs/", get(page))
+        .route("/api/docs/{*file}", get(part));
     lambda::http(router, ()).await
 }
 
 /// This document.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
-async fn document() -> Reply {
-    static BUILT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Api::openapi);
-    Reply::public(&*BUILT)
+#[utoipa::path(get, path = "/api/openapi.json", operation_id = "getApiDocument", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object, headers(("etag")))))]
+async fn show() -> Result<Reply, Problem> {
+    static BUILT: OnceLock<Value> = OnceLock::new();
+    if let Some(built) = BUILT.get() {
+        return Ok(Reply::public(built));
+    }
+    let document = document::complete(Api::openapi())?;
+    Ok(Reply::public(BUILT.get_or_init(|| document)))
 }
 
-/// A file of the page that shows the document.
-async fn page(Path(file): Path<String>) -> Result<Response, Problem> {
-    let config = Arc::new(Config::from(DOCUMENT));
-    let file = utoipa_swagger_ui::serve(&file, config).map_err(Problem::internal)?;
-    let file = file.ok_or_else(|| Problem::not_found("There is no such page."))?;
-    let mut response = Response::builder().status(StatusCode::OK).header(header::CONTENT_TYPE, file.content_type);
-    if file.gzpipped {
-        response = response.header(header::CONTENT_ENCODING, "gzip");
+/// The page that shows the document.
+async fn page() -> Result<Response, Problem> {
+    file("text/html; charset=utf-8", Cow::Borrowed(PAGE.as_bytes()))
+}
+
+/// A file that the page loads.
+async fn part(Path(name): Path<String>) -> Result<Response, Problem> {
+    if name == "index.html" {
+        return page().await;
     }
-    let response = response
+    let found = utoipa_swagger_ui::serve(&name, Arc::new(Config::from(DOCUMENT))).map_err(Problem::internal)?;
+    let found = found.ok_or_else(|| Problem::not_found("There is no such page."))?;
+    file(&found.content_type, found.bytes)
+}
+
+fn file(content_type: &str, bytes: Cow<'static, [u8]>) -> Result<Response, Problem> {
+    Response::builder()
+        .header(header::CONTENT_TYPE, content_type)
         .header(header::CACHE_CONTROL, "public, max-age=3600")
-        .header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)
+        .header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY.as_str())
         .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-    response.body(Body::from(file.bytes.into_owned())).map_err(Problem::internal)
+        .header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+        .body(Body::from(bytes.into_owned()))
+        .map_err(Problem::internal)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
-    content::{Content, ContentItem, Filter, PatternPage, Sort},
+    content::{Content, Filter, Pattern, PatternPage, Sort},
     http::{Page, Path, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
@@ -30,8 +30,8 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The patterns.
-#[utoipa::path(get, path = "/api/patterns", tag = "content", params(PatternQuery, Page),
-    responses((status = 200, body = PatternPage)))]
+#[utoipa::path(get, path = "/api/patterns", operation_id = "listPatterns", tag = "content", params(PatternQuery, Page),
+    responses((status = 200, body = PatternPage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
     State(content): State<Arc<Content>>,
     Query(query): Query<PatternQuery>,
@@ -44,8 +44,8 @@ pub async fn list(
 /// A pattern.
 ///
 /// Public ones alone: this route does not ask who is calling, and anything else is a 404.
-#[utoipa::path(get, path = "/api/patterns/{id}", tag = "content", params(("id" = String, Path, description = "Id")),
-    responses((status = 200, body = ContentItem)))]
+#[utoipa::path(get, path = "/api/patterns/{id}", operation_id = "getPattern", tag = "content", params(("id" = String, Path, description = "Id")),
+    responses((status = 200, body = Pattern, headers(("etag"), ("x-content-source")))))]
 pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
     content.current().await.public_item(&id)
 }

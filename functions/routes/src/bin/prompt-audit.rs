@@ -28,7 +28,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The last audit of a prompt that the caller may read.
-#[utoipa::path(get, path = "/api/prompts/{id}/audit", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
+#[utoipa::path(get, path = "/api/prompts/{id}/audit", operation_id = "getPromptAudit", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
     responses((status = 200, body = LastAudit)))]
 pub async fn show(
     State(app): State<App<Own>>,
@@ -42,7 +42,7 @@ pub async fn show(
 }
 
 /// Keeps an audit under the prompt's next version number.
-#[utoipa::path(post, path = "/api/prompts/{id}/audit", tag = "content", params(("id" = String, Path, description = "Id or slug")), request_body = NewAudit, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/prompts/{id}/audit", operation_id = "createPromptAudit", tag = "content", params(("id" = String, Path, description = "Id or slug")), request_body = NewAudit, security(("bearer" = [])),
     responses((status = 201, description = "The audit, with its `version`", body = Object)))]
 pub async fn add(
     State(app): State<App<Own>>,

@@ -28,14 +28,14 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// What the caller has kept, the last first.
-#[utoipa::path(get, path = "/api/prompts/collections", tag = "content", params(Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/prompts/collections", operation_id = "listCollectedPrompts", tag = "content", params(Page), security(("bearer" = [])),
     responses((status = 200, body = CollectionPage)))]
 pub async fn list(State(app): State<App>, user: Signed<rate_limits::Account>, page: Page) -> Result<Reply, Problem> {
     Ok(Reply::ok(&collections::list(&app.mongo, user.id(), page).await?))
 }
 
 /// Keeps a copy of a prompt that the caller sees. The same original under the same title replaces the copy before.
-#[utoipa::path(post, path = "/api/prompts/collections", tag = "content", request_body = NewCollected, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/prompts/collections", operation_id = "collectPrompt", tag = "content", request_body = NewCollected, security(("bearer" = [])),
     responses((status = 201, body = CollectedView), (status = 404), (status = 409)))]
 pub async fn keep(
     State(app): State<App>,
@@ -54,7 +54,7 @@ pub async fn keep(
 }
 
 /// Removes one.
-#[utoipa::path(delete, path = "/api/prompts/collections/{collectionId}", tag = "content", params(("collectionId" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/prompts/collections/{collectionId}", operation_id = "removeCollectedPrompt", tag = "content", params(("collectionId" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

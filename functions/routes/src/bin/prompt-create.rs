@@ -4,7 +4,7 @@ use axum::{Router, extract::State, response::IntoResponse, routing::post};
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{App, Signed},
-    content::{Content, ContentItem},
+    content::{self, Content},
     http::{JsonBody, Problem},
     lambda,
     mongo::Lifetime,
@@ -36,8 +36,8 @@ async fn main() -> Result<(), lambda::Error> {
 /// A new prompt of the caller's, private until somebody who may publishes it.
 ///
 /// 409 with `matches` when there is one like it: by title, by opening, or by category, role, pattern and title.
-#[utoipa::path(post, path = "/api/prompts", tag = "content", request_body = PromptFields, security(("bearer" = [])),
-    responses((status = 201, description = "The prompt; its ETag is what a change asks for", body = ContentItem),
+#[utoipa::path(post, path = "/api/prompts", operation_id = "createPrompt", tag = "content", request_body = PromptFields, security(("bearer" = [])),
+    responses((status = 201, description = "The prompt; its ETag is what a change asks for", body = content::Prompt, headers(("etag"))),
         (status = 409, description = "`duplicate`, with `matches`; or `too_many_prompts`")))]
 pub async fn create(
     State(app): State<App<Own>>,

@@ -4,7 +4,7 @@ use axum::{Router, extract::State, routing::patch};
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{App, Principal, Signed},
-    content::ContentItem,
+    content,
     http::{IfMatch, JsonBody, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -32,9 +32,9 @@ async fn main() -> Result<(), lambda::Error> {
 ///
 /// Its editors see the change at once, everybody else after the next export. A public prompt is changed by those
 /// who may publish.
-#[utoipa::path(patch, path = "/api/prompts/{id}", tag = "content", request_body = PromptFields, security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/prompts/{id}", operation_id = "changePrompt", tag = "content", request_body = PromptFields, security(("bearer" = [])),
     params(("id" = String, Path, description = "Id or slug"), ("if-match" = String, Header, description = "The prompt's ETag", pattern = "^\"[0-9]+\"$", example = "\"1\"")),
-    responses((status = 200, description = "The prompt as it is now", body = ContentItem),
+    responses((status = 200, description = "The prompt as it is now", body = content::Prompt, headers(("etag"))),
         (status = 412, description = "Somebody was faster"), (status = 428)))]
 pub async fn change(
     State(app): State<App<Own>>,
@@ -57,7 +57,7 @@ pub async fn change(
 }
 
 /// Takes a prompt back: it is kept, and shown to nobody any more.
-#[utoipa::path(delete, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/prompts/{id}", operation_id = "deletePrompt", tag = "content", params(("id" = String, Path, description = "Id or slug")), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn remove(
     State(app): State<App<Own>>,

@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Each change of a prompt, the last first, with the prompt as it was after it.
-#[utoipa::path(get, path = "/api/prompts/{id}/revisions", tag = "content", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/prompts/{id}/revisions", operation_id = "listPromptRevisions", tag = "content", security(("bearer" = [])),
     params(("id" = String, Path, description = "Id or slug"), Page),
     responses((status = 200, body = RevisionPage)))]
 pub async fn list(

@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Counts a view.
-#[utoipa::path(post, path = "/api/prompts/{id}/view", tag = "analytics", params(("id" = String, Path, description = "Id or slug")),
+#[utoipa::path(post, path = "/api/prompts/{id}/view", operation_id = "countPromptView", tag = "analytics", params(("id" = String, Path, description = "Id or slug")),
     responses((status = 202, body = Accepted)))]
 pub async fn count(
     State(intake): State<PublicApp<Intake>>,

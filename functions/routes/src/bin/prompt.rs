@@ -4,7 +4,7 @@ use axum::{Extension, Router, extract::State, routing::get};
 use http::{HeaderValue, StatusCode, header};
 use shared::{
     auth::{App, Principal},
-    content::{Access, Content, ContentItem, Library},
+    content::{self, Access, Content, Library},
     http::{ClientInfo, Limit, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
@@ -22,8 +22,8 @@ async fn main() -> Result<(), lambda::Error> {
 /// A prompt with its content. Some are for those who are signed in, some for the premium plans.
 ///
 /// Its editors get it as it is now, with the ETag that a change asks for; everybody else as it was last published.
-#[utoipa::path(get, path = "/api/prompts/{id}", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
-    responses((status = 200, body = ContentItem)))]
+#[utoipa::path(get, path = "/api/prompts/{id}", operation_id = "getPrompt", tag = "content", params(("id" = String, Path, description = "Id or slug")), security((), ("bearer" = [])),
+    responses((status = 200, body = content::Prompt, headers(("etag"), ("x-content-source")))))]
 pub async fn show(
     State(app): State<App<Content>>,
     Extension(client): Extension<ClientInfo>,

@@ -19,8 +19,8 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Public prompts, without their content.
-#[utoipa::path(get, path = "/api/prompts", tag = "content", params(Filter, Order, Page),
-    responses((status = 200, body = PromptPage)))]
+#[utoipa::path(get, path = "/api/prompts", operation_id = "listPrompts", tag = "content", params(Filter, Order, Page),
+    responses((status = 200, body = PromptPage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
     State(content): State<Arc<Content>>,
     Query(filter): Query<Filter>,

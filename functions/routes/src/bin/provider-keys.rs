@@ -43,7 +43,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's keys for providers, the newest first, without their secrets.
-#[utoipa::path(get, path = "/api/provider-keys", tag = "keys", params(KeyQuery, Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/provider-keys", operation_id = "listProviderKeys", tag = "keys", params(KeyQuery, Page), security(("bearer" = [])),
     responses((status = 200, body = ProviderKeyPage)))]
 pub async fn list(
     State(app): State<App<Own>>,
@@ -55,7 +55,7 @@ pub async fn list(
 }
 
 /// Keeps a key. Its secret never leaves again.
-#[utoipa::path(post, path = "/api/provider-keys", tag = "keys", request_body = NewProviderKey, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/provider-keys", operation_id = "createProviderKey", tag = "keys", request_body = NewProviderKey, security(("bearer" = [])),
     responses((status = 201, body = ProviderKeyView), (status = 409)))]
 pub async fn create(
     State(app): State<App<Own>>,
@@ -70,7 +70,7 @@ pub async fn create(
 }
 
 /// Replaces the secret of a key in use.
-#[utoipa::path(post, path = "/api/provider-keys/{keyId}/rotate", tag = "keys", params(("keyId" = String, Path)), request_body = RotatedSecret, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/provider-keys/{keyId}/rotate", operation_id = "rotateProviderKey", tag = "keys", params(("keyId" = String, Path)), request_body = RotatedSecret, security(("bearer" = [])),
     responses((status = 200, body = ProviderKeyView), (status = 409, description = "It was changed meanwhile")))]
 pub async fn rotate(
     State(app): State<App<Own>>,
@@ -85,7 +85,7 @@ pub async fn rotate(
 }
 
 /// Ends the use of a key, and forgets its secret and its models.
-#[utoipa::path(post, path = "/api/provider-keys/{keyId}/revoke", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/provider-keys/{keyId}/revoke", operation_id = "revokeProviderKey", tag = "keys", params(("keyId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ProviderKeyView)))]
 pub async fn revoke(
     State(app): State<App<Own>>,

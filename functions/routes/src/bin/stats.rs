@@ -30,14 +30,14 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Statistics of the platform.
-#[utoipa::path(get, path = "/api/stats", tag = "statistics",
+#[utoipa::path(get, path = "/api/stats", operation_id = "getStats", tag = "statistics",
     responses((status = 200, body = ServedStats)))]
 pub async fn show(State(app): State<App<Own>>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&stats::serve(&app.mongo, &app.cache).await?))
 }
 
 /// Makes the next reader compute the statistics anew; until then the old ones are kept for outages.
-#[utoipa::path(post, path = "/api/stats/invalidate", tag = "statistics", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/stats/invalidate", operation_id = "invalidateStats", tag = "statistics", security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn invalidate(State(app): State<App<Own>>, user: Signed<rate_limits::Admin>) -> Result<Reply, Problem> {
     user.require(Permission::SystemMaintenance)?;

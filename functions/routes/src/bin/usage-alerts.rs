@@ -33,7 +33,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's alerts, the newest first.
-#[utoipa::path(get, path = "/api/usage-alerts", tag = "usage", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/usage-alerts", operation_id = "listUsageAlerts", tag = "usage", security(("bearer" = [])),
     responses((status = 200, body = AlertList)))]
 pub async fn list(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&AlertList { alerts: alerts::list(&app.mongo, user.id()).await? }))
@@ -43,7 +43,7 @@ pub async fn list(State(app): State<App>, user: Signed<rate_limits::Account>) ->
 ///
 /// Told at 50 (if asked for), 80, 90 and 100 % of its threshold, once each a period; of several reached within an hour,
 /// the highest.
-#[utoipa::path(post, path = "/api/usage-alerts", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/usage-alerts", operation_id = "createUsageAlert", tag = "usage", request_body = NewAlert, security(("bearer" = [])),
     responses((status = 201, body = AlertView), (status = 409)))]
 pub async fn create(
     State(app): State<App>,
@@ -59,7 +59,7 @@ pub async fn create(
 /// Changes an alert's threshold, or turns it on or off.
 ///
 /// A new threshold is told by itself, in the running period too.
-#[utoipa::path(patch, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/usage-alerts/{id}", operation_id = "changeUsageAlert", tag = "usage", params(("id" = String, Path)), request_body = AlertChange, security(("bearer" = [])),
     responses((status = 200, body = AlertView)))]
 pub async fn change(
     State(app): State<App>,
@@ -72,7 +72,7 @@ pub async fn change(
 }
 
 /// Removes an alert.
-#[utoipa::path(delete, path = "/api/usage-alerts/{id}", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/usage-alerts/{id}", operation_id = "deleteUsageAlert", tag = "usage", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The report of a day, `2026-11-22`, over all organisations: for super admins. With `accept: text/html` as a page.
-#[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", tag = "administration", params(("date" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/usage-reports/daily/{date}", operation_id = "getDailyUsageReport", tag = "administration", params(("date" = String, Path, description = "A UTC day", format = "date", example = "2026-11-22")), security(("bearer" = [])),
     responses((status = 200, body = UsageReport)))]
 pub async fn daily(
     State(app): State<App>,
@@ -37,7 +37,7 @@ pub async fn daily(
 }
 
 /// The report of a month, `2026-10`, over all organisations: for super admins. With `accept: text/html` as a page.
-#[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", tag = "administration", params(("month" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/usage-reports/monthly/{month}", operation_id = "getMonthlyUsageReport", tag = "administration", params(("month" = String, Path, description = "A UTC month", pattern = "^[0-9]{4}-[0-9]{2}$", example = "2026-10")), security(("bearer" = [])),
     responses((status = 200, body = UsageReport)))]
 pub async fn monthly(
     State(app): State<App>,

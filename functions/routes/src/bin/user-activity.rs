@@ -32,15 +32,15 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's own figures.
-#[utoipa::path(get, path = "/api/user/stats", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/user/stats", operation_id = "getUserActivity", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = UserActivity)))]
 pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&activity::figures(&app.mongo, &user.account, clock::now()).await?))
 }
 
 /// As `/api/user/stats`.
-#[utoipa::path(get, path = "/api/user-stats", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserActivity)))]
+#[utoipa::path(get, path = "/api/user-stats", operation_id = "getUserActivityByOldPath", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = UserActivity, headers(("deprecation"), ("link")))))]
 #[deprecated = "the API's old name for /api/user/stats"]
 pub async fn show_by_old_name(state: State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     let reply = show(state, user).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
@@ -48,7 +48,7 @@ pub async fn show_by_old_name(state: State<App>, user: Signed<rate_limits::Accou
 }
 
 /// Notes that the caller was here today; a second time changes nothing.
-#[utoipa::path(post, path = "/api/user/activity", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/user/activity", operation_id = "recordUserActivity", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Activity)))]
 pub async fn record(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&activity::record(&app.mongo, user.id(), clock::now()).await?))

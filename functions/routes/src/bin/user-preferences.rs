@@ -46,7 +46,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// The caller's preferences.
-#[utoipa::path(get, path = "/api/user/notification-preferences", tag = "usage", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/user/notification-preferences", operation_id = "getNotificationPreferences", tag = "usage", security(("bearer" = [])),
     responses((status = 200, body = Preferences)))]
 pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&preferences::read(&app.mongo, user.id()).await?))
@@ -55,7 +55,7 @@ pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) ->
 /// Replaces the caller's preferences; what is left out is as by default.
 ///
 /// A new number gets nothing until it is proved: `send-code`, then `verify`.
-#[utoipa::path(put, path = "/api/user/notification-preferences", tag = "usage", request_body = Preferences, security(("bearer" = [])),
+#[utoipa::path(put, path = "/api/user/notification-preferences", operation_id = "replaceNotificationPreferences", tag = "usage", request_body = Preferences, security(("bearer" = [])),
     responses((status = 200, body = Preferences)))]
 pub async fn replace(
     State(app): State<App>,
@@ -67,7 +67,7 @@ pub async fn replace(
 }
 
 /// Sends a code to the caller's number that is not proved.
-#[utoipa::path(post, path = "/api/user/notification-preferences/send-code", tag = "usage", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/user/notification-preferences/send-code", operation_id = "sendPhoneNumberCode", tag = "usage", security(("bearer" = [])),
     responses((status = 200, body = CodeSent), (status = 409), (status = 422)))]
 pub async fn send_code(State(app): State<App>, user: Signed<rate_limits::MfaSendHourly>) -> Result<Reply, Problem> {
     let number = number_to_prove(&app, user.id()).await?;
@@ -76,7 +76,7 @@ pub async fn send_code(State(app): State<App>, user: Signed<rate_limits::MfaSend
 }
 
 /// Proves the caller's number with a code that was sent to it.
-#[utoipa::path(post, path = "/api/user/notification-preferences/verify", tag = "usage", request_body = NumberProof, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/user/notification-preferences/verify", operation_id = "verifyPhoneNumber", tag = "usage", request_body = NumberProof, security(("bearer" = [])),
     responses((status = 200, body = Preferences), (status = 409)))]
 pub async fn verify(
     State(app): State<App>,

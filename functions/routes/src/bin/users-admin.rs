@@ -41,7 +41,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// Accounts of the caller's organisation; all of them for a super admin.
-#[utoipa::path(get, path = "/api/admin/users", tag = "administration", params(UserFilter, Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/admin/users", operation_id = "listUsers", tag = "administration", params(UserFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = UserPage)))]
 pub async fn list(
     State(app): State<App<Own>>,
@@ -54,7 +54,7 @@ pub async fn list(
 }
 
 /// Changes an account's role or status, in force everywhere within 30 seconds.
-#[utoipa::path(patch, path = "/api/admin/users/{id}", tag = "administration", params(("id" = String, Path)), request_body = UserChange, security(("bearer" = [])),
+#[utoipa::path(patch, path = "/api/admin/users/{id}", operation_id = "changeUser", tag = "administration", params(("id" = String, Path)), request_body = UserChange, security(("bearer" = [])),
     responses((status = 200, body = Profile), (status = 409)))]
 pub async fn change(
     State(app): State<App<Own>>,
@@ -71,7 +71,7 @@ pub async fn change(
 }
 
 /// Ends every session of an account.
-#[utoipa::path(delete, path = "/api/admin/users/{id}/sessions", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/admin/users/{id}/sessions", operation_id = "endUserSessions", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn end_sessions(
     State(app): State<App<Own>>,
@@ -83,7 +83,7 @@ pub async fn end_sessions(
 }
 
 /// Takes a lost second factor off an account, whose sessions end; its owner is told.
-#[utoipa::path(delete, path = "/api/admin/users/{id}/mfa", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/admin/users/{id}/mfa", operation_id = "removeUserMfa", tag = "administration", params(("id" = String, Path)), security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn reset_mfa(
     State(app): State<App<Own>>,

@@ -35,7 +35,7 @@ async fn main() -> Result<(), lambda::Error> {
 }
 
 /// One of the caller's runs.
-#[utoipa::path(get, path = "/api/workbench/runs/{runId}", tag = "workbench", params(("runId" = String, Path)), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/workbench/runs/{runId}", operation_id = "getWorkbenchRun", tag = "workbench", params(("runId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = RunView)))]
 pub async fn show(
     State(app): State<App<Own>>,
@@ -46,7 +46,7 @@ pub async fn show(
 }
 
 /// Ends a run. It then never changes; the same completion again gets the same answer.
-#[utoipa::path(post, path = "/api/workbench/runs/{runId}/complete", tag = "workbench", params(("runId" = String, Path)), request_body = CompleteRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/workbench/runs/{runId}/complete", operation_id = "completeWorkbenchRun", tag = "workbench", params(("runId" = String, Path)), request_body = CompleteRequest, security(("bearer" = [])),
     responses((status = 200, body = RunView),
         (status = 409, description = "`run_finished`: it ended in another way")))]
 pub async fn complete(

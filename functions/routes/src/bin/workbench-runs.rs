@@ -31,7 +31,7 @@ async fn main() -> Result<(), lambda::Error> {
 /// Starts a run, if its estimate is within the tool's budget and the day's quota.
 ///
 /// Sent again under the same id with the same prompt, it starts nothing and gets the run as it stands (200).
-#[utoipa::path(post, path = "/api/workbench/runs", tag = "workbench", request_body = StartRequest, security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/workbench/runs", operation_id = "startWorkbenchRun", tag = "workbench", request_body = StartRequest, security(("bearer" = [])),
     responses((status = 201, body = RunView), (status = 200, description = "It was started before", body = RunView),
         (status = 403, description = "`budget_exceeded`, or not allowed"), (status = 409, description = "`run_id_taken`"), (status = 429, description = "The day's quota")))]
 pub async fn start(
@@ -44,7 +44,7 @@ pub async fn start(
 }
 
 /// The caller's runs without their output, the newest first.
-#[utoipa::path(get, path = "/api/workbench/runs", tag = "workbench", params(RunFilter, Page), security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/workbench/runs", operation_id = "listWorkbenchRuns", tag = "workbench", params(RunFilter, Page), security(("bearer" = [])),
     responses((status = 200, body = RunPage)))]
 pub async fn list(
     State(app): State<App<Own>>,

@@ -1,10 +1,10 @@
-//! Completes the responses in the API's document: the problems that any route of a kind may answer with, so that
-//! a route's own description need only say what is particular to it.
+//! The problems that any route of a kind may answer with, so that a route's own description need only say what is
+//! particular to it.
 
 use http::StatusCode;
 use shared::http::ProblemDocument;
 use utoipa::{
-    Modify, ToSchema,
+    ToSchema,
     openapi::{Content, OpenApi, Ref, RefOr, Response, path::Operation},
 };
 
@@ -24,24 +24,20 @@ const STANDARD: [(StatusCode, &str); 9] = [
 ];
 
 /// Adds the standard problems to each operation, a body to every problem, and the descriptions that `OpenAPI` asks for.
-pub struct Responses;
-
-impl Modify for Responses {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        for (status, description) in STANDARD {
-            let mut response = Response::new(description);
-            response.content.insert(MEDIA_TYPE.into(), problem());
-            components.responses.insert(name(status), response.into());
-        }
-        for (path, item) in &mut document.paths.paths {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
-            operations.into_iter().flatten().for_each(|operation| complete(path, operation));
-        }
+pub(super) fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    for (status, description) in STANDARD {
+        let mut response = Response::new(description);
+        response.content.insert(MEDIA_TYPE.into(), problem());
+        components.responses.insert(name(status), response.into());
+    }
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(|operation| complete_operation(path, operation));
     }
 }
 
-fn complete(path: &str, operation: &mut Operation) {
+fn complete_operation(path: &str, operation: &mut Operation) {
     for (status, _) in STANDARD {
         if may_be(status, path, operation) {
             // What the route itself says of a status is more to the point.
