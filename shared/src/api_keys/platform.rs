@@ -212,12 +212,13 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Self, Problem> {
-        let text = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first, or bring a key."))?;
         let client = ClientInfo::of(parts);
-        let caller = if token::is_key(text) {
-            app.own.as_ref().authenticate(&client, &app.users, text).await?
-        } else {
-            KeyPrincipal { account: app.guard.authenticate(text).await?.account, key: None }
+        let caller = match bearer(&parts.headers)? {
+            Some(text) if token::is_key(text) => app.own.as_ref().authenticate(&client, &app.users, text).await?,
+            _ => {
+                let nobody = || Problem::unauthorized("Sign in first, or bring a key.");
+                KeyPrincipal { account: app.guard.caller(parts).await?.ok_or_else(nobody)?.account, key: None }
+            }
         };
         L::POLICY.check(&app.cache, &client, &caller.account.id).await?;
         Ok(Self { caller, limit: PhantomData })

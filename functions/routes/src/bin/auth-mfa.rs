@@ -9,7 +9,7 @@ use axum::{
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{App, Page, Principal, Signed},
+    auth::{App, Page, Principal, Signed, step_up_cookie},
     http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda,
     mfa::{
@@ -92,7 +92,10 @@ pub async fn verify(
     principal: Option<Principal>,
     JsonBody(request): JsonBody<CodeRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.own.verify(&client, principal, request).await?))
+    let is_of_front_end = principal.as_ref().is_some_and(Principal::is_of_front_end);
+    let answer = app.own.verify(&client, principal, request).await?;
+    let cookie = answer.stepped_up().filter(|_| is_of_front_end).map(step_up_cookie);
+    Ok(Reply::ok(&answer).with_cookie(cookie))
 }
 
 /// Begins to set a factor up, with the account's password; it is pending until a code proves it.

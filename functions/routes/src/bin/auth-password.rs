@@ -11,7 +11,7 @@ use shared::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{
         App, EmailProofs, Lockout, NewPassword, Page, PasswordAttempt, PasswordResets, Sessions, Shown, Signed, Tokens,
-        sign_in_again,
+        sign_in_again, step_up_cookie,
     },
     counters::Counters,
     http::{ClientInfo, Counted, Form, JsonBody, Limit, Problem, Reply},
@@ -245,7 +245,8 @@ pub async fn verify_password(
     }
     let access_token = app.own.sessions.step_up(&user, Shown::Password).await?;
     app.own.audit_log.record(&user.client, AuditEvent::new(Action::PasswordShown).by(&user.account)).await?;
-    Ok(Reply::ok(&PasswordShown { access_token }))
+    let cookie = user.is_of_front_end().then(|| step_up_cookie(&access_token));
+    Ok(Reply::ok(&PasswordShown { access_token }).with_cookie(cookie))
 }
 
 /// Mails a link by which the owner of an account from before addresses were proved proves theirs.
