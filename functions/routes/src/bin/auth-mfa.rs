@@ -43,7 +43,7 @@ pub struct LinkRequest {
 /// A link is on its way.
 #[derive(Serialize, ToSchema)]
 pub struct LinkSent {
-    sent: bool,
+    success: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -131,7 +131,7 @@ pub async fn ask_reset(
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
     app.own.ask_reset(&client, request).await?;
-    Ok(Reply::accepted(&LinkSent { sent: true }))
+    Ok(Reply::accepted(&LinkSent { success: true }))
 }
 
 /// Begins a lost factor's reset with a link's token: it counts no more in 24 hours, unless the owner stops that.

@@ -35,7 +35,7 @@ pub struct ForgotRequest {
 /// What everybody is told, with an account or without.
 #[derive(Serialize, ToSchema)]
 pub struct Sent {
-    sent: bool,
+    success: bool,
 }
 
 /// A new password for a forgotten one.
@@ -146,7 +146,7 @@ pub async fn forgot(
     if rate_limits::Forgot::POLICY.check_address(&app.cache, &client).await.is_ok() {
         app.own.resets.request(&app.users, &client, &request.email).await?;
     }
-    Ok(Reply::accepted(&Sent { sent: true }))
+    Ok(Reply::accepted(&Sent { success: true }))
 }
 
 /// Sets a new password with a link's token. Every session ends and the platform keys are revoked; wrong passwords and
@@ -255,7 +255,7 @@ pub async fn verify_password(
 pub async fn send_proof(State(app): State<App<Own>>, user: Signed<rate_limits::VerifyEmail>) -> Result<Reply, Problem> {
     let stored = app.users.stored(user.id()).await?.ok_or_else(sign_in_again)?;
     app.own.proofs.request(&user.client, &stored).await?;
-    Ok(Reply::accepted(&Sent { sent: true }))
+    Ok(Reply::accepted(&Sent { success: true }))
 }
 
 /// Proves an address with a link's token and the account's password.

@@ -128,6 +128,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         user_activity::show, user_activity::show_by_old_name, user_activity::record,
         api_keys::list, api_keys::create, api_keys::usage, api_key::rotate, api_key::revoke,
         provider_keys::list, provider_keys::create, provider_keys::rotate, provider_keys::revoke,
+        provider_keys::open, provider_keys::managed, provider_keys::manage, provider_keys::rotate_managed,
+        provider_keys::revoke_managed, provider_keys::usage,
         ai_usage::report, ai_usage::left, ai_usage_summary::show, usage_alerts::list, usage_alerts::create,
         usage_alerts::change, usage_alerts::remove, user_preferences::show, user_preferences::replace,
         user_preferences::send_code, user_preferences::verify,
