@@ -214,7 +214,7 @@ async fn people_sign_in_as_before_and_find_what_was_theirs() {
     let reports = list("bug-reports", "/api/bug-reports?all=true&limit=100", "reports").await;
     assert_eq!(reports.len() as u64, moved.count("bug_reports").await, "every report can be read");
     assert!(reports.len() >= 7);
-    let entries = list("audit-logs", "/api/admin/audit?limit=100", "entries").await;
+    let entries = list("audit-logs", "/api/admin/audit?limit=100", "data").await;
     let old_entries = entries.iter().filter(|entry| entry["details"]["takenOverFrom"].is_string());
     assert_eq!(old_entries.count(), 6, "{entries:?}");
     let newest = &entries[0];

@@ -337,19 +337,21 @@ async fn a_changed_entry_of_the_audit_log_is_found() {
         login.post("/api/auth/login", &json!({"email": ada["email"], "password": password})).await;
     }
     let audit_log = env.function("audit-logs").await;
-    let failed = audit_log.get_as(&root.token, "/api/admin/audit?category=auth&severity=warning&limit=1").await;
-    assert_eq!(failed.body["entries"][0]["action"], "auth.login.failed", "{}", failed.text);
+    let failed = audit_log.get_as(&root.token, "/api/admin/audit?eventCategory=auth&severity=warning&limit=1").await;
+    assert_eq!(failed.body["data"][0]["action"], "auth.login.failed", "{}", failed.text);
     let cursor = failed.body["nextCursor"].as_str().unwrap();
     let next = audit_log
-        .get_as(&root.token, &format!("/api/admin/audit?category=auth&severity=warning&limit=1&cursor={cursor}"))
+        .get_as(&root.token, &format!("/api/admin/audit?eventCategory=auth&severity=warning&limit=1&cursor={cursor}"))
         .await;
-    assert_eq!((next.body["entries"].as_array().map(Vec::len), &next.body["nextCursor"]), (Some(1), &Value::Null));
-    for bad in ["from=yesterday", "limit=0", "cursor=x"] {
+    assert_eq!((next.body["data"].as_array().map(Vec::len), &next.body["nextCursor"]), (Some(1), &Value::Null));
+    for bad in
+        ["startDate=yesterday", "endDate=2026-13-01", "success=maybe", "page=0", "page=101", "limit=0", "cursor=x"]
+    {
         let answer = audit_log.get_as(&root.token, &format!("/api/admin/audit?{bad}")).await;
         assert_eq!((answer.status, answer.fields()), (422, vec![bad.split('=').next().unwrap()]), "{}", answer.text);
     }
-    let none = audit_log.get_as(&root.token, "/api/admin/audit?to=2020-01-01T00:00:00Z").await;
-    assert_eq!(none.body["entries"], json!([]));
+    let none = audit_log.get_as(&root.token, "/api/admin/audit?endDate=2020-01-01T00:00:00Z").await;
+    assert_eq!(none.body["data"], json!([]));
 
     let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     let seed = seed("AUDIT_SEED");

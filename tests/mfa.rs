@@ -408,7 +408,7 @@ async fn a_lost_factor_is_gone_a_day_after_its_owner_followed_a_mailed_link() {
     scene.with_app().await;
     let waiting = scene.sign_in().await;
     let asked = scene.mfa.post("/api/auth/mfa/reset", &json!({"challenge": waiting["challenge"]})).await;
-    assert_eq!((asked.status, &asked.body), (202, &json!({"sent": true})), "{}", asked.text);
+    assert_eq!((asked.status, &asked.body), (202, &json!({"success": true})), "{}", asked.text);
     let link = json!({"token": scene.env.link_token(&scene.ada, "Your lost second factor").await});
     assert_eq!(scene.sign_in().await["mfaRequired"], true, "a mail alone changes nothing");
     let mut answers = Vec::new();

@@ -102,7 +102,7 @@ async fn every_list_goes_on_without_the_odd_one() {
             "audit-logs",
             &root,
             "/api/admin/audit",
-            "entries",
+            "data",
             "audit_logs",
             doc! {"_id": "odd-one", "action": "x", "at": nan},
         ),

@@ -69,7 +69,7 @@ async fn fifty_patches_at_once_leave_fifty_revisions_without_a_gap() {
     let (mut seen, mut next) = (Vec::new(), format!("{path}/revisions?limit=20"));
     loop {
         let page = revisions.get_as(&ada.token, &next).await;
-        seen.extend(page.body["revisions"].as_array().unwrap().iter().map(|r| r["revision"].as_i64().unwrap()));
+        seen.extend(page.body["revisions"].as_array().unwrap().iter().map(|r| r["revisionNumber"].as_i64().unwrap()));
         let Some(cursor) = page.body["nextCursor"].as_str() else { break };
         next = format!("{path}/revisions?limit=20&cursor={cursor}");
     }
@@ -94,7 +94,7 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
     let kept = list.body["revisions"].as_array().unwrap();
     let told: Vec<_> =
-        kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
+        kept.iter().map(|r| (r["revisionNumber"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
     assert_eq!(told, [(2, Some("New")), (1, Some("Old"))], "{}", list.text);
 
     // The file is imported again: whoever read the second revision must not overwrite it.
@@ -110,7 +110,8 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let next = edit.patch_as(&root.token, "/api/prompts/old", "\"3\"", &json!({"title": "Next"})).await;
     assert_eq!((next.status, &next.body["title"]), (200, &json!("Next")), "{}", next.text);
     let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
-    let reasons: Vec<_> = list.body["revisions"].as_array().unwrap().iter().map(|r| r["reason"].as_str()).collect();
+    let reasons: Vec<_> =
+        list.body["revisions"].as_array().unwrap().iter().map(|r| r["changeReason"].as_str()).collect();
     assert_eq!(reasons, [None, Some("imported"), None, None], "{}", list.text);
 }
 
@@ -130,7 +131,7 @@ async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
     let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
     let kept = list.body["revisions"].as_array().unwrap();
     let told: Vec<_> =
-        kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
+        kept.iter().map(|r| (r["revisionNumber"].as_i64().unwrap(), r["snapshot"]["title"].as_str())).collect();
     assert_eq!(told, [(7, Some("Newer")), (6, Some("New")), (5, Some("Old"))], "{}", list.text);
 }
 
@@ -167,7 +168,8 @@ async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
     change("\"4\"", "Newest").await;
     let list = revisions.get_as(&root.token, "/api/prompts/old/revisions").await;
     let kept = list.body["revisions"].as_array().unwrap();
-    let told: Vec<_> = kept.iter().map(|r| (r["revision"].as_i64().unwrap(), r["reason"].as_str())).collect();
+    let told: Vec<_> =
+        kept.iter().map(|r| (r["revisionNumber"].as_i64().unwrap(), r["changeReason"].as_str())).collect();
     assert_eq!(told, [(5, None), (4, Some("imported")), (3, None), (2, None), (1, None)], "{}", list.text);
 }
 
@@ -193,7 +195,7 @@ async fn long_revisions_come_in_pages_that_an_answer_holds() {
         let page = revisions.get_as(&ada.token, &next).await;
         assert_eq!(page.status, 200, "{}", page.text);
         assert!(Value::from(page.text).to_string().len() < 6_000_000, "as Lambda is handed it");
-        seen.extend(page.body["revisions"].as_array().unwrap().iter().map(|r| r["revision"].as_i64().unwrap()));
+        seen.extend(page.body["revisions"].as_array().unwrap().iter().map(|r| r["revisionNumber"].as_i64().unwrap()));
         let Some(cursor) = page.body["nextCursor"].as_str() else { break };
         next = format!("{url}&cursor={cursor}");
     }

@@ -78,8 +78,13 @@ async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
 
     let list = revisions.get_as(&ada.token, &format!("{path}/revisions")).await;
     let kept = list.body["revisions"].as_array().unwrap();
-    assert_eq!(kept.iter().map(|r| r["revision"].as_i64().unwrap()).collect::<Vec<_>>(), [3, 2, 1], "{}", list.text);
-    assert_eq!((&kept[1]["reason"], &kept[1]["changedBy"]), (&json!("because"), &json!(ada.id)));
+    assert_eq!(
+        kept.iter().map(|r| r["revisionNumber"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [3, 2, 1],
+        "{}",
+        list.text
+    );
+    assert_eq!((&kept[1]["changeReason"], &kept[1]["changedBy"]), (&json!("because"), &json!(ada.id)));
     let changes = [
         json!({"field": "title", "changeType": "updated", "oldValue": prompt["title"], "newValue": "Another title"}),
         json!({"field": "role", "changeType": "created", "oldValue": null, "newValue": "engineer"}),
@@ -303,7 +308,7 @@ async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
     let versions = join_all((0..20).map(async |n: usize| {
         let answer = audits[n % 4].post_as(&boss.token, &format!("{path}/audit"), &found).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        answer.body["version"].as_i64().unwrap()
+        answer.body["auditVersion"].as_i64().unwrap()
     }))
     .await;
     assert_eq!(versions.into_iter().collect::<BTreeSet<_>>(), (1..=20).collect());
@@ -316,9 +321,14 @@ async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
     assert_eq!(audits[0].get(&format!("{path}/audit")).await.status, 404, "of a private prompt");
     assert_eq!(edit.patch_as(&boss.token, &path, "\"1\"", &json!({"isPublic": true})).await.status, 200);
     let last = audits[0].get(&format!("{path}/audit")).await;
-    assert_eq!((&last.body["hasAudit"], &last.body["audit"]["version"]), (&json!(true), &json!(20)), "{}", last.text);
-    assert_eq!(last.body["audit"]["issues"], found["issues"]);
-    assert!(last.body["audit"].get("auditedBy").is_none(), "who made it is not for everybody");
+    assert_eq!(
+        (&last.body["hasAudit"], &last.body["auditResult"]["auditVersion"]),
+        (&json!(true), &json!(20)),
+        "{}",
+        last.text
+    );
+    assert_eq!(last.body["auditResult"]["issues"], found["issues"]);
+    assert!(last.body["auditResult"].get("auditedBy").is_none(), "who made it is not for everybody");
 }
 
 #[tokio::test]

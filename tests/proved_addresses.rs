@@ -51,7 +51,7 @@ async fn a_sign_up_is_no_account_before_its_link_is_followed_and_the_answer_tell
     let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
     let ada = newcomer();
     let first = signup.post("/api/auth/signup", &ada).await;
-    assert_eq!((first.status, &first.body), (202, &json!({"sent": true})), "{}", first.text);
+    assert_eq!((first.status, &first.body), (202, &json!({"success": true})), "{}", first.text);
     assert_eq!(env.users().count_documents(doc! {}).await.unwrap(), 0);
     assert_eq!(attempt(&login, &ada["email"], PASSWORD).await, 401);
     let body = json!({"token": env.link_token(&ada, "Complete your sign-up").await, "password": PASSWORD});
@@ -233,7 +233,7 @@ async fn the_forgot_route_answers_the_same_however_often_a_stranger_asks() {
     let body = json!({"email": newcomer()["email"]});
     for n in 0..14 {
         let answer = password.post("/api/auth/forgot-password", &body).await;
-        assert_eq!((answer.status, &answer.body), (202, &json!({"sent": true})), "request {n}: {}", answer.text);
+        assert_eq!((answer.status, &answer.body), (202, &json!({"success": true})), "request {n}: {}", answer.text);
     }
 }
 

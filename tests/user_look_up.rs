@@ -78,8 +78,8 @@ async fn a_changed_role_or_status_is_in_force_at_once_with_the_cache() {
     // Another environment, which asks the cache and the store.
     let elsewhere = env.function("audit-logs").await;
     let seen = elsewhere.get_as(&member.token, "/api/admin/audit?action=admin.user.role_changed").await;
-    assert_eq!((seen.status, seen.body["entries"].as_array().map(Vec::len)), (200, Some(1)), "{}", seen.text);
-    assert_eq!(seen.body["entries"][0]["details"]["roleAfter"], "super_admin");
+    assert_eq!((seen.status, seen.body["data"].as_array().map(Vec::len)), (200, Some(1)), "{}", seen.text);
+    assert_eq!(seen.body["data"][0]["details"]["roleAfter"], "super_admin");
     assert_eq!(change(json!({"status": "suspended"})).await.status, 200);
     assert_eq!(env.function("audit-logs").await.get_as(&member.token, "/api/admin/audit").await.status, 401);
     let again = token(&member.id, Role::SuperAdmin, 1);

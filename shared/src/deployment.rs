@@ -16,7 +16,7 @@ use aws_sdk_ssm::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    auth::{TokenKeys, Tokens},
+    auth::{TokenKeys, Tokens, check_keys},
     aws, cache,
     http::proxy,
     keys::{Seeds, random_text},
@@ -48,10 +48,11 @@ pub struct StackSecret {
 }
 
 /// Every secret that functions are given. In the order of their creation: what is derived comes last.
-pub const SECRETS: [StackSecret; 9] = [
+pub const SECRETS: [StackSecret; 10] = [
     secret("MONGODB_URI", Origin::Owner, false, mongo::check_uri),
     secret("REDIS_URL", Origin::OwnersChoice, false, cache::check_url),
     secret("PROXY_SECRET", Origin::OwnersChoice, false, proxy::check_secret),
+    secret("AUTH_JS_KEY", Origin::OwnersChoice, false, check_keys),
     secret("SIGNING_SEED", Origin::Random, true, |text| Seeds::parse(text).map(drop)),
     secret("AUTH_PEPPER", Origin::Random, false, |text| Seeds::parse(text).map(drop)),
     secret("MFA_SEED", Origin::Random, true, |text| Seeds::parse(text).map(drop)),

@@ -76,6 +76,9 @@ limits! {
     Account = "account", 120 in MINUTE;
     /// Keys made, rotated or ended, by account.
     Keys = "keys", 30 in HOUR;
+    /// Provider keys that a service is handed, by the account whose service it is. What their audit entries fill of its
+    /// bytes comes on top.
+    ProviderKeyUses = "provider-key-uses", 120 in MINUTE;
     /// Platform keys that are nobody's, by address: each costs a look into the database.
     UnknownKeys = "unknown-keys", 30 in MINUTE;
     /// Usage reported, by account: the plan's own limits come on top.
@@ -93,6 +96,8 @@ limits! {
     Runs = "workbench", 60 in MINUTE;
     /// Bug reports, by account.
     BugReports = "bug-reports", 20 in HOUR;
+    /// Bug reports of people who are not signed in, by address.
+    AnonymousBugReports = "anonymous-bug-reports", 5 in HOUR;
     /// Affiliate links followed, by address.
     Clicks = "affiliate-clicks", 60 in MINUTE;
 }

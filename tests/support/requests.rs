@@ -112,7 +112,7 @@ impl Scene {
         }
         let link = json!({"tool": word(), "baseUrl": "https://tool.example/", "status": "pending"});
         let link = json!({"type": "link", "data": link});
-        let link = make("affiliate-links", &people[0], "/api/admin/affiliate-links", link, "id").await;
+        let link = make("affiliate-links", &people[0], "/api/admin/affiliate-links", link, "_id").await;
         Self { people, things, link, published: published.to_owned() }
     }
 

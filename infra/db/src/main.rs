@@ -6,6 +6,7 @@
 //! among them may be the name of a parameter of a deployed stack: `AUDIT_SEED=ssm:/promptlib/audit-seed`.
 
 mod adopt;
+mod auth_js_key;
 mod export;
 mod fill;
 mod lines;
@@ -56,6 +57,9 @@ enum Verb {
     Adopt(adopt::Adopt),
     /// Make an account a super admin, and the account if there is none: the first administrator, who signs in anew.
     Promote(promote::Promote),
+    /// Print the key by which the front end's session cookies are read, from its secret on standard input; needs no
+    /// database.
+    AuthJsKey(auth_js_key::AuthJsKey),
     /// Make the list of model prices anew, from the figures of the Python package `litellm`; needs no database.
     Prices(prices::Prices),
     /// Set what a model costs, for everybody or for one account, without a deploy.
@@ -119,6 +123,9 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
     if let Verb::Secrets(wanted) = &verb {
         return secrets::secrets(wanted).await;
     }
+    if let Verb::AuthJsKey(of) = &verb {
+        return auth_js_key::print(of);
+    }
     let settings = MongoSettings::from_env()?;
     if let Some(named) = settings.database_in_uri().await?.filter(|named| *named != settings.database) {
         eprintln!("note: MONGODB_URI names the database {named}, but {} is used: DB_NAME decides", settings.database);
@@ -140,7 +147,7 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         schema::ensure_ours(mongo).await?;
     }
     match verb {
-        Verb::List | Verb::Prices(_) | Verb::Secrets(_) => {}
+        Verb::List | Verb::Prices(_) | Verb::Secrets(_) | Verb::AuthJsKey(_) => {}
         Verb::Apply { dry_run: true } => told(&schema::plan(mongo).await?, "would make"),
         Verb::Apply { dry_run: false } => told(&schema::apply(mongo).await?, "made"),
         Verb::Check => {

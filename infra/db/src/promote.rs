@@ -8,7 +8,7 @@ use shared::{
     id, keys,
     mongo::Mongo,
     schema,
-    users::{Email, EmailAttempt, Users, admin, display_name},
+    users::{Email, EmailAttempt, NewUser, Users, admin, display_name},
 };
 
 #[derive(Args)]
@@ -35,7 +35,8 @@ pub(crate) async fn promote(mongo: &Mongo, promote: Promote) -> anyhow::Result<(
         let users = Users::new(mongo.clone(), Cache::in_process());
         let hash =
             password.hash_for("password", &[]).map_err(|_| anyhow::anyhow!("no password was found: try again"))?;
-        let made = users.create(&id::new(), &email, &name, hash).await?;
+        let new = NewUser { id: &id::new(), email: &email, name: &name, password_hash: Some(hash), is_proved: true };
+        let made = users.create(new).await?;
         made.context("somebody made an account with that address just now: try again")?;
         admin::make_super_admin(mongo, &attempt, without_factor).await?;
         println!("made an account with the password {text} (change it after the first sign-in)");

@@ -24,6 +24,12 @@ const STACK: &str = "promptlib";
 pub const SENDER_EMAIL: &str = "promptlib@example.com";
 /// Whose numbers count as reachable: the tests' are Swiss.
 pub const SMS_COUNTRIES: &str = "41";
+/// A front end with this secret, cookie and address has sessions that count here: the tests make such cookies.
+pub const AUTH_JS_SECRET: &str = "the secret of a front end, for tests";
+pub const AUTH_JS_COOKIE: &str = "next-auth.session-token";
+pub const AUTH_JS_ORIGIN: &str = "http://127.0.0.1:3100";
+/// Of these, what `cargo db auth-js-key` prints.
+const AUTH_JS_KEY: &str = "SM8LIZ-o7uCuKlGDThiamjJk4tjYmEv23QsiMUYOlEJwivbpQQIALh5LppCd8e80FuXcp9FjcTZgiLAu1d7tLw";
 
 /// What a stack's database holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -280,6 +286,9 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
         format!("SenderEmail={SENDER_EMAIL}"),
         format!("SmsCountries={SMS_COUNTRIES}"),
         format!("PublicApiUrl={}", state.api_url),
+        format!("AuthJsKey={AUTH_JS_KEY}"),
+        format!("AuthJsCookie={AUTH_JS_COOKIE}"),
+        format!("AuthJsOrigins={AUTH_JS_ORIGIN}"),
     ];
     step("deploying the stack with sam", || {
         quietly(

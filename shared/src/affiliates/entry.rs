@@ -46,7 +46,7 @@ pub struct LinkFields {
     /// Our code with them.
     #[garde(inner(length(chars, max = 100), custom(line)))]
     #[schema(max_length = 100)]
-    code: Option<String>,
+    affiliate_code: Option<String>,
     /// What they pay, in words.
     #[garde(inner(length(chars, max = 100), custom(line)))]
     #[schema(max_length = 100)]
@@ -58,6 +58,46 @@ pub struct LinkFields {
     #[garde(inner(length(chars, max = 2000), custom(plain)))]
     #[schema(max_length = 2000)]
     notes: Option<String>,
+    #[serde(rename = "_id", default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _id: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _clicks: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _click_count: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _conversion_count: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _last_click_at: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _created_at: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _updated_at: Told,
+}
+
+/// What the list tells of an entry and nobody sets: a whole row may come back as it was read, and these count for
+/// nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "serde::de::IgnoredAny")]
+struct Told;
+
+impl From<serde::de::IgnoredAny> for Told {
+    fn from(_: serde::de::IgnoredAny) -> Self {
+        Self
+    }
 }
 
 /// How a link stands.
@@ -104,6 +144,18 @@ pub struct OutreachFields {
     #[garde(inner(length(chars, max = 2000), custom(plain)))]
     #[schema(max_length = 2000)]
     notes: Option<String>,
+    #[serde(rename = "_id", default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _id: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _created_at: Told,
+    #[serde(default, skip_serializing)]
+    #[garde(skip)]
+    #[schema(ignore)]
+    _updated_at: Told,
 }
 
 /// How much a talk matters.
@@ -196,7 +248,11 @@ pub async fn save(mongo: &Mongo, entry: &AffiliateEntry) -> Result<Map<String, V
     let key = doc! {kind.key(): fields.get(kind.key())};
     let now = clock::now();
     fields.insert("updatedAt", now);
-    let update = doc! {"$set": fields, "$setOnInsert": {"_id": id::new(), "createdAt": now}};
+    let mut update = doc! {"$set": fields, "$setOnInsert": {"_id": id::new(), "createdAt": now}};
+    if kind == Kind::Link {
+        // As the code was called before.
+        update.insert("$unset", doc! {"code": ""});
+    }
     let write = async || {
         let (key, update) = (key.clone(), update.clone());
         let write = async move |database: Database| {
@@ -211,7 +267,18 @@ pub async fn save(mongo: &Mongo, entry: &AffiliateEntry) -> Result<Map<String, V
         outcome => outcome?,
     };
     let kept = kept.ok_or_else(|| Problem::internal("an upsert returned nothing"))?;
-    mongo::to_json(&kept).map_err(Problem::internal)
+    let mut kept = mongo::to_json(&kept).map_err(Problem::internal)?;
+    name_as_read(&mut kept);
+    Ok(kept)
+}
+
+/// Under the names that the front end reads: the id as `_id`, the code of entries from before as `affiliateCode`.
+pub(super) fn name_as_read(entry: &mut Map<String, Value>) {
+    for (stored, name) in [("id", "_id"), ("code", "affiliateCode")] {
+        if let Some(value) = entry.shift_remove(stored) {
+            entry.entry(name).or_insert(value);
+        }
+    }
 }
 
 /// Removes an entry; false when there was none.

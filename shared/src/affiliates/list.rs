@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{AffiliateClick, Kind};
+use super::{AffiliateClick, Kind, entry::name_as_read};
 use crate::{
     clock::{self, Moment},
     http::Problem,
@@ -24,7 +24,7 @@ const MOST: i64 = 1000;
 /// Links and talks, by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing {
-    /// The links, each with its `clicks`.
+    /// The links, each with its `clickCount`, `conversionCount`, `lastClickAt`, and the latest `clicks`.
     #[schema(value_type = Vec<Object>)]
     pub links: Vec<Map<String, Value>>,
     /// The talks.
@@ -37,7 +37,11 @@ pub struct Listing {
 #[serde(rename_all = "camelCase")]
 pub struct Clicks {
     /// In all.
+    #[serde(skip_serializing)]
     total: u64,
+    /// The last one.
+    #[serde(skip_serializing)]
+    last: Option<Moment>,
     /// This UTC day.
     today: u64,
     /// In 7 days.
@@ -65,11 +69,21 @@ pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
     let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;
     let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
     let mut links = mongo::readable_json(Kind::Link.collection(), &links);
-    let outreach = mongo::readable_json(Kind::Outreach.collection(), &outreach);
+    let mut outreach = mongo::readable_json(Kind::Outreach.collection(), &outreach);
     for link in &mut links {
         let of_link = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
+        // What the application before counted comes on top.
+        let before = |field: &str| link.get(field).and_then(Value::as_u64).unwrap_or_default();
+        let (count, conversions) = (before("clickCount") + of_link.total, before("conversionCount"));
+        link.insert("clickCount".into(), count.into());
+        link.insert("conversionCount".into(), conversions.into());
+        if of_link.last.is_some() || !link.contains_key("lastClickAt") {
+            link.insert("lastClickAt".into(), serde_json::to_value(of_link.last)?);
+        }
         link.insert("clicks".into(), serde_json::to_value(of_link)?);
+        name_as_read(link);
     }
+    outreach.iter_mut().for_each(name_as_read);
     Ok(Listing { links, outreach })
 }
 
@@ -83,6 +97,6 @@ fn count(now: Moment) -> Vec<Document> {
     let days = |days: i64| since(now - SignedDuration::from_hours(24 * days));
     vec![doc! {"$group": {
         "_id": "$linkId", "total": {"$sum": 1}, "today": since(clock::start_of_day(now, 0)),
-        "last7Days": days(7), "last30Days": days(30),
+        "last7Days": days(7), "last30Days": days(30), "last": {"$max": "$occurredAt"},
     }}]
 }

@@ -15,6 +15,8 @@ use crate::{
     queue::Queued,
 };
 
+/// Events of a request.
+const MAX_EVENTS: usize = 10;
 /// Values that an event's metadata holds.
 const MAX_METADATA: usize = 8;
 /// Characters of each name and each text of them.
@@ -24,15 +26,37 @@ pub(super) const OLDEST_DAYS: i64 = 7;
 /// How far a client's clock may be ahead.
 const AHEAD_MINUTES: i64 = 5;
 
-/// A batch of events.
+/// A batch of events; or one event, whose fields stand without a list around them.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"events": [{"promptId": "find-a-bug-by-ranked-hypotheses", "event": "copy", "metadata": {"from": "detail"}}]}))]
 pub struct TrackRequest {
     /// 1 to 10 events.
-    #[garde(length(min = 1, max = 10), dive)]
+    #[garde(custom(few_events), dive)]
     #[schema(min_items = 1, max_items = 10)]
-    pub events: Vec<TrackedEvent>,
+    events: Option<Vec<TrackedEvent>>,
+    /// Of one event without a list.
+    #[garde(skip)]
+    #[schema(format = "uuid")]
+    id: Option<String>,
+    /// As above.
+    #[garde(inner(length(bytes, min = 1, max = 200)))]
+    #[schema(min_length = 1, max_length = 200)]
+    prompt_id: Option<String>,
+    /// As above.
+    #[garde(skip)]
+    event: Option<AnalyticsAction>,
+    /// As above.
+    #[garde(custom(few_scalars))]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// As above.
+    #[garde(inner(length(bytes, min = 1, max = 100)))]
+    #[schema(min_length = 1, max_length = 100)]
+    session_id: Option<String>,
+    /// As above.
+    #[garde(skip)]
+    occurred_at: Option<Moment>,
 }
 
 /// One event, as a front end reports it.
@@ -74,14 +98,33 @@ pub struct Accepted {
 impl TrackRequest {
     /// The events as they go through the queue, or every field at fault.
     pub fn into_events(self, library: &Library, now: Moment) -> Result<Vec<Queued<AnalyticsEvent>>, Problem> {
+        let is_single = self.events.is_none();
         let (mut events, mut errors) = (Vec::new(), Vec::new());
-        for (index, tracked) in self.events.into_iter().enumerate() {
+        for (index, tracked) in self.tracked()?.into_iter().enumerate() {
             match tracked.into_event(library, now) {
                 Ok(event) => events.push(Queued(event)),
-                Err((field, message)) => errors.push(FieldError { field: format!("events[{index}].{field}"), message }),
+                Err((field, message)) => {
+                    let list = if is_single { String::new() } else { format!("events[{index}].") };
+                    errors.push(FieldError { field: format!("{list}{field}"), message });
+                }
             }
         }
         if errors.is_empty() { Ok(events) } else { Err(Problem::invalid(errors)) }
+    }
+
+    /// The events of the list, or the one without it: never both, and never half of one.
+    fn tracked(self) -> Result<Vec<TrackedEvent>, Problem> {
+        let Self { events, id, prompt_id, event, metadata, session_id, occurred_at } = self;
+        match (events, prompt_id, event) {
+            (Some(events), None, None) => Ok(events),
+            (Some(_), ..) => Err(Problem::invalid_field("events", "must not stand beside the fields of one event")),
+            (None, Some(prompt_id), Some(event)) => {
+                Ok(vec![TrackedEvent { id, prompt_id, event, metadata, session_id, occurred_at }])
+            }
+            (None, Some(_), None) => Err(Problem::invalid_field("event", "is required")),
+            (None, None, Some(_)) => Err(Problem::invalid_field("promptId", "is required")),
+            (None, None, None) => Err(Problem::invalid_field("events", "is required")),
+        }
     }
 }
 
@@ -103,6 +146,12 @@ impl TrackedEvent {
         let session_id = self.session_id;
         Ok(AnalyticsEvent { id, prompt_id, event: self.event, metadata: self.metadata, session_id, occurred_at })
     }
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]
+fn few_events(events: &Option<Vec<TrackedEvent>>, _: &()) -> garde::Result {
+    let fits = events.as_ref().is_none_or(|events| (1..=MAX_EVENTS).contains(&events.len()));
+    if fits { Ok(()) } else { Err(garde::Error::new(format!("must be 1 to {MAX_EVENTS} events"))) }
 }
 
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "as the validator calls it")]

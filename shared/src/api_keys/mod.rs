@@ -12,8 +12,8 @@ pub use platform::{
 };
 pub use usage::ApiKeyUsage;
 pub use vault::{
-    NewProviderKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret, vault_cipher,
-    vault_context, vault_seal,
+    KeyWanted, NewProviderKey, OpenedKey, Provider, ProviderKeyPage, ProviderKeyView, ProviderKeys, RotatedSecret,
+    vault_cipher, vault_context, vault_seal,
 };
 
 use crate::http::Problem;

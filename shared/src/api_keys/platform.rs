@@ -23,7 +23,7 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    auth::{App, bearer, sign_in_again},
+    auth::{App, Principal, bearer, sign_in_again},
     cache::{Cache, Lookup},
     clock::{self, Moment},
     config::ConfigError,
@@ -33,7 +33,9 @@ use crate::{
     ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     queue::{Queue, Queued, QueuedEvent},
-    rate_limits, schema,
+    rate_limits,
+    roles::{Permission, Role},
+    schema,
     secrets::Secret,
     users::{Account, AccountStatus, Users, display_name, insert_within_quota, suspended},
 };
@@ -54,6 +56,29 @@ pub enum Scope {
     /// Read usage.
     #[serde(rename = "usage:read")]
     UsageRead,
+    /// Be handed the provider keys of those whom its owner administers, to call providers for them.
+    #[serde(rename = "service:provider-keys")]
+    ServiceProviderKeys,
+    /// Report their AI usage.
+    #[serde(rename = "service:usage")]
+    ServiceUsage,
+}
+
+/// What an account must have whose keys act for others: the same as for administering an organisation.
+const SERVICE: Permission = Permission::OrgManageSettings;
+
+impl Scope {
+    /// Whether a key with it acts for others than its owner.
+    const fn is_for_others(self) -> bool {
+        matches!(self, Self::ServiceProviderKeys | Self::ServiceUsage)
+    }
+}
+
+impl NewKeyRequest {
+    /// 403 for scopes that are not the caller's to give: keys that act for others are administrators'.
+    pub fn check_scopes(&self, principal: &Principal) -> Result<(), Problem> {
+        if self.scopes.iter().any(|scope| scope.is_for_others()) { principal.require(SERVICE) } else { Ok(()) }
+    }
 }
 
 /// Which key to make.
@@ -65,8 +90,8 @@ pub struct NewKeyRequest {
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub name: String,
     /// What it may be used for.
-    #[garde(length(min = 1, max = 2))]
-    #[schema(min_items = 1, max_items = 2)]
+    #[garde(length(min = 1, max = 4))]
+    #[schema(min_items = 1, max_items = 4)]
     pub scopes: Vec<Scope>,
     /// Days until it ends; never when absent.
     #[garde(range(min = 1, max = 3650))]
@@ -188,6 +213,25 @@ impl KeyPrincipal {
             _ => Ok(()),
         }
     }
+
+    /// Somebody for whom a key with this scope acts. 403 without such a key: its owner in person may not. 404 for whoever
+    /// is not of its owner's organisation, unless that is a super admin; and for a suspended account.
+    pub async fn acting_for(&self, users: &Users, user_id: &str, scope: Scope) -> Result<Self, Problem> {
+        let key = self.key.as_ref().filter(|key| key.scopes.contains(&scope));
+        if key.is_none() || !self.account.role.may(SERVICE) {
+            return Err(Problem::forbidden("scope_missing", "Only a service key that was made for that may."));
+        }
+        let (own, role) = (self.account.organization_id.as_deref(), self.account.role);
+        let reached = |account: &Arc<Account>| {
+            let organization = account.organization_id.as_deref();
+            role == Role::SuperAdmin || (organization.is_some() && organization == own)
+        };
+        let account = users.find(user_id).await?.filter(reached);
+        let account = account.filter(|account| account.status == AccountStatus::Active);
+        let absent = || Problem::not_found("There is no such account in your reach.");
+        // Their usage is not one of the key's.
+        Ok(Self { account: account.ok_or_else(absent)?, key: None })
+    }
 }
 
 /// A [`KeyPrincipal`], counted by account against the limit `L`: 401 for nobody, 429 when it is used up. What the
@@ -213,12 +257,13 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Self, Problem> {
-        let text = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first, or bring a key."))?;
         let client = ClientInfo::of(parts);
-        let caller = if token::is_key(text) {
-            app.own.as_ref().authenticate(&client, &app.users, text).await?
-        } else {
-            KeyPrincipal { account: app.guard.authenticate(text).await?.account, key: None }
+        let caller = match bearer(&parts.headers)? {
+            Some(text) if token::is_key(text) => app.own.as_ref().authenticate(&client, &app.users, text).await?,
+            _ => {
+                let nobody = || Problem::unauthorized("Sign in first, or bring a key.");
+                KeyPrincipal { account: app.guard.caller(parts).await?.ok_or_else(nobody)?.account, key: None }
+            }
         };
         L::POLICY.check(&app.cache, &client, &caller.account.id).await?;
         Ok(Self { caller, limit: PhantomData })

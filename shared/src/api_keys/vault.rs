@@ -1,8 +1,10 @@
 //! Keys for AI providers, kept for their owner.
 //!
-//! Environment: `VAULT_SEED`, and `VAULT_SEED_PREVIOUS` while it is being replaced (secrets). A secret goes in and never
-//! leaves through the API; it is sealed for its owner, its id and its version, so that moved to another record it opens
+//! Environment: `VAULT_SEED`, and `VAULT_SEED_PREVIOUS` while it is being replaced (secrets). A secret goes in and leaves
+//! for a service key alone, one call at a time; it is sealed for its owner, its id and its version, so that moved to another record it opens
 //! no more.
+
+use std::collections::HashMap;
 
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
@@ -27,6 +29,8 @@ use crate::{
 
 /// Provider keys that one account may have in use.
 const ACTIVE_LIMIT: u64 = 50;
+/// When to look again at keys that are at their limit of the month: it may be raised by another key before the month ends.
+const RETRY_S: u64 = 3600;
 
 /// Whose models a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
@@ -47,6 +51,7 @@ pub struct NewProviderKey {
     #[garde(skip)]
     pub provider: Provider,
     /// For its owner to tell it by.
+    #[serde(alias = "keyName")]
     #[garde(length(chars, max = 100), custom(display_name))]
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub name: String,
@@ -63,6 +68,42 @@ pub struct NewProviderKey {
     #[garde(range(min = 1, max = 1_000_000_000_000_u64))]
     #[schema(minimum = 1, maximum = 1_000_000_000_000_i64)]
     pub monthly_limit_micros: Option<u64>,
+    /// Calls a month (UTC) that it may be used for; no limit when absent.
+    #[garde(range(min = 1, max = 1_000_000_000))]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    pub monthly_usage_limit: Option<u64>,
+}
+
+/// Which key somebody's server needs to call a provider.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"userId": "0198f1c2-0000-7000-8000-000000000000", "provider": "openai", "model": "gpt-4o"}))]
+pub struct KeyWanted {
+    /// Whose call it is.
+    #[garde(length(bytes, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
+    pub user_id: String,
+    /// The provider.
+    #[garde(skip)]
+    pub provider: Provider,
+    /// The model.
+    #[garde(length(bytes, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
+    pub model: String,
+}
+
+/// A kept key, opened for one call.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenedKey {
+    /// Its id, for the report of what the call used (`providerKeyId`).
+    pub key_id: String,
+    /// The provider.
+    pub provider: Provider,
+    /// The model that was asked for.
+    pub model: String,
+    /// The provider's secret. Not to be kept: the next call asks again.
+    pub api_key: String,
 }
 
 /// A new secret for a kept key.
@@ -91,6 +132,12 @@ pub struct ProviderKeyView {
     pub allowed_models: Vec<String>,
     /// Micro-dollars a month.
     pub monthly_limit_micros: Option<u64>,
+    /// Calls a month.
+    pub monthly_usage_limit: Option<u64>,
+    /// Calls that it was used for, and those of this month (UTC).
+    pub usage_count: u64,
+    /// Of them, those of this month (UTC).
+    pub monthly_usage_count: u64,
     /// Whether it may be used.
     pub active: bool,
     /// When it was made.
@@ -125,6 +172,18 @@ struct ProviderKey {
     last4: String,
     allowed_models: Vec<String>,
     monthly_limit_micros: Option<i64>,
+    #[serde(default)]
+    monthly_usage_limit: Option<i64>,
+    #[serde(default)]
+    usage_count: i64,
+    /// Of [`ProviderKey::usage_month`].
+    #[serde(default)]
+    monthly_usage_count: i64,
+    /// `2026-11`.
+    #[serde(default)]
+    usage_month: Option<String>,
+    #[serde(default)]
+    last_used_at: Option<Moment>,
     active: bool,
     created_at: Moment,
     rotated_at: Option<Moment>,
@@ -190,6 +249,11 @@ impl ProviderKeys {
             last4: last4(&new.api_key),
             allowed_models: new.allowed_models,
             monthly_limit_micros: new.monthly_limit_micros.and_then(|limit| i64::try_from(limit).ok()),
+            monthly_usage_limit: new.monthly_usage_limit.and_then(|limit| i64::try_from(limit).ok()),
+            usage_count: 0,
+            monthly_usage_count: 0,
+            usage_month: None,
+            last_used_at: None,
             active: true,
             created_at: clock::now(),
             rotated_at: None,
@@ -218,6 +282,75 @@ impl ProviderKeys {
         let mut guard = mine.clone();
         guard.insert("keyVersion", key.key_version);
         Ok(Some(self.update(guard, set).await?.ok_or_else(changed_meanwhile)?))
+    }
+
+    /// Opens a key of this account's for one call, and counts that: of those for the provider and the model, the one that
+    /// was used longest ago and is within its limits of the month. `spent` holds the micro-dollars that each has cost in it.
+    ///
+    /// 404 without a key for the provider, 403 (`model_not_allowed`) without one for the model, 429 when all are at their
+    /// limit.
+    pub async fn open_for_call(
+        &self,
+        wanted: &KeyWanted,
+        now: Moment,
+        spent: &HashMap<String, u64>,
+    ) -> Result<OpenedKey, Problem> {
+        let KeyWanted { user_id, provider, model } = wanted;
+        let of_provider = doc! {
+            "userId": user_id, "active": true, "provider": bson::serialize_to_bson(provider).map_err(Problem::internal)?,
+        };
+        let find = async |database: Database| {
+            let keys = collection(&database);
+            let found = keys.find(of_provider).sort(doc! {"lastUsedAt": 1, "_id": 1});
+            found.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
+        };
+        let keys: Vec<ProviderKey> = mongo::readable("provider_keys", &self.mongo.run(REQUEST_TIMEOUT, find).await?);
+        if keys.is_empty() {
+            return Err(Problem::not_found("This account keeps no key for that provider."));
+        }
+        let allowed: Vec<_> = keys.into_iter().filter(|key| key.allows(model)).collect();
+        if allowed.is_empty() {
+            let detail = "None of this account's keys for that provider may be used for that model.";
+            return Err(Problem::forbidden("model_not_allowed", detail));
+        }
+        let month = &clock::day(now)[..7];
+        for key in allowed {
+            if let Some(limit) = key.monthly_limit_micros
+                && spent.get(&key.id).is_some_and(|spent| *spent >= limit.unsigned_abs())
+            {
+                continue;
+            }
+            if !self.count_call(&key, month, now).await? {
+                continue;
+            }
+            let context = vault_context(user_id, &key.id, key.key_version);
+            let secret = self.cipher.open(&key.cipher, &context);
+            let secret = secret.ok_or_else(|| Problem::internal("a provider key does not open"))?;
+            let api_key = secret.expose_secret().to_owned();
+            return Ok(OpenedKey { key_id: key.id, provider: *provider, model: model.clone(), api_key });
+        }
+        Err(Problem::limit_reached("This account's keys for that model are at their limit of the month.", RETRY_S))
+    }
+
+    /// Counts a call, unless the key is at its limit of the month, or was changed since it was read: of two calls at once
+    /// at the limit one is counted.
+    async fn count_call(&self, key: &ProviderKey, month: &str, now: Moment) -> Result<bool, mongo::Error> {
+        let mut usable = doc! {"_id": &key.id, "active": true, "keyVersion": key.key_version};
+        if let Some(limit) = key.monthly_usage_limit {
+            usable.insert(
+                "$or",
+                [doc! {"usageMonth": {"$ne": month}}, doc! {"monthlyUsageCount": {"$lt": limit}}].to_vec(),
+            );
+        }
+        let plus_one = |field: &str| doc! {"$add": [{"$ifNull": [field, 0_i64]}, 1_i64]};
+        let is_this_month = doc! {"$eq": ["$usageMonth", month]};
+        let count = vec![doc! {"$set": {
+            "usageCount": plus_one("$usageCount"),
+            "monthlyUsageCount": {"$cond": [is_this_month, plus_one("$monthlyUsageCount"), 1_i64]},
+            "usageMonth": month, "lastUsedAt": now,
+        }}];
+        let count = async |database: Database| collection(&database).update_one(usable, count).await;
+        Ok(self.mongo.run(REQUEST_TIMEOUT, count).await?.modified_count == 1)
     }
 
     /// Ends the use of a key and forgets its secret and its models, which would fill the store for ever; `None` when
@@ -261,6 +394,13 @@ pub fn vault_context(user_id: &str, key_id: &str, version: i64) -> String {
     format!("{user_id}|{key_id}|{version}")
 }
 
+impl ProviderKey {
+    /// Whether its owner lets it be used for the model.
+    fn allows(&self, model: &str) -> bool {
+        self.allowed_models.is_empty() || self.allowed_models.iter().any(|allowed| allowed.eq_ignore_ascii_case(model))
+    }
+}
+
 /// Of a short secret less is shown than would help to guess it.
 fn last4(secret: &SecretString) -> String {
     let chars: Vec<char> = secret.expose_secret().chars().collect();
@@ -275,6 +415,14 @@ fn view(key: &ProviderKey) -> ProviderKeyView {
         last4: key.last4.clone(),
         allowed_models: key.allowed_models.clone(),
         monthly_limit_micros: key.monthly_limit_micros.and_then(|limit| u64::try_from(limit).ok()),
+        monthly_usage_limit: key.monthly_usage_limit.and_then(|limit| u64::try_from(limit).ok()),
+        usage_count: key.usage_count.unsigned_abs(),
+        monthly_usage_count: match &key.usage_month {
+            Some(month) if clock::day(clock::now()).starts_with(month.as_str()) => {
+                key.monthly_usage_count.unsigned_abs()
+            }
+            _ => 0,
+        },
         active: key.active,
         created_at: key.created_at,
         rotated_at: key.rotated_at,

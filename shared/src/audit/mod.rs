@@ -77,12 +77,13 @@ pub struct AuditEvent {
     actor: Option<(String, String)>,
     resource: Option<String>,
     details: Map<String, Value>,
+    is_paid: bool,
 }
 
 impl AuditEvent {
     /// It happened.
     pub fn new(action: Action) -> Self {
-        Self { action, failed: action.is_failure(), actor: None, resource: None, details: Map::new() }
+        Self { action, failed: action.is_failure(), actor: None, resource: None, details: Map::new(), is_paid: false }
     }
 
     /// Who did it.
@@ -108,8 +109,18 @@ impl AuditEvent {
         }
     }
 
+    /// The entry's bytes are taken already, by [`AuditLog::pay_ahead`].
+    #[must_use]
+    pub fn paid(mut self) -> Self {
+        self.is_paid = true;
+        self
+    }
+
     /// Whose budget the entry is taken from, and whether it is kept when that is used up.
     fn room(&self, client: &ClientInfo) -> Room {
+        if self.is_paid {
+            return Room::Paid;
+        }
         let actor = self.actor.as_ref().map(|(id, _)| id);
         let target = self.resource.as_deref().and_then(|resource| resource.strip_prefix("user/"));
         if self.action.is_of_attempt() {
@@ -141,6 +152,8 @@ impl AuditEvent {
 /// What there is of a budget for an entry.
 #[derive(Debug)]
 enum Room {
+    /// It is paid for.
+    Paid,
     /// It is kept whatever is left: what it tells of was paid for, or is limited.
     Always(Payer),
     /// It is kept while something is left, and counted by the day after that.
@@ -211,6 +224,7 @@ impl AuditLog {
     async fn has_room(&self, room: Room, bytes: u64) -> bool {
         match room {
             Room::None => false,
+            Room::Paid => true,
             Room::Always(payer) => {
                 self.ledger.charge(&payer, bytes).await;
                 true
@@ -219,8 +233,8 @@ impl AuditLog {
         }
     }
 
-    /// Pays for what [`AuditLog::record_with`] will keep of what `actor` does: 429 when they have no room left for it.
-    pub(crate) async fn pay_ahead(&self, payer: &Payer) -> Result<(), Problem> {
+    /// Pays for an entry about what `payer` is about to do: 429 when they have no room left for it.
+    pub async fn pay_ahead(&self, payer: &Payer) -> Result<(), Problem> {
         self.ledger.take(payer, ENTRY_BYTES).await.map(drop)
     }
 

@@ -55,7 +55,7 @@ impl<Own: Send + Sync + 'static> App<Own> {
         let users = Arc::new(Users::new(mongo.clone(), cache.clone()));
         let ledger = Ledger::new(mongo.clone(), cache.clone());
         let clients = Clients { mongo, cache, users, ledger };
-        let (guard, own) = (Guard::from_env(&clients.users)?, own(&clients)?);
+        let (guard, own) = (Guard::from_env(&clients.users, &clients.ledger)?, own(&clients)?);
         Ok(Self(Arc::new(Shared { clients, guard, own })))
     }
 

@@ -1,10 +1,11 @@
 //! Who is calling: sign-up to sign-out, passwords, tokens, sessions, and the guard before every route that is not
 //! public.
 //!
-//! Environment, besides the database and the cache: `SIGNING_SEED`, `TOKEN_KEYS`, `AUDIT_SEED` (secrets),
-//! `APP_URL`, `API_URL`, `SENDER_EMAIL`, `NOTIFICATIONS_QUEUE_URL`, `EVENTS_QUEUE_URL`.
+//! Environment, besides the database and the cache: `SIGNING_SEED`, `TOKEN_KEYS`, `AUDIT_SEED`, `AUTH_JS_KEY` (secrets),
+//! `AUTH_JS_COOKIE`, `AUTH_JS_ORIGINS`, `APP_URL`, `API_URL`, `SENDER_EMAIL`, `NOTIFICATIONS_QUEUE_URL`, `EVENTS_QUEUE_URL`.
 
 mod app;
+mod auth_js;
 mod email_proof;
 mod guard;
 mod lockout;
@@ -21,6 +22,7 @@ mod tokens;
 mod unhurried;
 
 pub use app::{App, Clients};
+pub use auth_js::{AuthJs, check_keys, derive_key, step_up_cookie};
 pub use email_proof::EmailProofs;
 pub use guard::{Guard, bearer};
 pub use lockout::{Lockout, SOURCES_REMEMBERED};

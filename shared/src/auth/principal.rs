@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::guard::FRONT_END_SESSION;
 use crate::{
     clock,
     http::Problem,
@@ -16,7 +17,7 @@ const FRESH_S: i64 = 15 * 60;
 #[derive(Clone, Debug)]
 pub struct Principal {
     pub account: Arc<Account>,
-    /// The session that the token is of.
+    /// The session that the token is of; the same for all of the front end's.
     pub session_id: String,
     /// When a second factor was shown last, Unix seconds.
     pub mfa_at: Option<i64>,
@@ -33,6 +34,11 @@ impl Principal {
     /// The account's role.
     pub fn role(&self) -> Role {
         self.account.role
+    }
+
+    /// Whether a cookie of the front end's tells who this is: that session is the front end's to end.
+    pub fn is_of_front_end(&self) -> bool {
+        self.session_id == FRONT_END_SESSION
     }
 
     /// Whether the role has the permission, and the second factor that one of administrators takes.

@@ -228,10 +228,12 @@ impl Sessions {
         Ok(SessionList { sessions: sessions.into_iter().map(view).collect() })
     }
 
-    /// Ends all sessions of the caller's account but the one that asks.
+    /// Ends all sessions of the caller's account but the one that asks; of the front end's, all.
     pub async fn end_others(&self, users: &Users, principal: &Principal) -> Result<(), mongo::Error> {
         let others = self.live(principal.id()).await?.into_iter().map(|session| session.family_id);
         let others: BTreeSet<String> = others.filter(|family| *family != principal.session_id).collect();
+        // Which of the front end's asks cannot be told.
+        users.end_front_end_sessions(principal.id()).await?;
         self.end_all(users, principal.id(), others.into_iter().collect()).await
     }
 

@@ -8,15 +8,14 @@ use std::{marker::PhantomData, ops::Deref};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use super::{App, Principal, bearer};
+use super::{App, Principal};
 use crate::http::{ClientInfo, Limit, Problem};
 
 impl<Own: Send + Sync> FromRequestParts<App<Own>> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized("Sign in first."))?;
-        app.guard.authenticate(token).await
+        app.guard.caller(parts).await?.ok_or_else(|| Problem::unauthorized("Sign in first."))
     }
 }
 
@@ -24,10 +23,7 @@ impl<Own: Send + Sync> OptionalFromRequestParts<App<Own>> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App<Own>) -> Result<Option<Self>, Problem> {
-        match bearer(&parts.headers)? {
-            None => Ok(None),
-            Some(token) => app.guard.authenticate(token).await.map(Some),
-        }
+        app.guard.caller(parts).await
     }
 }
 

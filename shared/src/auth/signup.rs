@@ -27,7 +27,7 @@ use crate::{
     mongo::{Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
     rate_limits,
-    users::{Email, EmailAttempt, User, Users},
+    users::{Email, EmailAttempt, NewUser, User, Users},
 };
 
 /// How long a link counts.
@@ -145,7 +145,8 @@ impl SignUps {
         let Some(email) = Email::parse(&sign_up.email) else { return Ok(None) };
         let hash = password.hash_for("password", &[&sign_up.name, email.as_str()])?;
         let payer = Payer::SignUp { network: client.network() };
-        let create = users.create(&sign_up.id, &email, &sign_up.name, hash);
+        let (id, name) = (&sign_up.id, &sign_up.name);
+        let create = users.create(NewUser { id, email: &email, name, password_hash: Some(hash), is_proved: true });
         let user = self.ledger.pay(&payer, SIGN_UP_BYTES, create, Option::is_some).await?;
         let others = doc! {"email": &sign_up.email};
         let delete = async |database: Database| collection(&database).delete_many(others).await;

@@ -6,6 +6,7 @@ mod triage;
 
 pub use page_url::PageUrl;
 pub use report::{
-    ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView, create, list,
+    ElementSize, HistoryEntry, LIMIT, NewReport, ReportFilter, ReportPage, ReportStatus, ReportView, Reported, create,
+    list,
 };
 pub use triage::{TRIAGE, Triage, triage};

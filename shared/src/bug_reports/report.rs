@@ -14,7 +14,7 @@ use crate::{
     clock::{self, Moment},
     http::{Created, Cursor, Page, Problem},
     id,
-    ledger::Ledger,
+    ledger::{Ledger, Payer},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     roles::Role,
     schema,
@@ -27,6 +27,12 @@ pub const LIMIT: u64 = 100;
 
 /// How long the same words on the same page are the same report: whoever presses twice means one.
 const SAME_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// Reports of people who were not signed in that may be open.
+const ANONYMOUS_LIMIT: u64 = 500;
+
+/// Whose a report is that came without signing in: for super admins to look at.
+const ANONYMOUS: &str = "anonymous";
 
 /// Something that went wrong.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -56,18 +62,23 @@ pub struct NewReport {
     #[garde(inner(length(chars, max = 500), custom(plain)))]
     #[schema(max_length = 500)]
     element_text: Option<String>,
-    /// Its size.
+    /// Its size: width and height, or `120x40px`.
     #[garde(dive)]
     element_size: Option<ElementSize>,
     /// The browser.
     #[garde(inner(length(chars, max = 500), custom(plain)))]
     #[schema(max_length = 500)]
     user_agent: Option<String>,
+    /// When it was seen. Not kept: a report is of when it came.
+    #[serde(rename = "timestamp")]
+    #[garde(inner(length(chars, max = 100)))]
+    #[schema(max_length = 100)]
+    _timestamp: Option<String>,
 }
 
 /// In CSS pixels.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "SentSize")]
 pub struct ElementSize {
     /// Width.
     #[garde(range(min = 0.0, max = 100_000.0))]
@@ -77,6 +88,36 @@ pub struct ElementSize {
     #[garde(range(min = 0.0, max = 100_000.0))]
     #[schema(minimum = 0.0, maximum = 100_000.0)]
     height: f64,
+}
+
+/// A size as the browser's extension writes it, or by its two sides.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SentSize {
+    Sides(Sides),
+    Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sides {
+    width: f64,
+    height: f64,
+}
+
+impl TryFrom<SentSize> for ElementSize {
+    type Error = &'static str;
+
+    fn try_from(sent: SentSize) -> Result<Self, Self::Error> {
+        let text = match sent {
+            SentSize::Sides(Sides { width, height }) => return Ok(Self { width, height }),
+            SentSize::Text(text) => text,
+        };
+        let side = |text: &str| text.trim().trim_end_matches("px").trim().parse().ok();
+        let sides = text.split_once(['x', '×']).and_then(|(width, height)| Some((side(width)?, side(height)?)));
+        let (width, height) = sides.ok_or("must be a width and a height, or such as 120x40px")?;
+        Ok(Self { width, height })
+    }
 }
 
 /// How a report stands.
@@ -127,13 +168,29 @@ pub(super) struct BugReport {
     updated_at: Moment,
 }
 
+/// A report that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reported {
+    /// Always true.
+    success: bool,
+    /// The report.
+    #[serde(flatten)]
+    report: ReportView,
+}
+
+impl From<ReportView> for Reported {
+    fn from(report: ReportView) -> Self {
+        Self { success: true, report }
+    }
+}
+
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportView {
     /// Id.
     pub id: String,
-    /// Whose.
+    /// Whose; `anonymous` where nobody was signed in.
     pub user_id: String,
     /// What was wanted.
     pub intent: String,
@@ -214,14 +271,21 @@ impl From<BugReport> for ReportView {
     }
 }
 
-/// Keeps a report of `account`, once however often it is sent within a day.
-pub async fn create(ledger: &Ledger, account: &Account, new: NewReport) -> Result<Created<ReportView>, Problem> {
+/// Keeps a report, once however often it is sent within a day: of `account`, or of somebody from `network`.
+pub async fn create(
+    ledger: &Ledger,
+    account: Option<&Account>,
+    network: String,
+    new: NewReport,
+) -> Result<Created<Reported>, Problem> {
+    let (user_id, limit) = account.map_or((ANONYMOUS, ANONYMOUS_LIMIT), |account| (account.id.as_str(), LIMIT));
+    let payer = account.map_or(Payer::AnonymousReport { network }, Account::payer);
     let at = clock::now();
     let now = at;
     let report = BugReport {
         id: id::new(),
-        user_id: account.id.clone(),
-        organization_id: account.organization_id.clone(),
+        user_id: user_id.to_owned(),
+        organization_id: account.and_then(|account| account.organization_id.clone()),
         intent: new.intent,
         description: new.description,
         page_url: new.page_url.as_str().to_owned(),
@@ -230,7 +294,7 @@ pub async fn create(ledger: &Ledger, account: &Account, new: NewReport) -> Resul
         element_size: new.element_size,
         user_agent: new.user_agent,
         status: ReportStatus::New,
-        history: vec![HistoryEntry { status: ReportStatus::New, by: account.id.clone(), note: None, at: now }],
+        history: vec![HistoryEntry { status: ReportStatus::New, by: user_id.to_owned(), note: None, at: now }],
         created_at: now,
         updated_at: now,
     };
@@ -239,20 +303,21 @@ pub async fn create(ledger: &Ledger, account: &Account, new: NewReport) -> Resul
         "createdAt": {"$gt": now - SAME_FOR},
     };
     let too_many =
-        || Problem::conflict("too_many_reports", format!("{LIMIT} of your reports are open: give us time for them."));
+        || Problem::conflict("too_many_reports", format!("{limit} of your reports are open: give us time for them."));
     let document = mongo::to_document(&report).map_err(Problem::internal)?;
-    let insert = insert(ledger.mongo().clone(), report, same);
-    let is_new = |made: &Option<Created<ReportView>>| matches!(made, Some(Created::New(_)));
-    let made = ledger.pay(&account.payer(), schema::weight("bug_reports", &document), insert, is_new).await?;
+    let insert = insert(ledger.mongo().clone(), report, same, limit);
+    let is_new = |made: &Option<Created<Reported>>| matches!(made, Some(Created::New(_)));
+    let made = ledger.pay(&payer, schema::weight("bug_reports", &document), insert, is_new).await?;
     made.ok_or_else(too_many)
 }
 
-/// `None` when the account has [`LIMIT`] reports open. Boxed: the driver's futures are large.
+/// `None` when `limit` reports of the same reporter are open. Boxed: the driver's futures are large.
 fn insert(
     mongo: Mongo,
     report: BugReport,
     same: Document,
-) -> BoxFuture<'static, Result<Option<Created<ReportView>>, mongo::Error>> {
+    limit: u64,
+) -> BoxFuture<'static, Result<Option<Created<Reported>>, mongo::Error>> {
     let insert = async move |database: Database| {
         let mut session = database.client().start_session().await?;
         let work = async move |session: &mut ClientSession| {
@@ -262,14 +327,14 @@ fn insert(
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(Some(Created::Known(before.into())));
+                return Ok(Some(Created::Known(ReportView::from(before).into())));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
-            if reports.count_documents(open).session(&mut *session).await? >= LIMIT {
+            if reports.count_documents(open).session(&mut *session).await? >= limit {
                 return Ok(None);
             }
             reports.insert_one(&report).session(&mut *session).await?;
-            Ok(Some(Created::New(report.clone().into())))
+            Ok(Some(Created::New(ReportView::from(report.clone()).into())))
         };
         session.start_transaction().and_run2(work).await
     };

@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Access, Filter, Item, Snapshot, Sort};
 use crate::{
-    http::{Page, Problem, Reply},
+    http::{MAX_LIMIT, Page, Problem, Reply},
     roles::Role,
 };
 
@@ -15,12 +15,18 @@ const CONTENT_SOURCE: HeaderName = HeaderName::from_static("x-content-source");
 
 /// Answers of one snapshot: what a request was told of and what it gets are of the same moment.
 impl Snapshot {
-    /// `{<list>: […], "total", "nextCursor"}`: the public items that match.
+    /// `{<list>: […], "total", "nextCursor"}`: the public items that match, as summaries. A page of more than
+    /// [`MAX_LIMIT`] is a script's that reads them all: it has them whole, and the number of the page.
     pub fn list(&self, filter: &Filter, sort: Sort, page: &Page) -> Result<Reply, Problem> {
         let listing = self.library.list(filter, sort, page.limit, page.cursor.as_ref());
-        let summaries: Vec<_> = listing.items.iter().map(|item| &item.summary).collect();
+        let is_long = page.limit > MAX_LIMIT;
+        let told: Vec<_> =
+            listing.items.iter().map(|item| if is_long { &item.detail } else { &item.summary }).collect();
         let mut body = BTreeMap::<&str, Box<RawValue>>::new();
-        body.insert(self.kind.list_field(), to_raw_value(&summaries)?);
+        body.insert(self.kind.list_field(), to_raw_value(&told)?);
+        if is_long && page.cursor.is_none() {
+            body.insert("page", to_raw_value(&1)?);
+        }
         body.insert("total", to_raw_value(&listing.total)?);
         body.insert("nextCursor", to_raw_value(&listing.next.map(|cursor| cursor.encode()))?);
         Ok(self.tell_source(Reply::public(&body)))

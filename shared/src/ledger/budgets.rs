@@ -26,6 +26,9 @@ pub const ANONYMOUS_DAY: u64 = 12_000_000;
 /// What entries about failures of people who are not signed in may fill in a day.
 pub const FAILURES_DAY: u64 = 4_000_000;
 
+/// What bug reports of people who are not signed in may fill in a day: a hundred of usual length.
+pub const ANONYMOUS_REPORTS_DAY: u64 = 500_000;
+
 /// What an account's document fills, with the longest name and a second factor.
 pub const SIGN_UP_BYTES: u64 = 1_500;
 /// What the documents of accounts that are made in a day may fill: 2,000 accounts.

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 
 use super::budgets::{
-    ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, AT_ACCOUNT_DAY, FAILURES_DAY, NETWORK_DAY, NEW_ACCOUNT_DAY,
-    NEW_ACCOUNTS_DAY, NEW_FOR, PENDING_SIGN_UPS_DAY, SIGN_INS_DAY, SIGN_UPS_DAY, SLICE, SMALL_SLICE,
+    ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ANONYMOUS_REPORTS_DAY, AT_ACCOUNT_DAY, FAILURES_DAY, NETWORK_DAY,
+    NEW_ACCOUNT_DAY, NEW_ACCOUNTS_DAY, NEW_FOR, PENDING_SIGN_UPS_DAY, SIGN_INS_DAY, SIGN_UPS_DAY, SLICE, SMALL_SLICE,
     WIDE_NETWORK_ATTEMPTS_DAY,
 };
 use crate::{
@@ -31,6 +31,8 @@ pub enum Payer {
     SignUp { network: String },
     /// Somebody who fails at an account, from this network.
     Failure { network: String },
+    /// Somebody who reports a bug without signing in, from this network.
+    AnonymousReport { network: String },
 }
 
 /// A budget of a payer's.
@@ -69,6 +71,7 @@ impl Payer {
             Self::PendingSignUp { network } => ("pending-sign-up", network),
             Self::SignUp { network } => ("sign-up", network),
             Self::Failure { network } => ("failure", network),
+            Self::AnonymousReport { network } => ("anonymous-report", network),
         };
         format!("bytes:{kind}:{id}:{}", clock::day(now))
     }
@@ -80,7 +83,11 @@ impl Payer {
             Self::Account { since, .. } if is_new(*since, now) => SMALL_SLICE,
             Self::Account { .. } => SLICE,
             Self::SignIn { .. } => SMALL_SLICE,
-            Self::AtAccount { .. } | Self::PendingSignUp { .. } | Self::SignUp { .. } | Self::Failure { .. } => 0,
+            Self::AtAccount { .. }
+            | Self::PendingSignUp { .. }
+            | Self::SignUp { .. }
+            | Self::Failure { .. }
+            | Self::AnonymousReport { .. } => 0,
         }
     }
 
@@ -122,6 +129,9 @@ impl Payer {
             }
             Self::SignUp { network } => with_network(of_day("sign-ups", "", SIGN_UPS_DAY), network),
             Self::Failure { network } => with_network(of_day("failures", "", FAILURES_DAY), network),
+            Self::AnonymousReport { network } => {
+                with_network(of_day("anonymous-reports", "", ANONYMOUS_REPORTS_DAY), network)
+            }
         }
     }
 }

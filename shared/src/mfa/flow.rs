@@ -93,6 +93,16 @@ pub struct MfaEnabled {
     pub recovery_codes: Vec<String>,
 }
 
+impl VerifyAnswer {
+    /// The token of somebody who was signed in already.
+    pub fn stepped_up(&self) -> Option<&str> {
+        match self {
+            Self::SteppedUp(answer) => Some(&answer.access_token),
+            Self::SignedIn(_) | Self::Enabled(_) => None,
+        }
+    }
+}
+
 /// A factor just shown.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

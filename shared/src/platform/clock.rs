@@ -136,6 +136,12 @@ pub fn day(at: Moment) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
+/// Midnight UTC at the start of the month of `at`.
+pub fn start_of_month(at: Moment) -> Moment {
+    let day: i64 = at.strftime("%d").to_string().parse().unwrap_or(1);
+    start_of_day(at, day - 1)
+}
+
 /// Midnight UTC at the start of the day `days_before` the day of `at`.
 pub fn start_of_day(at: Moment, days_before: i64) -> Moment {
     let seconds = at.as_second().div_euclid(DAY_S) * DAY_S - days_before * DAY_S;

@@ -104,9 +104,19 @@ pub struct LastAudit {
     pub prompt_id: String,
     /// Whether there is one.
     pub has_audit: bool,
-    /// What it found; `version` counts a prompt's audits.
+    /// What it found: `auditVersion` (counts a prompt's audits), `auditDate`, `overallScore`, `categoryScores`, …
     #[schema(value_type = Option<Object>)]
-    pub audit: Option<Map<String, Value>>,
+    pub audit_result: Option<Map<String, Value>>,
+}
+
+impl Audit {
+    /// As readers see it.
+    pub fn shown(&self) -> Result<Map<String, Value>, Problem> {
+        match serde_json::to_value(self)? {
+            Value::Object(audit) => Ok(shown(audit)),
+            _ => Err(Problem::internal("an audit is no object")),
+        }
+    }
 }
 
 /// Keeps an audit under the prompt's next number. Of two at once, the unique index lets one have it, and
@@ -143,11 +153,21 @@ async fn insert(mongo: &Mongo, prompt: &Prompt, mut audit: Audit) -> Result<Audi
 
 /// The last audit of a prompt, for everybody who sees the prompt: who made it is left out.
 pub async fn latest(mongo: &Mongo, prompt: &Prompt) -> Result<LastAudit, Problem> {
-    let mut audit = last(mongo, prompt.id()).await?;
-    if let Some(audit) = &mut audit {
+    let audit_result = last(mongo, prompt.id()).await?.map(|mut audit| {
         audit.shift_remove("auditedBy");
+        shown(audit)
+    });
+    Ok(LastAudit { prompt_id: prompt.id().to_owned(), has_audit: audit_result.is_some(), audit_result })
+}
+
+/// A stored audit under the names by which readers know its number and its day.
+fn shown(mut audit: Map<String, Value>) -> Map<String, Value> {
+    for (stored, shown) in [("version", "auditVersion"), ("auditedAt", "auditDate")] {
+        if let Some(value) = audit.shift_remove(stored) {
+            audit.insert(shown.into(), value);
+        }
     }
-    Ok(LastAudit { prompt_id: prompt.id().to_owned(), has_audit: audit.is_some(), audit })
+    audit
 }
 
 async fn last(mongo: &Mongo, prompt_id: &str) -> Result<Option<Map<String, Value>>, Problem> {

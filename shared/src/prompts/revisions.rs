@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{Prompt, fields::EDITABLE};
+use super::{Prompt, fields::EDITABLE, may_edit, may_read};
 use crate::{
+    auth::Principal,
     clock::{self, Moment},
     http::{Cursor, Page, Problem},
     id,
@@ -19,6 +20,9 @@ use crate::{
 
 /// A changed value is told up to here; the snapshot holds the whole.
 const MAX_VALUE_CHARS: usize = 500;
+
+/// The fields that decide who may read a prompt.
+const ACCESS: [&str; 4] = ["isPublic", "isPremium", "requiresAuth", "active"];
 
 /// Half a minute is much for one of an import's operations.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,9 +55,11 @@ struct Last {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionPage {
-    /// The newest first: `revision`, `changes`, `snapshot`, `changedBy`, `reason`, `createdAt`.
+    /// The newest first: `revisionNumber`, `changes`, `snapshot`, `changedBy`, `changeReason`, `createdAt`.
     #[schema(value_type = Vec<Object>)]
     pub revisions: Vec<Map<String, Value>>,
+    /// The prompt's revision now.
+    pub current_revision: i64,
     /// Where the next page begins.
     pub next_cursor: Option<String>,
 }
@@ -153,8 +159,29 @@ pub async fn keep_imported(mongo: &Mongo, followed: &[Document]) -> anyhow::Resu
     Ok(())
 }
 
-/// The revisions of a prompt, the newest first, from `cursor` on.
-pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) -> Result<RevisionPage, Problem> {
+/// The revisions of a prompt, the newest first, from `cursor` on: to its editors all of them, to others those that they
+/// could have read as the prompt was then.
+pub async fn list(
+    mongo: &Mongo,
+    prompt: &Prompt,
+    reader: Option<&Principal>,
+    page: Page,
+) -> Result<RevisionPage, Problem> {
+    let (mut revisions, next_cursor) = stored(mongo, prompt.id(), page).await?;
+    if !reader.is_some_and(|reader| may_edit(reader, prompt)) {
+        revisions.retain(|revision| may_read(reader, &as_of(prompt, revision)));
+        revisions.iter_mut().for_each(for_readers);
+    }
+    revisions.iter_mut().for_each(rename);
+    Ok(RevisionPage { revisions, current_revision: prompt.revision(), next_cursor })
+}
+
+/// A page of a prompt's revisions as they are stored, the newest first, and where the next one begins.
+pub async fn stored(
+    mongo: &Mongo,
+    prompt_id: &str,
+    Page { limit, cursor }: Page,
+) -> Result<(Vec<Map<String, Value>>, Option<String>), Problem> {
     let mut filter = doc! {"promptId": prompt_id};
     if let Some(Cursor(_, last)) = cursor {
         let last: i64 = last.parse().map_err(|_| Problem::invalid_field("cursor", "is not one of this list"))?;
@@ -175,7 +202,34 @@ pub async fn list(mongo: &Mongo, prompt_id: &str, Page { limit, cursor }: Page) 
         Cursor(String::new(), number.unwrap_or_default().to_string())
     };
     let (read, next_cursor) = Page::cut(read, shown, place);
-    Ok(RevisionPage { revisions: mongo::readable_json("prompt_revisions", &read), next_cursor })
+    Ok((mongo::readable_json("prompt_revisions", &read), next_cursor))
+}
+
+/// The prompt as a revision left it.
+fn as_of(prompt: &Prompt, revision: &Map<String, Value>) -> Prompt {
+    let mut fields = prompt.0.clone();
+    fields.retain(|field, _| !EDITABLE.contains(&field.as_str()));
+    fields.extend(revision.get("snapshot").and_then(Value::as_object).cloned().unwrap_or_default());
+    Prompt(fields)
+}
+
+/// Without who wrote it; and without what the prompt was before, where it was others' to read then.
+fn for_readers(revision: &mut Map<String, Value>) {
+    revision.insert("changedBy".into(), "editor".into());
+    let changes = revision.get_mut("changes").and_then(Value::as_array_mut);
+    let changes = changes.map(Vec::as_mut_slice).unwrap_or_default();
+    let opens = changes.iter().any(|change| change["field"].as_str().is_some_and(|field| ACCESS.contains(&field)));
+    for change in changes.iter_mut().filter_map(|change| change.as_object_mut().filter(|_| opens)) {
+        change.insert("oldValue".into(), Value::Null);
+    }
+}
+
+/// A stored revision under the names by which readers know its number and its reason.
+fn rename(revision: &mut Map<String, Value>) {
+    for (stored, name) in [("revision", "revisionNumber"), ("reason", "changeReason")] {
+        let value = revision.shift_remove(stored).unwrap_or_default();
+        revision.insert(name.into(), value);
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub struct AiUsage {
     /// By which platform key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
+    /// By which provider key of theirs, where a service reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_key_id: Option<String>,
     /// `openai`, `anthropic`, …, in small letters.
     pub provider: String,
     /// The model, by the name under which its price is known.

@@ -25,6 +25,38 @@ pub struct UserActivity {
     pub recent_days: Vec<String>,
 }
 
+/// [`UserActivity`] as the front end's dashboard reads it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LoginFigures {
+    /// Always true.
+    success: bool,
+    /// The figures.
+    data: LoginCounts,
+}
+
+/// Days on which somebody was here.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginCounts {
+    /// Within the last 400 days.
+    days_logged_in: u64,
+    /// The same: a day counts once, however often somebody comes back on it.
+    total_sessions: u64,
+    /// The last of them, if there was one (UTC).
+    last_login_date: Option<String>,
+    /// Days in a row up to today or yesterday (UTC).
+    streak: u64,
+}
+
+impl From<UserActivity> for LoginFigures {
+    fn from(activity: UserActivity) -> Self {
+        let ActivityFigures { streak, days_active, .. } = activity.figures;
+        let last_login_date = activity.recent_days.into_iter().next();
+        let data = LoginCounts { days_logged_in: days_active, total_sessions: days_active, last_login_date, streak };
+        Self { success: true, data }
+    }
+}
+
 /// Figures of somebody's activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

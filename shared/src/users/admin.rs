@@ -7,7 +7,10 @@ use mongodb::{Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Account, AccountStatus, EmailAttempt, Profile, User, store::collection};
+use super::{
+    Account, AccountStatus, EmailAttempt, Profile, User,
+    store::{collection, ending_every_session},
+};
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
     clock,
@@ -151,7 +154,8 @@ pub async fn change(
                 let mut update = doc! {"$set": set};
                 match new_status {
                     Some(AccountStatus::Suspended) => {
-                        update.extend(doc! {"$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}});
+                        update.insert("$unset", doc! {"mfa.resetAt": ""});
+                        update = ending_every_session(update);
                     }
                     Some(_) => drop(update.insert("$unset", doc! {"suspendedBy": ""})),
                     None => {}
@@ -205,7 +209,7 @@ pub async fn intervene(
     filter.insert("role", user.role.name());
     // With the sessions a factor's reset ends that was begun in one.
     let off = if action == Action::UserMfaReset { "mfa" } else { "mfa.resetAt" };
-    let update = doc! {"$inc": {"sessionVersion": 1}, "$unset": {off: ""}};
+    let update = ending_every_session(doc! {"$unset": {off: ""}});
     let event = AuditEvent::new(action).by(admin).on("user", user_id);
     let (audit_log, client) = (audit_log.clone(), client.clone());
     let work = async move |database: Database| {
@@ -265,7 +269,7 @@ pub async fn make_super_admin(
     for spelling in email.spellings() {
         let set = doc! {"role": "super_admin", "emailVerifiedAt": clock::now()};
         let off = if takes_factor_off { "mfa" } else { "mfa.resetAt" };
-        let update = doc! {"$set": set, "$inc": {"sessionVersion": 1}, "$unset": {off: ""}};
+        let update = ending_every_session(doc! {"$set": set, "$unset": {off: ""}});
         let set = async |database| collection(&database).update_one(doc! {"email": spelling}, update).await;
         if mongo.run(REQUEST_TIMEOUT, set).await?.matched_count == 1 {
             return Ok(true);

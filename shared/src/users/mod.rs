@@ -15,5 +15,5 @@ pub use email_attempt::EmailAttempt;
 pub use mfa_record::{FACTOR_RESET_LIFE, Method, MfaRecord, PendingFactor};
 pub use owned::insert_within_quota;
 pub use proved_email::ProvedEmail;
-pub use store::{PasswordReset, Users};
+pub use store::{NewUser, PasswordReset, Users};
 pub use user::{ACCESS_S, Account, AccountStatus, Profile, User, display_name, suspended};

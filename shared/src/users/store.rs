@@ -22,6 +22,17 @@ pub struct PasswordReset {
     pub is_first_proof: bool,
 }
 
+/// An account to be made.
+pub struct NewUser<'a> {
+    pub id: &'a str,
+    pub email: &'a Email,
+    pub name: &'a str,
+    /// None where somebody else checks the password.
+    pub password_hash: Option<String>,
+    /// Whether its owner followed a link that was mailed to the address.
+    pub is_proved: bool,
+}
+
 /// Accounts. Every change goes through here, so that no cached copy survives it.
 pub struct Users {
     mongo: Mongo,
@@ -68,14 +79,9 @@ impl Users {
         self.mongo.run(REQUEST_TIMEOUT, find).boxed().await
     }
 
-    /// A new account with a proved address; `None` when the address is taken, or the id, which unique indexes decide.
-    pub async fn create(
-        &self,
-        id: &str,
-        email: &Email,
-        name: &str,
-        password_hash: String,
-    ) -> Result<Option<User>, mongo::Error> {
+    /// A new account; `None` when the address is taken, or the id, which unique indexes decide.
+    pub async fn create(&self, new: NewUser<'_>) -> Result<Option<User>, mongo::Error> {
+        let NewUser { id, email, name, password_hash, is_proved } = new;
         // Accounts under another spelling are of before: no two requests at once make one.
         let spelled = EmailAttempt::parse(email.as_str()).filter(|email| email.spellings().len() > 1);
         if let Some(spelled) = spelled
@@ -87,17 +93,18 @@ impl Users {
             id: id.to_owned(),
             email: email.as_str().to_owned(),
             name: name.to_owned(),
-            password_hash: Some(password_hash),
+            password_hash,
             role: Role::User,
             plan: Plan::default(),
             organization_id: None,
             status: AccountStatus::Active,
             suspended_by: None,
             session_version: 0,
+            cookies_count_from: None,
             ended_sessions: Vec::new(),
             mfa: MfaRecord::default(),
             created_at: clock::now(),
-            email_verified_at: Some(clock::now()),
+            email_verified_at: is_proved.then(clock::now),
             last_login_at: None,
             password_reset_at: None,
         };
@@ -107,6 +114,15 @@ impl Users {
             Err(error) if error.is_duplicate() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there was an account with this id of which something may be left (see [`crate::leaving`]).
+    pub async fn is_deleted(&self, id: &str) -> Result<bool, mongo::Error> {
+        let deletions = doc! {"_id": id};
+        let find = async |database: Database| {
+            database.collection::<Document>("account_deletions").count_documents(deletions).await
+        };
+        Ok(self.mongo.run(REQUEST_TIMEOUT, find).await? > 0)
     }
 
     /// Notes a sign-in, and keeps `better_hash` instead of the one that was checked. False when the account is another
@@ -161,13 +177,13 @@ impl Users {
             "mfa.resetAt": {"$lte": now, "$gt": now - FACTOR_RESET_LIFE},
             "role": {"$nin": Role::ALL.iter().filter(|role| role.is_administrator()).map(|role| role.name()).collect::<Vec<_>>()},
         };
-        self.change_if(id, due, doc! {"$unset": {"mfa": ""}, "$inc": {"sessionVersion": 1}}).await
+        self.change_if(id, due, ending_every_session(doc! {"$unset": {"mfa": ""}})).await
     }
 
     /// Every session ends: their access tokens count no longer, nor does a factor's reset that was begun. `None` when the
     /// account is gone.
     pub async fn end_every_session(&self, id: &str) -> Result<Option<User>, mongo::Error> {
-        self.change(id, doc! {"$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}}).await
+        self.change(id, ending_every_session(doc! {"$unset": {"mfa.resetAt": ""}})).await
     }
 
     /// A new password, in place of the one whose hash was checked; every session ends. `None` when it is another one
@@ -179,6 +195,11 @@ impl Users {
         password_hash: String,
     ) -> Result<Option<User>, mongo::Error> {
         self.change_if(id, doc! {"passwordHash": checked_hash}, new_password(password_hash)).await
+    }
+
+    /// The front end's sessions end: cookies from before count no longer.
+    pub async fn end_front_end_sessions(&self, id: &str) -> Result<(), mongo::Error> {
+        self.change(id, doc! {"$set": {"cookiesCountFrom": clock::now()}}).await.map(drop)
     }
 
     /// These sessions end: their access tokens count no longer.
@@ -242,7 +263,16 @@ impl Users {
 
 /// With a new password every session ends, and a factor's reset that was begun with the one before.
 fn new_password(hash: String) -> Document {
-    doc! {"$set": {"passwordHash": hash}, "$inc": {"sessionVersion": 1}, "$unset": {"mfa.resetAt": ""}}
+    ending_every_session(doc! {"$set": {"passwordHash": hash}, "$unset": {"mfa.resetAt": ""}})
+}
+
+/// `update`, with which every session ends: our tokens by their version, cookies of the front end by their age.
+pub(super) fn ending_every_session(mut update: Document) -> Document {
+    update.insert("$inc", doc! {"sessionVersion": 1});
+    let mut set = update.get_document("$set").cloned().unwrap_or_default();
+    set.insert("cookiesCountFrom", clock::now());
+    update.insert("$set", set);
+    update
 }
 
 /// `users`.

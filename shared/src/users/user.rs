@@ -55,6 +55,9 @@ pub struct User {
     /// Counts up when all sessions end at once.
     #[serde(default)]
     pub session_version: i64,
+    /// When all sessions last ended at once: a cookie of the front end from before counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookies_count_from: Option<Moment>,
     /// Sessions that ended by themselves while their access tokens may still be about.
     #[serde(default)]
     pub ended_sessions: Vec<EndedSession>,
@@ -90,6 +93,9 @@ pub struct Account {
     pub organization_id: Option<String>,
     pub status: AccountStatus,
     pub session_version: i64,
+    /// From when a cookie of the front end counts, in Unix milliseconds.
+    #[serde(default)]
+    pub cookies_count_from_ms: i64,
     /// Ids of sessions that ended.
     pub ended_sessions: Vec<String>,
     /// Whether a second factor is on.
@@ -144,6 +150,7 @@ impl From<User> for Account {
             mfa_by_mail: user.mfa.method == Some(Method::Email),
             email_verified: user.email_verified_at.is_some(),
             created_at_ms: user.created_at.as_millisecond(),
+            cookies_count_from_ms: user.cookies_count_from.map_or(0, |at| at.as_millisecond()),
             id: user.id,
             email: user.email,
             name: user.name,

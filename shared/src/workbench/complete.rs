@@ -204,6 +204,7 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         success: run.status != RunStatus::Error && result.ending != Some(Ending::Error),
         error: result.error.clone(),
         session_id: None,
+        provider_key_id: None,
         occurred_at,
         received_at: occurred_at,
         ..AiUsage::default()

@@ -63,7 +63,7 @@ pub async fn save(
 ) -> Result<Reply, Problem> {
     user.require(Permission::SystemAdmin)?;
     let kept = affiliates::save(&app.mongo, &entry).await?;
-    let id = kept["id"].as_str().unwrap_or_default();
+    let id = kept["_id"].as_str().unwrap_or_default();
     app.own.links.changed(id).await;
     let event = AuditEvent::new(Action::AffiliateSaved).by(&user.account).on(entry.kind().name(), id);
     app.own.audit_log.record(&user.client, event).await?;

@@ -44,16 +44,24 @@ async fn main() -> Result<(), lambda::Error> {
 /// Takes 1 to 100 records. Answered when they are safe; sent again under the same ids they count once.
 ///
 /// What happened is recorded. A record beyond the plan, or of a model without a price, is named in `flagged`. One for
-/// which the account has no bytes left (`storedBytesToday`) is added to a sum of its day and model.
-#[utoipa::path(post, path = "/api/ai/usage", operation_id = "reportUsage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write"])),
+/// which the account has no bytes left (`storedBytesToday`) is added to a sum of its day and model. A service key
+/// (`service:usage`) reports for the account that it names.
+#[utoipa::path(post, path = "/api/ai/usage", operation_id = "reportUsage", tag = "usage", request_body = UsageRequest, security(("bearer" = []), ("apiKey" = ["usage:write", "service:usage"])),
     responses((status = 202, body = AcceptedUsage)))]
 pub async fn report(
     State(app): State<App<Own>>,
     user: SignedOrKey<rate_limits::Usage>,
     JsonBody(request): JsonBody<UsageRequest>,
 ) -> Result<Reply, Problem> {
-    user.require(Scope::UsageWrite)?;
-    Ok(Reply::accepted(&app.own.usage.accept(&user, request, clock::now()).await?))
+    let acting = match &request.user_id {
+        Some(id) => Some(user.acting_for(&app.users, id, Scope::ServiceUsage).await?),
+        None if request.provider_key_id.is_some() => return Err(Problem::invalid_field("userId", "is required")),
+        None => None,
+    };
+    if acting.is_none() {
+        user.require(Scope::UsageWrite)?;
+    }
+    Ok(Reply::accepted(&app.own.usage.accept(acting.as_ref().unwrap_or(&user), request, clock::now()).await?))
 }
 
 /// What is left of the caller's plan, and whether a call fits it, with the reasons: asked before the call.

@@ -66,6 +66,7 @@ pub async fn create(
     user: Signed<rate_limits::Keys>,
     JsonBody(request): JsonBody<NewKeyRequest>,
 ) -> Result<Reply, Problem> {
+    request.check_scopes(&user)?;
     user.require_fresh_sign_in()?;
     let too_many =
         || Problem::conflict("too_many_keys", format!("{ACTIVE_LIMIT} keys may be in use: revoke one first."));

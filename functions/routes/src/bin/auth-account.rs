@@ -44,7 +44,7 @@ async fn main() -> Result<(), lambda::Error> {
 
 /// Deletes the caller's account, which is gone at once, with all that is kept about it: that is erased within a quarter
 /// of an hour. Asks for the second factor, or the password, again.
-#[utoipa::path(delete, path = "/api/auth/account", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(delete, path = "/api/auth/account", operation_id = "deleteAccount", tag = "accounts", security(("bearer" = [])),
     responses((status = 202, description = "The account is gone"), (status = 409)))]
 pub async fn remove(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     user.require_fresh_sign_in()?;
@@ -55,7 +55,7 @@ pub async fn remove(State(app): State<App<Own>>, user: Signed<rate_limits::Accou
 
 /// Asks for a copy of everything that is kept about the caller's account; it is ready within a quarter of an hour. Asks
 /// for the second factor, or the password, again.
-#[utoipa::path(post, path = "/api/auth/account/export", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(post, path = "/api/auth/account/export", operation_id = "requestAccountExport", tag = "accounts", security(("bearer" = [])),
     responses((status = 202, body = ExportView)))]
 pub async fn ask_for_export(State(app): State<App<Own>>, user: Signed<rate_limits::Export>) -> Result<Reply, Problem> {
     user.require_fresh_sign_in()?;
@@ -67,7 +67,7 @@ pub async fn ask_for_export(State(app): State<App<Own>>, user: Signed<rate_limit
 }
 
 /// The last export that the caller asked for.
-#[utoipa::path(get, path = "/api/auth/account/export", tag = "accounts", security(("bearer" = [])),
+#[utoipa::path(get, path = "/api/auth/account/export", operation_id = "getAccountExport", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = ExportView), (status = 404)))]
 pub async fn show_export(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     Ok(Reply::ok(&app.own.exports.status(user.id()).await?))
@@ -75,7 +75,7 @@ pub async fn show_export(State(app): State<App<Own>>, user: Signed<rate_limits::
 
 /// A part of that export: lines of JSON, `{"collection": …, "document": …}`. Asks for the second factor, or the password,
 /// again.
-#[utoipa::path(get, path = "/api/auth/account/export/{part}", tag = "accounts", params(("part" = u32, Path, minimum = 1)),
+#[utoipa::path(get, path = "/api/auth/account/export/{part}", operation_id = "readAccountExport", tag = "accounts", params(("part" = u32, Path, minimum = 1)),
     security(("bearer" = [])),
     responses((status = 200, content_type = "application/jsonl", body = String), (status = 404)))]
 pub async fn read_export(

@@ -9,7 +9,7 @@ use axum::{
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use shared::{
-    auth::{App, Page, Principal, Signed},
+    auth::{App, Page, Principal, Signed, step_up_cookie},
     http::{ClientInfo, Counted, Form, JsonBody, Problem, Reply},
     lambda,
     mfa::{
@@ -43,7 +43,7 @@ pub struct LinkRequest {
 /// A link is on its way.
 #[derive(Serialize, ToSchema)]
 pub struct LinkSent {
-    sent: bool,
+    success: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -92,7 +92,10 @@ pub async fn verify(
     principal: Option<Principal>,
     JsonBody(request): JsonBody<CodeRequest>,
 ) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&app.own.verify(&client, principal, request).await?))
+    let is_of_front_end = principal.as_ref().is_some_and(Principal::is_of_front_end);
+    let answer = app.own.verify(&client, principal, request).await?;
+    let cookie = answer.stepped_up().filter(|_| is_of_front_end).map(step_up_cookie);
+    Ok(Reply::ok(&answer).with_cookie(cookie))
 }
 
 /// Begins to set a factor up, with the account's password; it is pending until a code proves it.
@@ -128,7 +131,7 @@ pub async fn ask_reset(
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> Result<Reply, Problem> {
     app.own.ask_reset(&client, request).await?;
-    Ok(Reply::accepted(&LinkSent { sent: true }))
+    Ok(Reply::accepted(&LinkSent { success: true }))
 }
 
 /// Begins a lost factor's reset with a link's token: it counts no more in 24 hours, unless the owner stops that.

@@ -11,7 +11,7 @@ use shared::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{
         App, EmailProofs, Lockout, NewPassword, Page, PasswordAttempt, PasswordResets, Sessions, Shown, Signed, Tokens,
-        sign_in_again,
+        sign_in_again, step_up_cookie,
     },
     counters::Counters,
     http::{ClientInfo, Counted, Form, JsonBody, Limit, Problem, Reply},
@@ -35,7 +35,7 @@ pub struct ForgotRequest {
 /// What everybody is told, with an account or without.
 #[derive(Serialize, ToSchema)]
 pub struct Sent {
-    sent: bool,
+    success: bool,
 }
 
 /// A new password for a forgotten one.
@@ -146,7 +146,7 @@ pub async fn forgot(
     if rate_limits::Forgot::POLICY.check_address(&app.cache, &client).await.is_ok() {
         app.own.resets.request(&app.users, &client, &request.email).await?;
     }
-    Ok(Reply::accepted(&Sent { sent: true }))
+    Ok(Reply::accepted(&Sent { success: true }))
 }
 
 /// Sets a new password with a link's token. Every session ends and the platform keys are revoked; wrong passwords and
@@ -245,7 +245,8 @@ pub async fn verify_password(
     }
     let access_token = app.own.sessions.step_up(&user, Shown::Password).await?;
     app.own.audit_log.record(&user.client, AuditEvent::new(Action::PasswordShown).by(&user.account)).await?;
-    Ok(Reply::ok(&PasswordShown { access_token }))
+    let cookie = user.is_of_front_end().then(|| step_up_cookie(&access_token));
+    Ok(Reply::ok(&PasswordShown { access_token }).with_cookie(cookie))
 }
 
 /// Mails a link by which the owner of an account from before addresses were proved proves theirs.
@@ -254,7 +255,7 @@ pub async fn verify_password(
 pub async fn send_proof(State(app): State<App<Own>>, user: Signed<rate_limits::VerifyEmail>) -> Result<Reply, Problem> {
     let stored = app.users.stored(user.id()).await?.ok_or_else(sign_in_again)?;
     app.own.proofs.request(&user.client, &stored).await?;
-    Ok(Reply::accepted(&Sent { sent: true }))
+    Ok(Reply::accepted(&Sent { success: true }))
 }
 
 /// Proves an address with a link's token and the account's password.

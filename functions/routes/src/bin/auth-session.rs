@@ -94,10 +94,14 @@ pub async fn refresh(
     Err(error.into())
 }
 
-/// Ends this session: its refresh token at once, its access token within 30 seconds everywhere.
+/// Ends this session: its refresh token at once, its access token within 30 seconds everywhere. One of the front end's
+/// ends there.
 #[utoipa::path(post, path = "/api/auth/logout", operation_id = "signOut", tag = "accounts", security(("bearer" = [])),
-    responses((status = 204)))]
+    responses((status = 204), (status = 409)))]
 pub async fn log_out(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    if user.is_of_front_end() {
+        return Err(Problem::conflict("front_end_session", "This session is the front end's: sign out there."));
+    }
     app.own.sessions.end(&app.users, user.id(), &user.session_id).await?;
     app.own.audit_log.record(&user.client, AuditEvent::new(Action::SignOut).by(&user.account)).await?;
     Ok(Reply::no_content())
@@ -110,7 +114,7 @@ pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Account
     Ok(Reply::ok(&app.own.sessions.list(&user).await?))
 }
 
-/// Ends all of the caller's sessions but this one.
+/// Ends all of the caller's sessions but this one; of the front end's, all.
 #[utoipa::path(delete, path = "/api/auth/sessions", operation_id = "endOtherSessions", tag = "accounts", security(("bearer" = [])),
     responses((status = 204)))]
 pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {

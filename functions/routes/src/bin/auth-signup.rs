@@ -42,7 +42,7 @@ pub struct SignUpRequest {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignUpSent)]
 pub struct Sent {
-    sent: bool,
+    success: bool,
 }
 
 /// The password of a new account.
@@ -91,7 +91,7 @@ pub async fn sign_up(
         password.check("password", &[&request.name, request.email.as_str()])?;
     }
     app.sign_ups.request(&app.users, &client, &request.email, request.name.trim()).await?;
-    Ok(Reply::accepted(&Sent { sent: true }))
+    Ok(Reply::accepted(&Sent { success: true }))
 }
 
 /// Makes the account of a sign-up, with a link's token; sign in afterwards.

@@ -1,15 +1,15 @@
 //! `GET`, `POST /api/bug-reports`, `PATCH /api/bug-reports/{id}`: what went wrong, and what became of it.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     routing::{get, patch},
 };
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
-    auth::{App, Signed},
-    bug_reports::{self, NewReport, ReportFilter, ReportPage, ReportView, TRIAGE, Triage},
-    http::{JsonBody, Page, Path, Problem, Query, Reply},
+    auth::{App, Principal, Signed},
+    bug_reports::{self, NewReport, ReportFilter, ReportPage, ReportView, Reported, TRIAGE, Triage},
+    http::{ClientInfo, JsonBody, Limit, Page, Path, Problem, Query, Reply},
     lambda,
     mongo::Lifetime,
     rate_limits,
@@ -43,18 +43,24 @@ pub async fn list(
     Ok(Reply::ok(&bug_reports::list(&app.mongo, &user, &filter, page).await?))
 }
 
-/// Reports something that went wrong. Secrets in the page's address are left out.
+/// Reports something that went wrong, signed in or not. Secrets in the page's address are left out.
 ///
 /// Sent again within 24 hours (the same page and description), it gets the report that is there.
-#[utoipa::path(post, path = "/api/bug-reports", operation_id = "createBugReport", tag = "feedback", request_body = NewReport, security(("bearer" = [])),
-    responses((status = 201, body = ReportView), (status = 200, description = "It was reported before", body = ReportView),
+#[utoipa::path(post, path = "/api/bug-reports", operation_id = "createBugReport", tag = "feedback", request_body = NewReport, security((), ("bearer" = [])),
+    responses((status = 201, body = Reported), (status = 200, description = "It was reported before", body = Reported),
         (status = 409, description = "`too_many_reports`")))]
 pub async fn create(
     State(app): State<App<Own>>,
-    user: Signed<rate_limits::BugReports>,
+    Extension(client): Extension<ClientInfo>,
+    principal: Option<Principal>,
     JsonBody(report): JsonBody<NewReport>,
 ) -> Result<Reply, Problem> {
-    Ok(bug_reports::create(&app.ledger, &user.account, report).await?.into())
+    match &principal {
+        Some(user) => rate_limits::BugReports::POLICY.check(&app.cache, &client, user.id()).await?,
+        None => rate_limits::AnonymousBugReports::POLICY.check_address(&app.cache, &client).await?,
+    }
+    let account = principal.as_ref().map(|user| &*user.account);
+    Ok(bug_reports::create(&app.ledger, account, client.network(), report).await?.into())
 }
 
 /// Takes a report a step further: new → triaged → resolved or rejected.

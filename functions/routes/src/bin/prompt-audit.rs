@@ -43,7 +43,7 @@ pub async fn show(
 
 /// Keeps an audit under the prompt's next version number.
 #[utoipa::path(post, path = "/api/prompts/{id}/audit", operation_id = "createPromptAudit", tag = "content", params(("id" = String, Path, description = "Id or slug")), request_body = NewAudit, security(("bearer" = [])),
-    responses((status = 201, description = "The audit, with its `version`", body = Object)))]
+    responses((status = 201, description = "The audit, with its `auditVersion`", body = Object)))]
 pub async fn add(
     State(app): State<App<Own>>,
     user: Signed<rate_limits::Edits>,
@@ -59,7 +59,7 @@ pub async fn add(
     let audit = audits::add(&app.ledger, &prompt, &user.account, audit).await?;
     let event = AuditEvent::new(Action::PromptAudited).by(&user.account).on("prompt", prompt.id());
     app.own.audit_log.record(&user.client, event.with("version", audit.version)).await?;
-    Ok(Reply::created(&audit))
+    Ok(Reply::created(&audit.shown()?))
 }
 
 fn absent() -> Problem {

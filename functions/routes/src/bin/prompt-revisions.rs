@@ -1,9 +1,9 @@
-//! `GET /api/prompts/{id}/revisions`: what a prompt was, for its editors.
+//! `GET /api/prompts/{id}/revisions`: what a prompt was.
 
 use axum::{Router, extract::State, routing::get};
 use shared::{
-    auth::{App, Signed},
-    http::{Page, Path, Problem, Reply},
+    auth::{App, Principal},
+    http::{Counted, Page, Path, Problem, Reply},
     lambda,
     mongo::Lifetime,
     prompts::{
@@ -11,7 +11,6 @@ use shared::{
         revisions::{self, RevisionPage},
     },
     rate_limits,
-    roles::{Permission, not_allowed},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,21 +21,20 @@ async fn main() -> Result<(), lambda::Error> {
     app.serve(routes).await
 }
 
-/// Each change of a prompt, the last first, with the prompt as it was after it.
-#[utoipa::path(get, path = "/api/prompts/{id}/revisions", operation_id = "listPromptRevisions", tag = "content", security(("bearer" = [])),
+/// Each change of a prompt that the caller may read, the last first, with the prompt as it was after it. Only its editors
+/// see what it was while others could not read it, and who changed it.
+#[utoipa::path(get, path = "/api/prompts/{id}/revisions", operation_id = "listPromptRevisions", tag = "content", security((), ("bearer" = [])),
     params(("id" = String, Path, description = "Id or slug"), Page),
     responses((status = 200, body = RevisionPage)))]
 pub async fn list(
     State(app): State<App>,
-    user: Signed<rate_limits::Account>,
+    _: Counted<rate_limits::Details>,
+    principal: Option<Principal>,
     Path(id): Path<String>,
     page: Page,
 ) -> Result<Reply, Problem> {
-    user.require(Permission::PromptsWrite)?;
-    let prompt = Prompt::find(&app.mongo, &id).await?.filter(|prompt| prompts::may_see(&user, prompt));
+    let readable = |prompt: &Prompt| prompts::may_read(principal.as_ref(), prompt);
+    let prompt = Prompt::find(&app.mongo, &id).await?.filter(readable);
     let prompt = prompt.ok_or_else(|| Problem::not_found("There is no such prompt."))?;
-    if !prompts::may_edit(&user, &prompt) {
-        return Err(not_allowed());
-    }
-    Ok(Reply::ok(&revisions::list(&app.mongo, prompt.id(), page).await?))
+    Ok(Reply::ok(&revisions::list(&app.mongo, &prompt, principal.as_ref(), page).await?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::get};
 use shared::{
     content::{Content, Filter, Order, PromptPage},
-    http::{Page, Problem, Query, Reply},
+    http::{LongPage, Problem, Query, Reply},
     lambda,
     mongo::{Lifetime, Mongo},
 };
@@ -18,14 +18,14 @@ async fn main() -> Result<(), lambda::Error> {
     lambda::http(Router::new().route("/api/prompts", get(list)).with_state(content), mongo).await
 }
 
-/// Public prompts, without their content.
-#[utoipa::path(get, path = "/api/prompts", operation_id = "listPrompts", tag = "content", params(Filter, Order, Page),
+/// Public prompts, without their content; in a page of more than 100, which is for scripts, with it.
+#[utoipa::path(get, path = "/api/prompts", operation_id = "listPrompts", tag = "content", params(Filter, Order, LongPage),
     responses((status = 200, body = PromptPage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
     State(content): State<Arc<Content>>,
     Query(filter): Query<Filter>,
     Query(order): Query<Order>,
-    page: Page,
+    LongPage(page): LongPage,
 ) -> Result<Reply, Problem> {
     content.current().await.list(&filter, order.sort, &page)
 }

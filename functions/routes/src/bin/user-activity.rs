@@ -13,7 +13,7 @@ use shared::{
     lambda,
     mongo::Lifetime,
     rate_limits,
-    users::activity::{self, Activity, UserActivity},
+    users::activity::{self, Activity, LoginFigures, UserActivity},
 };
 
 /// RFC 9745: since when the old name is deprecated (2026-11-01).
@@ -38,12 +38,15 @@ pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) ->
     Ok(Reply::ok(&activity::figures(&app.mongo, &user.account, clock::now()).await?))
 }
 
-/// As `/api/user/stats`.
-#[utoipa::path(get, path = "/api/user-stats", operation_id = "getUserActivityByOldPath", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = UserActivity, headers(("deprecation"), ("link")))))]
+/// The caller's streak as the front end's dashboard reads it; notes that they were here today, as it always did.
+#[utoipa::path(get, path = "/api/user-stats", operation_id = "getLoginFigures", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = LoginFigures)))]
 #[deprecated = "the API's old name for /api/user/stats"]
-pub async fn show_by_old_name(state: State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
-    let reply = show(state, user).await?.with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
+pub async fn show_by_old_name(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+    let now = clock::now();
+    activity::record(&app.mongo, user.id(), now).await?;
+    let figures = LoginFigures::from(activity::figures(&app.mongo, &user.account, now).await?);
+    let reply = Reply::ok(&figures).with(HeaderName::from_static("deprecation"), DEPRECATED_SINCE);
     Ok(reply.with(header::LINK, HeaderValue::from_static("</api/user/stats>; rel=\"successor-version\"")))
 }
 

@@ -81,9 +81,15 @@ struct Batch {
 /// Fields that the functions and `cargo db reseal` keep by themselves: of these, a change is nobody's edit.
 fn kept_by_functions(collection: &str) -> &'static [&'static str] {
     match collection {
-        "users" => {
-            &["lastLoginAt", "passwordHash", "passwordResetAt", "emailVerifiedAt", "sessionVersion", "endedSessions"]
-        }
+        "users" => &[
+            "lastLoginAt",
+            "passwordHash",
+            "passwordResetAt",
+            "emailVerifiedAt",
+            "sessionVersion",
+            "cookiesCountFrom",
+            "endedSessions",
+        ],
         "prompts" => &["views", "lastViewedAt"],
         "provider_keys" => &["cipher"],
         "affiliate_links" => &["clickCount", "conversionCount", "lastClickAt"],

@@ -252,8 +252,8 @@ pub(super) async fn sample(
     }
     for revision in of("prompt_revisions", "prompt_revisions") {
         pace.wait(1).await;
-        let found = revisions::list(mongo, &field(&revision, "promptId"), Page { limit: 100, cursor: None }).await;
-        ensure!(found.is_ok_and(|page| !page.revisions.is_empty()), unreadable("the revision", &id(&revision)));
+        let found = revisions::stored(mongo, &field(&revision, "promptId"), Page { limit: 100, cursor: None }).await;
+        ensure!(found.is_ok_and(|(revisions, _)| !revisions.is_empty()), unreadable("the revision", &id(&revision)));
         read += 1;
     }
     for kept in of("prompt_collections", "prompt_collections") {
@@ -268,7 +268,8 @@ pub(super) async fn sample(
         // Two lists, and clicks.
         pace.wait(3).await;
         let listing = affiliates::list(mongo, clock::now()).await.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
-        let has = |list: &[Map<String, Value>], document: &Document| list.iter().any(|item| item["id"] == id(document));
+        let has =
+            |list: &[Map<String, Value>], document: &Document| list.iter().any(|item| item["_id"] == id(document));
         for (link, list) in
             links.iter().map(|link| (link, &listing.links)).chain(talks.iter().map(|talk| (talk, &listing.outreach)))
         {
@@ -295,7 +296,7 @@ pub(super) async fn sample(
         let filter =
             AuditFilter { action: entry.text("action"), actor: entry.text("actorId"), ..AuditFilter::default() };
         let found = audit::list(mongo, &filter, Page { limit: 100, cursor: None }).await;
-        ensure!(found.is_ok_and(|page| !page.entries.is_empty()), unreadable("the audit entry", &id(&entry)));
+        ensure!(found.is_ok_and(|page| !page.data.is_empty()), unreadable("the audit entry", &id(&entry)));
         read += 1;
     }
     for kind in Kind::ALL {

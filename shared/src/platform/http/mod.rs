@@ -24,7 +24,7 @@ pub use client_info::{ClientInfo, wide_network};
 pub use counted::{Counted, HasCache, Limit};
 pub use form::Form;
 pub use if_match::IfMatch;
-pub use paging::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page};
+pub use paging::{Cursor, DEFAULT_LIMIT, LongPage, MAX_LIMIT, Page};
 pub use path::Path;
 pub use problem::{FieldError, Problem, ProblemDocument};
 pub use query::Query;

@@ -19,6 +19,8 @@ use super::{Problem, Query};
 pub const DEFAULT_LIMIT: usize = 20;
 /// The largest page.
 pub const MAX_LIMIT: usize = 100;
+/// The largest page of a list that is read whole by scripts.
+const MAX_LONG_LIMIT: usize = 200;
 /// What a page's documents may take in an answer, where they can be long: Lambda takes answers of 6 MB, and a page of
 /// the longest prompts would have 25. The rest of the 6 MB is for what JSON takes besides.
 const MAX_PAGE_BYTES: usize = 2_500_000;
@@ -49,16 +51,20 @@ pub struct Cursor(pub String, pub String);
 
 impl PageQuery {
     fn page(&self) -> Result<Page, Problem> {
-        Ok(Page { limit: self.limit()?, cursor: self.cursor()? })
+        self.page_up_to(MAX_LIMIT)
     }
 
-    fn limit(&self) -> Result<usize, Problem> {
+    fn page_up_to(&self, most: usize) -> Result<Page, Problem> {
+        Ok(Page { limit: self.limit(most)?, cursor: self.cursor()? })
+    }
+
+    fn limit(&self, most: usize) -> Result<usize, Problem> {
         let Some(limit) = &self.limit else { return Ok(DEFAULT_LIMIT) };
         limit
             .parse()
             .ok()
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-            .ok_or_else(|| Problem::invalid_field("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")))
+            .filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| Problem::invalid_field("limit", format!("must be a whole number from 1 to {most}")))
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, Problem> {
@@ -66,6 +72,35 @@ impl PageQuery {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         cursor.map(Some).ok_or_else(|| Problem::invalid_field("cursor", "must be a nextCursor of an earlier answer"))
+    }
+}
+
+/// As [`Page`], of up to 200 items.
+pub struct LongPage(pub Page);
+
+impl<S: Send + Sync> FromRequestParts<S> for LongPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
+        query.page_up_to(MAX_LONG_LIMIT).map(Self)
+    }
+}
+
+/// As the API's document describes it.
+impl IntoParams for LongPage {
+    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        #[derive(IntoParams)]
+        #[into_params(parameter_in = Query)]
+        #[expect(dead_code, reason = "described alone")]
+        struct LongPageQuery {
+            /// 1 to 200; 20 when absent. More than 100 are told whole, with their content.
+            #[param(minimum = 1, maximum = 200)]
+            limit: Option<u8>,
+            /// `nextCursor` of the page before.
+            cursor: Option<String>,
+        }
+        LongPageQuery::into_params(parameter_in)
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ProblemDocument {
     pub code: &'static str,
     /// What to do about it, for a person.
     pub detail: String,
+    /// The same sentence, where the front end looks for it.
+    pub error: String,
     /// The fields at fault, if any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -210,6 +212,7 @@ impl Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
+            error: self.detail.clone(),
             detail: self.detail,
             errors: self.errors,
             members: self.members.map(|members| *members).unwrap_or_default(),

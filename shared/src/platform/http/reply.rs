@@ -47,6 +47,13 @@ impl Reply {
         Self::json(StatusCode::OK, body)
     }
 
+    /// The same with a cookie for the caller's browser, if there is one to give.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        cookie.map(|cookie| self.0.headers_mut().insert(header::SET_COOKIE, cookie));
+        self
+    }
+
     /// 201: made.
     pub fn created(body: &impl Serialize) -> Self {
         Self::json(StatusCode::CREATED, body)

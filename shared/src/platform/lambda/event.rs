@@ -122,7 +122,7 @@ impl From<Response<Bytes>> for HttpAnswer {
     }
 }
 
-/// Values of one name in one line, as RFC 9110 §5.3 allows of all that routes send (none sets a cookie).
+/// Values of one name in one line, as RFC 9110 §5.3 allows of all that routes send (none sets two cookies).
 fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
     let values = |name: &HeaderName| {
         let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

@@ -40,7 +40,7 @@ pub(super) type Tokens = WholeNumber<MAX_TOKENS>;
 
 /// Records of use.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"records": [{
     "provider": "openai", "model": "gpt-4o", "promptTokens": 1200, "cachedTokens": 1024, "completionTokens": 350,
     "reasoningTokens": 120, "latencyMs": 900, "success": true
@@ -50,6 +50,14 @@ pub struct UsageRequest {
     #[garde(dive, length(min = 1, max = 100))]
     #[schema(min_items = 1, max_items = 100)]
     pub records: Vec<UsageRecord>,
+    /// Whose usage it is, where a service key reports it.
+    #[garde(inner(length(bytes, min = 1, max = 100)))]
+    #[schema(min_length = 1, max_length = 100)]
+    pub user_id: Option<String>,
+    /// By which key of theirs that was.
+    #[garde(inner(length(bytes, min = 1, max = 100)))]
+    #[schema(min_length = 1, max_length = 100)]
+    pub provider_key_id: Option<String>,
 }
 
 /// One use of a model.
@@ -207,11 +215,13 @@ pub(super) struct Use {
 impl UsageRequest {
     /// The records as uses of this caller, priced; 422 for one that contradicts itself or is out of time.
     pub(super) fn into_uses(self, caller: &KeyPrincipal, prices: &PriceBook, now: Moment) -> Result<Vec<Use>, Problem> {
-        let (user_id, key_id) = (&caller.account.id, caller.key_id());
+        let (user_id, key_id, provider_key_id) = (&caller.account.id, caller.key_id(), self.provider_key_id);
         let read = |(index, record): (usize, UsageRecord)| {
             let refused =
                 |(field, message): (&str, String)| Problem::invalid_field(format!("records[{index}].{field}"), message);
-            record.into_use(user_id, key_id, prices, now).map_err(refused)
+            let mut one = record.into_use(user_id, key_id, prices, now).map_err(refused)?;
+            one.usage.provider_key_id.clone_from(&provider_key_id);
+            Ok(one)
         };
         self.records.into_iter().enumerate().map(read).collect()
     }
@@ -259,6 +269,7 @@ impl UsageRecord {
             id: stored_id,
             user_id: user_id.to_owned(),
             key_id: key_id.map(str::to_owned),
+            provider_key_id: None,
             provider,
             reported_model: (model != self.model).then_some(self.model),
             model,

@@ -1,6 +1,7 @@
 //! What a report holds, and how usage is added up: in one way, for days, months and summaries.
 
 mod daily;
+mod key_usage;
 mod mailer;
 mod monthly;
 pub mod render;
@@ -8,6 +9,7 @@ mod summary;
 
 pub use self::{
     daily::{DailyRun, daily_reports, first_open_day},
+    key_usage::{KeyPeriod, KeyUsageAnswer, KeyUsageFilter, KeyUsageSummary, key_usage, spent_by_key},
     mailer::ReportMailer,
     monthly::monthly_report,
     summary::{GroupBy, SummaryFilter, UsageSummary, summarise},

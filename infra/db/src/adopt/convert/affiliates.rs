@@ -28,7 +28,7 @@ pub(super) fn links(context: &Context<'_>, collection: &str) -> Vec<Row> {
         }
         let status = one_of(fields, "status", &["active", "pending", "requested", "disabled"], "pending", mapped);
         let mut new = doc! {
-            "_id": &link.id, "tool": tool, "baseUrl": base, "referralUrl": referral, "code": fields.text("affiliateCode"),
+            "_id": &link.id, "tool": tool, "baseUrl": base, "referralUrl": referral, "affiliateCode": fields.text("affiliateCode"),
             "commission": fields.text("commission"), "status": status, "notes": fields.text("notes"),
             "clickCount": count(fields, "clickCount"), "conversionCount": count(fields, "conversionCount"),
             "lastClickAt": fields.at("lastClickAt"),

@@ -37,9 +37,6 @@ fn one(context: &Context<'_>, key: &OldDocument, mapped: &mut Vec<String>) -> Ou
     if is_active && fields.at("expiresAt").is_some() {
         mapped.push("keys do not expire here: its owner revokes it when it does there".into());
     }
-    if fields.count("monthlyUsageLimit").is_some() {
-        mapped.push("its limit of calls a month is none here, where limits are in money".into());
-    }
     // As a key that is revoked here: nothing of it is left to be stolen.
     let secret = if is_active { Some(opened(context, &sealed)?) } else { None };
     let name = fields.text("keyName").or_else(|| fields.text("name")).map(|name| line(&name, 100));
@@ -51,7 +48,9 @@ fn one(context: &Context<'_>, key: &OldDocument, mapped: &mut Vec<String>) -> Ou
             "cipher": secret.as_ref().map(|secret| vault_seal(&context.secrets.vault, &user, &id, 1, secret)).unwrap_or_default(),
             "keyVersion": 1_i64, "last4": secret.as_ref().map(last4).unwrap_or_default(),
             "allowedModels": models.iter().map(|model| shorten(model, 100)).collect::<Vec<_>>(),
-            "monthlyLimitMicros": null, "active": is_active, "createdAt": made(fields), "rotatedAt": fields.at("rotatedAt"),
+            "monthlyLimitMicros": null,
+            "monthlyUsageLimit": fields.count("monthlyUsageLimit").and_then(|limit| i64::try_from(limit).ok()).filter(|limit| *limit > 0),
+            "active": is_active, "createdAt": made(fields), "rotatedAt": fields.at("rotatedAt"),
         },
     )])
 }
