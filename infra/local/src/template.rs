@@ -37,7 +37,7 @@ pub struct Function {
 }
 
 /// The tiers, each with its connection limit.
-pub const TIERS: [(&str, u64); 2] = [("M0", 500), ("M10", 1500)];
+pub const TIERS: [(&str, u64); 3] = [("M0", 500), ("M10", 1500), ("Flex", 500)];
 
 /// The whole template.
 pub fn template() -> Value {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use aws_config::BehaviorVersion;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider},
+};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -93,6 +96,16 @@ impl Aws {
             credentials: config.credentials_provider()?,
             region: config.region()?.to_string(),
             endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
+        })
+    }
+
+    /// An emulator at `endpoint`, as the account whose number is the key.
+    pub fn emulated(endpoint: &str, key: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: Client::builder().timeout(PATIENCE).build()?,
+            credentials: SharedCredentialsProvider::new(Credentials::new(key, "test", None, None, "emulator")),
+            region: "us-east-1".into(),
+            endpoint: Some(endpoint.trim_end_matches('/').to_owned()),
         })
     }
 

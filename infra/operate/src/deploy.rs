@@ -1,6 +1,6 @@
 //! One command from a checkout to an address: `cargo deploy`.
 //!
-//! Environment: `MONGODB_URI` until it is stored, the AWS variables.
+//! Environment: `MONGODB_URI` until it is stored; the AWS variables.
 
 use std::process::Command;
 
@@ -30,9 +30,9 @@ pub struct Deploy {
 
 /// Asks, builds, deploys, fills, and prints the address. Each step can be repeated: one that failed stops nothing that
 /// comes after it the next time.
-pub async fn deploy(wanted: &Deploy) -> anyhow::Result<()> {
+pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> anyhow::Result<()> {
     let parameters = wanted.parameters.iter().map(|parameter| one(parameter)).collect::<anyhow::Result<Vec<_>>>()?;
-    let found = preflight::preflight(&wanted.preflight).await?;
+    let found = preflight::preflight(&wanted.preflight, aws, uri).await;
     println!("{}\n", found.table);
     let faults = found.table.faults();
     ensure!(faults.is_empty(), "nothing was changed: mend these first: {}", faults.join(", "));
@@ -45,7 +45,7 @@ pub async fn deploy(wanted: &Deploy) -> anyhow::Result<()> {
         step("removing what a failed deploy left", || openly(&mut remove(stack)))?;
     }
     step("deploying", || openly(&mut sam(stack, &found, &parameters)))?;
-    let outputs = Outputs::of(stack).await?;
+    let outputs = Outputs::of(aws.context("not signed in")?, stack).await?;
     let content = format!("s3://{}/content", outputs.named("ContentBucketName")?);
     let fill = |what: &str, verb: &[&str]| {
         let mut command = db(stack, verb);
@@ -124,8 +124,7 @@ fn overrides(found: &Found, parameters: &[(&str, &str)]) -> Vec<String> {
 struct Outputs(String);
 
 impl Outputs {
-    async fn of(stack: &str) -> anyhow::Result<Self> {
-        let aws = Aws::from_env().await.context("no AWS credentials, or no region")?;
+    async fn of(aws: &Aws, stack: &str) -> anyhow::Result<Self> {
         let call = [("Action", "DescribeStacks"), ("StackName", stack)];
         match aws.query(CLOUDFORMATION, "2010-05-15", &call).await {
             Ok(described) => Ok(Self(described)),

@@ -1,9 +1,11 @@
 //! `cargo preflight`, `cargo deploy` and `cargo smoke`.
+//!
+//! Environment: `MONGODB_URI`, as long as it is not stored; `SMOKE_EMAIL` and `SMOKE_PASSWORD`; the AWS variables.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use operate::{deploy, preflight, smoke, table::Table};
+use operate::{aws::Aws, deploy, preflight, smoke, table::Table};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo", about = "A stack at AWS: what it needs, its deploy, and whether it works")]
@@ -24,17 +26,30 @@ enum Verb {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Arguments::parse().verb {
-        Verb::Preflight(wanted) => {
-            preflight::preflight(&wanted).await.map(|found| shown(&found.table, &found.parameters()))
-        }
-        Verb::Deploy(wanted) => deploy::deploy(&wanted).await.map(|()| ExitCode::SUCCESS),
-        Verb::Smoke(wanted) => smoke::smoke(&wanted).await.map(|table| shown(&table, "")),
-    };
-    outcome.unwrap_or_else(|error| {
+    run(Arguments::parse().verb).await.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    // Not an argument: other processes see those.
+    let uri = env::var("MONGODB_URI").ok();
+    match verb {
+        Verb::Preflight(wanted) => {
+            let found = preflight::preflight(&wanted, Aws::from_env().await.as_ref(), uri.as_deref()).await;
+            Ok(shown(&found.table, &found.parameters()))
+        }
+        Verb::Deploy(wanted) => {
+            deploy::deploy(&wanted, Aws::from_env().await.as_ref(), uri.as_deref()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Smoke(wanted) => {
+            let account = wanted.write.then(smoke::Account::from_env_or_terminal).transpose()?;
+            let aws = if wanted.stack.is_some() { Aws::from_env().await } else { None };
+            Ok(shown(&smoke::smoke(&wanted, account.as_ref(), aws.as_ref()).await?, ""))
+        }
+    }
 }
 
 /// Prints it. A fault fails the command.

@@ -85,7 +85,7 @@ fn stands(stack: &str, status: &str) -> Result<(Standing, String), Trouble> {
         status if status.ends_with("_IN_PROGRESS") => "wait until it has ended, then ask again",
         "UPDATE_ROLLBACK_FAILED" => "aws cloudformation continue-update-rollback --stack-name <name>",
         "DELETE_FAILED" => "aws cloudformation delete-stack --stack-name <name>: the events say what is in its way",
-        _ => return Ok((Standing::There, format!("{stack} is there ({status}), and is updated"))),
+        _ => return Ok((Standing::There, format!("{stack} is there ({status}), and will be updated"))),
     };
     Err(fault(format!("{stack} is {status}"), remedy))
 }

@@ -1,6 +1,6 @@
 //! The connection string and the cluster behind it.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use local::template::TIERS;
 use mongodb::{
@@ -26,16 +26,22 @@ const WRITERS: [&str; 5] = ["readWrite", "dbOwner", "readWriteAnyDatabase", "atl
 const WATCHERS: [&str; 4] = ["clusterMonitor", "clusterAdmin", "atlasAdmin", "root"];
 
 /// Adds a row for each question, and tells the tier: the given one, else what the limit of connections tells.
-pub(super) async fn check(table: &mut Table, given: Option<Tier>, database: &str) -> Tier {
+pub(super) async fn check(table: &mut Table, uri: Option<&str>, given: Option<Tier>, database: &str) -> Tier {
     let assumed = given.unwrap_or(Tier::M0);
-    let options = match parsed().await {
+    let options = match parsed(uri).await {
         Ok(options) => options,
         Err(trouble) => {
             table.add("MongoDB: connection string", Err(trouble));
             return assumed;
         }
     };
-    table.add("MongoDB: connection string", encrypted(&options));
+    let encrypted = encrypted(&options);
+    // Nobody signs in where others can read along.
+    let is_safe = encrypted.is_ok();
+    table.add("MongoDB: connection string", encrypted);
+    if !is_safe {
+        return assumed;
+    }
     let Ok(client) = Client::with_options(options.clone()) else { return assumed };
     let cluster = cluster(&client).await;
     let is_there = cluster.is_ok();
@@ -44,6 +50,9 @@ pub(super) async fn check(table: &mut Table, given: Option<Tier>, database: &str
     if is_there {
         table.add("MongoDB: roles", roles(&client, database).await);
         match limit(&client).await {
+            Ok(_) if is_local(&options) => {
+                table.add("MongoDB: tier", Err(skipped("a server on this machine has no tier")));
+            }
             Ok(limit) => {
                 tier = given.unwrap_or_else(|| of_limit(limit));
                 table.add("MongoDB: tier", tier_told(limit, given));
@@ -57,8 +66,8 @@ pub(super) async fn check(table: &mut Table, given: Option<Tier>, database: &str
 }
 
 /// The driver's own words may hold the password: none of them are repeated.
-async fn parsed() -> Result<ClientOptions, Trouble> {
-    let Ok(uri) = env::var("MONGODB_URI") else {
+async fn parsed(uri: Option<&str>) -> Result<ClientOptions, Trouble> {
+    let Some(uri) = uri else {
         return Err(skipped("set MONGODB_URI for this command to have it tried"));
     };
     let remedy =
@@ -66,7 +75,7 @@ async fn parsed() -> Result<ClientOptions, Trouble> {
     if uri.to_lowercase().contains("sockettimeoutms") {
         return Err(fault("it has socketTimeoutMS, which the driver does not know", "leave that out"));
     }
-    let mut options = ClientOptions::parse(&uri).await.map_err(|error| match *error.kind {
+    let mut options = ClientOptions::parse(uri).await.map_err(|error| match *error.kind {
         ErrorKind::DnsResolve { .. } => fault(
             "its host is not known",
             "is it copied in full, and does this machine's name server answer SRV queries?",
@@ -79,15 +88,16 @@ async fn parsed() -> Result<ClientOptions, Trouble> {
     Ok(options)
 }
 
+fn is_local(options: &ClientOptions) -> bool {
+    let is_local = |host: &ServerAddress| matches!(host, ServerAddress::Tcp { host, .. } if host == "127.0.0.1" || host == "localhost");
+    options.hosts.iter().all(is_local)
+}
+
 fn encrypted(options: &ClientOptions) -> Finding {
-    let is_local = options
-        .hosts
-        .iter()
-        .all(|host| matches!(host, ServerAddress::Tcp { host, .. } if host == "127.0.0.1" || host == "localhost"));
     let insecure = matches!(&options.tls, Some(Tls::Enabled(tls)) if tls.allow_invalid_certificates == Some(true));
     match &options.tls {
         Some(Tls::Enabled(_)) if !insecure => Ok(format!("{} nodes, with TLS", options.hosts.len())),
-        _ if is_local => Ok("a server on this machine, without TLS".into()),
+        _ if is_local(options) => Ok("a server on this machine, without TLS".into()),
         Some(Tls::Enabled(_)) => {
             Err(fault("any certificate would do", "leave tlsAllowInvalidCertificates and tlsInsecure out"))
         }

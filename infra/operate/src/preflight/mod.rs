@@ -1,6 +1,4 @@
 //! What a deploy needs, asked before it: `cargo preflight`. Changes nothing.
-//!
-//! Environment: `MONGODB_URI`, if the connection string is to be tried; the AWS variables.
 
 mod account;
 mod database;
@@ -45,6 +43,7 @@ pub struct Preflight {
 pub enum Tier {
     #[value(name = "M0")]
     M0,
+    #[value(name = "Flex")]
     Flex,
     #[value(name = "M10")]
     M10,
@@ -80,15 +79,14 @@ impl Found {
     }
 }
 
-/// Asks for everything.
-pub async fn preflight(wanted: &Preflight) -> anyhow::Result<Found> {
+/// Asks for everything: AWS as whoever is signed in, and the cluster of a connection string.
+pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>) -> Found {
     let mut table = Table::default();
     let mut settings = vec![("DatabaseName", wanted.database.clone())];
     table.add("tools", tools::installed());
-    let tier = database::check(&mut table, wanted.tier, &wanted.database).await;
+    let tier = database::check(&mut table, uri, wanted.tier, &wanted.database).await;
     settings.push(("MongoTier", tier.name()));
-    let aws = Aws::from_env().await;
-    let standing = match &aws {
+    let standing = match aws {
         None => {
             let remedy = "sign in (`aws configure sso`, then `aws sso login`), and set AWS_PROFILE and AWS_REGION";
             table.add("AWS login", Err(fault("no credentials, or no region", remedy)));
@@ -97,13 +95,13 @@ pub async fn preflight(wanted: &Preflight) -> anyhow::Result<Found> {
         Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier).await,
     };
     if let Some(aws) = aws.filter(|_| standing != Standing::Unknown) {
-        secrets::check(&mut table, &aws, &wanted.stack).await;
-        messages::check(&mut table, &aws, wanted).await;
+        secrets::check(&mut table, aws, &wanted.stack, uri.is_some()).await;
+        messages::check(&mut table, aws, wanted).await;
     } else {
         table.add("secrets, e-mail, SMS", Err(skipped("not without a login")));
     }
     let optional =
         [("AlarmEmail", &wanted.alarm_email), ("SenderEmail", &wanted.sender), ("SmsCountries", &wanted.sms_countries)];
     settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-    Ok(Found { table, settings, standing })
+    Found { table, settings, standing }
 }

@@ -14,11 +14,11 @@ const NEEDED: [&str; 6] = ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-se
 /// Without these, what was made with them cannot be read or checked.
 const KEPT: [&str; 4] = ["auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
 
-pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str) {
+pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, has_uri: bool) {
     let parameters = parameters(aws).await;
     let of =
         |look: &dyn Fn(&BTreeMap<String, String>) -> Finding| parameters.as_ref().map_err(Clone::clone).and_then(look);
-    table.add("secrets", of(&|parameters| present(parameters, stack)));
+    table.add("secrets", of(&|parameters| present(parameters, stack, has_uri)));
     table.add("secrets of a former stack", of(&|parameters| former(parameters, stack)));
 }
 
@@ -42,7 +42,7 @@ async fn parameters(aws: &Aws) -> Result<BTreeMap<String, String>, Trouble> {
     }
 }
 
-fn present(parameters: &BTreeMap<String, String>, stack: &str) -> Finding {
+fn present(parameters: &BTreeMap<String, String>, stack: &str, has_uri: bool) -> Finding {
     let kind = |purpose: &str| parameters.get(&format!("/{stack}/{purpose}")).map(String::as_str);
     if let Some(open) = NEEDED.iter().find(|purpose| kind(purpose).is_some_and(|kind| kind != "SecureString")) {
         let remedy =
@@ -52,7 +52,7 @@ fn present(parameters: &BTreeMap<String, String>, stack: &str) -> Finding {
     let missing: Vec<_> = NEEDED.iter().copied().filter(|purpose| kind(purpose).is_none()).collect();
     match missing[..] {
         [] => Ok("all there, and kept as they are".into()),
-        [first, ..] if first == NEEDED[0] && std::env::var_os("MONGODB_URI").is_none() => Err(fault(
+        [first, ..] if first == NEEDED[0] && !has_uri => Err(fault(
             format!("/{stack}/{first} is missing"),
             "set MONGODB_URI for this command (a space before it keeps it out of the shell's history)",
         )),
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn a_secret_that_is_no_secret_is_a_fault() {
         let open = BTreeMap::from([("/s/vault-seed".to_owned(), "String".to_owned())]);
-        assert!(matches!(present(&open, "s"), Err(Trouble::Fault { .. })));
+        assert!(matches!(present(&open, "s", true), Err(Trouble::Fault { .. })));
         let all: Vec<String> = NEEDED.iter().map(|purpose| format!("/s/{purpose}")).collect();
-        assert!(present(&parameters(&all.iter().map(String::as_str).collect::<Vec<_>>()), "s").is_ok());
+        assert!(present(&parameters(&all.iter().map(String::as_str).collect::<Vec<_>>()), "s", false).is_ok());
     }
 }

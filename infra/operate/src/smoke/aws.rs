@@ -27,13 +27,9 @@ const MONITOR: &str = "monitor-connections";
 type Deployed = BTreeMap<String, Value>;
 
 /// Asks AWS.
-pub(super) async fn check(stack: &str) -> Table {
+pub(super) async fn check(aws: &Aws, stack: &str) -> Table {
     let mut table = Table::default();
-    let Some(aws) = Aws::from_env().await else {
-        table.add("AWS", Err(fault("no region or no credentials", "set AWS_REGION, or sign in: `aws configure sso`")));
-        return table;
-    };
-    let deployed = match functions(&aws, stack).await {
+    let deployed = match functions(aws, stack).await {
         Ok(deployed) => deployed,
         Err(trouble) => {
             table.add("functions", Err(trouble));
@@ -41,20 +37,20 @@ pub(super) async fn check(stack: &str) -> Table {
         }
     };
     table.add("functions", are_deployed(&deployed, stack));
-    let caps = caps(&aws, &deployed).await;
+    let caps = caps(aws, &deployed).await;
     table.add(
         "concurrency caps",
         caps.as_ref().map_err(Clone::clone).and_then(|caps| as_declared(caps, &deployed, stack)),
     );
-    table.add("dead letters", dead_letters(&aws, stack).await);
-    let logs = read_logs(&aws, stack).await;
+    table.add("dead letters", dead_letters(aws, stack).await);
+    let logs = read_logs(aws, stack).await;
     let of_logs = |look: &dyn Fn(&Logs) -> Finding| logs.as_ref().map_err(Clone::clone).and_then(look);
     table.add("log lines", of_logs(&readable));
     table.add("invocations", of_logs(&succeeded));
     table.add("cold starts", of_logs(&cold_starts));
     table.add("sockets of the functions", of_logs(&|logs| sockets(logs, caps.as_ref().ok(), &deployed, stack)));
     table.add("connections of the cluster", of_logs(&|logs| connections(logs, &deployed, stack)));
-    let schedules = schedules(&aws).await;
+    let schedules = schedules(aws).await;
     for function in template::functions() {
         if let Some(when) = &function.schedule {
             let finding = schedules

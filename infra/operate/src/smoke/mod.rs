@@ -18,7 +18,10 @@ use local::root;
 pub use api::Api;
 pub use write::Account;
 
-use crate::table::Table;
+use crate::{
+    aws::Aws,
+    table::{Table, fault},
+};
 
 /// The API's description that belongs to this checkout.
 const DOCUMENT: &str = "functions/openapi.json";
@@ -43,17 +46,20 @@ pub struct Smoke {
     pub document: PathBuf,
 }
 
-/// Asks everything that was wished for.
-pub async fn smoke(wanted: &Smoke) -> anyhow::Result<Table> {
+/// Asks everything that was wished for: as `account` too, if there is one, and AWS about the stack, if one is named.
+pub async fn smoke(wanted: &Smoke, account: Option<&Account>, aws: Option<&Aws>) -> anyhow::Result<Table> {
     let api = Api::at(&wanted.api)
         .context("--api must be an address such as https://abc.execute-api.eu-west-1.amazonaws.com")?;
-    let account = wanted.write.then(Account::from_env_or_terminal).transpose()?;
     let mut table = web::check(&api, &wanted.origin, &wanted.document).await;
     if let Some(account) = account {
-        table.extend(write::check(&api, &account).await);
+        table.extend(write::check(&api, account).await);
     }
     if let Some(stack) = &wanted.stack {
-        table.extend(aws::check(stack).await);
+        match aws {
+            Some(aws) => table.extend(aws::check(aws, stack).await),
+            None => table
+                .add("AWS", Err(fault("no credentials, or no region", "sign in, and set AWS_PROFILE and AWS_REGION"))),
+        }
     }
     Ok(table)
 }

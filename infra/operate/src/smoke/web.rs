@@ -354,7 +354,8 @@ fn leaves(value: &Value) -> BTreeSet<(String, String)> {
 }
 
 async fn page(api: &Api) -> Finding {
-    let answer = expect(api.get("/api/docs/").await?, StatusCode::OK, "look at the log of the function openapi")?;
+    let answer =
+        expect(api.get("/api/docs/index.html").await?, StatusCode::OK, "look at the log of the function openapi")?;
     if !answer.text.contains("swagger-ui") {
         return Err(fault("it is not the viewer", REDEPLOY));
     }
