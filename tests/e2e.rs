@@ -26,6 +26,7 @@ mod faults;
 mod first_deploy;
 mod flood_cost;
 mod freeze_resume;
+mod hosted_redis;
 mod jobs;
 mod keys_and_audit_log;
 mod lockout;

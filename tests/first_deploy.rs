@@ -2,15 +2,21 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::Router;
 use local::{folder, root, step::quietly};
 use operate::{
     aws::{Aws, CLOUDFORMATION, LOGS, SECRETS_MANAGER},
+    deploy::remove,
     preflight::{Preflight, Standing, preflight},
 };
 use serde_json::json;
@@ -44,16 +50,12 @@ impl Account {
         let number = format!("{:012}", uuid::Uuid::new_v4().as_u128() % 1_000_000_000_000);
         let aws = Aws::emulated(endpoint, &number).unwrap();
         let account = Self { endpoint: endpoint.to_owned(), number, aws };
-        let bucket = account.s3().put(format!("{endpoint}/{}", account.bucket()));
+        let bucket = reqwest::Client::new().put(format!("{endpoint}/{}", account.bucket()));
         assert!(bucket.header("authorization", account.signed()).send().await.unwrap().status().is_success());
         // The deploy resolves a reference to it.
         let secret = json!({"Name": "promptlib/mongodb", "SecretString": r#"{"uri": "mongodb://127.0.0.1:1"}"#});
         account.aws.json(SECRETS_MANAGER, "secretsmanager.CreateSecret", &secret).await.unwrap();
         account
-    }
-
-    fn s3(&self) -> reqwest::Client {
-        reqwest::Client::new()
     }
 
     /// Whose call it is, the emulator reads from the key of the signature.
@@ -67,7 +69,7 @@ impl Account {
 
     fn sam(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(folder("sam/bin/sam"));
-        command.args(arguments).args(["--stack-name", "again", "--region", "us-east-1"]);
+        command.arg("deploy").args(arguments).args(["--stack-name", "again", "--region", "us-east-1"]);
         command.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_ACCESS_KEY_ID", &self.number);
         command.env("AWS_SECRET_ACCESS_KEY", "test").env("SAM_CLI_TELEMETRY", "0").env("SAM_CLI_POLL_DELAY", "0.2");
         quietly(command.current_dir(folder("")))
@@ -78,12 +80,12 @@ impl Account {
         let files = ["--template-file", &template, "--s3-bucket", &bucket, "--s3-prefix", "again"];
         let how = ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"];
         let what = ["--parameter-overrides", "Target=local", "Architecture=x86_64", "ReserveConcurrency=false"];
-        self.sam(&[&["deploy"][..], &files, &how, &what].concat())
+        self.sam(&[&files[..], &how, &what].concat())
     }
 
     /// Buckets besides SAM's, and log groups.
     async fn left(&self) -> (usize, usize) {
-        let buckets = self.s3().get(format!("{}/", self.endpoint)).header("authorization", self.signed());
+        let buckets = reqwest::Client::new().get(format!("{}/", self.endpoint)).header("authorization", self.signed());
         let buckets = buckets.send().await.unwrap().text().await.unwrap().matches("<Name>").count();
         let groups = self.aws.json(LOGS, "Logs_20140328.DescribeLogGroups", &json!({})).await.unwrap();
         (buckets - 1, groups["logGroups"].as_array().unwrap().len())
@@ -120,7 +122,7 @@ async fn a_deploy_after_a_failed_one_succeeds_and_a_stack_can_be_taken_down() {
     assert!(failed.contains("ROLLBACK_COMPLETE"), "{failed}");
     assert_eq!(account.standing().await, Standing::Failed);
     assert_eq!(account.left().await, (0, 0), "a failed first deploy leaves no bucket and no log group");
-    account.sam(&["delete", "--no-prompts"]).unwrap();
+    remove(&account.aws, "again").await.unwrap();
     assert_eq!(account.standing().await, Standing::None);
 
     account.deploy(&good).unwrap();
@@ -128,7 +130,7 @@ async fn a_deploy_after_a_failed_one_succeeds_and_a_stack_can_be_taken_down() {
     let outputs = [("Action", "DescribeStacks"), ("StackName", "again")];
     let described = account.aws.query(CLOUDFORMATION, "2010-05-15", &outputs).await.unwrap();
     assert!(described.contains("<OutputKey>ApiUrl</OutputKey>"), "{described}");
-    account.sam(&["delete", "--no-prompts"]).unwrap();
+    remove(&account.aws, "again").await.unwrap();
     assert_eq!(account.left().await, (1, 0), "the content outlives its stack");
 }
 
@@ -149,12 +151,19 @@ const DEPLOYED: &str = "<R><StackStatus>CREATE_COMPLETE</StackStatus>\
     <m><OutputKey>DashboardUrl</OutputKey><OutputValue>https://dashboard</OutputValue></m>\
     <m><OutputKey>ApiUrl</OutputKey><OutputValue>https://api</OutputValue></m></R>";
 
-/// AWS, as far as a deploy asks it: `status` of the stack, an account with a quota of 10, and no secrets.
-async fn aws(status: &'static str) -> String {
+/// AWS, as far as a deploy asks it: `status` of the stack, an account with a quota of 10, and no secrets. What is
+/// deleted is gone at the next question, and there again at the one after.
+async fn aws(status: &'static str, calls: PathBuf) -> String {
+    let deleted = Arc::new(AtomicBool::new(false));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(move |uri: axum::http::Uri, body: String| async move {
-        if body.contains("DescribeStacks") {
+    let answer = move |uri: axum::http::Uri, body: String| {
+        if body.contains("DeleteStack") {
+            deleted.store(true, Ordering::Relaxed);
+            fs::OpenOptions::new().append(true).open(&calls).unwrap().write_all(b"DeleteStack\n").unwrap();
+            "<R></R>".to_owned()
+        } else if body.contains("DescribeStacks") {
+            let status = if deleted.swap(false, Ordering::Relaxed) { "DELETE_COMPLETE" } else { status };
             DEPLOYED.replace("CREATE_COMPLETE", status)
         } else if body.contains("GetCallerIdentity") {
             "<R><Account>1</Account></R>".to_owned()
@@ -163,7 +172,8 @@ async fn aws(status: &'static str) -> String {
         } else {
             r#"{"Parameters": [], "ProductionAccessEnabled": true, "SendQuota": {"Max24HourSend": 5}}"#.to_owned()
         }
-    });
+    };
+    let router = Router::new().fallback(async move |uri: axum::http::Uri, body: String| answer(uri, body));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }
@@ -171,7 +181,10 @@ async fn aws(status: &'static str) -> String {
 async fn run(folder: &Path, status: &'static str, uri: &str, arguments: &[&str]) -> (bool, String) {
     let mut command = tokio::process::Command::new(root().join("target/debug/operate"));
     command.arg("deploy").args(arguments).env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
-    command.env("AWS_ENDPOINT_URL", aws(status).await).env("AWS_REGION", "eu-west-1").env("MONGODB_URI", uri);
+    command
+        .env("AWS_ENDPOINT_URL", aws(status, folder.join("calls")).await)
+        .env("AWS_REGION", "eu-west-1")
+        .env("MONGODB_URI", uri);
     command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "hunter2-of-aws");
     let output = command.output().await.unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
@@ -192,7 +205,7 @@ async fn one_command_asks_builds_deploys_fills_and_tells_the_address() {
     let steps = [
         "cargo lambda build --release --arm64",
         "-- secrets --stack mine",
-        "sam delete --no-prompts --stack-name mine",
+        "DeleteStack",
         "sam deploy --stack-name mine",
         "-- apply",
         "-- seed",

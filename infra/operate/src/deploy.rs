@@ -2,7 +2,7 @@
 //!
 //! Environment: `MONGODB_URI` until it is stored; the AWS variables.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -12,9 +12,15 @@ use local::{
 };
 
 use crate::{
-    aws::{Aws, CLOUDFORMATION, paired},
+    aws::{Aws, CLOUDFORMATION, element, paired},
     preflight::{self, Found, Preflight, Standing},
 };
+
+/// Of the questions about stacks.
+const VERSION: &str = "2010-05-15";
+/// Functions and log groups are gone within minutes.
+const DELETED_WITHIN: Duration = Duration::from_mins(15);
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Args, Clone, Debug)]
 pub struct Deploy {
@@ -41,11 +47,13 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> an
     step("making the secrets that are missing", || {
         openly(db(stack, &["secrets", "--stack", stack]).env_remove("CONTENT_URL"))
     })?;
+    let aws = aws.context("not signed in")?;
     if found.standing == Standing::Failed {
-        step("removing what a failed deploy left", || openly(&mut remove(stack)))?;
+        eprintln!("removing what a failed deploy left …");
+        remove(aws, stack).await?;
     }
     step("deploying", || openly(&mut sam(stack, &found, &parameters)))?;
-    let outputs = Outputs::of(aws.context("not signed in")?, stack).await?;
+    let outputs = Outputs::of(aws, stack).await?;
     let content = format!("s3://{}/content", outputs.named("ContentBucketName")?);
     let fill = |what: &str, verb: &[&str]| {
         let mut command = db(stack, verb);
@@ -89,12 +97,27 @@ fn db(stack: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// A stack whose first deploy failed can only be deleted. It holds nothing: what outlives a stack does not outlive its
-/// failed creation (`RetainExceptOnCreate`).
-fn remove(stack: &str) -> Command {
-    let mut command = Command::new("sam");
-    command.args(["delete", "--no-prompts", "--stack-name", stack]).env("SAM_CLI_TELEMETRY", "0").current_dir(root());
-    command
+/// Deletes a stack, and waits until it is gone. One whose first deploy failed holds nothing: what outlives a stack does
+/// not outlive its failed creation (`RetainExceptOnCreate`).
+pub async fn remove(aws: &Aws, stack: &str) -> anyhow::Result<()> {
+    let call = |action| [("Action", action), ("StackName", stack)];
+    if let Err(refusal) = aws.query(CLOUDFORMATION, VERSION, &call("DeleteStack")).await {
+        bail!("the stack {stack} cannot be deleted: {refusal}");
+    }
+    for _ in 0..DELETED_WITHIN.as_secs() / ASK_AGAIN_AFTER.as_secs() {
+        match aws.query(CLOUDFORMATION, VERSION, &call("DescribeStacks")).await {
+            Err(refusal) if refusal.is("ValidationError") => return Ok(()),
+            Err(refusal) => bail!("the stack {stack} cannot be read: {refusal}"),
+            Ok(described) => match element(&described, "StackStatus") {
+                Some("DELETE_COMPLETE") => return Ok(()),
+                Some("DELETE_FAILED") => {
+                    bail!("the stack {stack} cannot be deleted: its events say what is in the way")
+                }
+                _ => tokio::time::sleep(ASK_AGAIN_AFTER).await,
+            },
+        }
+    }
+    bail!("the stack {stack} is not gone after {} minutes", DELETED_WITHIN.as_secs() / 60)
 }
 
 fn sam(stack: &str, found: &Found, parameters: &[(&str, &str)]) -> Command {
@@ -126,7 +149,7 @@ struct Outputs(String);
 impl Outputs {
     async fn of(aws: &Aws, stack: &str) -> anyhow::Result<Self> {
         let call = [("Action", "DescribeStacks"), ("StackName", stack)];
-        match aws.query(CLOUDFORMATION, "2010-05-15", &call).await {
+        match aws.query(CLOUDFORMATION, VERSION, &call).await {
             Ok(described) => Ok(Self(described)),
             Err(refusal) => bail!("the stack {stack} cannot be read: {refusal}"),
         }
