@@ -203,7 +203,7 @@ async fn one_command_asks_builds_deploys_fills_and_tells_the_address() {
     let calls = fs::read_to_string(calls).unwrap();
     let stored = "DB=ssm:/mine/mongodb-uri";
     let steps = [
-        "cargo lambda build --release --arm64",
+        "cargo local release",
         "-- secrets --stack mine",
         "DeleteStack",
         "sam deploy --stack-name mine",
@@ -229,5 +229,5 @@ async fn nothing_is_changed_when_something_is_missing() {
     );
     assert!(!text.contains("hunter2"), "{text}");
     let calls = fs::read_to_string(calls).unwrap_or_default();
-    assert!(!calls.contains("build") && !calls.contains("deploy --stack"), "{calls}");
+    assert!(!calls.contains("release") && !calls.contains("deploy --stack"), "{calls}");
 }

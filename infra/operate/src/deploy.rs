@@ -84,10 +84,10 @@ fn one(parameter: &str) -> anyhow::Result<(&str, &str)> {
         .with_context(|| format!("{parameter} is not NAME=VALUE"))
 }
 
+/// For arm64, by pinned tools, each binary checked.
 fn build() -> Command {
     let mut command = Command::new("cargo");
-    command.args(["lambda", "build", "--release", "--arm64", "--output-format", "zip"]);
-    command.args(["--package", "routes", "--package", "consumers", "--package", "jobs"]).current_dir(root());
+    command.args(["local", "release"]).current_dir(root());
     command
 }
 

@@ -5,21 +5,33 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    aws::{Aws, SSM},
-    table::{Finding, Table, Trouble, fault, skipped},
+    aws::{Aws, SECRETS_MANAGER, SSM},
+    table::{Finding, Table, Trouble, fault},
 };
 
 /// What has to be there before a deploy. `cargo db secrets` makes all but the first at random.
 const NEEDED: [&str; 6] = ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
-/// Without these, what was made with them cannot be read or checked.
-const KEPT: [&str; 4] = ["auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
+/// Without these, what was made with them cannot be read or checked; and the secrets that an earlier release kept in
+/// Secrets Manager. What sealed second factors before they had a seed of their own stands beside it.
+const KEPT: [(&str, &[&str]); 4] = [
+    ("auth-pepper", &["PepperSecret"]),
+    ("mfa-seed", &["MfaSecret", "PepperSecret"]),
+    ("vault-seed", &["VaultSecret"]),
+    ("audit-seed", &["AuditSecret"]),
+];
+/// Under which Parameter Store shows what Secrets Manager has.
+const REFERENCE: &str = "/aws/reference/secretsmanager/";
 
 pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, has_uri: bool) {
     let parameters = parameters(aws).await;
     let of =
         |look: &dyn Fn(&BTreeMap<String, String>) -> Finding| parameters.as_ref().map_err(Clone::clone).and_then(look);
     table.add("secrets", of(&|parameters| present(parameters, stack, has_uri)));
-    table.add("secrets of a former stack", of(&|parameters| former(parameters, stack)));
+    let former = match (parameters, earlier(aws).await) {
+        (Ok(parameters), Ok(earlier)) => former(&parameters, &earlier, stack),
+        (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
+    };
+    table.add("secrets of a former stack", former);
 }
 
 /// Name and type of every parameter; no value.
@@ -42,6 +54,13 @@ async fn parameters(aws: &Aws) -> Result<BTreeMap<String, String>, Trouble> {
     }
 }
 
+/// The names of all secrets that Secrets Manager has; no value.
+async fn earlier(aws: &Aws) -> Result<Vec<String>, Trouble> {
+    let page = aws.json(SECRETS_MANAGER, "secretsmanager.ListSecrets", &json!({"MaxResults": 100})).await?;
+    let secrets = page["SecretList"].as_array().into_iter().flatten();
+    Ok(secrets.filter_map(|secret| Some(secret["Name"].as_str()?.to_owned())).collect())
+}
+
 fn present(parameters: &BTreeMap<String, String>, stack: &str, has_uri: bool) -> Finding {
     let kind = |purpose: &str| parameters.get(&format!("/{stack}/{purpose}")).map(String::as_str);
     if let Some(open) = NEEDED.iter().find(|purpose| kind(purpose).is_some_and(|kind| kind != "SecureString")) {
@@ -61,26 +80,27 @@ fn present(parameters: &BTreeMap<String, String>, stack: &str, has_uri: bool) ->
 }
 
 /// A stack that is made anew makes new seeds, and what the former ones sealed stays closed.
-fn former(parameters: &BTreeMap<String, String>, stack: &str) -> Finding {
+fn former(parameters: &BTreeMap<String, String>, earlier: &[String], stack: &str) -> Finding {
     let mut adopted = Vec::new();
-    for purpose in KEPT {
+    for (purpose, resources) in KEPT {
         if parameters.contains_key(&format!("/{stack}/{purpose}")) {
             continue;
         }
-        // `/other/vault-seed`, or `CFN-VaultSeed-1a2b` of a stack of an earlier release.
-        let resource: String = purpose.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-        let resource = if purpose == "auth-pepper" { "Pepper".to_owned() } else { resource };
-        let is_former =
-            |name: &&String| name.ends_with(&format!("/{purpose}")) || name.contains(&format!("-{resource}-"));
-        let names: Vec<_> = parameters.keys().filter(is_former).collect();
-        match names[..] {
+        let of_others = parameters.keys().filter(|name| name.ends_with(&format!("/{purpose}")));
+        let mut found: Vec<String> = of_others.cloned().collect();
+        if found.is_empty() {
+            let of_it =
+                resources.iter().flat_map(|&resource| earlier.iter().filter(move |name| name.contains(resource)));
+            let references: Vec<String> = of_it.map(|name| format!("{REFERENCE}{name}")).collect();
+            if references.len() > resources.len() {
+                return Err(several(purpose));
+            }
+            found.extend((!references.is_empty()).then(|| references.join(",")));
+        }
+        match &found[..] {
             [] => {}
             [name] => adopted.push(format!("--adopt {purpose}={name}")),
-            _ => {
-                return Err(skipped(format!(
-                    "several could be the {purpose}: adopt one by hand, `cargo db secrets --help`"
-                )));
-            }
+            _ => return Err(several(purpose)),
         }
     }
     if adopted.is_empty() {
@@ -95,6 +115,13 @@ fn former(parameters: &BTreeMap<String, String>, stack: &str) -> Finding {
     ))
 }
 
+fn several(purpose: &str) -> Trouble {
+    fault(
+        format!("several could be the {purpose}"),
+        "adopt the right one with `cargo db secrets --adopt`, or delete those that nothing needs",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +130,26 @@ mod tests {
         names.iter().map(|name| ((*name).to_owned(), "SecureString".to_owned())).collect()
     }
 
+    fn remedy(parameters: &BTreeMap<String, String>, earlier: &[&str]) -> String {
+        let earlier: Vec<String> = earlier.iter().map(|name| (*name).to_owned()).collect();
+        match former(parameters, &earlier, "new") {
+            Err(Trouble::Fault { remedy, .. }) => remedy,
+            other => format!("{other:?}"),
+        }
+    }
+
     #[test]
     fn secrets_of_a_former_stack_are_found_by_name() {
-        assert!(former(&parameters(&["/new/vault-seed", "/other/vault-seed"]), "new").is_ok(), "it has its own");
-        for name in ["/other/vault-seed", "CFN-VaultSeed-1a2b", "old-VaultSeed-1a2b"] {
-            let Err(Trouble::Fault { remedy, .. }) = former(&parameters(&[name]), "new") else { panic!("{name}") };
-            assert!(remedy.contains(&format!("--adopt vault-seed={name}")), "{remedy}");
-        }
-        assert!(matches!(former(&parameters(&["/a/mfa-seed", "/b/mfa-seed"]), "new"), Err(Trouble::Skipped(_))));
+        assert!(
+            remedy(&parameters(&["/new/vault-seed", "/other/vault-seed"]), &[]).contains("none that"),
+            "it has its own"
+        );
+        assert!(remedy(&parameters(&["/old/vault-seed"]), &[]).contains("--adopt vault-seed=/old/vault-seed"));
+        assert!(remedy(&parameters(&["/a/mfa-seed", "/b/mfa-seed"]), &[]).contains("adopt the right one"));
+        let said = remedy(&parameters(&[]), &["old-MfaSecret-1", "old-PepperSecret-2", "unrelated"]);
+        let (mfa, pepper) = (format!("{REFERENCE}old-MfaSecret-1"), format!("{REFERENCE}old-PepperSecret-2"));
+        assert!(said.contains(&format!("--adopt auth-pepper={pepper}")), "{said}");
+        assert!(said.contains(&format!("--adopt mfa-seed={mfa},{pepper}")), "{said}");
     }
 
     #[test]
