@@ -12,7 +12,7 @@ use tests::{
     host::Function as Environment,
     root,
     stack::stack,
-    template::{Function, api, functions},
+    template::{Function, TIERS, api, functions},
 };
 
 const DAY: f64 = 86_400.0;
@@ -218,8 +218,8 @@ fn every_throttle_is_of_a_route_and_what_costs_most_has_a_tight_one() {
 }
 
 #[test]
-fn every_function_has_a_cap_on_both_tiers_that_a_quota_of_a_thousand_allows() {
-    for tier in ["M0", "M10"] {
+fn every_function_has_a_cap_on_every_tier_that_a_quota_of_a_thousand_allows() {
+    for (tier, _) in TIERS {
         let caps = functions()
             .into_iter()
             .map(|function| function.cap[tier].unwrap_or_else(|| panic!("{} has no cap", function.name)));

@@ -192,7 +192,8 @@ fn read_below(name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> anyhow::Resu
         }
         return Ok(());
     }
-    let is_source = is_rust(&path) && !name.starts_with("infra/local/");
+    let is_tool = ["infra/local/", "infra/operate/"].iter().any(|tool| name.starts_with(tool));
+    let is_source = is_rust(&path) && !is_tool;
     let is_document = path.extension().is_some_and(|extension| extension == "md" || extension == "svg");
     if !is_source && !is_document {
         files.insert(name.to_owned(), fs::read(&path).with_context(|| format!("cannot read {name}"))?);

@@ -117,7 +117,7 @@ fn build_command(what: For, programs: &[String]) -> Command {
         command.args(["--bin", program]);
     }
     if what == For::Testing {
-        command.args(["--test", "e2e"]);
+        command.args(["--test", "e2e", "--bin", "operate"]);
     }
     command
 }

@@ -32,10 +32,12 @@ pub struct Function {
     pub routes: Vec<String>,
     /// `ANY /api/prompts`: as deployed, since what is read takes every method, for HEAD's sake.
     pub route_keys: Vec<String>,
+    /// `rate(1 minute)`, `cron(10 * * * ? *)`: when a job runs.
+    pub schedule: Option<String>,
 }
 
 /// The tiers, each with its connection limit.
-pub const TIERS: [(&str, u64); 2] = [("M0", 500), ("M10", 1500)];
+pub const TIERS: [(&str, u64); 3] = [("M0", 500), ("M10", 1500), ("Flex", 500)];
 
 /// The whole template.
 pub fn template() -> Value {
@@ -89,8 +91,9 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
     let budget = |field: &str| resource.get("Metadata")?.get("Budget")?.get(field);
     let number = |field: &str| budget(field)?.as_f64();
     let memory = |settings: &Value| settings.get("MemorySize").and_then(Value::as_u64);
-    let events = properties.get("Events").and_then(Value::as_mapping).into_iter().flatten();
-    let route_keys: Vec<String> = events.filter_map(|(_, event)| route_key(event)).collect();
+    let events = || properties.get("Events").and_then(Value::as_mapping).into_iter().flatten().map(|(_, event)| event);
+    let route_keys: Vec<String> = events().filter_map(route_key).collect();
+    let schedule = |event: &Value| Some(event["Properties"].get("ScheduleExpression")?.as_str()?.to_owned());
     Function {
         name: name.to_owned(),
         binary: code.split('/').nth_back(1).unwrap().to_owned(),
@@ -102,6 +105,7 @@ fn function(name: &str, resource: &Value, template: &Value) -> Function {
         budget: number("PeakPerSecond").zip(number("ServiceMs")),
         routes: route_keys.iter().map(|key| key.replacen("ANY ", "GET ", 1)).collect(),
         route_keys,
+        schedule: events().find_map(schedule),
     }
 }
 

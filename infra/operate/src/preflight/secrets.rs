@@ -1,0 +1,162 @@
+//! The stack's secrets in Parameter Store: which are there, which are missing, which a former stack left.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    aws::{Aws, SECRETS_MANAGER, SSM},
+    table::{Finding, Table, Trouble, fault},
+};
+
+/// What has to be there before a deploy. `cargo db secrets` makes all but the first at random.
+const NEEDED: [&str; 6] = ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
+/// Without these, what was made with them cannot be read or checked; and the secrets that an earlier release kept in
+/// Secrets Manager. What sealed second factors before they had a seed of their own stands beside it.
+const KEPT: [(&str, &[&str]); 4] = [
+    ("auth-pepper", &["PepperSecret"]),
+    ("mfa-seed", &["MfaSecret", "PepperSecret"]),
+    ("vault-seed", &["VaultSecret"]),
+    ("audit-seed", &["AuditSecret"]),
+];
+/// Under which Parameter Store shows what Secrets Manager has.
+const REFERENCE: &str = "/aws/reference/secretsmanager/";
+
+pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, has_uri: bool) {
+    let parameters = parameters(aws).await;
+    let of =
+        |look: &dyn Fn(&BTreeMap<String, String>) -> Finding| parameters.as_ref().map_err(Clone::clone).and_then(look);
+    table.add("secrets", of(&|parameters| present(parameters, stack, has_uri)));
+    let former = match (parameters, earlier(aws).await) {
+        (Ok(parameters), Ok(earlier)) => former(&parameters, &earlier, stack),
+        (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
+    };
+    table.add("secrets of a former stack", former);
+}
+
+/// Name and type of every parameter; no value.
+async fn parameters(aws: &Aws) -> Result<BTreeMap<String, String>, Trouble> {
+    let (mut found, mut next) = (BTreeMap::new(), None::<Value>);
+    loop {
+        let mut body = json!({"MaxResults": 50});
+        if let Some(next) = next.take() {
+            body["NextToken"] = next;
+        }
+        let page = aws.json(SSM, "AmazonSSM.DescribeParameters", &body).await?;
+        for parameter in page["Parameters"].as_array().into_iter().flatten() {
+            let text = |field: &str| parameter[field].as_str().unwrap_or_default().to_owned();
+            found.insert(text("Name"), text("Type"));
+        }
+        match page.get("NextToken") {
+            Some(token) if token.as_str().is_some_and(|token| !token.is_empty()) => next = Some(token.clone()),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// The names of all secrets that Secrets Manager has; no value.
+async fn earlier(aws: &Aws) -> Result<Vec<String>, Trouble> {
+    let page = aws.json(SECRETS_MANAGER, "secretsmanager.ListSecrets", &json!({"MaxResults": 100})).await?;
+    let secrets = page["SecretList"].as_array().into_iter().flatten();
+    Ok(secrets.filter_map(|secret| Some(secret["Name"].as_str()?.to_owned())).collect())
+}
+
+fn present(parameters: &BTreeMap<String, String>, stack: &str, has_uri: bool) -> Finding {
+    let kind = |purpose: &str| parameters.get(&format!("/{stack}/{purpose}")).map(String::as_str);
+    if let Some(open) = NEEDED.iter().find(|purpose| kind(purpose).is_some_and(|kind| kind != "SecureString")) {
+        let remedy =
+            format!("delete /{stack}/{open} once its value is kept somewhere safe, and store it as a SecureString");
+        return Err(fault(format!("/{stack}/{open} is readable by everybody who may list parameters"), remedy));
+    }
+    let missing: Vec<_> = NEEDED.iter().copied().filter(|purpose| kind(purpose).is_none()).collect();
+    match missing[..] {
+        [] => Ok("all there, and kept as they are".into()),
+        [first, ..] if first == NEEDED[0] && !has_uri => Err(fault(
+            format!("/{stack}/{first} is missing"),
+            "set MONGODB_URI for this command (a space before it keeps it out of the shell's history)",
+        )),
+        _ => Ok(format!("`cargo deploy` makes those that are missing: {}", missing.join(", "))),
+    }
+}
+
+/// A stack that is made anew makes new seeds, and what the former ones sealed stays closed.
+fn former(parameters: &BTreeMap<String, String>, earlier: &[String], stack: &str) -> Finding {
+    let mut adopted = Vec::new();
+    for (purpose, resources) in KEPT {
+        if parameters.contains_key(&format!("/{stack}/{purpose}")) {
+            continue;
+        }
+        let of_others = parameters.keys().filter(|name| name.ends_with(&format!("/{purpose}")));
+        let mut found: Vec<String> = of_others.cloned().collect();
+        if found.is_empty() {
+            let of_it =
+                resources.iter().flat_map(|&resource| earlier.iter().filter(move |name| name.contains(resource)));
+            let references: Vec<String> = of_it.map(|name| format!("{REFERENCE}{name}")).collect();
+            if references.len() > resources.len() {
+                return Err(several(purpose));
+            }
+            found.extend((!references.is_empty()).then(|| references.join(",")));
+        }
+        match &found[..] {
+            [] => {}
+            [name] => adopted.push(format!("--adopt {purpose}={name}")),
+            _ => return Err(several(purpose)),
+        }
+    }
+    if adopted.is_empty() {
+        return Ok("none that this one has not".into());
+    }
+    Err(fault(
+        "there are some: with new ones, stored keys and second factors of before could not be read",
+        format!(
+            "cargo db secrets --stack {stack} {} (or delete them, if nothing of before is kept)",
+            adopted.join(" ")
+        ),
+    ))
+}
+
+fn several(purpose: &str) -> Trouble {
+    fault(
+        format!("several could be the {purpose}"),
+        "adopt the right one with `cargo db secrets --adopt`, or delete those that nothing needs",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(names: &[&str]) -> BTreeMap<String, String> {
+        names.iter().map(|name| ((*name).to_owned(), "SecureString".to_owned())).collect()
+    }
+
+    fn remedy(parameters: &BTreeMap<String, String>, earlier: &[&str]) -> String {
+        let earlier: Vec<String> = earlier.iter().map(|name| (*name).to_owned()).collect();
+        match former(parameters, &earlier, "new") {
+            Err(Trouble::Fault { remedy, .. }) => remedy,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn secrets_of_a_former_stack_are_found_by_name() {
+        assert!(
+            remedy(&parameters(&["/new/vault-seed", "/other/vault-seed"]), &[]).contains("none that"),
+            "it has its own"
+        );
+        assert!(remedy(&parameters(&["/old/vault-seed"]), &[]).contains("--adopt vault-seed=/old/vault-seed"));
+        assert!(remedy(&parameters(&["/a/mfa-seed", "/b/mfa-seed"]), &[]).contains("adopt the right one"));
+        let said = remedy(&parameters(&[]), &["old-MfaSecret-1", "old-PepperSecret-2", "unrelated"]);
+        let (mfa, pepper) = (format!("{REFERENCE}old-MfaSecret-1"), format!("{REFERENCE}old-PepperSecret-2"));
+        assert!(said.contains(&format!("--adopt auth-pepper={pepper}")), "{said}");
+        assert!(said.contains(&format!("--adopt mfa-seed={mfa},{pepper}")), "{said}");
+    }
+
+    #[test]
+    fn a_secret_that_is_no_secret_is_a_fault() {
+        let open = BTreeMap::from([("/s/vault-seed".to_owned(), "String".to_owned())]);
+        assert!(matches!(present(&open, "s", true), Err(Trouble::Fault { .. })));
+        let all: Vec<String> = NEEDED.iter().map(|purpose| format!("/s/{purpose}")).collect();
+        assert!(present(&parameters(&all.iter().map(String::as_str).collect::<Vec<_>>()), "s", false).is_ok());
+    }
+}

@@ -1,0 +1,246 @@
+//! `cargo preflight` says of each thing that a deploy needs whether it is there, and what to do if it is not. The account
+//! is one of the emulator's, of which a test takes away one thing after the other.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use operate::{
+    aws::Aws,
+    preflight::{Found, Preflight, Standing, Tier, preflight},
+    table::{Finding, Trouble},
+};
+use serde_json::{Value, json};
+use serial_test::parallel;
+use tests::stack::{Stack, stack};
+
+/// What the emulator does not know, or knows only of an account that lacks nothing: path or action, and an answer.
+type Instead = &'static [(&'static str, u16, &'static str)];
+
+/// The emulator as an account of a test's own.
+struct Account<'a> {
+    stack: &'a Stack,
+    number: String,
+}
+
+impl<'a> Account<'a> {
+    /// One that has nothing yet.
+    fn new(stack: &'a Stack) -> Self {
+        let number = uuid::Uuid::new_v4().as_u128() % 1_000_000_000_000;
+        Self { stack, number: format!("{number:012}") }
+    }
+
+    fn aws(&self) -> Aws {
+        Aws::emulated(&self.stack.aws_endpoint_url, &self.number).unwrap()
+    }
+
+    /// With some answers of a stand-in for AWS, and the rest from the emulator.
+    async fn aws_with(&self, instead: Instead) -> Aws {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (upstream, client) = (self.stack.aws_endpoint_url.clone(), reqwest::Client::new());
+        let router =
+            Router::new().fallback(move |request: Request| answer(upstream.clone(), client.clone(), request, instead));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Aws::emulated(&address, &self.number).unwrap()
+    }
+
+    async fn put_parameter(&self, name: &str, kind: &str) {
+        let body = json!({"Name": name, "Value": "hunter2", "Type": kind});
+        self.aws().json(operate::aws::SSM, "AmazonSSM.PutParameter", &body).await.unwrap();
+    }
+}
+
+async fn answer(upstream: String, client: reqwest::Client, request: Request, instead: Instead) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let asked = format!("{path} {}", String::from_utf8_lossy(&body));
+    if let Some((_, status, text)) = instead.iter().find(|(what, ..)| asked.contains(what)) {
+        return (axum::http::StatusCode::from_u16(*status).unwrap(), *text).into_response();
+    }
+    // Signed for this port; the emulator does not check that.
+    parts.headers.remove("host");
+    let sent = client.request(parts.method, format!("{upstream}{path}")).headers(parts.headers).body(body).send().await;
+    let sent = sent.unwrap();
+    let (status, mut headers) = (sent.status(), sent.headers().clone());
+    headers.remove("transfer-encoding");
+    (status, headers, Body::from(sent.bytes().await.unwrap())).into_response()
+}
+
+fn wanted() -> Preflight {
+    Preflight {
+        stack: "promptlib".into(),
+        database: "promptlib".into(),
+        tier: None,
+        sender: Some("sender@example.com".into()),
+        alarm_email: None,
+        sms_countries: Some("41".into()),
+    }
+}
+
+/// Its fault must have this word, and its remedy that one.
+fn assert_fault(found: &Found, row: &str, word: &str, to_do: &str) {
+    match found.table.row(row) {
+        Some(Err(Trouble::Fault { found, remedy })) => {
+            assert!(found.contains(word) && remedy.contains(to_do), "{row}: {found} → {remedy}");
+        }
+        other => panic!("{row} is {other:?}\n{}", found.table),
+    }
+}
+
+fn text(finding: Option<&Finding>) -> String {
+    match finding {
+        Some(Ok(text) | Err(Trouble::Skipped(text))) => text.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn setting<'a>(found: &'a Found, name: &str) -> &'a str {
+    found.settings.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+}
+
+/// As AWS answers for an account that lacks nothing, where the emulator cannot.
+const SMS: Instead = &[
+    ("GetSMSSandboxAccountStatus", 200, "<R><IsInSandbox>false</IsInSandbox></R>"),
+    ("GetSMSAttributes", 200, "<R><entry><key>MonthlySpendLimit</key><value>25</value></entry></R>"),
+];
+
+#[tokio::test]
+#[parallel(stack)]
+async fn an_account_that_has_everything_is_told_what_to_pass() {
+    let stack = stack();
+    let account = Account::new(&stack);
+    let aws = account.aws_with(SMS).await;
+    identity(&account, "sender@example.com").await;
+    for name in ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"] {
+        account.put_parameter(&format!("/promptlib/{name}"), "SecureString").await;
+    }
+    let found = preflight(&wanted(), Some(&aws), Some(&stack.mongodb_uri)).await;
+    let text_of_all = found.table.to_string();
+    for row in
+        ["AWS login", "stack", "concurrency quota", "secrets", "e-mail: sender", "SMS: spend limit", "MongoDB: cluster"]
+    {
+        assert!(matches!(found.table.row(row), Some(Ok(_))), "{row}: {text_of_all}");
+    }
+    assert_eq!(found.standing, Standing::None);
+    assert_eq!(text(found.table.row("SMS: spend limit")), "$25 a month");
+    assert_eq!((setting(&found, "MongoTier"), setting(&found, "SenderEmail")), ("M0", "sender@example.com"));
+    assert!(!text_of_all.contains("hunter2") && text_of_all.contains(&account.number), "{text_of_all}");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn each_thing_that_is_missing_is_named() {
+    let stack = stack();
+    let account = Account::new(&stack);
+    let found = preflight(&wanted(), Some(&account.aws()), None).await;
+    assert_fault(&found, "secrets", "/promptlib/mongodb-uri is missing", "set MONGODB_URI");
+    assert_fault(
+        &found,
+        "e-mail: sender",
+        "unknown to SES",
+        "create-email-identity --email-identity sender@example.com",
+    );
+    assert!(text(found.table.row("SMS: spend limit")).starts_with("could not be asked: "), "{}", found.table);
+
+    account.put_parameter("/promptlib/vault-seed", "String").await;
+    account.put_parameter("/former/mfa-seed", "SecureString").await;
+    let found = preflight(&wanted(), Some(&account.aws()), Some(&stack.mongodb_uri)).await;
+    assert_fault(&found, "secrets", "/promptlib/vault-seed is readable", "SecureString");
+    assert_fault(&found, "secrets of a former stack", "could not be read", "--adopt mfa-seed=/former/mfa-seed");
+    assert!(!found.table.to_string().contains("hunter2"), "{}", found.table);
+}
+
+const REFUSED: &str = r#"{"__type":"AccessDeniedException","message":"not you"}"#;
+const EXPIRED: &str = "<Error><Code>ExpiredToken</Code><Message>The security token is expired</Message></Error>";
+
+/// What only an account of AWS can lack.
+#[tokio::test]
+#[parallel(stack)]
+async fn what_the_emulator_cannot_lack_is_named_too() {
+    let stack = stack();
+    let account = Account::new(&stack);
+    let aws = account
+        .aws_with(&[
+            (
+                "account-settings",
+                200,
+                r#"{"AccountLimit":{"ConcurrentExecutions":10,"UnreservedConcurrentExecutions":10}}"#,
+            ),
+            (
+                "/v2/email/account",
+                200,
+                r#"{"ProductionAccessEnabled":false,"SendingEnabled":true,"SendQuota":{"Max24HourSend":200}}"#,
+            ),
+            ("/v2/email/identities/sender%40example.com", 200, r#"{"VerifiedForSendingStatus":false}"#),
+            ("GetSMSSandboxAccountStatus", 200, "<R><IsInSandbox>true</IsInSandbox></R>"),
+            ("GetSMSAttributes", 200, "<R></R>"),
+            ("DescribeStacks", 200, "<R><StackStatus>ROLLBACK_COMPLETE</StackStatus></R>"),
+        ])
+        .await;
+    let found = preflight(&wanted(), Some(&aws), None).await;
+    let quota = text(found.table.row("concurrency quota"));
+    assert!(
+        quota.contains("without caps") && quota.contains("have it raised") || quota.contains("Have it raised"),
+        "{quota}"
+    );
+    assert_eq!(setting(&found, "ReserveConcurrency"), "false");
+    assert_fault(&found, "e-mail: sender", "not verified yet", "follow the link");
+    assert!(text(found.table.row("e-mail: sandbox")).contains("verified addresses only, 200 a day"));
+    assert!(text(found.table.row("SMS: sandbox")).contains("verified numbers only"));
+    assert!(text(found.table.row("SMS: spend limit")).starts_with("$1 a month"));
+    assert_eq!(found.standing, Standing::Failed);
+
+    let aws = account
+        .aws_with(&[("account-settings", 403, REFUSED), ("GetCallerIdentity", 200, "<Account>1</Account>")])
+        .await;
+    let found = preflight(&wanted(), Some(&aws), None).await;
+    assert_eq!(text(found.table.row("concurrency quota")), "could not be asked: AccessDeniedException: not you");
+    let aws = account.aws_with(&[("GetCallerIdentity", 403, EXPIRED)]).await;
+    let found = preflight(&wanted(), Some(&aws), None).await;
+    assert_fault(&found, "AWS login", "ExpiredToken", "aws sso login");
+    let found = preflight(&wanted(), None, None).await;
+    assert_fault(&found, "AWS login", "no credentials", "aws configure sso");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_connection_string_that_does_not_do_is_named_and_its_password_is_not() {
+    let stack = stack();
+    let address = stack.mongodb_address();
+    for (uri, row, word, to_do) in [
+        (
+            "postgres://user:hunter2@host".to_owned(),
+            "MongoDB: connection string",
+            "cannot be read",
+            "as Atlas shows it",
+        ),
+        ("mongodb://user:hunter2@@host/".to_owned(), "MongoDB: connection string", "cannot be read", "%40"),
+        (format!("mongodb://{address}/?socketTimeoutMS=5"), "MongoDB: connection string", "socketTimeoutMS", "leave"),
+        ("mongodb://user:hunter2@192.0.2.1:27017/".to_owned(), "MongoDB: connection string", "no TLS", "mongodb+srv"),
+        ("mongodb://127.0.0.1:1/".to_owned(), "MongoDB: cluster", "no node answered", "0.0.0.0/0"),
+        (format!("mongodb://user:hunter2@{address}/"), "MongoDB: cluster", "", ""),
+    ] {
+        // A server without users refuses none.
+        let may_pass = word.is_empty();
+        let found = preflight(&Preflight { sms_countries: None, ..wanted() }, None, Some(&uri)).await;
+        assert!(!found.table.to_string().contains("hunter2"), "{}", found.table);
+        if !may_pass {
+            assert_fault(&found, row, word, to_do);
+        }
+    }
+    let given = preflight(&Preflight { tier: Some(Tier::Flex), ..wanted() }, None, None).await;
+    assert_eq!(setting(&given, "MongoTier"), "Flex");
+}
+
+async fn identity(account: &Account<'_>, address: &str) {
+    let url = format!("{}/v2/email/identities", account.stack.aws_endpoint_url);
+    // Whose it is, the emulator reads from the key of the signature.
+    let signed = format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/ses/aws4_request", account.number);
+    let body: Value = json!({"EmailIdentity": address});
+    let answer = reqwest::Client::new().post(url).header("authorization", signed).json(&body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
