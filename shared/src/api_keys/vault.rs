@@ -324,7 +324,7 @@ impl ProviderKeys {
                 continue;
             }
             let context = vault_context(user_id, &key.id, key.key_version);
-            let secret = self.cipher.open(&key.cipher, &context);
+            let secret = self.cipher.get().await?.open(&key.cipher, &context);
             let secret = secret.ok_or_else(|| Problem::internal("a provider key does not open"))?;
             let api_key = secret.expose_secret().to_owned();
             return Ok(OpenedKey { key_id: key.id, provider: *provider, model: model.clone(), api_key });

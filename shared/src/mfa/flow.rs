@@ -98,7 +98,7 @@ impl VerifyAnswer {
     pub fn stepped_up(&self) -> Option<&str> {
         match self {
             Self::SteppedUp(answer) => Some(&answer.access_token),
-            Self::SignedIn(_) | Self::Enabled(_) => None,
+            Self::SignedIn(_) | Self::MfaEnabled(_) => None,
         }
     }
 }
