@@ -130,7 +130,7 @@ async fn an_entry_that_no_function_made_is_refused_alone_and_told() {
         .collect();
     refused.sort_unstable();
     assert_eq!(refused, ["changed", "hidden among others", "other seed"]);
-    assert_eq!(consumer.metric("ForgedAuditEntry").len(), 3, "what the alarm counts");
+    assert_eq!(consumer.incidents("ForgedAuditEntry"), 3, "what the alarm counts");
     let stored = env.audit_log().await;
     let ids: Vec<_> = stored.iter().map(|entry| entry.get_str("_id").unwrap()).collect();
     assert_eq!(ids, [genuine.id.as_str(), backdated.id.as_str()]);

@@ -97,9 +97,9 @@ async fn without_json_mongodb_serves_and_its_client_is_closed_afterwards() {
         assert_eq!(scene.function.get("/api/prompts").await.header("x-content-source"), "mongodb");
     }
     assert_eq!(scene.proxy.total(), sockets);
-    assert_eq!(scene.function.metric("ContentFallback").len(), 1);
+    assert_eq!(scene.function.incidents("ContentFallback"), 1);
     assert!(
-        scene.function.metric("MongoSocketsOpen").iter().any(|line| line["MongoSocketsOpen"] == 0.0),
+        scene.function.figure("mongo_sockets_open").iter().any(|line| line["mongo_sockets_open"] == 0),
         "{:?}",
         scene.function.logs()
     );

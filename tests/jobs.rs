@@ -165,8 +165,9 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
     let metric = &job.metric("MongoConnections")[0];
     assert_eq!(metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack"]]), "as the alarm reads it");
     assert!(!job.metric("MongoStoragePercent").is_empty());
-    let lines = job.metric("MongoDocuments");
-    let collections: Vec<&str> = lines.iter().map(|line| line["Collection"].as_str().unwrap()).collect();
+    assert_eq!(job.metric("UsageDocuments")[0]["UsageDocuments"], 1.0);
+    let lines = job.figure("collection_documents");
+    let collections: Vec<&str> = lines.iter().map(|line| line["collection"].as_str().unwrap()).collect();
     let growing = [
         "ai_usage",
         "api_key_usage",
@@ -178,7 +179,7 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
         "prompt_daily",
     ];
     assert_eq!(collections, growing, "a line for each");
-    assert!(lines.iter().all(|line| line.get("MongoCollectionBytes").is_some()), "{lines:?}");
+    assert!(lines.iter().all(|line| line.get("collection_bytes").is_some()), "{lines:?}");
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! What an operator watches is there: every metric of an alarm and of the dashboard is one that the functions emit, and
 //! every job that fails is tried again and then kept.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use bson::doc;
+use local::imports::files_below;
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
 use serial_test::parallel;
+use shared::telemetry::{DIMENSION, Metric as Counted};
 use tests::{
     eventually,
     host::Function,
+    root,
     stack::{Stack, stack},
     template::template,
 };
@@ -54,10 +57,22 @@ fn drawn(template: &Yaml) -> Vec<Metric> {
         .collect()
 }
 
+/// The fields that the dashboard's queries of the log ask for, other than those that every line has.
+fn asked(template: &Yaml) -> BTreeSet<String> {
+    let Yaml::Mapping(body) = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] else { panic!() };
+    let text = body["Fn::Sub"][0].as_str().unwrap();
+    let queries = text.lines().filter(|line| line.contains("\"query\":"));
+    let words = queries.flat_map(|query| query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')));
+    words.filter(|word| word.contains('_') || *word == "incident").map(str::to_owned).collect()
+}
+
+fn json_lines(lines: &[String]) -> Vec<Value> {
+    lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 /// The metrics in log lines (CloudWatch's embedded format).
-fn emitted(lines: &[String]) -> BTreeSet<Metric> {
-    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let directives = lines.filter_map(|line| line["_aws"]["CloudWatchMetrics"].as_array().cloned()).flatten();
+fn emitted(lines: &[Value]) -> BTreeSet<Metric> {
+    let directives = lines.iter().filter_map(|line| line["_aws"]["CloudWatchMetrics"].as_array()).flatten();
     directives
         .flat_map(|directive| {
             let dimensions: BTreeSet<String> = serde_json::from_value(directive["Dimensions"][0].clone()).unwrap();
@@ -96,17 +111,74 @@ async fn every_metric_of_an_alarm_or_of_the_dashboard_is_emitted() {
     let body = json!({"records": [forged]}).to_string();
     let consumer = Function::start("write-events", &variables).await;
     consumer.invoke(json!({"Records": [{"messageId": "1", "body": body}]})).await;
+    let cacheless = [variables.as_slice(), &[("REDIS_URL", "redis://127.0.0.1:1")]].concat();
+    let stats = Function::start("stats", &cacheless).await;
+    stats.get("/api/stats").await;
     let wanted: BTreeSet<_> = watched_by_alarms(&template).into_iter().chain(drawn(&template)).collect();
-    assert!(wanted.len() > 5, "{wanted:?}");
-    eventually("every metric in a log", 30, async || {
-        let lines = [stack.log_lines(), broken.logs(), consumer.logs()].concat();
+    let every: BTreeSet<_> =
+        Counted::ALL.iter().map(|metric| (metric.name().to_owned(), BTreeSet::from([DIMENSION.to_owned()]))).collect();
+    assert_eq!(wanted, every, "what alarms and the dashboard read, and what the code can emit");
+    eventually("every metric and every figure in a log", 30, async || {
+        let lines = json_lines(&[stack.log_lines(), broken.logs(), consumer.logs(), stats.logs()].concat());
+        assert!(emitted(&lines).is_subset(&every), "{:?}", emitted(&lines));
         let missing: Vec<_> = wanted.difference(&emitted(&lines)).cloned().collect();
-        if !missing.is_empty() {
-            println!("not emitted so far: {missing:?}");
+        let unasked = |field: &&String| !lines.iter().any(|line| line.get(field.as_str()).is_some());
+        let fields: Vec<_> = asked(&template).into_iter().filter(|field| unasked(&field)).collect();
+        if !missing.is_empty() || !fields.is_empty() {
+            println!("not emitted so far: {missing:?} {fields:?}");
         }
-        missing.is_empty().then_some(())
+        (missing.is_empty() && fields.is_empty()).then_some(())
     })
     .await;
+}
+
+/// CloudWatch gives an account ten metrics of its own and ten alarms for nothing.
+const FOR_NOTHING: usize = 10;
+
+/// The names that metric filters make.
+fn filtered(template: &Yaml) -> BTreeSet<String> {
+    let filters = resources(template, "AWS::Logs::MetricFilter").into_iter();
+    filters.map(|(_, filter)| format!("{:?}", filter["MetricTransformations"][0]["MetricName"])).collect()
+}
+
+#[test]
+fn metrics_alarms_and_secrets_cost_nothing_by_default() {
+    let template = template();
+    let metrics = Counted::ALL.len() + filtered(&template).len();
+    assert!(metrics <= FOR_NOTHING, "{metrics} metrics");
+    let alarms =
+        template["Resources"].as_mapping().unwrap().iter().filter(|(_, resource)| {
+            resource["Type"] == "AWS::CloudWatch::Alarm" && resource.get("Condition").is_none()
+        });
+    let alarms = alarms.count();
+    assert!((5..=FOR_NOTHING).contains(&alarms), "{alarms} alarms");
+    assert_eq!(template["Parameters"]["MoreAlarms"]["Default"], "false");
+    assert!(resources(&template, "AWS::SecretsManager::Secret").is_empty());
+    let text = fs::read_to_string(root().join("infra/template.yaml")).unwrap();
+    assert!(!text.contains("MetricStream") && !text.contains("Anomaly") && !text.contains("DetailedMetricsEnabled"));
+    // Nothing else writes metrics: the types in `telemetry` are all there is.
+    for folder in ["shared/src", "functions"] {
+        for (file, text) in files_below(&root().join(folder)).unwrap() {
+            assert!(!text.contains("\"_aws\"") || file.ends_with("platform/telemetry.rs"), "{file}");
+        }
+    }
+}
+
+/// Whatever a line is of: its function's own, or a metric's.
+#[tokio::test]
+#[parallel(stack)]
+async fn every_line_of_an_invocation_has_its_trace() {
+    let (stack, trace) = (stack(), "1-5759e988-bd862e3fe1be46a994272793");
+    let variables =
+        [("MONGODB_URI", stack.mongodb_uri.as_str()), ("DB_NAME", "promptlib"), ("CONTENT_URL", "file:///none")];
+    let prompts = Function::start("prompts", &variables).await;
+    prompts.trace(trace);
+    prompts.get("/api/prompts").await;
+    let lines = json_lines(&prompts.logs());
+    let of_invocation = lines.iter().filter(|line| line.get("span").is_some() || line.get("_aws").is_some());
+    let traces: Vec<_> =
+        of_invocation.map(|line| line["span"]["trace_id"].as_str().or(line["trace_id"].as_str())).collect();
+    assert!(traces.len() >= 3 && traces.iter().all(|found| *found == Some(trace)), "{lines:?}");
 }
 
 #[test]

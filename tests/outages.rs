@@ -95,8 +95,12 @@ async fn stale_stats_say_so() {
     let Some(redis) = stack.own_redis().await else { return };
     let (function, proxy) = stats(&stack, &redis).await;
     assert_eq!(function.get("/api/stats").await.status, 200);
-    let counted = &function.metric("CacheMiss")[0];
-    assert_eq!((&counted["Keys"], &counted["CacheHit"]), (&json!("site"), &json!(0.0)), "as the dashboard reads it");
+    let counted = &function.figure("cache_misses")[0];
+    assert_eq!(
+        (&counted["cache_keys"], &counted["cache_hits"]),
+        (&json!("site"), &json!(0)),
+        "as the dashboard reads it"
+    );
     age_stats(&redis).await;
     proxy.cut();
     let answer = function.get("/api/stats").await;

@@ -38,10 +38,10 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
     }
     let per_environment = PER_ENVIRONMENT as usize;
     assert_eq!((proxy.open(), proxy.total()), (per_environment, per_environment), "warm");
-    let counted = function.metric("MongoSocketsOpen");
+    let counted = function.figure("mongo_sockets_open");
     assert_eq!(
-        counted.last().map(|line| &line["MongoSocketsOpen"]),
-        Some(&json!(2.0)),
+        counted.last().map(|line| &line["mongo_sockets_open"]),
+        Some(&json!(2)),
         "the ledger agrees: {counted:?}"
     );
 

@@ -46,7 +46,7 @@ pub(crate) async fn print(bench: &Bench) {
 
 async fn cold_start(bench: &Bench, scene: &Scene, build: &Path, name: &str, round: usize) -> (Duration, Duration) {
     let share = CpuShare::of_memory(MEMORY_MB).expect("control groups: this needs root");
-    let function = bench.start_with_share(&build.join(name).join("bootstrap"), name, &share).await;
+    let function = bench.start_with_share(&build.join(name).join("bootstrap"), name, &share, &[]).await;
     let outcome = function.invoke(scene.work(name, round).event()).await;
     assert!(matches!(outcome, Outcome::Response(_)), "{name}: {outcome:?}");
     let times = (function.init, function.took());

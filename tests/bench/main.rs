@@ -1,5 +1,5 @@
-//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage]`: figures of the release
-//! build on this machine. Compare ratios within one run: machines differ, and are noisy.
+//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage] [secrets]`: figures of the
+//! release build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
@@ -13,6 +13,7 @@ mod contention;
 mod functions;
 mod real_users;
 mod requests;
+mod secrets;
 mod service_times;
 mod storage;
 
@@ -36,7 +37,8 @@ use tests::{
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let bench = Bench::new().await;
-    for what in ["functions", "cold-starts", "requests", "consumer", "connections", "contention", "storage"] {
+    for what in ["functions", "cold-starts", "requests", "consumer", "connections", "contention", "storage", "secrets"]
+    {
         match what {
             _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
             "functions" => functions::print(&bench).await,
@@ -45,7 +47,8 @@ async fn main() {
             "consumer" => consumer::print(&bench).await,
             "connections" => connections::print(&bench).await,
             "contention" => contention::print(&bench).await,
-            _ => storage::print().await,
+            "storage" => storage::print().await,
+            _ => secrets::print(&bench, &built()).await,
         }
     }
 }
@@ -70,9 +73,9 @@ impl Bench {
     }
 
     /// Starts an environment of some build on a share of a processor.
-    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare) -> Function {
+    async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare, more: &[(&str, &str)]) -> Function {
         let content = self.content_url();
-        Function::start_on(share, binary, name, &self.variables(&content, &[])).await
+        Function::start_on(share, binary, name, &self.variables(&content, more)).await
     }
 
     fn content_url(&self) -> String {
@@ -85,6 +88,11 @@ impl Bench {
         variables.extend(more);
         variables
     }
+}
+
+/// Where the builds lie that `secrets` starts: the release build, or what `SECRETS_BENCH_BUILD` names.
+fn built() -> PathBuf {
+    std::env::var_os("SECRETS_BENCH_BUILD").map_or_else(|| root().join("target/bench"), PathBuf::from)
 }
 
 /// Where the release build of a function lies, with its zip.

@@ -45,6 +45,8 @@ struct Api {
     events: AsyncMutex<mpsc::Receiver<(String, Value)>>,
     answers: Answers,
     first_poll: Mutex<Option<oneshot::Sender<()>>>,
+    /// The trace of what it is given.
+    trace: Mutex<String>,
     /// When the function was given its last event, and how long it had it.
     given: Mutex<Instant>,
     took: Mutex<Duration>,
@@ -179,6 +181,7 @@ impl Function {
             events: AsyncMutex::new(receiver),
             answers: Answers::default(),
             first_poll: Mutex::new(Some(polled)),
+            trace: Mutex::default(),
             given: Mutex::new(Instant::now()),
             took: Mutex::default(),
         });
@@ -234,6 +237,11 @@ impl Function {
         outcome.unwrap_or_else(|_| panic!("no answer: {:?}", self.logs())).unwrap()
     }
 
+    /// Has the coming invocations be of this trace.
+    pub fn trace(&self, root: &str) {
+        *self.api.trace.lock().unwrap() = format!("Root={root};Parent=53995c3f42cd8ad8;Sampled=0");
+    }
+
     /// How long the function had the last event: without what the caller does before and after.
     pub fn took(&self) -> Duration {
         *self.api.took.lock().unwrap()
@@ -246,8 +254,18 @@ impl Function {
 
     /// The JSON lines with this metric.
     pub fn metric(&self, name: &str) -> Vec<Value> {
+        self.figure(name).into_iter().filter(|line| line.get("_aws").is_some()).collect()
+    }
+
+    /// The JSON lines with this field.
+    pub fn figure(&self, name: &str) -> Vec<Value> {
         let lines = self.logs().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        lines.filter(|line| line.get("_aws").is_some() && line.get(name).is_some()).collect()
+        lines.filter(|line| line.get(name).is_some()).collect()
+    }
+
+    /// How often it counted this incident.
+    pub fn incidents(&self, name: &str) -> usize {
+        self.metric("Incidents").iter().filter(|line| line["incident"] == name).count()
     }
 
     pub fn pid(&self) -> u32 {
@@ -365,6 +383,7 @@ async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
         ("lambda-runtime-aws-request-id", id),
         ("lambda-runtime-deadline-ms", "9999999999999".into()),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:test".into()),
+        ("lambda-runtime-trace-id", api.trace.lock().unwrap().clone()),
     ];
     let event = event.to_string();
     *api.given.lock().unwrap() = Instant::now();

@@ -20,6 +20,8 @@ const UV: &str = "uv==0.13.9";
 const MINISTACK: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.43.106"];
 const SAM: &[&str] = &["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
 const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
+/// cargo-lambda links with Zig, whose versions differ in what they link.
+const RELEASE: &[&str] = &["cargo-lambda==1.9.2", "ziglang==0.15.2"];
 const CMAKE: &[&str] = &["cmake==4.4.4"];
 const SECANTUS: &str = "0.5.3-beta.196";
 /// The server's own profile (LTO, one unit) takes twice as long to build, and the tests no less time. Whatever handles
@@ -112,6 +114,11 @@ pub fn build_tools() -> anyhow::Result<()> {
         python("cmake", CMAKE)?;
     }
     Ok(())
+}
+
+/// What builds the functions for AWS.
+pub fn release_tools() -> anyhow::Result<()> {
+    python("release", RELEASE)
 }
 
 /// The Python tools, each in an environment of its own.

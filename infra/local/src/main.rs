@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use local::{
     deploy::{self, Data, Functions},
     install::For,
-    root,
+    release, root,
     stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
     state::State,
     step::step,
@@ -40,6 +40,11 @@ enum Verb {
         /// Passed on to the end-to-end tests: a filter, `--nocapture`
         #[arg(last = true)]
         arguments: Vec<String>,
+    },
+    /// Build the functions for AWS (arm64), with pinned tools, and check them
+    Release {
+        /// All of them when none is named
+        functions: Vec<String>,
     },
     /// Figures of the release build
     Bench {
@@ -108,6 +113,8 @@ enum Benchmark {
     Contention,
     /// What events weigh, and how long M0's storage lasts
     Storage,
+    /// What it adds to a cold start that secrets are read
+    Secrets,
 }
 
 impl Benchmark {
@@ -126,6 +133,7 @@ async fn main() {
     let outcome = match Arguments::parse().verb {
         Verb::Up { no_seed } => up(!no_seed).await,
         Verb::Test { quick, arguments } => test::test(Options { quick, arguments }).await,
+        Verb::Release { functions } => release::build(&functions),
         Verb::Bench { what } => bench(what).await,
         Verb::Fuzz { minutes } => fuzz(minutes).await,
         Verb::Deploy { function } => State::running().and_then(|state| deploy::replace(&state, &function)),

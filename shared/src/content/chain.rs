@@ -18,7 +18,7 @@ use super::{
     Kind, Library, bundled, file,
     source::{Fetched, PublishedContent, READ_TIMEOUT},
 };
-use crate::{config::ConfigError, telemetry::Metrics};
+use crate::{config::ConfigError, telemetry::Incident};
 
 /// How often the published file is asked for anew.
 const REVALIDATE_AFTER: Duration = Duration::from_mins(1);
@@ -160,7 +160,7 @@ impl Content {
             duration_ms = started.elapsed().as_millis(),
             "content is served by a fallback",
         );
-        Metrics::of_stack().count("ContentFallback", 1).emit();
+        Incident::ContentFallback.count();
         snapshot
     }
 

@@ -21,7 +21,7 @@ use crate::{
     mongo::{self, DUPLICATE_KEY, Mongo},
     queue::QueuedEvent,
     schema,
-    telemetry::Metrics,
+    telemetry::Incident,
 };
 
 /// The longest that a batch takes, well within the function's timeout: a function that is killed closes no socket and
@@ -129,7 +129,7 @@ fn admit(
 ) -> anyhow::Result<Vec<(&'static str, Document)>> {
     for (_, document) in documents.iter_mut().filter(|(collection, _)| *collection == AuditEntry::COLLECTION) {
         if !check.is_genuine(&RawDocumentBuf::try_from(&*document)?) {
-            Metrics::of_stack().count("ForgedAuditEntry", 1).emit();
+            Incident::ForgedAuditEntry.count();
             anyhow::bail!("an audit entry that none of our functions made");
         }
         document.insert(audit::WRITTEN_AT, clock::now());

@@ -5,7 +5,7 @@
 //! live code per purpose, three attempts, ten minutes; each counts once, decided by the store, and for
 //! the address or number alone that it was sent to.
 //!
-//! Environment: `MFA_SEED`, and `MFA_SEED_PREVIOUS` while it is being replaced (secrets); `SMS_COUNTRIES`.
+//! Environment: `MFA_SEED` ([secret](crate::secrets); while it is replaced the new and the old one); `SMS_COUNTRIES`.
 
 mod code;
 mod factors;

@@ -12,15 +12,19 @@ mod server;
 use std::{
     collections::BTreeMap,
     future::ready,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
+use anyhow::Context;
 use futures_util::{FutureExt, future::BoxFuture};
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
+use crate::{config::ConfigError, connection::Connection};
 use server::{CALL_TIMEOUT, Server};
 
 pub use lookup::Lookup;
@@ -76,6 +80,8 @@ struct Inner {
     /// Until when things are remembered that count once: apart, since they are many and must not drive counters out.
     counted: quick_cache::sync::Cache<String, SystemTime>,
     tallies: std::sync::Mutex<BTreeMap<String, Tally>>,
+    /// Calls that the server should have had, and memory answered.
+    fallbacks: AtomicU64,
 }
 
 /// How often a kind of key was found, and how often not.
@@ -116,6 +122,7 @@ impl Cache {
             local: quick_cache::sync::Cache::new(LOCAL_ENTRIES),
             counted: quick_cache::sync::Cache::new(LOCAL_ENTRIES),
             tallies: std::sync::Mutex::default(),
+            fallbacks: AtomicU64::default(),
         }))
     }
 
@@ -309,17 +316,27 @@ impl Cache {
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>,
     ) -> Option<T> {
         let server = self.0.server.as_ref()?;
-        if !self.is_up().await {
+        if !self.has_server().await {
             return None;
         }
+        let answer = if self.is_up().await { self.ask(server, command).await } else { None };
+        if answer.is_none() {
+            self.0.fallbacks.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn ask<T>(
+        &self,
+        server: &Server,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>,
+    ) -> Option<T> {
         let attempt = async {
             let mut connection = self.connection(server).await?;
-            command(&mut connection).await.map_err(anyhow::Error::from)
+            let answer = timeout(CALL_TIMEOUT, command(&mut connection)).await;
+            answer.with_context(|| format!("no answer within {} ms", CALL_TIMEOUT.as_millis()))?.map_err(Into::into)
         };
-        let outcome = match timeout(CALL_TIMEOUT, attempt).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(anyhow::anyhow!("no answer within {} ms", CALL_TIMEOUT.as_millis())),
-        };
+        let outcome: anyhow::Result<T> = attempt.await;
         outcome.map_err(|error| tracing::warn!(%error, "the cache is away: using memory")).ok().or_else(|| {
             // Try-lock: a caller that holds either lock is about to find out for itself.
             if let Ok(mut live) = self.0.live.try_lock() {
@@ -356,7 +373,11 @@ impl Connection for Cache {
     fn after_invocation(&self) -> BoxFuture<'_, ()> {
         let tallies = std::mem::take(&mut *self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner));
         for (kind, Tally { hits, misses }) in tallies {
-            Metrics::of_stack().by("Keys", kind).count("CacheHit", hits).count("CacheMiss", misses).emit();
+            tracing::info!(cache_keys = kind, cache_hits = hits, cache_misses = misses, "look-ups in the cache");
+        }
+        let fallbacks = self.0.fallbacks.swap(0, Ordering::Relaxed);
+        if fallbacks > 0 {
+            tracing::info!(cache_fallbacks = fallbacks, "memory stood in for the cache server");
         }
         ready(()).boxed()
     }

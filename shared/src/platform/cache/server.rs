@@ -8,17 +8,22 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use futures_util::{FutureExt, future::BoxFuture};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
     aio::MultiplexedConnection,
 };
+use tokio::time::timeout;
 
 use super::elasticache::ElastiCache;
 use crate::{config, config::ConfigError, secrets::Secret};
 
-/// The longest that a caller waits for the cache, connecting included.
+/// The longest that a caller waits for an answer of the cache.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_millis(300);
+/// The longest that a caller waits for a connection where it takes TLS, and perhaps a signed password: on a seventh of a
+/// processor that is several times as long as a call.
+const TLS_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) enum Server {
     Url(Secret<ConnectionInfo>),
@@ -53,10 +58,14 @@ impl Server {
     pub(super) fn connect(&self) -> BoxFuture<'_, anyhow::Result<MultiplexedConnection>> {
         async {
             let info = self.info().await?;
+            let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+            let limit = if is_tls { TLS_CONNECT_TIMEOUT } else { CALL_TIMEOUT };
             let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CALL_TIMEOUT))
+                .set_connection_timeout(Some(limit))
                 .set_response_timeout(Some(CALL_TIMEOUT));
-            Ok(Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?)
+            let client = Client::open(info)?;
+            let connected = timeout(limit, client.get_multiplexed_async_connection_with_config(&config)).await;
+            Ok(connected.with_context(|| format!("no connection within {} ms", limit.as_millis()))??)
         }
         .boxed()
     }

@@ -12,9 +12,9 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::{
-    Error, begin, count_cold_start,
+    Error, begin,
     event::{HttpAnswer, HttpEvent, RequestContext},
-    invocation_span, unwound,
+    invocation_span, note_cold_start, unwound,
 };
 use crate::{
     connection::{Connection, SharedConnection},
@@ -51,10 +51,10 @@ async fn serve_requests(router: Router, connection: SharedConnection, proxies: T
     begin(Arc::clone(&connection)).await;
     let service = service_fn(move |event: LambdaEvent<HttpEvent>| {
         let (router, connection, proxies) = (router.clone(), Arc::clone(&connection), Arc::clone(&proxies));
-        let client = client(&event.payload.request_context, event.context.request_id);
-        let span = invocation_span(&client.request_id);
+        let client = client(&event.payload.request_context, &event.context.request_id);
+        let span = invocation_span(&client.request_id, &event.context);
         let work = async move {
-            count_cold_start();
+            note_cold_start();
             let answer = answer(router, &proxies, event.payload, client).await;
             connection.after_invocation().await;
             Ok::<_, Infallible>(HttpAnswer::from(answer))
@@ -94,11 +94,11 @@ async fn handle(router: Router, request: Request<Bytes>, client: ClientInfo) -> 
 }
 
 /// Who has opened the connection, from API Gateway's own knowledge of it.
-fn client(context: &RequestContext, request_id: String) -> ClientInfo {
+fn client(context: &RequestContext, request_id: &str) -> ClientInfo {
     let user_agent =
         context.http.user_agent.as_deref().unwrap_or_default().chars().take(MAX_USER_AGENT_CHARS).collect();
     ClientInfo {
-        request_id: context.request_id.clone().unwrap_or(request_id),
+        request_id: context.request_id.clone().unwrap_or_else(|| request_id.to_owned()),
         source_ip: context.http.source_ip.clone().unwrap_or_default(),
         user_agent,
         host: context.domain_name.clone().unwrap_or_default(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::{Error, begin, count_cold_start, invocation_span, unwound};
+use super::{Error, begin, invocation_span, note_cold_start, unwound};
 use crate::{
     clock::{self, Moment},
     connection::{Connection, SharedConnection},
@@ -56,7 +56,7 @@ fn serve<'a>(work: &'a Work<'a>, connection: SharedConnection) -> LocalBoxFuture
         begin(Arc::clone(&connection)).await;
         let connection = &*connection;
         lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-            let span = invocation_span(&event.context.request_id);
+            let span = invocation_span(&event.context.request_id, &event.context);
             run(work, connection, event.payload).instrument(span).await
         }))
         .await
@@ -65,7 +65,7 @@ fn serve<'a>(work: &'a Work<'a>, connection: SharedConnection) -> LocalBoxFuture
 }
 
 async fn run(work: &Work<'_>, connection: &dyn Connection, payload: Value) -> Result<Value, Error> {
-    count_cold_start();
+    note_cold_start();
     let started = Instant::now();
     let outcome = match request(payload) {
         Ok(request) => unwound(work(request)).await.unwrap_or_else(|panic| Err(anyhow::anyhow!(panic))),

@@ -23,13 +23,10 @@ pub use self::{
     sqs::{BatchOutcome, sqs},
 };
 
+use lambda_runtime::Context;
 use tracing::Span;
 
-use crate::{
-    connection::SharedConnection,
-    secrets,
-    telemetry::{self, Metrics},
-};
+use crate::{connection::SharedConnection, secrets, telemetry};
 
 /// What `main` returns.
 pub type Error = lambda_runtime::Error;
@@ -62,15 +59,18 @@ async fn unwound<T>(work: impl Future<Output = T>) -> Result<T, &'static str> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| "the function panicked")
 }
 
-/// Every log line of an invocation carries these: one log group holds the lines of all functions.
-fn invocation_span(request_id: &str) -> Span {
-    tracing::info_span!("invocation", function = telemetry::function_name(), request.id = request_id)
+/// Every log line of an invocation carries these: one log group holds the lines of all functions. The trace is the one
+/// that Lambda tells of, whether it is recorded or not.
+fn invocation_span(request_id: &str, context: &Context) -> Span {
+    telemetry::begin_trace(context.xray_trace_id.as_deref());
+    let (function, trace_id) = (telemetry::function_name(), telemetry::trace_id());
+    tracing::info_span!("invocation", function, request.id = request_id, trace_id)
 }
 
-/// Emits `ColdStart` at an environment's first invocation.
-fn count_cold_start() {
+/// Says so at an environment's first invocation.
+fn note_cold_start() {
     static WARM: AtomicBool = AtomicBool::new(false);
     if !WARM.swap(true, Ordering::Relaxed) {
-        Metrics::of_function().count("ColdStart", 1).emit();
+        tracing::info!(cold_start = true, "a new environment");
     }
 }

@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use super::{Error, begin, count_cold_start, invocation_span, unwound};
+use super::{Error, begin, invocation_span, note_cold_start, unwound};
 use crate::connection::{Connection, SharedConnection};
 
 /// The messages of a batch that must be delivered again, by id.
@@ -37,9 +37,9 @@ fn consume<'a>(handle: &'a Handle<'a>, connection: SharedConnection) -> LocalBox
         begin(Arc::clone(&connection)).await;
         let connection = &connection;
         lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-            let span = invocation_span(&event.context.request_id);
+            let span = invocation_span(&event.context.request_id, &event.context);
             let work = async {
-                count_cold_start();
+                note_cold_start();
                 let outcome = unwound(handle(event.payload.records)).await.unwrap_or_else(|panic| Err(panic.into()));
                 connection.after_invocation().await;
                 outcome.map(response).inspect_err(|error| tracing::error!(%error, "the batch goes back to the queue"))

@@ -28,8 +28,8 @@ pub use observe::{Limits, Observation, observe};
 pub use odd::{note_odd, readable, readable_json};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT, check_uri};
 
-use crate::{config::ConfigError, connection::Connection, telemetry::Metrics};
-use socket_counter::SocketCounter;
+use crate::{config::ConfigError, connection::Connection};
+use socket_counter::{Change, SocketCounter};
 
 /// Above this wall-clock gap since its last use a client is pinged before it is
 /// used again. Lambda freezes the process between invocations, when no timer runs, so the wall
@@ -172,11 +172,13 @@ impl Connection for Mongo {
                 self.close_client().await;
             }
             if let Some(change) = self.0.socket_counter.take_change() {
-                Metrics::of_function()
-                    .count("MongoSocketsOpened", change.opened)
-                    .count("MongoSocketsClosed", change.closed)
-                    .count("MongoSocketsOpen", change.open)
-                    .emit();
+                let Change { opened, closed, open } = change;
+                tracing::info!(
+                    mongo_sockets_opened = opened,
+                    mongo_sockets_closed = closed,
+                    mongo_sockets_open = open,
+                    "sockets to MongoDB",
+                );
             }
         }
         .boxed()

@@ -5,7 +5,7 @@ use mongodb::Database;
 use serde::Serialize;
 
 use super::{Error, Mongo, WORK_TIMEOUT};
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metric};
 
 /// What the tier allows.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +42,11 @@ pub struct Size {
     pub bytes: Option<u64>,
 }
 
+/// The one whose growth is a metric: it fills the database first.
+const USAGE: &str = "ai_usage";
 /// Collections that grow with use; their sizes over time are their growth rates.
 const GROWING: [&str; 8] = [
-    "ai_usage",
+    USAGE,
     "api_key_usage",
     "analytics_events",
     "audit_logs",
@@ -54,20 +56,18 @@ const GROWING: [&str; 8] = [
     "prompt_daily",
 ];
 
-/// Reads the server's own counters and emits them as metrics.
+/// Reads the server's own counters. What an alarm watches, and how fast usage grows, is emitted as metrics.
+#[expect(clippy::cast_precision_loss, reason = "CloudWatch stores doubles")]
 pub async fn observe(mongo: &Mongo, limits: &Limits) -> Result<Observation, Error> {
     let seen = mongo.run(WORK_TIMEOUT, async |database| read(&database, limits).await).await?;
-    Metrics::of_stack()
-        .count("MongoConnections", seen.connections)
-        .percent("MongoConnectionsPercent", seen.connections_percent)
-        .percent("MongoStoragePercent", seen.storage_percent)
-        .emit();
+    let usage = seen.growing.iter().find(|size| size.collection == USAGE).map_or(0, |size| size.documents);
+    telemetry::emit(&[
+        (Metric::MongoConnections, seen.connections as f64),
+        (Metric::MongoStoragePercent, seen.storage_percent),
+        (Metric::UsageDocuments, usage as f64),
+    ]);
     for Size { collection, documents, bytes } in &seen.growing {
-        let metrics = Metrics::of_stack().by("Collection", *collection).count("MongoDocuments", *documents);
-        match bytes {
-            Some(bytes) => metrics.count("MongoCollectionBytes", *bytes).emit(),
-            None => metrics.emit(),
-        }
+        tracing::info!(collection, collection_documents = documents, collection_bytes = bytes, "size of a collection");
     }
     Ok(seen)
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::to_json_leniently;
-use crate::telemetry::Metrics;
+use crate::telemetry::Incident;
 
 /// Those of a collection's documents that are what they should be, in their order.
 pub fn readable<T: DeserializeOwned>(collection: &str, documents: &[RawDocumentBuf]) -> Vec<T> {
@@ -49,7 +49,7 @@ pub fn readable_json(collection: &str, documents: &[RawDocumentBuf]) -> Vec<Map<
 pub fn note_odd(collection: &str, document: &RawDocument, reason: &str) {
     let id = document.get("_id").ok().flatten().map(|id| format!("{id:?}")).unwrap_or_default();
     tracing::error!(collection, id, reason, "a document is odd: it was made by hand or by another tool");
-    Metrics::of_stack().count("OddDocument", 1).emit();
+    Incident::OddDocument.count();
 }
 
 #[cfg(test)]

@@ -1,0 +1,62 @@
+//! What it adds to a start that the secrets come from the Parameter Store: the emulator's, which is as near as AWS's. Each
+//! function starts with the secrets in its variables and with their parameters' names there, by turns, on as much of a
+//! processor as Lambda gives.
+
+use std::{process::Command, time::Duration};
+
+use shared::deployment::SECRETS;
+use tests::{
+    cpu_share::CpuShare,
+    figures::percentile,
+    host::{Function, Outcome},
+    requests::Scene,
+    root,
+};
+
+use super::{Bench, millis};
+
+/// One with a database alone, one that signs in, one that has the most secrets.
+const FUNCTIONS: [&str; 3] = ["roll-up-analytics", "auth-session", "auth-mfa"];
+const MEMORY_MB: u64 = 256;
+const ROUNDS: usize = 15;
+const STACK: &str = "bench-of-secrets";
+
+pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
+    make(bench);
+    let scene = Scene::of_env(&bench.env, 1, "prompt-7").await;
+    let references: Vec<(&str, String)> =
+        SECRETS.iter().map(|secret| (secret.variable, format!("ssm:{}", secret.parameter(STACK)))).collect();
+    let references: Vec<(&str, &str)> = references.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    println!("\nat {MEMORY_MB} MB, medians of {ROUNDS} starts, milliseconds: start to ready + first request");
+    println!("\n| function | secrets in variables | in the Parameter Store | what that adds |\n|---|---|---|---|");
+    for name in FUNCTIONS {
+        let mut times: [Vec<(Duration, Duration)>; 2] = Default::default();
+        for round in 0..ROUNDS {
+            for (more, times) in [&[][..], &references].iter().zip(&mut times) {
+                let share = CpuShare::of_memory(MEMORY_MB).expect("control groups: this needs root");
+                let function = bench.start_with_share(&folder.join(name).join("bootstrap"), name, &share, more).await;
+                let outcome = function.invoke(scene.work(name, round).event()).await;
+                assert!(matches!(outcome, Outcome::Response(_)), "{name}: {outcome:?}");
+                times.push((function.init, function.took()));
+                Function::retire(function).await;
+            }
+        }
+        let median = |times: &[(Duration, Duration)], part: fn(&(Duration, Duration)) -> Duration| {
+            millis(percentile(&mut times.iter().map(part).collect::<Vec<_>>(), 50))
+        };
+        let [given, stored] = times.map(|times| (median(&times, |time| time.0), median(&times, |time| time.1)));
+        let added = stored.0 + stored.1 - given.0 - given.1;
+        println!("| `{name}` | {:.0} + {:.0} | {:.0} + {:.0} | {added:.0} |", given.0, given.1, stored.0, stored.1);
+    }
+}
+
+/// The secrets that the tests' functions have, as a stack's.
+fn make(bench: &Bench) {
+    let made = Command::new(root().join("target/debug/db"))
+        .args(["secrets", "--stack", STACK])
+        .envs(bench.env.variables())
+        .envs(tests::host::SECRETS)
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
