@@ -25,6 +25,7 @@ mod failover;
 mod faults;
 mod flood_cost;
 mod freeze_resume;
+mod front_end;
 mod jobs;
 mod keys_and_audit_log;
 mod lockout;

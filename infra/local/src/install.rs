@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use crate::{
     compile::Build,
-    folder,
+    folder, root,
     step::{beside, quietly, step},
 };
 
@@ -67,6 +67,9 @@ pub fn debian(what: For) -> anyhow::Result<()> {
     if what == For::Testing && find("chromium").is_none() {
         missing.push("chromium");
     }
+    if what == For::Testing && find("npm").is_none() {
+        missing.extend(["nodejs", "npm"]);
+    }
     let redis = redis().is_none() && env::var_os("REDIS_URL").is_none();
     if missing.is_empty() && !redis {
         return Ok(());
@@ -118,9 +121,29 @@ pub fn python_tools(what: For) -> anyhow::Result<()> {
     python("ministack", MINISTACK)?;
     python("sam", SAM)?;
     if what == For::Testing {
+        node_packages()?;
         python("schemathesis", SCHEMATHESIS)?;
     }
     Ok(())
+}
+
+/// What the tests' front end is made of: the packages of `tests/node`, in `.local/node`.
+pub fn node_packages() -> anyhow::Result<()> {
+    let source = root().join("tests/node");
+    let lock = fs::read_to_string(source.join("package-lock.json"))?;
+    once("node", &lock, || {
+        beside("installing @auth/core", || {
+            let target = folder("node");
+            fs::create_dir_all(&target)?;
+            for file in ["package.json", "package-lock.json"] {
+                fs::copy(source.join(file), target.join(file))?;
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&target);
+            quietly(&mut npm).context("npm's registry must be reachable once, and npm on the PATH (Debian: npm)")
+        })
+        .map(drop)
+    })
 }
 
 /// The MongoDB server: `mongod` if it is on the PATH, else `SecantusDB`.

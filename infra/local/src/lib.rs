@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod imports;
 pub mod install;
 pub mod proxy;
+pub mod rewrites;
 pub mod server;
 pub mod stack;
 pub mod state;
