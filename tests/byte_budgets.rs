@@ -8,9 +8,9 @@ use shared::{
     auth::SOURCES_REMEMBERED,
     clock,
     ledger::{
-        ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ANONYMOUS_DAY, AT_ACCOUNT_DAY, ENVIRONMENT_HOUR, FAILURES_DAY,
-        NETWORK_DAY, NEW_ACCOUNT_DAY, NEW_ACCOUNTS_DAY, PAUSE_ABOVE_PERCENT, PENDING_SIGN_UPS_DAY, SIGN_INS_DAY,
-        SIGN_UPS_DAY, WIDE_NETWORK_ATTEMPTS_DAY, WIDE_NETWORK_DAY,
+        ACCOUNT_DAY, ACCOUNT_TOTAL, ACCOUNTS_DAY, ANONYMOUS_DAY, ANONYMOUS_REPORTS_DAY, AT_ACCOUNT_DAY,
+        ENVIRONMENT_HOUR, FAILURES_DAY, NETWORK_DAY, NEW_ACCOUNT_DAY, NEW_ACCOUNTS_DAY, PAUSE_ABOVE_PERCENT,
+        PENDING_SIGN_UPS_DAY, SIGN_INS_DAY, SIGN_UPS_DAY, WIDE_NETWORK_ATTEMPTS_DAY, WIDE_NETWORK_DAY,
     },
     mongo::{Lifetime, Mongo},
     roles::Role,
@@ -63,11 +63,12 @@ fn table() -> String {
         row("entries about attempts at an account", AT_ACCOUNT_DAY, ""),
         row("a network without an account: an IPv4 address, an IPv6 /64", NETWORK_DAY, ""),
         row("an IPv6 /48 without an account, in events", WIDE_NETWORK_DAY, ""),
-        row("the same in sign-ups and failures", WIDE_NETWORK_ATTEMPTS_DAY, ""),
+        row("the same in sign-ups, failures and bug reports", WIDE_NETWORK_ATTEMPTS_DAY, ""),
         row("events of all callers without an account, with a cache server", ANONYMOUS_DAY, ""),
         row("the same without a cache server, at worst", worst_without_cache("M0"), ""),
         row("entries about all failures at accounts", FAILURES_DAY, ""),
         row("all sign-ups whose link is not followed yet", PENDING_SIGN_UPS_DAY, ""),
+        row("all bug reports without an account", ANONYMOUS_REPORTS_DAY, ""),
         row("all accounts that are made", SIGN_UPS_DAY, ""),
         row("all accounts in their first week", NEW_ACCOUNTS_DAY, ""),
         row("all accounts", ACCOUNTS_DAY, ""),
@@ -84,7 +85,7 @@ fn the_table_says_what_the_budgets_and_caps_come_to() {
 #[test]
 fn a_flood_from_any_number_of_networks_costs_less_than_40_mb_a_day() {
     let events = worst_without_cache("M0");
-    let worst = events + FAILURES_DAY + PENDING_SIGN_UPS_DAY;
+    let worst = events + FAILURES_DAY + PENDING_SIGN_UPS_DAY + ANONYMOUS_REPORTS_DAY;
     println!("anonymous events, a day at worst: {ANONYMOUS_DAY} bytes with a cache server, {events} without");
     println!("with failures and sign-ups that nobody completes: {worst}");
     assert!(ANONYMOUS_DAY < events && worst < MOST_A_DAY, "{worst}");

@@ -25,6 +25,7 @@ mod faults;
 mod first_deploy;
 mod flood_cost;
 mod freeze_resume;
+mod front_end;
 mod hosted_redis;
 mod jobs;
 mod keys_and_audit_log;

@@ -72,6 +72,12 @@ const TABLE: &[(&str, Named, &str)] = &[
         r#"{"apiKey":"fedcba9876543210"}"#,
     ),
     ("POST /api/provider-keys/{keyId}/revoke", Named::Owned(Thing::ProviderKey, PRIVATE), ""),
+    (
+        "POST /api/v2/users/api-keys/{keyId}/rotate",
+        Named::Owned(Thing::ProviderKey, PRIVATE),
+        r#"{"apiKey":"fedcba9876543210"}"#,
+    ),
+    ("POST /api/v2/users/api-keys/{keyId}/revoke", Named::Owned(Thing::ProviderKey, PRIVATE), ""),
     ("GET /api/workbench/runs/{runId}", Named::Owned(Thing::Run, PRIVATE), ""),
     (
         "POST /api/workbench/runs/{runId}/complete",

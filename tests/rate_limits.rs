@@ -22,7 +22,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH /api/prompts/{id}", "{}", "edits"),
     ("DELETE /api/prompts/{id}", "", "edits"),
     ("GET /api/prompts/{id}", "", "account"),
-    ("GET /api/prompts/{id}/revisions", "", "account"),
+    ("GET /api/prompts/{id}/revisions", "", "details"),
     ("GET /api/prompts/{id}/audit", "", "details"),
     ("POST /api/prompts/{id}/audit", AUDIT, "edits"),
     ("POST /api/prompts/{id}/view", "", "view"),

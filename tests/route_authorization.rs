@@ -38,6 +38,8 @@ enum Rule {
     KeyWithUsageRead,
     /// Whoever is signed in, and keys with the scope `usage:write`.
     KeyWithUsageWrite,
+    /// Keys that act for others alone: nobody in person, whatever their role.
+    ServiceKey,
 }
 
 const ONE_RECORD: &str =
@@ -55,7 +57,7 @@ const TABLE: &[(&str, Rule, &str)] = &[
     // Who may change which prompt is a matter of the prompt: nobody here knows of this one.
     ("PATCH /api/prompts/{id}", Rule::With(Permission::PromptsWrite), "{}"),
     ("DELETE /api/prompts/{id}", Rule::With(Permission::PromptsWrite), ""),
-    ("GET /api/prompts/{id}/revisions", Rule::With(Permission::PromptsWrite), ""),
+    ("GET /api/prompts/{id}/revisions", Rule::Optional, ""),
     ("GET /api/prompts/{id}/audit", Rule::Optional, ""),
     ("POST /api/prompts/{id}/audit", Rule::With(Permission::PromptsDelete), r#"{"auditType":"full","overallScore":1}"#),
     ("GET /api/prompts/collections", Rule::SignedIn, ""),
@@ -72,7 +74,7 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("GET /api/health", Rule::Public, ""),
     ("GET /api/health/ready", Rule::With(Permission::SystemMaintenance), ""),
     ("GET /api/bug-reports", Rule::SignedIn, ""),
-    ("POST /api/bug-reports", Rule::SignedIn, "{}"),
+    ("POST /api/bug-reports", Rule::Optional, "{}"),
     ("PATCH /api/bug-reports/{id}", Rule::With(Permission::OrgManageSettings), r#"{"status":"triaged"}"#),
     ("GET /api/admin/affiliate-links", Rule::With(Permission::SystemAdmin), ""),
     ("POST /api/admin/affiliate-links", Rule::With(Permission::SystemAdmin), ONE_LINK),
@@ -125,6 +127,12 @@ const TABLE: &[(&str, Rule, &str)] = &[
     ("POST /api/provider-keys", Rule::SignedIn, r#"{"provider":"groq","name":"k","apiKey":"0123456789abcdef"}"#),
     ("POST /api/provider-keys/{keyId}/rotate", Rule::SignedIn, r#"{"apiKey":"0123456789abcdef"}"#),
     ("POST /api/provider-keys/{keyId}/revoke", Rule::SignedIn, ""),
+    ("POST /api/provider-keys/use", Rule::ServiceKey, r#"{"userId":"u","provider":"groq","model":"m"}"#),
+    ("GET /api/v2/users/api-keys", Rule::SignedIn, ""),
+    ("POST /api/v2/users/api-keys", Rule::SignedIn, r#"{"provider":"groq","keyName":"k","apiKey":"0123456789abcdef"}"#),
+    ("POST /api/v2/users/api-keys/{keyId}/rotate", Rule::SignedIn, r#"{"apiKey":"0123456789abcdef"}"#),
+    ("POST /api/v2/users/api-keys/{keyId}/revoke", Rule::SignedIn, ""),
+    ("GET /api/v2/users/api-keys/usage", Rule::SignedIn, ""),
     ("POST /api/ai/usage", Rule::KeyWithUsageWrite, ONE_RECORD),
     ("GET /api/ai/usage", Rule::SignedIn, ""),
     ("GET /api/ai/usage/limits", Rule::SignedIn, ""),
@@ -242,6 +250,7 @@ async fn every_role_is_let_in_where_the_table_says_so() {
             let status = api.call(route, body, Some(&person.token)).await;
             let allowed = match rule {
                 Rule::With(permission) => permissions::has(role, *permission),
+                Rule::ServiceKey => false,
                 _ => true,
             };
             assert_eq!(is_let_in(status), allowed, "{route} as {role:?}: {status}");
@@ -270,6 +279,9 @@ async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
                 }
                 Rule::KeyWithUsageRead => reading,
                 Rule::KeyWithUsageWrite => writing,
+                // A key that counts, and acts for its owner alone.
+                Rule::ServiceKey if *reading == 200 || *writing == 202 => &403,
+                Rule::ServiceKey => writing,
                 _ => as_person,
             };
             assert_eq!(status, *expected, "{route} with {what}");

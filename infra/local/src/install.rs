@@ -70,6 +70,9 @@ pub fn debian(what: For) -> anyhow::Result<()> {
     if what == For::Testing {
         missing.extend(["chromium", "npm"].into_iter().filter(|program| find(program).is_none()));
     }
+    if what == For::Testing && find("npm").is_none() {
+        missing.extend(["nodejs", "npm"]);
+    }
     let redis = redis().is_none() && env::var_os("REDIS_URL").is_none();
     if missing.is_empty() && !redis {
         return Ok(());
@@ -131,15 +134,21 @@ pub fn python_tools(what: For) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What reads the API's document and makes clients of it, as `tests/typescript/package-lock.json` has it. None of it
-/// needs the network afterwards.
+/// What reads the API's document and makes clients of it, and what the tests' front end is made of: the packages of
+/// `tests/typescript` and `tests/node`. None of it needs the network afterwards.
 pub fn node_tools() -> anyhow::Result<()> {
+    npm_packages("typescript", "the tools of TypeScript")?;
+    npm_packages("node", "@auth/core")
+}
+
+/// The packages of `tests/<name>`, in `.local/<name>`.
+fn npm_packages(name: &str, what: &str) -> anyhow::Result<()> {
     const FILES: [&str; 2] = ["package.json", "package-lock.json"];
-    let source = root().join("tests/typescript");
+    let source = root().join("tests").join(name);
     let versions = fs::read_to_string(source.join(FILES[1]))?;
-    once("typescript", &versions, || {
-        beside("installing the tools of TypeScript", || {
-            let target = folder("typescript");
+    once(name, &versions, || {
+        beside(&format!("installing {what}"), || {
+            let target = folder(name);
             fs::create_dir_all(&target)?;
             for file in FILES {
                 fs::copy(source.join(file), target.join(file))?;

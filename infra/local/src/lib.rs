@@ -10,6 +10,7 @@ pub mod imports;
 pub mod install;
 pub mod proxy;
 pub mod release;
+pub mod rewrites;
 pub mod server;
 pub mod stack;
 pub mod state;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use local::{
     deploy::{self, Data, Functions},
     install::For,
-    release, root,
+    release, rewrites, root,
     stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
     state::State,
     step::step,
@@ -74,6 +74,14 @@ enum Verb {
     },
     /// What each function gets: the names of its variables
     Settings,
+    /// Print which paths are sent to this API, as rules for what stands in front; needs no stack
+    Rewrites {
+        /// For which of them
+        #[arg(value_enum)]
+        of: Front,
+        /// Only paths that begin so, `/api/stats`; all when none is named
+        paths: Vec<String>,
+    },
     /// Import and publish the starter content again
     Seed,
     /// Show the e-mails and text messages that were sent: nothing leaves this machine
@@ -94,6 +102,15 @@ enum Verb {
         #[arg(long, conflicts_with = "at")]
         event: Option<String>,
     },
+}
+
+/// What stands in front of the front end and this API.
+#[derive(Clone, Copy, ValueEnum)]
+enum Front {
+    /// `rewrites` of `next.config.js`
+    Next,
+    /// Behaviours of a CloudFront distribution, in their order
+    Cloudfront,
 }
 
 /// As the program `bench` knows them.
@@ -128,6 +145,16 @@ impl Benchmark {
     }
 }
 
+fn print_rewrites(of: Front, paths: &[String]) -> anyhow::Result<()> {
+    let table = rewrites::table()?;
+    let text = match of {
+        Front::Next => rewrites::next(&table, paths)?,
+        Front::Cloudfront => rewrites::cloudfront(&table, paths)?,
+    };
+    print!("{text}");
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() {
     let outcome = match Arguments::parse().verb {
@@ -144,6 +171,7 @@ async fn main() {
         }
         Verb::Status { json } => status(json),
         Verb::Settings => State::running().and_then(|state| deploy::settings(&state)).map(|text| print!("{text}")),
+        Verb::Rewrites { of, paths } => print_rewrites(of, &paths),
         Verb::Seed => State::running().and_then(|state| deploy::fill(&state)),
         Verb::Mail => State::running().and_then(|state| deploy::mail(&state)).map(|text| print!("{text}")),
         Verb::Logs { function } => {
