@@ -165,6 +165,7 @@ fn in_one_crate(file: &str, package: &str, text: &str) -> String {
         let path = line.strip_prefix("#[path = \"").and_then(|path| path.strip_suffix(".rs\"]"));
         let name = path.and_then(|_| lines.next()?.strip_prefix("mod ")?.strip_suffix(';'));
         if let Some((path, name)) = path.zip(name) {
+            let path = path.trim_end_matches("/mod");
             let (above, path) = path.strip_prefix("../").map_or(("bin::", path), |path| ("", path));
             let package = package.replace('/', "::");
             out.extend(["use crate::", &package, "::src::", above, path, " as ", name, ";\n"]);
@@ -250,7 +251,9 @@ mod tests {
         let (check, health, stats) = (made_of("check-usage-alerts"), made_of("health"), made_of("stats"));
         assert!(check.contains("usage/alerts/evaluate") && !stats.contains("usage/alerts/evaluate"), "{stats:?}");
         assert!(stats.contains("stats") && !health.contains("stats"), "{health:?}");
-        assert!(made_of("openapi").contains("functions/routes/src/bin/stats"), "by way of a path");
+        let openapi = made_of("openapi");
+        assert!(openapi.contains("functions/routes/src/bin/stats"), "by way of a path");
+        assert!(openapi.contains("functions/routes/src/document/headers"), "by way of a folder");
         assert!(made_of(DB).contains("infra/db/src/fill") && made_of(DB).contains("schema"));
     }
 }

@@ -27,7 +27,7 @@ pub struct PromptFields {
     /// 1 to 200 characters. A new prompt needs one.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(line)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
     pub title: Option<String>,
     /// Up to 1,000 characters.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -37,12 +37,12 @@ pub struct PromptFields {
     /// 1 to 50,000 characters, kept letter by letter. A new prompt needs it.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 50_000), custom(plain)))]
-    #[schema(min_length = 1, max_length = 50_000)]
+    #[schema(nullable = false, min_length = 1, max_length = 50_000)]
     pub content: Option<String>,
     /// `general` when absent. The vocabulary is open.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 100), custom(line)))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
     category: Option<String>,
     /// Whom it is for.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -122,18 +122,22 @@ pub struct PromptFields {
     /// Whether everybody sees it after the next export. For curators (`org_admin` and above).
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
+    #[schema(nullable = false)]
     is_public: Option<bool>,
     /// Whether only the premium plans read it. For curators.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
+    #[schema(nullable = false)]
     is_premium: Option<bool>,
     /// Whether only those who are signed in read it. For curators.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
+    #[schema(nullable = false)]
     requires_auth: Option<bool>,
     /// Whether it is put in front. For super admins.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
+    #[schema(nullable = false)]
     is_featured: Option<bool>,
     /// Why, for the revision; not a part of the prompt.
     #[serde(skip_serializing)]

@@ -55,11 +55,11 @@ const CODES: [(&str, &str); 48] = [
 ];
 
 pub(super) fn complete(document: &mut Value) {
-    let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();
+    let list: Vec<_> = CODES.iter().map(|(code, meaning)| format!("- `{code}`: {meaning}")).collect();
     let schemas = &mut document["components"]["schemas"];
     schemas["ProblemCode"] = json!({
         "type": "string",
-        "description": format!("What went wrong, for programs. New ones may be added.\n{list}"),
+        "description": format!("What went wrong, for programs. New ones may be added.\n\n{}", list.join("\n")),
         "enum": CODES.iter().map(|(code, _)| code).collect::<Vec<_>>(),
         "x-enum-descriptions": CODES.iter().map(|(_, meaning)| meaning).collect::<Vec<_>>(),
     });
