@@ -102,9 +102,14 @@ pub fn check_template() -> anyhow::Result<()> {
     let template = "infra/template.yaml";
     beside("checking the template", || {
         openly(Command::new(folder("sam/bin/cfn-lint")).arg(template).current_dir(root()))?;
-        let mut sam = Command::new(folder("sam/bin/sam"));
-        sam.args(["validate", "--lint", "--region", "us-east-1", "--template-file", template]);
-        quietly(sam.env("SAM_CLI_TELEMETRY", "0").current_dir(root())).map(drop)
+        let sam = |arguments: &[&str]| {
+            let mut command = Command::new(folder("sam/bin/sam"));
+            command.args(arguments).args(["--region", "us-east-1", "--template-file", template]);
+            quietly(command.env("SAM_CLI_TELEMETRY", "0").current_dir(root()))
+        };
+        sam(&["validate", "--lint"])?;
+        // Its functions are built already: it takes the template, and leaves them.
+        sam(&["build", "--build-dir", &folder("sam-build").display().to_string()]).map(drop)
     })
 }
 

@@ -52,7 +52,7 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> an
         eprintln!("removing what a failed deploy left …");
         remove(aws, stack).await?;
     }
-    step("deploying", || openly(&mut sam(stack, &found, &parameters)))?;
+    step("deploying", || openly(&mut sam(stack, &aws.region, &found, &parameters)))?;
     let outputs = Outputs::of(aws, stack).await?;
     let content = format!("s3://{}/content", outputs.named("ContentBucketName")?);
     let fill = |what: &str, verb: &[&str]| {
@@ -120,7 +120,8 @@ pub async fn remove(aws: &Aws, stack: &str) -> anyhow::Result<()> {
     bail!("the stack {stack} is not gone after {} minutes", DELETED_WITHIN.as_secs() / 60)
 }
 
-fn sam(stack: &str, found: &Found, parameters: &[(&str, &str)]) -> Command {
+/// SAM does not look at `AWS_REGION` by itself.
+fn sam(stack: &str, region: &str, found: &Found, parameters: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sam");
     command.args([
         "deploy",
@@ -131,7 +132,7 @@ fn sam(stack: &str, found: &Found, parameters: &[(&str, &str)]) -> Command {
         "--no-confirm-changeset",
         "--no-fail-on-empty-changeset",
     ]);
-    command.arg("--parameter-overrides").args(overrides(found, parameters));
+    command.args(["--region", region]).arg("--parameter-overrides").args(overrides(found, parameters));
     command.env("SAM_CLI_TELEMETRY", "0").current_dir(root());
     command
 }

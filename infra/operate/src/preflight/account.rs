@@ -1,6 +1,6 @@
 //! The AWS account: who asks, where, how many environments it may have at once, and how the stack stands.
 
-use super::Tier;
+use super::wanted::Tier;
 use crate::{
     aws::{Aws, CLOUDFORMATION, LAMBDA, STS, element},
     table::{Finding, Table, Trouble, fault},

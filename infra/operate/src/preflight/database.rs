@@ -10,7 +10,7 @@ use mongodb::{
     options::{ClientOptions, ServerAddress, Tls},
 };
 
-use super::Tier;
+use super::wanted::Tier;
 use crate::table::{Finding, Table, Trouble, fault, skipped};
 
 /// A cluster that does not answer within it, does not.

@@ -1,6 +1,6 @@
 //! E-mail and SMS: who may send, to whom, and for how much.
 
-use super::Preflight;
+use super::wanted::Preflight;
 use crate::{
     aws::{Aws, SES, SNS, element, paired},
     table::{Finding, Table, fault},

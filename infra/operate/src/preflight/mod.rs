@@ -5,62 +5,15 @@ mod database;
 mod messages;
 mod secrets;
 mod tools;
-
-use clap::{Args, ValueEnum};
-use local::template;
+mod wanted;
 
 pub use account::Standing;
+pub use wanted::{Preflight, Tier};
 
 use crate::{
     aws::Aws,
     table::{Table, fault, skipped},
 };
-
-#[derive(Args, Clone, Debug)]
-pub struct Preflight {
-    /// The stack's name
-    #[arg(long, default_value = "promptlib")]
-    pub stack: String,
-    /// The database to use in the cluster
-    #[arg(long, default_value = "promptlib")]
-    pub database: String,
-    /// What the cluster is; without it, what its limit of connections tells. M0 and Flex look alike
-    #[arg(long)]
-    pub tier: Option<Tier>,
-    /// The address that e-mails to users come from
-    #[arg(long)]
-    pub sender: Option<String>,
-    /// The address that alarms and reports go to
-    #[arg(long)]
-    pub alarm_email: Option<String>,
-    /// Country calling codes that SMS may go to, such as `41,49`
-    #[arg(long)]
-    pub sms_countries: Option<String>,
-}
-
-/// As the template's parameter `MongoTier` has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Tier {
-    #[value(name = "M0")]
-    M0,
-    #[value(name = "Flex")]
-    Flex,
-    #[value(name = "M10")]
-    M10,
-}
-
-impl Tier {
-    /// As the template names it.
-    pub fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    /// Environments that all caps together reserve.
-    fn reserved(self) -> u64 {
-        let name = self.name();
-        template::functions().iter().filter_map(|function| function.cap.get(name.as_str()).copied().flatten()).sum()
-    }
-}
 
 /// What was found out.
 pub struct Found {
