@@ -233,7 +233,8 @@ async fn the_document_says_who_may_call_what() {
             Rule::Optional => (json!([{}, {"bearer": []}]), Value::Null),
             Rule::SignedIn | Rule::With(_) => (json!([{"bearer": []}]), Value::Null),
             Rule::KeyWithUsageRead => (json!([{"bearer": []}]), json!(["usage:read"])),
-            Rule::KeyWithUsageWrite => (json!([{"bearer": []}]), json!(["usage:write"])),
+            Rule::KeyWithUsageWrite => (json!([{"bearer": []}]), json!(["usage:write", "service:usage"])),
+            Rule::ServiceKey => (json!([{"bearer": []}]), json!(["service:provider-keys"])),
         };
         assert_eq!((&operation["security"], &operation["x-platform-key-scopes"]), (&security, &scopes), "{route}");
     }

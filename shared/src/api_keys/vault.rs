@@ -1,8 +1,8 @@
 //! Keys for AI providers, kept for their owner.
 //!
-//! Environment: `VAULT_SEED` ([secret](crate::secrets); while it is replaced the new and the old one). A secret goes in and
-//! leaves for a service key alone, one call at a time; it is sealed for its owner, its id and its version, so that moved to another record it opens
-//! no more.
+//! Environment: `VAULT_SEED` ([secret](crate::secrets); while it is replaced the new and the old one). A secret goes in
+//! and leaves for a service key alone, one call at a time; it is sealed for its owner, its id and its version, so that
+//! moved to another record it opens no more.
 
 use std::collections::HashMap;
 

@@ -54,7 +54,7 @@ pub(super) const HOLDINGS: &[Holding] = {
         holding(
             "users",
             Id,
-            &["passwordHash", "mfa.totp", "mfa.recovery", "mfa.recovery_salt", "mfa.recoverySalt", "mfa.pending.totp"],
+            &["passwordHash", "mfa.totp", "mfa.recovery", "mfa.recoverySalt", "mfa.pending.totp"],
             Erased,
         ),
         holding("sessions", In("userId"), &["refreshHash"], Erased),
@@ -99,13 +99,13 @@ mod tests {
     use crate::schema;
 
     /// Collections that hold nothing about an account, and why.
-    const OF_NOBODY: [(&str, &str); 18] = [
+    const OF_NOBODY: [(&str, &str); 17] = [
         ("patterns", "content"),
         ("learning_resources", "content"),
         ("sign_ups", "an address without an account, for a day"),
         ("counters", "hashes, for hours"),
         ("guards", "numbers"),
-        ("owner", "whose the database is"),
+        ("database_owner", "whose the database is"),
         ("affiliate_links", "the application's"),
         ("affiliate_outreach", "the application's"),
         ("analytics_events", "of nobody who is signed in"),
@@ -117,7 +117,6 @@ mod tests {
         ("refusals", "sums"),
         ("notification_counts", "hashes, for two days"),
         ("account_deletions", "what is being erased"),
-        ("notification", ""),
     ];
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn complete(document: &mut Value) {
 }
 
 fn secure(operation: &mut Map<String, Value>) {
-    let mut scopes = Vec::new();
+    let (mut scopes, mut keys_alone) = (Vec::new(), false);
     // Nothing said means that anybody may.
     if let Some(ways) = operation.entry("security").or_insert(json!([])).as_array_mut() {
         ways.retain(|way| {
@@ -24,13 +24,18 @@ fn secure(operation: &mut Map<String, Value>) {
             scopes.extend(of_key.into_iter().flatten().cloned());
             of_key.is_none()
         });
+        keys_alone = ways.is_empty() && !scopes.is_empty();
+        if keys_alone {
+            ways.push(json!({"bearer": []}));
+        }
     }
     if scopes.is_empty() {
         return;
     }
     let names: Vec<_> = scopes.iter().filter_map(Value::as_str).map(|scope| format!("`{scope}`")).collect();
     let before = operation.get("description").and_then(Value::as_str).unwrap_or_default();
-    let text = format!("{before}\n\nA platform key with the scope {} may call it, too.", names.join(" or "));
+    let (who, too) = if keys_alone { ("Only a", "") } else { ("A", ", too") };
+    let text = format!("{before}\n\n{who} platform key with the scope {} may call it{too}.", names.join(" or "));
     operation.insert("description".into(), text.trim().into());
     operation.insert("x-platform-key-scopes".into(), scopes.into());
 }
