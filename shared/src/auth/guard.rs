@@ -7,6 +7,7 @@ use http::{HeaderMap, header, request::Parts};
 use super::{
     AccessClaims, AuthJs, Principal, Tokens,
     auth_js::{CookieClaims, step_up_token},
+    principal::FRONT_END_SESSION,
     sign_in_again,
 };
 use crate::{
@@ -15,9 +16,6 @@ use crate::{
     ledger::{Ledger, Payer, SIGN_UP_BYTES},
     users::{Account, AccountStatus, Email, NewUser, Users, suspended},
 };
-
-/// The session of whoever comes with a cookie of the front end, where our tokens have an id.
-pub(super) const FRONT_END_SESSION: &str = "front-end";
 
 /// Tells who is calling, from what they bring.
 pub struct Guard {
@@ -64,11 +62,11 @@ impl Guard {
             Some(account) => account,
             None => self.welcome(&claims, &ClientInfo::of(parts)).await?,
         };
-        if claims.issued_at.as_millisecond() < account.cookies_count_from_ms {
-            return Err(sign_in_again());
-        }
         if account.status == AccountStatus::Suspended {
             return Err(suspended());
+        }
+        if claims.issued_at.as_millisecond() < account.cookies_count_from_ms {
+            return Err(sign_in_again());
         }
         let (mfa_at, authenticated_at) = self.shown_lately(&account, &parts.headers).unwrap_or_default();
         Ok(Some(Principal { account, session_id: FRONT_END_SESSION.into(), mfa_at, authenticated_at }))
