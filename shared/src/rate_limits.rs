@@ -25,6 +25,8 @@ macro_rules! limits {
 }
 
 limits! {
+    /// Pages of whole prompts, of everybody together in an environment: each is as large as ten others.
+    LongPages = "long-pages", 10 in MINUTE;
     /// Analytics events, by address: a front end sends a handful of batches a minute.
     Track = "analytics", 120 in MINUTE;
     /// Views, by address.

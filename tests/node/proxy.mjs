@@ -2,26 +2,23 @@
 // prints (standard input), and answers what is the front end's by itself. Prints its address.
 import { createServer, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { compile, match } from "path-to-regexp";
 
 const { rules, api, secret } = JSON.parse(await text(process.stdin));
 process.env.API_URL = api;
 const { beforeFiles } = await new Function(`return { ${rules} }.rewrites()`)();
+// The matcher that Next.js has built in.
 const patterns = beforeFiles.map(({ source, destination }) => {
-  const names = [];
-  // A name takes what its rule says, else a segment.
-  const pattern = source.replace(/:(\w+)(\((?:[^()]|\([^()]*(?:\([^()]*\)[^()]*)*\))*\))?/g, (_, name, rule) => {
-    names.push(name);
-    return rule ?? "([^/]+)";
-  });
-  return { pattern: new RegExp(`^${pattern}$`), names, destination };
+  const path = destination.slice(api.length);
+  return { find: match(source, { strict: true }), target: compile(path) };
 });
 
 const server = createServer((asked, answer) => {
   const url = new URL(asked.url, "http://front-end");
-  for (const { pattern, names, destination } of patterns) {
-    const found = pattern.exec(url.pathname);
+  for (const { find, target: path } of patterns) {
+    const found = find(url.pathname);
     if (!found) continue;
-    const target = names.reduce((target, name, index) => target.replace(`:${name}`, found[index + 1]), destination);
+    const target = api + path(found.params);
     const headers = { ...asked.headers, host: new URL(target).host, "x-proxy-secret": secret, "x-forwarded-for": asked.socket.remoteAddress };
     const onward = request(target + url.search, { method: asked.method, headers }, (got) => {
       answer.writeHead(got.statusCode, got.headers);

@@ -1,6 +1,6 @@
 //! The secrets of a deployed stack, in the Parameter Store of its account ([`shared::deployment`]).
 //!
-//! Environment: the AWS variables; `MONGODB_URI`, `REDIS_URL`, `PROXY_SECRET`, of those that are to be stored.
+//! Environment: the AWS variables; `MONGODB_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be stored.
 
 use std::env;
 
@@ -25,7 +25,7 @@ pub(crate) struct Secrets {
     /// Drop the seed of before.
     #[arg(long, value_name = "NAME", group = "change")]
     retire: Option<String>,
-    /// Overwrite one of your own (`mongodb-uri`, `redis-url`, `proxy-secret`) with what its variable holds.
+    /// Overwrite one of your own (`mongodb-uri`, `redis-url`, `proxy-secret`, `auth-js-key`) with what its variable holds.
     #[arg(long, value_name = "NAME", group = "change")]
     replace: Option<String>,
 }

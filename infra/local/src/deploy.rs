@@ -276,7 +276,7 @@ fn make_secrets(state: &State) -> anyhow::Result<()> {
     step("making the secrets", || {
         let mut command = Command::new(root().join("target/debug/db"));
         command.args(["secrets", "--stack", STACK]).current_dir(root());
-        command.envs(aws_variables(state)).env("MONGODB_URI", &state.mongodb_uri);
+        command.envs(aws_variables(state)).env("MONGODB_URI", &state.mongodb_uri).env("AUTH_JS_KEY", AUTH_JS_KEY);
         quietly(command.envs(state.redis_url.as_ref().map(|url| ("REDIS_URL", url)))).map(drop)
     })
 }
@@ -291,7 +291,6 @@ fn deploy(state: &mut State) -> anyhow::Result<()> {
         format!("SenderEmail={SENDER_EMAIL}"),
         format!("SmsCountries={SMS_COUNTRIES}"),
         format!("PublicApiUrl={}", state.api_url),
-        format!("AuthJsKey={AUTH_JS_KEY}"),
         format!("AuthJsCookie={AUTH_JS_COOKIE}"),
         format!("AuthJsOrigins={AUTH_JS_ORIGIN}"),
     ];

@@ -7,6 +7,7 @@ use http::{HeaderMap, header, request::Parts};
 use super::{
     AccessClaims, AuthJs, Principal, TokenKeys,
     auth_js::{CookieClaims, step_up_token},
+    principal::FRONT_END_SESSION,
     sign_in_again,
 };
 use crate::{
@@ -16,9 +17,6 @@ use crate::{
     secrets::Secret,
     users::{Account, AccountStatus, Email, NewUser, Users, suspended},
 };
-
-/// The session of whoever comes with a cookie of the front end, where our tokens have an id.
-pub(super) const FRONT_END_SESSION: &str = "front-end";
 
 /// Tells who is calling, from what they bring.
 pub struct Guard {
@@ -65,11 +63,11 @@ impl Guard {
             Some(account) => account,
             None => self.welcome(&claims, &ClientInfo::of(parts)).await?,
         };
-        if claims.issued_at.as_millisecond() < account.cookies_count_from_ms {
-            return Err(sign_in_again());
-        }
         if account.status == AccountStatus::Suspended {
             return Err(suspended());
+        }
+        if claims.issued_at.as_millisecond() < account.cookies_count_from_ms {
+            return Err(sign_in_again());
         }
         let (mfa_at, authenticated_at) = self.shown_lately(&account, &parts.headers).await?.unwrap_or_default();
         Ok(Some(Principal { account, session_id: FRONT_END_SESSION.into(), mfa_at, authenticated_at }))

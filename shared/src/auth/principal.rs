@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::guard::FRONT_END_SESSION;
 use crate::{
     clock,
     http::Problem,
@@ -12,6 +11,9 @@ use crate::{
 
 /// What somebody showed of themselves counts as fresh this long, in seconds, where a route asks for it.
 const FRESH_S: i64 = 15 * 60;
+
+/// The session of whoever comes with a cookie of the front end, where our tokens have an id.
+pub(super) const FRONT_END_SESSION: &str = "front-end";
 
 /// A caller who is signed in.
 #[derive(Clone, Debug)]

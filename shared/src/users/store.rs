@@ -9,7 +9,7 @@ use mongodb::{Collection, Database, options::ReturnDocument};
 use super::{ACCESS_S, Account, AccountStatus, Email, EmailAttempt, FACTOR_RESET_LIFE, MfaRecord, User};
 use crate::{
     cache::{Cache, Lookup},
-    clock,
+    clock::{self, Moment},
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     plans::Plan,
     roles::Role,
@@ -197,9 +197,11 @@ impl Users {
         self.change_if(id, doc! {"passwordHash": checked_hash}, new_password(password_hash)).await
     }
 
-    /// The front end's sessions end: cookies from before count no longer.
+    /// The front end's sessions end: cookies from before count no longer. One of the same second does, since a cookie says
+    /// no more of when it was made: its owner may have signed in anew already.
     pub async fn end_front_end_sessions(&self, id: &str) -> Result<(), mongo::Error> {
-        self.change(id, doc! {"$set": {"cookiesCountFrom": clock::now()}}).await.map(drop)
+        let second = Moment::from_millisecond(clock::now().as_second() * 1000);
+        self.change(id, doc! {"$set": {"cookiesCountFrom": second}}).await.map(drop)
     }
 
     /// These sessions end: their access tokens count no longer.
