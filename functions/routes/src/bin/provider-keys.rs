@@ -21,6 +21,7 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct KeyQuery {
+    /// Only keys of this provider.
     provider: Option<Provider>,
 }
 
