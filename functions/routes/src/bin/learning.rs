@@ -16,8 +16,11 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LearningQuery {
+    /// Equal to its category.
     category: Option<String>,
+    /// Equal to its level.
     level: Option<String>,
+    /// Only featured resources, or only others.
     featured: Option<bool>,
 }
 

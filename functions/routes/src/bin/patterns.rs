@@ -16,7 +16,9 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PatternQuery {
+    /// Equal to its category.
     category: Option<String>,
+    /// Equal to its level.
     level: Option<String>,
 }
 

@@ -28,6 +28,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct KeyQuery {
+    /// Only keys of this provider.
     provider: Option<Provider>,
 }
 

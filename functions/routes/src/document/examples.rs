@@ -1,25 +1,29 @@
 //! An example of each request and of each success, made of its schema: what a schema or a field says of itself, else
-//! the word that `examples.json` has for a field of that name, else what its type allows.
+//! the word that `examples.json` has for a field of that name, else what its type allows. Of a body without a schema of
+//! its own, `examples.json` has the whole, by the operation's id.
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-/// By `Schema.field`, or by the field's name alone.
+/// By `Schema.field`, by the field's name alone, or by `operationId`.
 static WORDS: LazyLock<Map<String, Value>> =
     LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
 
 pub(super) fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
-    let complete = |body: &mut Value| {
+    let complete = |body: &mut Value, whole: Option<&Value>| {
         if let Some(media) = body.pointer_mut("/content/application~1json") {
-            media["example"] = Schemas(&schemas).example(&media["schema"], "", "");
+            let made = || Schemas(&schemas).example(&media["schema"], "", "");
+            media["example"] = whole.cloned().unwrap_or_else(made);
         }
     };
     for (_, _, operation) in super::operations(document) {
-        operation.get_mut("requestBody").into_iter().for_each(complete);
+        let whole = operation.get("operationId").and_then(Value::as_str).and_then(|id| WORDS.get(id));
+        operation.get_mut("requestBody").into_iter().for_each(|body| complete(body, None));
         let responses = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
-        responses.filter(|(status, _)| status.starts_with('2')).for_each(|(_, response)| complete(response));
+        let successes = responses.filter(|(status, _)| status.starts_with('2'));
+        successes.for_each(|(_, response)| complete(response, whole));
     }
 }
 
@@ -28,9 +32,7 @@ struct Schemas<'a>(&'a Value);
 impl Schemas<'_> {
     /// Of a schema that is the `field` of `owner`, or by itself if that is empty.
     fn example(&self, schema: &Value, owner: &str, field: &str) -> Value {
-        let word = || WORDS.get(&format!("{owner}.{field}")).or_else(|| WORDS.get(field));
-        let of_owner = WORDS.get(&format!("{owner}.{field}"));
-        if let Some(example) = schema.get("example").or(of_owner.filter(|_| !field.is_empty())) {
+        if let Some(example) = schema.get("example").or_else(|| WORDS.get(&format!("{owner}.{field}"))) {
             return example.clone();
         }
         if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
@@ -56,7 +58,10 @@ impl Schemas<'_> {
         match kind(schema) {
             "object" => self.object(schema, owner, field),
             "array" => json!([self.example(&schema["items"], owner, field)]),
-            kind => word().filter(|word| fits(kind, word)).cloned().unwrap_or_else(|| scalar(kind, schema)),
+            kind => {
+                let word = WORDS.get(field).filter(|word| fits(kind, word));
+                word.cloned().unwrap_or_else(|| scalar(kind, schema))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who may call each operation.
+//! Who may call each operation, and what the parts of its path are.
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +9,31 @@ const PLATFORM_KEY: &str = "apiKey";
 const BEARER: &str = "An access token from a sign-in (15 minutes, then `refreshSession`), or where an operation says so \
     a platform key (`pk_…`) with the scope that it names in `x-platform-key-scopes`. Both are sent in the same way.";
 
+/// Parts of paths that mean the same wherever they stand; what a handler says of one counts more.
+const PATH_PARTS: [(&str, &str); 5] = [
+    ("id", "Its id."),
+    ("keyId", "The key's id."),
+    ("runId", "The run's id."),
+    ("collectionId", "The kept prompt's id."),
+    ("linkId", "The link's id."),
+];
+
 pub(super) fn complete(document: &mut Value) {
     document["components"]["securitySchemes"] =
         json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or pk_…", "description": BEARER}});
-    super::operations(document).for_each(|(_, _, operation)| secure(operation));
+    super::operations(document).for_each(|(_, _, operation)| {
+        secure(operation);
+        operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten().for_each(describe);
+    });
+}
+
+fn describe(parameter: &mut Value) {
+    let known = PATH_PARTS.iter().find(|(name, _)| parameter["in"] == "path" && parameter["name"] == *name);
+    if let Some((_, text)) = known
+        && parameter.get("description").is_none()
+    {
+        parameter["description"] = (*text).into();
+    }
 }
 
 fn secure(operation: &mut Map<String, Value>) {
