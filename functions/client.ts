@@ -106,8 +106,10 @@ export function createClient(options: Options = {}): Client<paths> {
     const headers = { "content-type": "application/json" };
     // Sent again, a refresh token gives the same successor for some seconds.
     const answer = await repeat(new Request(baseUrl + REFRESH, { method: "POST", headers, body }));
-    if (answer.ok) sessions.set((await answer.json()) as Session);
-    if (answer.status === 401) sessions.set(undefined);
+    const next = answer.ok ? ((await answer.json()) as Session) : undefined;
+    // Whoever signed out meanwhile, or in as somebody else, keeps what they did.
+    if (sessions.get()?.refreshToken !== session.refreshToken) return false;
+    if (next !== undefined || answer.status === 401) sessions.set(next);
     return answer.ok;
   }
 

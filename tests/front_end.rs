@@ -288,6 +288,15 @@ impl Page {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// Shows a code of the second factor: from then on our own cookie comes beside the front end's.
+    async fn step_up(&mut self, code: &str) {
+        let cookie = self.cookie.clone().unwrap();
+        let shown = self.http.post(format!("{}/api/auth/mfa/verify", self.address)).header("origin", AUTH_JS_ORIGIN);
+        let shown = shown.header("cookie", &cookie).json(&json!({"code": code})).send().await.unwrap();
+        let set = shown.headers()["set-cookie"].to_str().unwrap().to_owned();
+        self.cookie = Some(format!("{cookie}; {}", set.split(';').next().unwrap()));
+    }
+
     async fn get(&self, path: &str) -> (u16, Value) {
         self.call(Method::GET, path, None).await
     }
@@ -349,7 +358,7 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     assert_eq!(answer["elementSize"], json!({"width": 120.0, "height": 40.0}));
 
     // A super admin by session cookie, without a step-up.
-    let root = callers::super_admin(&stack).await;
+    let (root, code) = callers::super_admin_with_code(&stack).await;
     page.cookie = Some(cookie(json!({"sub": root.id})).await);
     let (_, prompt) = page.get(&format!("/api/prompts/{id}")).await;
     let collected = json!({
@@ -361,6 +370,13 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     assert_eq!((status, &figures["success"]), (200, &json!(true)), "{figures}");
     has(&figures["data"], &["daysLoggedIn", "totalSessions", "lastLoginDate", "streak"]);
     assert_eq!(figures["data"]["streak"], 1, "it notes the day");
+    // What administrators alone may do takes the factor, shown to us.
+    for path in ["/api/admin/affiliate-links", "/api/admin/audit"] {
+        let (status, refused) = page.get(path).await;
+        assert_eq!((status, &refused["code"]), (403, &json!("mfa_required")), "{path}: {refused}");
+    }
+    let without = page.cookie.clone();
+    page.step_up(&code).await;
     let audited = json!({"auditType": "full", "overallScore": 7.5, "categoryScores": {"completeness": 8}});
     assert_eq!(page.post(&format!("/api/prompts/{id}/audit"), &audited).await.0, 201);
     let (_, audit) = page.get(&format!("/api/prompts/{id}/audit")).await;
@@ -384,6 +400,7 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     has(&log["pagination"], &["page", "limit", "total", "totalPages"]);
 
     // The key manager. Keeping one takes what was shown lately: here the token of the second factor.
+    page.cookie = without;
     let key = json!({
         "provider": "openai", "keyName": "Main", "apiKey": "0123456789abcdef", "allowedModels": ["gpt-4o"],
         "monthlyUsageLimit": 5,

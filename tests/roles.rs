@@ -57,6 +57,41 @@ fn bucket_queues_and_topic_are_reached_by_tls_alone() {
     }
 }
 
+/// What the statements of a policy allow, by service and action.
+fn actions(policy: &Yaml) -> Vec<String> {
+    let text = |action: &Yaml| action.as_str().unwrap_or_default().to_owned();
+    let of_statement = |statement: &Yaml| match &statement["Action"] {
+        Yaml::Sequence(actions) => actions.iter().map(text).collect::<Vec<_>>(),
+        action => vec![text(action)],
+    };
+    match &policy["Statement"] {
+        Yaml::Sequence(statements) => statements.iter().flat_map(of_statement).collect(),
+        statement => of_statement(statement),
+    }
+}
+
+/// A boundary takes away what it does not name: a function would be refused what its role allows.
+#[test]
+fn the_boundary_lets_every_function_do_what_its_role_says() {
+    let template = template();
+    let boundary = actions(&template["Resources"]["FunctionBoundary"]["Properties"]["PolicyDocument"]);
+    let mut used = 0;
+    for (name, function) in resources("AWS::Serverless::Function") {
+        for policy in function["Policies"].as_sequence().into_iter().flatten() {
+            for action in actions(policy).into_iter().filter(|action| !action.is_empty()) {
+                assert!(boundary.contains(&action), "{name} may not {action}");
+                used += 1;
+            }
+        }
+    }
+    for (name, policy) in resources("AWS::IAM::ManagedPolicy") {
+        for action in actions(&policy["PolicyDocument"]) {
+            assert!(boundary.contains(&action), "{name}: {action}");
+        }
+    }
+    assert!(used > 50, "{used}");
+}
+
 #[test]
 fn every_role_may_write_to_one_log_group_and_make_none() {
     let template = template();

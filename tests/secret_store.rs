@@ -70,8 +70,8 @@ async fn what_a_stack_lacks_is_made_and_what_it_has_is_kept() {
     let (env, stack) = (TestEnv::new().await, stack_name());
     let (succeeded, said) = db_secrets(&env, &stack, &[], &[("MONGODB_URI", "")]);
     assert!(!succeeded && said.contains("set MONGODB_URI for this command"), "{said}");
-    let (succeeded, said) = db_secrets(&env, &stack, &[], &[("VAULT_SEED", "short")]);
-    assert!(!succeeded && said.contains("VAULT_SEED must be") && !said.contains(": made"), "{said}");
+    let (succeeded, said) = db_secrets(&env, &stack, &[], &[("PROXY_SECRET", "short")]);
+    assert!(!succeeded && said.contains("PROXY_SECRET must be") && !said.contains(": made"), "{said}");
     let (succeeded, said) = db_secrets(&env, &stack, &[], &[]);
     assert!(succeeded, "{said}");
     for made in ["mongodb-uri: made", "vault-seed: made", "token-keys: made", "redis-url: none"] {

@@ -3,7 +3,7 @@
 //   import { authorize, jwt } from "./auth.mjs";
 //   NextAuth({ providers: [Credentials({ credentials: { email: {}, password: {}, code: {} }, authorize })], callbacks: { jwt }, … })
 //
-// Environment of the front end's server: API_URL (this API), PROXY_SECRET (as `ProxySecret` of the deploy).
+// Environment of the front end's server: API_URL (this API), PROXY_SECRET (the stack's secret `proxy-secret`). Its host must set or append `x-forwarded-for`.
 
 /** The account behind an address and a password, and the code of its second factor where it has one; null for nobody. */
 export async function authorize({ email, password, code }, request) {
@@ -29,7 +29,8 @@ export function jwt({ token, user }) {
 /** What the API answers; null when it refuses. While it is away, an error: nobody's password is wrong then. */
 async function post(path, body, request) {
   const headers = { "content-type": "application/json" };
-  const caller = request?.headers?.get("x-forwarded-for");
+  // The last one is what the front end's own host saw; whoever calls may have written the others.
+  const caller = request?.headers?.get("x-forwarded-for")?.split(",").pop()?.trim();
   if (caller && process.env.PROXY_SECRET) {
     Object.assign(headers, { "x-proxy-secret": process.env.PROXY_SECRET, "x-forwarded-for": caller });
   }

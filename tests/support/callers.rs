@@ -135,6 +135,11 @@ pub async fn sign_up(stack: &Stack) -> Value {
 /// Somebody who signed up, and whom the store then calls a super admin of the plan that allows most, with a second
 /// factor that was shown just now.
 pub async fn super_admin(stack: &Stack) -> Person {
+    super_admin_with_code(stack).await.0
+}
+
+/// As [`super_admin`], with a recovery code that is left.
+pub async fn super_admin_with_code(stack: &Stack) -> (Person, String) {
     let (client, ada) = (reqwest::Client::new(), sign_up(stack).await);
     let post = async |token: &str, path: &str, body: &Value| -> Value {
         let request = client.post(format!("{}{path}", stack.api_url)).json(body);
@@ -156,7 +161,9 @@ pub async fn super_admin(stack: &Stack) -> Person {
     let code = app.generate(clock::now().as_second().unsigned_abs()).to_string();
     let enabled = post(&first, "/api/auth/mfa/verify", &json!({"code": code})).await;
     let shown = post(&first, "/api/auth/mfa/verify", &json!({"code": enabled["recoveryCodes"][0]})).await;
-    Person { id: text(&signed_in["user"]["id"]), email: text(&ada["email"]), token: text(&shown["accessToken"]) }
+    let person =
+        Person { id: text(&signed_in["user"]["id"]), email: text(&ada["email"]), token: text(&shown["accessToken"]) };
+    (person, text(&enabled["recoveryCodes"][1]))
 }
 
 async fn request(http: &reqwest::Client, stack: &Stack, call: &Call) -> reqwest::Result<reqwest::Response> {

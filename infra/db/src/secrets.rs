@@ -7,7 +7,7 @@ use std::env;
 use anyhow::Context;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use shared::deployment::{Outcome, StackSecret, StackSecrets};
+use shared::deployment::{Origin, Outcome, StackSecret, StackSecrets};
 
 /// With a stack alone: makes what is missing, and overwrites nothing.
 #[derive(Args)]
@@ -64,8 +64,12 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the variable of a secret holds, if it is one that a person may choose.
+/// What the variable of a secret holds, if it is one that a person chooses: a seed that a shell has for tests never becomes
+/// a stack's.
 fn given(secret: &StackSecret) -> Option<SecretString> {
+    if !matches!(secret.origin, Origin::Owner | Origin::OwnersChoice) {
+        return None;
+    }
     let value = env::var(secret.variable).ok().filter(|value| !value.is_empty())?;
     Some(value.into())
 }

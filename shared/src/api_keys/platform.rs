@@ -214,17 +214,20 @@ impl KeyPrincipal {
         }
     }
 
-    /// Somebody for whom a key with this scope acts. 403 without such a key: its owner in person may not. 404 for whoever
-    /// is not of its owner's organisation, unless that is a super admin; and for a suspended account.
+    /// Somebody for whom a key with this scope acts. 403 without such a key: its owner in person may not, and the owner has
+    /// to go on having a second factor. 404 for whoever is not of its owner's organisation and below them in it, unless that
+    /// is a super admin; and for a suspended account.
     pub async fn acting_for(&self, users: &Users, user_id: &str, scope: Scope) -> Result<Self, Problem> {
         let key = self.key.as_ref().filter(|key| key.scopes.contains(&scope));
-        if key.is_none() || !self.account.role.may(SERVICE) {
+        let has_factor = self.account.mfa_enabled && !self.account.mfa_by_mail;
+        if key.is_none() || !self.account.role.may(SERVICE) || !has_factor {
             return Err(Problem::forbidden("scope_missing", "Only a service key that was made for that may."));
         }
         let (own, role) = (self.account.organization_id.as_deref(), self.account.role);
         let reached = |account: &Arc<Account>| {
             let organization = account.organization_id.as_deref();
-            role == Role::SuperAdmin || (organization.is_some() && organization == own)
+            let is_below = account.id == self.account.id || account.role.level() < role.level();
+            role == Role::SuperAdmin || (organization.is_some() && organization == own && is_below)
         };
         let account = users.find(user_id).await?.filter(reached);
         let account = account.filter(|account| account.status == AccountStatus::Active);

@@ -60,7 +60,8 @@ impl Principal {
                 "Administrators need a second factor other than e-mail: set one up with POST /api/auth/mfa/enable.",
             ));
         }
-        Ok(())
+        // A sign-in here has shown the factor; what the front end asked for is not known.
+        if permission.is_administrators() && self.is_of_front_end() { self.require_fresh_mfa() } else { Ok(()) }
     }
 
     /// 403 with an account that has a second factor and has not shown it lately: what this route does

@@ -327,7 +327,13 @@ fn insert(
             users.update_one(doc! {"_id": &report.user_id}, touch).session(&mut *session).await?;
             let reports = collection(&database);
             if let Some(before) = reports.find_one(same.clone()).session(&mut *session).await? {
-                return Ok(Some(Created::Known(ReportView::from(before).into())));
+                // Of whoever is not signed in it may be somebody else's: they are told what they sent, and its id.
+                let told = if report.user_id == ANONYMOUS {
+                    BugReport { id: before.id, status: before.status, ..report.clone() }
+                } else {
+                    before
+                };
+                return Ok(Some(Created::Known(ReportView::from(told).into())));
             }
             let open = doc! {"userId": &report.user_id, "status": {"$in": ["new", "triaged"]}};
             if reports.count_documents(open).session(&mut *session).await? >= limit {

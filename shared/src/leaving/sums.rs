@@ -13,7 +13,7 @@ use crate::{
 /// Documents moved at a time.
 const ROUND: i64 = 500;
 /// Fields of a record that sums do not need.
-const DROPPED: [&str; 5] = ["keyId", "sessionId", "endpoint", "error", "reportedModel"];
+const DROPPED: [&str; 6] = ["keyId", "providerKeyId", "sessionId", "endpoint", "error", "reportedModel"];
 
 /// Gives the account's sums to `pseudonym`, and the records of days that are added up once more; removes all others.
 pub(super) async fn keep_sums(

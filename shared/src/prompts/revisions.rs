@@ -169,7 +169,7 @@ pub async fn list(
 ) -> Result<RevisionPage, Problem> {
     let (mut revisions, next_cursor) = stored(mongo, prompt.id(), page).await?;
     if !reader.is_some_and(|reader| may_edit(reader, prompt)) {
-        revisions.retain(|revision| may_read(reader, &as_of(prompt, revision)));
+        revisions.retain(|revision| as_of(prompt, revision).is_some_and(|then| may_read(reader, &then)));
         revisions.iter_mut().for_each(for_readers);
     }
     revisions.iter_mut().for_each(rename);
@@ -205,12 +205,14 @@ pub async fn stored(
     Ok((mongo::readable_json("prompt_revisions", &read), next_cursor))
 }
 
-/// The prompt as a revision left it.
-fn as_of(prompt: &Prompt, revision: &Map<String, Value>) -> Prompt {
+/// The prompt as a revision left it; `None` when it has no snapshot, as another tool wrote it: nobody can tell who could
+/// read the prompt then.
+fn as_of(prompt: &Prompt, revision: &Map<String, Value>) -> Option<Prompt> {
+    let snapshot = revision.get("snapshot").and_then(Value::as_object).filter(|snapshot| !snapshot.is_empty())?;
     let mut fields = prompt.0.clone();
     fields.retain(|field, _| !EDITABLE.contains(&field.as_str()));
-    fields.extend(revision.get("snapshot").and_then(Value::as_object).cloned().unwrap_or_default());
-    Prompt(fields)
+    fields.extend(snapshot.clone());
+    Some(Prompt(fields))
 }
 
 /// Without who wrote it; and without what the prompt was before, where it was others' to read then.

@@ -11,7 +11,7 @@ mod write;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use local::root;
 
@@ -50,6 +50,8 @@ pub struct Smoke {
 pub async fn smoke(wanted: &Smoke, account: Option<&Account>, aws: Option<&Aws>) -> anyhow::Result<Table> {
     let api = Api::at(&wanted.api)
         .context("--api must be an address such as https://abc.execute-api.eu-west-1.amazonaws.com")?;
+    let is_safe = api.is_encrypted() || api.is_local();
+    ensure!(account.is_none() || is_safe, "--write would send the password in the open: name the https:// address");
     let mut table = web::check(&api, &wanted.origin, &wanted.document).await;
     if let Some(account) = account {
         table.extend(write::check(&api, account).await);

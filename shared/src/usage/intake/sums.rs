@@ -34,6 +34,7 @@ const REMEMBERED: Duration = Duration::from_hours(24);
 struct Group {
     day: String,
     key_id: Option<String>,
+    provider_key_id: Option<String>,
     provider: String,
     model: String,
     success: bool,
@@ -122,6 +123,7 @@ fn group(usage: &AiUsage) -> Group {
     Group {
         day: clock::day(usage.occurred_at),
         key_id: usage.key_id.clone(),
+        provider_key_id: usage.provider_key_id.clone(),
         provider: usage.provider.clone(),
         model: usage.model.clone(),
         success: usage.success,
@@ -131,8 +133,10 @@ fn group(usage: &AiUsage) -> Group {
 
 impl Group {
     fn id(&self, user_id: &str) -> String {
-        let Self { day, key_id, provider, model, success, priced } = self;
-        let which = format!("{}/{provider}/{model}/{success}/{priced}", key_id.as_deref().unwrap_or_default());
+        let Self { day, key_id, provider_key_id, provider, model, success, priced } = self;
+        let mut which = format!("{}/{provider}/{model}/{success}/{priced}", key_id.as_deref().unwrap_or_default());
+        // Without one the id is what it was before there were any.
+        which.extend(provider_key_id.iter().map(|id| format!("/{id}")));
         format!("{user_id}/sum/{day}/{}", &keys::sha256(&which)[..32])
     }
 }
@@ -157,6 +161,10 @@ fn statement(user_id: &str, group: &Group, amounts: Amounts, batch: &str) -> Doc
     };
     if let Some(key_id) = &group.key_id {
         first.insert("keyId", key_id);
+    }
+    // Its limit of the month counts what is in sums, too.
+    if let Some(provider_key_id) = &group.provider_key_id {
+        first.insert("providerKeyId", provider_key_id);
     }
     let update = doc! {
         "$inc": {
