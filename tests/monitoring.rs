@@ -47,7 +47,7 @@ fn drawn(template: &Yaml) -> Vec<Metric> {
         text.replace("${Connections60}", "1").replace("${Connections80}", "1").replace("${ConnectionLimit}", "1");
     let body: Value = serde_json::from_str(&plain).unwrap();
     let widgets = body["widgets"].as_array().unwrap().iter();
-    let metrics = widgets.flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap());
+    let metrics = widgets.filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
     metrics
         .filter(|metric| metric[0] == "PromptLibrary")
         .map(|metric| {

@@ -14,6 +14,7 @@ use std::{
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use bson::doc;
 use mongodb::Client;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::deployment::SECRETS;
@@ -36,6 +37,7 @@ fn db_secrets(env: &TestEnv, stack: &str, arguments: &[&str], more: &[(&str, &st
         .args(arguments)
         .env_remove("REDIS_URL")
         .envs(env.stack.aws_variables())
+        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
         .env("MONGODB_URI", &env.stack.mongodb_uri)
         .envs(more.iter().copied())
         .output()
@@ -311,7 +313,8 @@ impl WithPassword {
             client.await.ok()?.database("admin").run_command(user.clone()).await.ok()
         })
         .await;
-        open.child.kill().unwrap();
+        // In order: what it was told last would be lost otherwise.
+        kill_process(Pid::from_child(&open.child), Signal::TERM).unwrap();
         open.child.wait().unwrap();
         let child = run(&["--auth"]);
         drop(open);

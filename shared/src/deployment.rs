@@ -239,9 +239,9 @@ fn public_keys(signing_seed: &SecretString) -> anyhow::Result<SecretString> {
     Ok(tokens.public().text().into())
 }
 
-/// The SDK's own text says only that the service refused.
-fn explained(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
-    anyhow::anyhow!("{}", aws_sdk_ssm::error::DisplayErrorContext(error))
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` calls it")]
+fn explained(error: impl std::error::Error) -> anyhow::Error {
+    anyhow::anyhow!(aws::reason(&error))
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ fn make(bench: &Bench) {
     let made = Command::new(root().join("target/debug/db"))
         .args(["secrets", "--stack", STACK])
         .envs(bench.env.variables())
+        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
         .envs(tests::host::SECRETS)
         .status()
         .unwrap();

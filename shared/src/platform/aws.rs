@@ -12,3 +12,9 @@ static CONFIG: OnceCell<SdkConfig> = OnceCell::const_new();
 pub async fn config() -> &'static SdkConfig {
     CONFIG.get_or_init(async || aws_config::load_defaults(BehaviorVersion::latest()).await).await
 }
+
+/// Why a call failed, in a line: the SDK's own text says only where.
+pub fn reason(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

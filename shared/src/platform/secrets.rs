@@ -19,7 +19,7 @@ use std::{
 };
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_ssm::{Client, config::Builder, error::DisplayErrorContext};
+use aws_sdk_ssm::{Client, config::Builder};
 use futures_util::{FutureExt, future::BoxFuture};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
@@ -69,7 +69,7 @@ pub struct Secret<T> {
 
 enum Source<T> {
     Given(Arc<T>),
-    Stored { parameter: String, make: Make<T>, last: StdMutex<Option<Last<T>>> },
+    Stored { store: &'static dyn ParameterStore, parameter: String, make: Make<T>, last: StdMutex<Option<Last<T>>> },
 }
 
 /// What was made last, and of which text.
@@ -90,8 +90,8 @@ impl<T> Secret<T> {
         let Some(text) = config::optional(variable) else { return Ok(None) };
         let source = match text.strip_prefix(REFERENCE) {
             Some(parameter) => {
-                STORE.need(parameter);
-                Source::Stored { parameter: parameter.to_owned(), make, last: StdMutex::default() }
+                let store = STORE.need(parameter);
+                Source::Stored { store, parameter: parameter.to_owned(), make, last: StdMutex::default() }
             }
             None => Source::Given(Arc::new(make(&text).map_err(|expected| ConfigError::new(variable, expected))?)),
         };
@@ -112,7 +112,7 @@ impl<T> Secret<T> {
     pub async fn find(&self) -> Result<Option<Arc<T>>, Unavailable> {
         match &self.source {
             Source::Given(value) => Ok(Some(Arc::clone(value))),
-            Source::Stored { parameter, make, last } => match STORE.value(parameter).await? {
+            Source::Stored { store, parameter, make, last } => match store.value(parameter).await? {
                 Some(text) => self.make(&text, *make, last).map(Some),
                 None => Ok(None),
             },
@@ -122,8 +122,8 @@ impl<T> Secret<T> {
     /// Has the secret read again at the next use, as it seems to be another one now; not if it was read in the last
     /// `pause`.
     pub async fn distrust(&self, pause: Duration) {
-        if let Source::Stored { .. } = self.source {
-            STORE.distrust(pause).await;
+        if let Source::Stored { store, .. } = self.source {
+            store.distrust(pause).await;
         }
     }
 
@@ -161,22 +161,25 @@ impl<T> fmt::Debug for Secret<T> {
 
 /// Reads what the function needs, within [`START_TIMEOUT`]. It never fails: what is not there then is read when needed.
 pub(crate) async fn warm_up() {
-    if let Some(read) = READ_AT_START.get() {
-        read().await;
+    if let Some(store) = IN_USE.get()
+        && timeout(START_TIMEOUT, store.read_all()).await.is_err()
+    {
+        tracing::warn!(limit_ms = START_TIMEOUT.as_millis(), "the secrets did not come in time for the start");
     }
 }
 
-/// Set by the first variable that names a parameter. Otherwise the binary has no use for the client, and the linker leaves
-/// it out.
-static READ_AT_START: OnceLock<fn() -> BoxFuture<'static, ()>> = OnceLock::new();
+/// The store, once a variable has named a parameter. Only who reads such variables leads to [`Store`]: the linker leaves
+/// it, and the client with it, out of the functions that have no secrets.
+static IN_USE: OnceLock<&'static dyn ParameterStore> = OnceLock::new();
 
-fn read_at_start() -> BoxFuture<'static, ()> {
-    async {
-        if timeout(START_TIMEOUT, STORE.read_all()).await.is_err() {
-            tracing::warn!(limit_ms = START_TIMEOUT.as_millis(), "the secrets did not come in time for the start");
-        }
-    }
-    .boxed()
+/// Where parameters are read.
+trait ParameterStore: Send + Sync {
+    /// Reads all that were named.
+    fn read_all(&self) -> BoxFuture<'_, ()>;
+    /// The value of one of them; `None` when it is not there.
+    fn value<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<SecretString>, Unavailable>>;
+    /// Reads all anew, unless they were read in the last `pause`.
+    fn distrust(&self, pause: Duration) -> BoxFuture<'_, ()>;
 }
 
 static STORE: LazyLock<Store> = LazyLock::new(|| {
@@ -203,35 +206,44 @@ impl Store {
         Self { kept, names: StdMutex::default(), state: Mutex::default() }
     }
 
-    fn need(&self, name: &str) {
+    /// Notes that the function needs this parameter.
+    fn need(&'static self, name: &str) -> &'static dyn ParameterStore {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        READ_AT_START.get_or_init(|| read_at_start);
-    }
-
-    async fn read_all(&self) {
-        // Noted by what it does with a failure.
-        let _ = self.state.lock().await.read(&self.names(), READ_TIMEOUT).await;
+        *IN_USE.get_or_init(|| self)
     }
 
     fn names(&self) -> Vec<String> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
+}
 
-    async fn value(&self, name: &str) -> Result<Option<SecretString>, Unavailable> {
-        let (mut state, now) = (self.state.lock().await, SystemTime::now());
-        match state.read_at {
-            None => state.read_missing(&self.names(), now).await?,
-            Some(read_at) if !is_within(read_at, now, self.kept) => state.renew(&self.names(), now).await,
-            Some(_) => {}
-        }
-        Ok(state.values.get(name).cloned())
+impl ParameterStore for Store {
+    fn read_all(&self) -> BoxFuture<'_, ()> {
+        // A failure is noted where it is found.
+        async { self.state.lock().await.read(&self.names(), READ_TIMEOUT).await.unwrap_or_default() }.boxed()
     }
 
-    async fn distrust(&self, pause: Duration) {
-        let (mut state, now) = (self.state.lock().await, SystemTime::now());
-        if state.read_at.is_some_and(|read_at| !is_within(read_at, now, pause)) {
-            state.renew(&self.names(), now).await;
+    fn value<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<SecretString>, Unavailable>> {
+        async {
+            let (mut state, now) = (self.state.lock().await, SystemTime::now());
+            match state.read_at {
+                None => state.read_missing(&self.names(), now).await?,
+                Some(read_at) if !is_within(read_at, now, self.kept) => state.renew(&self.names(), now).await,
+                Some(_) => {}
+            }
+            Ok(state.values.get(name).cloned())
         }
+        .boxed()
+    }
+
+    fn distrust(&self, pause: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            let (mut state, now) = (self.state.lock().await, SystemTime::now());
+            if state.read_at.is_some_and(|read_at| !is_within(read_at, now, pause)) {
+                state.renew(&self.names(), now).await;
+            }
+        }
+        .boxed()
     }
 }
 
@@ -279,7 +291,7 @@ fn fetch(names: &[String]) -> BoxFuture<'_, Result<HashMap<String, SecretString>
         let (client, mut values) = (client().await, HashMap::new());
         for names in names.chunks(NAMES_PER_CALL) {
             let call = client.get_parameters().set_names(Some(names.to_vec())).with_decryption(true);
-            let answer = call.send().await.map_err(|error| Unavailable(DisplayErrorContext(error).to_string()))?;
+            let answer = call.send().await.map_err(|error| Unavailable(aws::reason(&error)))?;
             let found = answer.parameters.unwrap_or_default().into_iter();
             values.extend(found.filter_map(|parameter| Some((parameter.name?, SecretString::from(parameter.value?)))));
         }
@@ -309,7 +321,12 @@ mod tests {
     fn stored() -> Secret<u32> {
         Secret {
             name: "NUMBER",
-            source: Source::Stored { parameter: "/test/number".into(), make: number, last: StdMutex::default() },
+            source: Source::Stored {
+                store: &*STORE,
+                parameter: "/test/number".into(),
+                make: number,
+                last: StdMutex::default(),
+            },
         }
     }
 
