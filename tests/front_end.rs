@@ -59,7 +59,9 @@ async fn told(child: Child) -> Value {
 /// What Auth.js makes of these claims: a token for each.
 async fn made(wanted: &[Value]) -> Vec<String> {
     let made: Vec<String> = serde_json::from_value(told(node("cookies.mjs", &[], &json!(wanted)).await).await).unwrap();
-    made.iter().for_each(|token| keep_secret(token));
+    for token in &made {
+        keep_secret(token);
+    }
     made
 }
 
