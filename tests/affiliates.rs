@@ -79,8 +79,7 @@ async fn only_public_https_addresses_are_taken() {
         ("referralUrl", json!(format!("https://tool.example/{}", "ü".repeat(400)))),
         ("status", json!("great")),
         ("tool", json!("")),
-        ("clickCount", json!(1_000_000)),
-        ("_id", json!("mine")),
+        ("clicksOfToday", json!(1_000_000)),
     ] {
         let mut bad = link("t", "active");
         bad["data"][field] = value.clone();
@@ -122,12 +121,17 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     };
     let clicks = [click(0), click(0), click(6 * 24), click(29 * 24), click(31 * 24)];
     env.database.collection("affiliate_clicks").insert_many(clicks).await.unwrap();
-    functions[0].post_as(&root.token, URL, &link("tool", "pending")).await;
+    let mut row = link("tool", "pending");
+    // As it is read, and as nobody sets it.
+    row["data"]["_id"] = json!("mine");
+    row["data"]["clickCount"] = json!(1_000_000);
+    assert_eq!(functions[0].post_as(&root.token, URL, &row).await.body["_id"], json!(kept[0]));
     let list = functions[0].get_as(&root.token, URL).await;
     assert_eq!(list.body["links"].as_array().map(Vec::len), Some(1), "{}", list.text);
     let counted = json!({"today": 2, "last7Days": 3, "last30Days": 4});
     assert_eq!(list.body["links"][0]["clicks"], counted, "saving a link resets nothing");
     assert_eq!(list.body["links"][0]["clickCount"], 5);
+    assert!(list.body["links"][0]["lastClickAt"].is_string(), "{}", list.text);
     assert_eq!(list.body["links"][0]["commission"], "20 % <recurring>");
     assert_eq!(list.body["outreach"][0]["contact"], "a@c.example");
     let one = format!("{URL}?type=link&id={}", kept[0]);

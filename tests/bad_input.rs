@@ -122,7 +122,7 @@ async fn a_wrong_parameter_is_named() {
     let function = Function::start("prompts", &variables).await;
     for (query, field) in [
         ("limit=0", "limit"),
-        ("limit=101", "limit"),
+        ("limit=201", "limit"),
         ("limit=ten", "limit"),
         ("cursor=made-up", "cursor"),
         ("featured=maybe", "featured"),

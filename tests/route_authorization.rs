@@ -279,10 +279,9 @@ async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
                     continue;
                 }
                 Rule::KeyWithUsageRead => reading,
-                Rule::KeyWithUsageWrite => writing,
                 // A key that counts, and acts for its owner alone.
                 Rule::ServiceKey if *reading == 200 || *writing == 202 => &403,
-                Rule::ServiceKey => writing,
+                Rule::KeyWithUsageWrite | Rule::ServiceKey => writing,
                 _ => as_person,
             };
             assert_eq!(status, *expected, "{route} with {what}");

@@ -109,7 +109,7 @@ enum Verb {
 enum Front {
     /// `rewrites` of `next.config.js`
     Next,
-    /// Behaviours of a CloudFront distribution, in their order
+    /// Behaviours of a `CloudFront` distribution, in their order
     Cloudfront,
 }
 

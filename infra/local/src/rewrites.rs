@@ -115,7 +115,7 @@ fn names_instead<'a>(table: &'a [Route], route: &Route, index: usize) -> Vec<&'a
     names
 }
 
-/// Path patterns of CloudFront, in the order in which they are to be tried; what fits none is the front end's. A `*`
+/// Path patterns of `CloudFront`, in the order in which they are to be tried; what fits none is the front end's. A `*`
 /// there takes slashes, too: so what stays with the front end comes before a pattern that would take it.
 pub fn cloudfront(table: &[Route], wanted: &[String]) -> anyhow::Result<String> {
     let ours = sent_here(table, wanted)?;
@@ -138,7 +138,7 @@ fn pattern(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Whether CloudFront takes a path, or a pattern of paths, for one of this pattern.
+/// Whether `CloudFront` takes a path, or a pattern of paths, for one of this pattern.
 pub fn fits(pattern: &str, path: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };
@@ -155,7 +155,7 @@ pub fn fits(pattern: &str, path: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Where CloudFront's list sends a path.
+    /// Where `CloudFront`'s list sends a path.
     fn origin(rules: &str, path: &str) -> String {
         let words = rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let found = words.into_iter().find(|words| words[0] == "-" || fits(words[2], path));

@@ -39,9 +39,6 @@ pub struct Clicks {
     /// In all.
     #[serde(skip_serializing)]
     total: u64,
-    /// The last one.
-    #[serde(skip_serializing)]
-    last: Option<Moment>,
     /// This UTC day.
     today: u64,
     /// In 7 days.
@@ -54,6 +51,7 @@ pub struct Clicks {
 struct Row {
     #[serde(rename = "_id")]
     link_id: String,
+    last: Option<Moment>,
     #[serde(flatten)]
     clicks: Clicks,
 }
@@ -67,18 +65,19 @@ pub async fn list(mongo: &Mongo, now: Moment) -> Result<Listing, Problem> {
         Ok((links, outreach, clicks.with_type::<Row>().try_collect::<Vec<_>>().await?))
     };
     let (links, outreach, rows) = mongo.run(REQUEST_TIMEOUT, read).await?;
-    let clicks: HashMap<String, Clicks> = rows.into_iter().map(|row| (row.link_id, row.clicks)).collect();
+    let clicks: HashMap<String, (Clicks, Option<Moment>)> =
+        rows.into_iter().map(|row| (row.link_id, (row.clicks, row.last))).collect();
     let mut links = mongo::readable_json(Kind::Link.collection(), &links);
     let mut outreach = mongo::readable_json(Kind::Outreach.collection(), &outreach);
     for link in &mut links {
-        let of_link = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
+        let (of_link, last) = link["id"].as_str().and_then(|id| clicks.get(id)).copied().unwrap_or_default();
         // What the application before counted comes on top.
         let before = |field: &str| link.get(field).and_then(Value::as_u64).unwrap_or_default();
         let (count, conversions) = (before("clickCount") + of_link.total, before("conversionCount"));
         link.insert("clickCount".into(), count.into());
         link.insert("conversionCount".into(), conversions.into());
-        if of_link.last.is_some() || !link.contains_key("lastClickAt") {
-            link.insert("lastClickAt".into(), serde_json::to_value(of_link.last)?);
+        if last.is_some() || !link.contains_key("lastClickAt") {
+            link.insert("lastClickAt".into(), serde_json::to_value(last)?);
         }
         link.insert("clicks".into(), serde_json::to_value(of_link)?);
         name_as_read(link);

@@ -70,10 +70,9 @@ pub struct NewReport {
     #[schema(max_length = 500)]
     user_agent: Option<String>,
     /// When it was seen. Not kept: a report is of when it came.
-    #[serde(rename = "timestamp")]
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
-    _timestamp: Option<String>,
+    timestamp: Option<String>,
 }
 
 /// In CSS pixels.

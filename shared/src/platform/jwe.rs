@@ -19,8 +19,13 @@ const TAG_BYTES: usize = 32;
 pub struct Key(Algorithm);
 
 enum Algorithm {
-    CbcHmac { mac: hmac::Key, cipher: Box<PaddedBlockDecryptingKey> },
+    CbcHmac(Box<CbcHmac>),
     Gcm(RandomizedNonceKey),
+}
+
+struct CbcHmac {
+    mac: hmac::Key,
+    cipher: PaddedBlockDecryptingKey,
 }
 
 /// What the protected header may hold; one that demands more (`crit`, `zip`) is refused.
@@ -42,7 +47,8 @@ impl Key {
             64 => {
                 let (mac, cipher) = bytes.split_at(MAC_KEY_BYTES);
                 let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, cipher).ok()?).ok()?;
-                Algorithm::CbcHmac { mac: hmac::Key::new(hmac::HMAC_SHA512, mac), cipher: Box::new(cipher) }
+                let mac = hmac::Key::new(hmac::HMAC_SHA512, mac);
+                Algorithm::CbcHmac(Box::new(CbcHmac { mac, cipher }))
             }
             32 => Algorithm::Gcm(RandomizedNonceKey::new(&AES_256_GCM, bytes).ok()?),
             _ => return None,
@@ -70,7 +76,7 @@ impl Key {
 
     fn name(&self) -> &'static str {
         match self.0 {
-            Algorithm::CbcHmac { .. } => "A256CBC-HS512",
+            Algorithm::CbcHmac(_) => "A256CBC-HS512",
             Algorithm::Gcm(_) => "A256GCM",
         }
     }
@@ -80,7 +86,8 @@ impl Algorithm {
     /// The code is checked before anything is decrypted.
     fn open(&self, header: &[u8], iv: &[u8], mut text: Vec<u8>, tag: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::CbcHmac { mac, cipher } => {
+            Self::CbcHmac(key) => {
+                let CbcHmac { mac, cipher } = &**key;
                 let header_bits = u64::try_from(header.len()).ok()? * 8;
                 let signed = [header, iv, &text, &header_bits.to_be_bytes()].concat();
                 let code = hmac::sign(mac, &signed);
