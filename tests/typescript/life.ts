@@ -38,7 +38,7 @@ function wrong(result: { error?: Problem; response: Response }, status: number):
 
 /** The token of the link in the newest mail to this person. */
 async function mailedToken(): Promise<string> {
-  for (let tries = 0; tries < 60; tries += 1) {
+  for (let tries = 0; tries < 120; tries += 1) {
     const mails = execFileSync(setting("MAILS"), ["mail"], { encoding: "utf8" });
     const own = mails.slice(mails.lastIndexOf(email));
     const token = /token=([\w.~%-]+)/.exec(own)?.[1];
