@@ -101,7 +101,7 @@ async fn what_a_stack_lacks_is_made_and_what_it_has_is_kept() {
         (["--rotate", "nothing"], "there is no secret nothing"),
         (["--adopt", "nothing"], "nothing is not NAME=PARAMETER"),
     ] {
-        let (succeeded, said) = db_secrets(&env, &stack, &arguments, &[]);
+        let (succeeded, said) = db_secrets(&env, &stack, &arguments, &more);
         assert!(!succeeded && said.contains(refusal), "{arguments:?}: {said}");
     }
     assert_eq!(env.stack.parameters(&stack).await.len(), SECRETS.len() - 1);

@@ -183,7 +183,9 @@ impl StackSecrets {
     /// The value of any parameter, of a stack that was here before for instance.
     pub async fn parameter(&self, name: &str) -> anyhow::Result<SecretString> {
         let answer = self.client.get_parameter().name(name).with_decryption(true).send().await;
-        let parameter = answer.map_err(explained).with_context(|| format!("the parameter {name} cannot be read"))?;
+        let parameter = answer
+            .map_err(|error| explained(&error))
+            .with_context(|| format!("the parameter {name} cannot be read"))?;
         let value = parameter.parameter.and_then(|parameter| parameter.value);
         Ok(value.with_context(|| format!("the parameter {name} has no value"))?.into())
     }
@@ -206,7 +208,8 @@ impl StackSecrets {
         // Ten names a call, and there are fewer.
         let names = Some(by_name.keys().cloned().collect());
         let answer = self.client.get_parameters().set_names(names).with_decryption(true).send().await;
-        let found = answer.map_err(explained).context("the stack's parameters cannot be read")?.parameters;
+        let found =
+            answer.map_err(|error| explained(&error)).context("the stack's parameters cannot be read")?.parameters;
         let found = found.unwrap_or_default().into_iter();
         Ok(found
             .filter_map(|parameter| Some((by_name.get(&parameter.name?)?.variable, parameter.value?.into())))
@@ -223,7 +226,7 @@ impl StackSecrets {
             Err(error) if error.as_service_error().is_some_and(PutParameterError::is_parameter_already_exists) => {
                 Ok(false)
             }
-            Err(error) => Err(explained(error).context(format!("the parameter {parameter} cannot be written"))),
+            Err(error) => Err(explained(&error).context(format!("the parameter {parameter} cannot be written"))),
         }
     }
 }
@@ -239,9 +242,8 @@ fn public_keys(signing_seed: &SecretString) -> anyhow::Result<SecretString> {
     Ok(tokens.public().text().into())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` calls it")]
-fn explained(error: impl std::error::Error) -> anyhow::Error {
-    anyhow::anyhow!(aws::reason(&error))
+fn explained(error: &dyn std::error::Error) -> anyhow::Error {
+    anyhow::anyhow!(aws::reason(error))
 }
 
 #[cfg(test)]
