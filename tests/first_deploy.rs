@@ -97,14 +97,7 @@ impl Account {
 }
 
 fn wanted(stack: &str) -> Preflight {
-    Preflight {
-        stack: stack.into(),
-        database: "promptlib".into(),
-        tier: None,
-        sender: None,
-        alarm_email: None,
-        sms_countries: None,
-    }
+    Preflight { stack: stack.into(), database: None, tier: None, sender: None, alarm_email: None, sms_countries: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,7 @@ async fn answer(upstream: String, client: reqwest::Client, request: Request, ins
 fn wanted() -> Preflight {
     Preflight {
         stack: "promptlib".into(),
-        database: "promptlib".into(),
+        database: None,
         tier: None,
         sender: Some("sender@example.com".into()),
         alarm_email: None,

@@ -8,6 +8,9 @@
 /** The account behind an address and a password, and the code of its second factor where it has one; null for nobody. */
 export async function authorize({ email, password, code }, request) {
   let answer = await post("/api/auth/login", { email, password }, request);
+  if (answer?.mfaRequired && !code && answer.method !== "totp") {
+    await post("/api/auth/mfa/send-code", { challenge: answer.challenge }, request);
+  }
   if (answer?.mfaRequired) {
     answer = code ? await post("/api/auth/mfa/verify", { challenge: answer.challenge, code }, request) : null;
   }

@@ -15,7 +15,7 @@ use shared::{
     schema,
 };
 
-use super::lines::create;
+use super::{adopt, lines::create};
 
 /// What to import.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,10 @@ pub(crate) async fn seed(mongo: &Mongo, seed: &Seed) -> anyhow::Result<()> {
         *items = read(&seed.from, *kind)?;
     }
     schema::ensure_ours(mongo).await?;
+    if !seed.replace && adopt::has_adopted(mongo).await? {
+        println!("nothing imported: this database took over another application's content, which the starter is not");
+        return Ok(());
+    }
     for (kind, items) in &files {
         store.check_import(*kind, items).await?;
     }

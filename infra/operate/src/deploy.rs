@@ -38,6 +38,8 @@ pub struct Deploy {
 /// comes after it the next time.
 pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> anyhow::Result<()> {
     let parameters = wanted.parameters.iter().map(|parameter| one(parameter)).collect::<anyhow::Result<Vec<_>>>()?;
+    let x86 = parameters.iter().any(|(name, value)| *name == "Architecture" && *value != "arm64");
+    ensure!(!x86, "this builds for arm64: for another Architecture build and deploy with SAM");
     let found = preflight::preflight(&wanted.preflight, aws, uri).await;
     println!("{}\n", found.table);
     let faults = found.table.faults();
@@ -58,7 +60,7 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> an
     let fill = |what: &str, verb: &[&str]| {
         let mut command = db(stack, verb);
         // The string is in Parameter Store by now; a stale one of this shell does not count.
-        command.env("MONGODB_URI", format!("ssm:/{stack}/mongodb-uri")).env("DB_NAME", &wanted.preflight.database);
+        command.env("MONGODB_URI", format!("ssm:/{stack}/mongodb-uri")).env("DB_NAME", &found.database);
         step(what, || openly(command.env("CONTENT_URL", &content)))
     };
     fill("creating collections and indexes", &["apply"])?;

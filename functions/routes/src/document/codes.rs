@@ -3,17 +3,20 @@
 use serde_json::{Value, json};
 
 /// By status and name.
-const CODES: [(&str, &str); 48] = [
+const CODES: [(&str, &str); 52] = [
     ("malformed", "400: the request cannot be read."),
     ("unauthorized", "401: sign in, or refresh the session; of a sign-in, address or password are wrong."),
     ("forbidden", "403: the caller's role may not."),
     ("account_suspended", "403: an administrator suspended the account."),
     ("administrator", "403: an administrator's factor is reset by another one, not by mail."),
     ("budget_exceeded", "403: the run would cost more than its tool may (`estimateMicros`, `budgetMicros`, `tokens`)."),
+    ("email_taken", "403: another account has the address of the front end's session."),
     ("factor_stopped", "403: too many wrong codes; a new password by a mailed link makes codes count again."),
     ("featuring_not_allowed", "403: only super admins put prompts in front."),
+    ("foreign_origin", "403: a change by the front end's session cookie comes from its own pages alone."),
     ("mfa_required", "403: show the second factor first (`verifyMfaCode`)."),
     ("mfa_setup_required", "403: administrators set a second factor up first."),
+    ("model_not_allowed", "403: none of the account's keys may be used for that model."),
     ("no_organization", "403: the account belongs to no organisation."),
     ("own_account", "403: nobody changes their own role or status."),
     ("password_required", "403: enter the password again first (`verifyPassword`)."),
@@ -26,6 +29,7 @@ const CODES: [(&str, &str); 48] = [
     ("duplicate", "409: there is a prompt like it; `matches` names it."),
     ("email_not_verified", "409: the account's address is not proved."),
     ("email_verified", "409: the address is proved already."),
+    ("front_end_session", "409: the front end's session ends at the front end."),
     ("key_changed", "409: the key was changed meanwhile."),
     ("key_expired", "409: the key has expired."),
     ("last_super_admin", "409: the last active super admin stays."),

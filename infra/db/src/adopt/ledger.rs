@@ -135,6 +135,12 @@ pub(super) fn merged(collection: &str, here: &Document, mut new: Document) -> Do
     new
 }
 
+/// Whether anything was ever taken over into this database.
+pub(crate) async fn has_adopted(mongo: &Mongo) -> anyhow::Result<bool> {
+    let find = async |database: Database| database.collection::<Batch>(COLLECTION).find_one(doc! {}).await;
+    Ok(mongo.run(WORK_TIMEOUT, find).await.context("what was adopted so far cannot be read")?.is_some())
+}
+
 impl Ledger {
     /// All that is known. Nothing is, before the first run.
     pub(crate) async fn read(mongo: &Mongo) -> anyhow::Result<Self> {

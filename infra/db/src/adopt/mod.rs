@@ -46,7 +46,7 @@ use self::{
     verify::Written,
 };
 
-pub(crate) use self::ledger::{Ledger, whole_version};
+pub(crate) use self::ledger::{Ledger, has_adopted, whole_version};
 
 /// What indexes add to documents, and the ledger: an estimate, on the safe side.
 const BYTES_FOR_ONE: f64 = 1.6;

@@ -1,5 +1,7 @@
 //! The AWS account: who asks, where, how many environments it may have at once, and how the stack stands.
 
+use clap::ValueEnum;
+
 use super::wanted::Tier;
 use crate::{
     aws::{Aws, CLOUDFORMATION, LAMBDA, STS, element},
@@ -28,6 +30,7 @@ pub(super) async fn check(
     aws: &Aws,
     stack: &str,
     tier: Tier,
+    caps: bool,
 ) -> Standing {
     let login = login(aws).await;
     let is_known = login.is_ok();
@@ -43,7 +46,7 @@ pub(super) async fn check(
     match quota(aws).await {
         Ok((limit, free)) => {
             // What this stack has reserved already is its own.
-            let free = if standing == Standing::There { limit } else { free };
+            let free = if caps { (free + tier.reserved()).min(limit) } else { free };
             let caps = free >= tier.reserved() + LEFT_OVER;
             settings.push(("ReserveConcurrency", caps.to_string()));
             table.add("concurrency quota", Ok(quota_told(limit, free, tier, caps)));
@@ -61,6 +64,32 @@ async fn login(aws: &Aws) -> Finding {
     let root = element(&answer, "Arn").is_some_and(|arn| arn.ends_with(":root"));
     let note = if root && !aws.is_emulator() { "; as the root user: make a user of its own for deploys" } else { "" };
     Ok(format!("account {account}, region {}{note}", aws.region))
+}
+
+/// What a stack was told when it was deployed.
+#[derive(Default)]
+pub(super) struct Deployed {
+    pub(super) database: Option<String>,
+    pub(super) tier: Option<Tier>,
+    /// Whether its functions have caps.
+    pub(super) caps: bool,
+}
+
+impl Deployed {
+    /// Nothing of a stack that is not there, or that cannot be asked: the row of the table says so.
+    pub(super) async fn of(aws: &Aws, stack: &str) -> Self {
+        let call = [("Action", "DescribeStacks"), ("StackName", stack)];
+        let answer = aws.query(CLOUDFORMATION, "2010-05-15", &call).await.unwrap_or_default();
+        let tier = parameter(&answer, "MongoTier").and_then(|name| Tier::from_str(name, false).ok());
+        let caps = parameter(&answer, "ReserveConcurrency") == Some("true");
+        Self { database: parameter(&answer, "DatabaseName").map(str::to_owned), tier, caps }
+    }
+}
+
+/// The value of a parameter in the description of a stack.
+fn parameter<'a>(description: &'a str, name: &str) -> Option<&'a str> {
+    let mut members = description.split("<member>").filter(|member| element(member, "ParameterKey") == Some(name));
+    members.find_map(|member| element(member, "ParameterValue"))
 }
 
 async fn standing(aws: &Aws, stack: &str) -> Result<(Standing, String), Trouble> {
@@ -120,6 +149,17 @@ fn quota_told(limit: u64, free: u64, tier: Tier, caps: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_stack_was_told_is_read() {
+        let description = "<Stacks><member><StackName>s</StackName><Parameters>\
+            <member><ParameterKey>MongoTier</ParameterKey><ParameterValue>M10</ParameterValue></member>\
+            <member><ParameterKey>DatabaseName</ParameterKey><ParameterValue>library</ParameterValue></member>\
+            </Parameters></member></Stacks>";
+        assert_eq!(parameter(description, "MongoTier"), Some("M10"));
+        assert_eq!(parameter(description, "DatabaseName"), Some("library"));
+        assert_eq!(parameter(description, "ReserveConcurrency"), None);
+    }
 
     #[test]
     fn a_new_account_is_told_what_is_not_guaranteed() {

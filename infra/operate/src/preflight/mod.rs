@@ -7,6 +7,8 @@ mod secrets;
 mod tools;
 mod wanted;
 
+use account::Deployed;
+
 pub use account::Standing;
 pub use wanted::{Preflight, Tier};
 
@@ -15,6 +17,9 @@ use crate::{
     table::{Table, fault, skipped},
 };
 
+/// The database of a new stack.
+const DATABASE: &str = "promptlib";
+
 /// What was found out.
 pub struct Found {
     pub table: Table,
@@ -22,6 +27,8 @@ pub struct Found {
     pub settings: Vec<(&'static str, String)>,
     /// How the stack stands now.
     pub standing: Standing,
+    /// The database that it uses.
+    pub database: String,
 }
 
 impl Found {
@@ -35,9 +42,15 @@ impl Found {
 /// Asks for everything: AWS as whoever is signed in, and the cluster of a connection string.
 pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>) -> Found {
     let mut table = Table::default();
-    let mut settings = vec![("DatabaseName", wanted.database.clone())];
+    // What nobody names stays as it is.
+    let deployed = match aws {
+        Some(aws) => Deployed::of(aws, &wanted.stack).await,
+        None => Deployed::default(),
+    };
+    let database = wanted.database.clone().or(deployed.database).unwrap_or_else(|| DATABASE.into());
+    let mut settings = vec![("DatabaseName", database.clone())];
     table.add("tools", tools::installed());
-    let tier = database::check(&mut table, uri, wanted.tier, &wanted.database).await;
+    let tier = database::check(&mut table, uri, wanted.tier.or(deployed.tier), &database).await;
     settings.push(("MongoTier", tier.name()));
     let standing = match aws {
         None => {
@@ -45,7 +58,7 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
             table.add("AWS login", Err(fault("no credentials, or no region", remedy)));
             Standing::Unknown
         }
-        Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier).await,
+        Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier, deployed.caps).await,
     };
     if let Some(aws) = aws.filter(|_| standing != Standing::Unknown) {
         secrets::check(&mut table, aws, &wanted.stack, uri.is_some()).await;
@@ -56,5 +69,5 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
     let optional =
         [("AlarmEmail", &wanted.alarm_email), ("SenderEmail", &wanted.sender), ("SmsCountries", &wanted.sms_countries)];
     settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-    Found { table, settings, standing }
+    Found { table, settings, standing, database }
 }

@@ -8,10 +8,11 @@ pub struct Preflight {
     /// The stack's name
     #[arg(long, default_value = "promptlib")]
     pub stack: String,
-    /// The database to use in the cluster
-    #[arg(long, default_value = "promptlib")]
-    pub database: String,
-    /// What the cluster is; without it, what its limit of connections tells. M0 and Flex look alike
+    /// The database to use in the cluster; without it, the one that the stack uses, or promptlib
+    #[arg(long)]
+    pub database: Option<String>,
+    /// What the cluster is; without it, what the stack was told, or what its limit of connections tells. M0 and Flex look
+    /// alike
     #[arg(long)]
     pub tier: Option<Tier>,
     /// The address that e-mails to users come from
