@@ -150,25 +150,26 @@ fn total(list: &PriceList, used: &Used) -> (f64, f64) {
 
 fn table(list: &PriceList, idle: &Used, busy: &Used) -> String {
     let mut rows = String::from("| a month | idle | dollars | 1,000 people a day | dollars |\n|---|---|---|---|---|\n");
-    for (what, words) in WORDS {
+    rows.extend(WORDS.map(|(what, words)| {
         let cells = [idle, busy].map(|used| {
             let used = used.get(what).copied().unwrap_or_default();
             format!("{} | ${:.2}", amount(used), cost(list, what, used).0)
         });
-        rows += &format!("| {words} | {} | {} |\n", cells[0], cells[1]);
-    }
+        format!("| {words} | {} | {} |\n", cells[0], cells[1])
+    }));
     let cache = CACHE_GB * list.prices["cache_gb_hour"] * MINUTES / 60.0;
-    for (words, more, is_list_price) in [
+    let totals = [
         ("**to pay**", 0.0, false),
         ("with ElastiCache (`EnableCache`)", cache, false),
         ("without what AWS gives every account", 0.0, true),
-    ] {
+    ];
+    rows.extend(totals.map(|(words, more, is_list_price)| {
         let totals = [idle, busy].map(|used| {
             let (paid, whole) = total(list, used);
             format!("| | **${:.2}** ", more + if is_list_price { whole } else { paid })
         });
-        rows += &format!("| {words} {}|\n", totals.concat());
-    }
+        format!("| {words} {}|\n", totals.concat())
+    }));
     rows
 }
 
@@ -192,6 +193,6 @@ fn a_schedule_is_counted_as_it_runs() {
         ("cron(40 0 * * ? *)", 30.0),
         ("cron(0 2 1-8 * ? *)", 8.0),
     ] {
-        assert_eq!(runs_a_month(schedule), runs, "{schedule}");
+        assert!((runs_a_month(schedule) - runs).abs() < 0.5, "{schedule}");
     }
 }
