@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_parameter_that_was_named_counts_instead_of_the_found_one() {
         let settings = vec![("MongoTier", "M0".to_owned()), ("ReserveConcurrency", "false".to_owned())];
-        let found = Found { table: Table::default(), settings, standing: Standing::None };
+        let found = Found { table: Table::default(), settings, standing: Standing::None, database: "promptlib".into() };
         let named = [one("MongoTier=Flex").expect("one"), one("AllowedOrigins=https://a.example?x=1").expect("one")];
         let expected = ["ReserveConcurrency=false", "MongoTier=Flex", "AllowedOrigins=https://a.example?x=1"];
         assert_eq!(overrides(&found, &named), expected);
