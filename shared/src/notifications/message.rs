@@ -272,8 +272,6 @@ pub(super) fn samples() -> Vec<Template> {
         Template::PasswordChanged,
         Template::MfaEnabled,
         Template::MfaDisabled,
-        Template::ExportAsked,
-        Template::AccountDeleted,
         Template::RefreshTokenReused,
         Template::UsageAlert {
             metric: "<b>tokens".into(),
@@ -283,6 +281,8 @@ pub(super) fn samples() -> Vec<Template> {
             limit: "\"100\"".into(),
         },
         Template::Report { title: "Week\r\n<1>".into(), html: "<p>7 &lt; 8</p>".into(), text: "7 < 8".into() },
+        Template::ExportAsked,
+        Template::AccountDeleted,
     ]
 }
 
