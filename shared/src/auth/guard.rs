@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, header, request::Parts};
+use jiff::SignedDuration;
 
 use super::{
     AccessClaims, AuthJs, Principal, TokenKeys,
@@ -11,12 +12,17 @@ use super::{
     sign_in_again,
 };
 use crate::{
+    clock,
     config::ConfigError,
     http::{ClientInfo, Problem},
     ledger::{Ledger, Payer, SIGN_UP_BYTES},
     secrets::Secret,
     users::{Account, AccountStatus, Email, NewUser, Users, suspended},
 };
+
+/// How long ago somebody may have signed in at the front end for whom an account is made here: for less time than it is
+/// remembered that one was deleted.
+const WELCOME_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Tells who is calling, from what they bring.
 pub struct Guard {
@@ -88,8 +94,9 @@ impl Guard {
     /// The account of somebody who signed up at the front end: as good as one from before addresses were proved.
     async fn welcome(&self, claims: &CookieClaims, client: &ClientInfo) -> Result<Arc<Account>, Problem> {
         let email = Email::parse(&claims.email).filter(|_| claims.is_of_front_end()).ok_or_else(sign_in_again)?;
-        // It would be erased with what is left of the one before.
-        if self.users.is_deleted(&claims.user_id).await? {
+        // One that was deleted is not made anew while it is being erased, nor later by a session from before its end.
+        let is_old = claims.issued_at < clock::now() - WELCOME_WITHIN;
+        if is_old || self.users.is_deleted(&claims.user_id).await? {
             return Err(sign_in_again());
         }
         let name = claims.account_name();

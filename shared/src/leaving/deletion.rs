@@ -19,8 +19,9 @@ use crate::{
     users::{Account, Users},
 };
 
-/// Two days longer than a dead-letter queue holds what may still come of the account.
-const KEPT: SignedDuration = SignedDuration::from_hours(16 * 24);
+/// Longer than a dead-letter queue holds what may still come of the account, and than a front end's session from before
+/// counts for somebody new (`auth::guard`).
+const KEPT: SignedDuration = SignedDuration::from_hours(32 * 24);
 
 /// `account_deletions`: an account that is gone, while something of it may be left.
 #[derive(Clone, Deserialize, Serialize)]
