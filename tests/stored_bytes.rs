@@ -468,7 +468,7 @@ async fn views_and_clicks_of_one_network() {
     let link =
         links.post_as(&root.token, "/api/admin/affiliate-links", &crate::affiliates::link("tool", "active")).await;
     assert_eq!(link.status, 200, "{}", link.text);
-    let click = format!("/api/affiliate/{}", link.body["id"].as_str().unwrap());
+    let click = format!("/api/affiliate/{}", link.body["_id"].as_str().unwrap());
     let view = format!("/api/prompts/{}/view", starter_prompt());
     let consumer = env.function("write-events").await;
     // A link leads where it does, whether the click is counted or not.

@@ -43,7 +43,7 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
         println!("{}: the one before is gone", name(secret));
     } else if let Some(replaced) = &wanted.replace {
         let secret = StackSecret::named(replaced)?;
-        let value = given(secret).with_context(|| format!("set {} for this command", secret.variable))?;
+        let value = variable(secret).with_context(|| format!("set {} for this command", secret.variable))?;
         stack.replace(secret, &value).await?;
         println!("{}: replaced; in force everywhere within five minutes", name(secret));
     } else {
@@ -67,9 +67,10 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
 /// What the variable of a secret holds, if it is one that a person chooses: a seed that a shell has for tests never becomes
 /// a stack's.
 fn given(secret: &StackSecret) -> Option<SecretString> {
-    if !matches!(secret.origin, Origin::Owner | Origin::OwnersChoice) {
-        return None;
-    }
+    matches!(secret.origin, Origin::Owner | Origin::OwnersChoice).then(|| variable(secret)).flatten()
+}
+
+fn variable(secret: &StackSecret) -> Option<SecretString> {
     let value = env::var(secret.variable).ok().filter(|value| !value.is_empty())?;
     Some(value.into())
 }

@@ -23,6 +23,8 @@ use crate::{
 };
 
 const KEY: &str = "AUTH_JS_KEY";
+/// What version 5 calls its cookie, where nobody says otherwise.
+const COOKIE: &str = "authjs.session-token";
 /// Our own cookie beside it, with an access token that tells what was shown lately.
 const STEP_UP_COOKIE: &str = "promptlib.step-up";
 /// How far ahead the front end's clock may be, in seconds.
@@ -68,7 +70,7 @@ impl AuthJs {
     /// Reads the settings; `None` without a key.
     pub fn from_env() -> Result<Option<Self>, ConfigError> {
         let Some(keys) = Secret::optional(KEY, parse_keys)? else { return Ok(None) };
-        let cookie = config::required("AUTH_JS_COOKIE", "the name of the front end's session cookie")?;
+        let cookie = config::optional("AUTH_JS_COOKIE").unwrap_or_else(|| COOKIE.into());
         let origins = config::optional("AUTH_JS_ORIGINS").unwrap_or_default();
         Self::new(keys, &cookie, &origins).map(Some)
     }

@@ -40,7 +40,7 @@ pub async fn show(State(app): State<App>, user: Signed<rate_limits::Account>) ->
 
 /// The caller's streak as the front end's dashboard reads it; notes that they were here today, as it always did.
 #[utoipa::path(get, path = "/api/user-stats", operation_id = "getLoginFigures", tag = "accounts", security(("bearer" = [])),
-    responses((status = 200, body = LoginFigures)))]
+    responses((status = 200, body = LoginFigures, headers(("deprecation"), ("link")))))]
 #[deprecated = "the API's old name for /api/user/stats"]
 pub async fn show_by_old_name(State(app): State<App>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     let now = clock::now();

@@ -13,7 +13,8 @@ static WORDS: LazyLock<Map<String, Value>> =
 pub(super) fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let complete = |body: &mut Value, whole: Option<&Value>| {
-        if let Some(media) = body.pointer_mut("/content/application~1json") {
+        let media = body.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten();
+        for (_, media) in media.filter(|(kind, _)| kind.starts_with("application/json")) {
             let made = || Schemas(&schemas).example(&media["schema"], "", "");
             media["example"] = whole.cloned().unwrap_or_else(made);
         }

@@ -10,9 +10,10 @@ const BEARER: &str = "An access token from a sign-in (15 minutes, then `refreshS
     a platform key (`pk_…`) with the scope that it names in `x-platform-key-scopes`. Both are sent in the same way.";
 
 /// Parts of paths that mean the same wherever they stand; what a handler says of one counts more.
-const PATH_PARTS: [(&str, &str); 5] = [
+const PATH_PARTS: [(&str, &str); 6] = [
     ("id", "Its id."),
     ("keyId", "The key's id."),
+    ("part", "Which part of the export, from 1 on."),
     ("runId", "The run's id."),
     ("collectionId", "The kept prompt's id."),
     ("linkId", "The link's id."),
