@@ -81,8 +81,9 @@ pub async fn show_export(State(app): State<App<Own>>, user: Signed<rate_limits::
 pub async fn read_export(
     State(app): State<App<Own>>,
     user: Signed<rate_limits::ExportParts>,
-    Path(part): Path<u32>,
+    Path(part): Path<String>,
 ) -> Result<Reply, Problem> {
     user.require_fresh_sign_in()?;
-    Ok(Reply::json_lines(app.own.exports.read(user.id(), part).await?))
+    // Parts begin with 1: what is no number is none of them.
+    Ok(Reply::json_lines(app.own.exports.read(user.id(), part.parse().unwrap_or(0)).await?))
 }
