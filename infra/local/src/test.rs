@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
-const FUZZ_S: u64 = 90;
+const FUZZ_S: u64 = 150;
 /// Tests that run at once. They wait for servers and queues more than they compute.
 const THREADS: &str = "4";
 /// How many of the slowest tests are named.
