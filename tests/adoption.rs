@@ -298,6 +298,12 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
         .insert_one(doc! {"_id": "someone-new", "email": "new@example.com", "role": "user", "createdAt": since})
         .await
         .unwrap();
+    // Somebody who signed up there meanwhile, and has an account here by their session's cookie alone.
+    let mut newcomer = there.collection::<Document>("users").find_one(doc! {"_id": oid(16)}).await.unwrap().unwrap();
+    newcomer.extend(doc! {"_id": oid(98), "email": "by-cookie@example.com", "name": "Signed up there"});
+    there.collection::<Document>("users").insert_one(newcomer).await.unwrap();
+    let by_cookie = doc! {"_id": hex(98), "email": "by-cookie@example.com", "name": "By cookie", "role": "user", "status": "active", "createdAt": since};
+    here.collection::<Document>("users").insert_one(by_cookie).await.unwrap();
 
     let report = moved.write();
     let name = async |id: String| {
@@ -307,6 +313,7 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     assert_eq!(name(hex(16)).await, "Changed there");
     assert_eq!(name(hex(17)).await, "Changed here");
     assert_eq!(name(hex(18)).await, "Changed here", "changed on both sides, it stays as it is here");
+    assert_eq!(name(hex(98)).await, "Signed up there", "what a cookie made gives way to the account itself");
     let conflict = skipped(&report, "users").into_iter().find(|(id, _)| *id == hex(18)).unwrap();
     assert!(conflict.1.contains("changed here and there"), "{conflict:?}");
     let removed = skipped(&report, "affiliate_config").into_iter().find(|(id, _)| *id == hex(700)).unwrap();
@@ -318,7 +325,7 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     let taken = skipped(&report, "users").into_iter().find(|(id, _)| *id == hex(20)).unwrap();
     assert!(taken.1.contains("another document here has the same"), "somebody here has the address: {taken:?}");
     assert_eq!(report["collections"]["bug_reports"]["gone"], json!([hex(503)]), "what is gone there is named");
-    assert_eq!(report["collections"]["users"]["written"], 2);
+    assert_eq!(report["collections"]["users"]["written"], 3);
     assert_eq!(report["collections"]["bug_reports"]["written"], 1);
     let revisions = here.collection::<Document>("prompt_revisions");
     let later = revisions.find_one(doc! {"_id": hex(169)}).await.unwrap().unwrap();

@@ -451,10 +451,13 @@ async fn auth_js_signs_in_with_the_shipped_change_and_a_new_password_ends_its_se
     let mut page = Page::open(&stack).await;
     let ada = callers::sign_up(&stack).await;
     let email = ada["email"].as_str().unwrap();
-    let sign_in = async |password: &str| {
-        let input = json!({"secret": AUTH_JS_SECRET, "cookie": AUTH_JS_COOKIE, "email": email, "password": password});
+    let sign_in_with = async |password: &str, code: Option<&str>| {
+        let input = json!({
+            "secret": AUTH_JS_SECRET, "cookie": AUTH_JS_COOKIE, "email": email, "password": password, "code": code,
+        });
         told(node("sign-in.mjs", &[("API_URL", stack.api_url.as_str())], &input).await).await
     };
+    let sign_in = async |password: &str| sign_in_with(password, None).await;
     assert_eq!(sign_in("Wrong1234-green-kettle").await, json!({"error": "refused"}));
     let session = sign_in(PASSWORD).await;
     page.cookie = Some(session["cookie"].as_str().unwrap().to_owned());
@@ -482,6 +485,22 @@ async fn auth_js_signs_in_with_the_shipped_change_and_a_new_password_ends_its_se
     .await;
     page.cookie = Some(sign_in(ANOTHER_PASSWORD).await["cookie"].as_str().unwrap().to_owned());
     assert_eq!(page.get("/api/user/stats").await.0, 200);
+
+    // With a factor by mail, the first try sends the code, and the second brings it.
+    let users = stack.database().await.collection::<Document>("users");
+    let factor = doc! {"$set": {"mfa.method": "email"}};
+    users.update_one(doc! {"email": email}, factor).await.unwrap();
+    assert_eq!(sign_in(ANOTHER_PASSWORD).await, json!({"error": "refused"}));
+    let code = tests::eventually("the code", 60, async || {
+        let mails = stack.sent_to(email).await;
+        let text =
+            mails.iter().find(|mail| mail["Subject"].as_str().is_some_and(|text| text.contains("sign-in code")))?;
+        let words = text["BodyText"].as_str()?.split(|c: char| !c.is_ascii_digit());
+        words.into_iter().find(|word| word.len() == 6).map(str::to_owned)
+    })
+    .await;
+    keep_secret(&code);
+    assert!(sign_in_with(ANOTHER_PASSWORD, Some(&code)).await["cookie"].is_string());
     stack.forget_rates().await;
 }
 

@@ -13,11 +13,11 @@ use jiff::{
     civil::{Date, Weekday},
     tz::TimeZone,
 };
-use mongodb::{Database, error::ErrorKind};
+use mongodb::Database;
 use shared::{
     clock::{self, Moment},
     content::{Kind, bundled, parse},
-    mongo::{DUPLICATE_KEY, Error, Mongo, WORK_TIMEOUT},
+    mongo::{Error, Mongo, WORK_TIMEOUT, only_duplicates},
     usage::{
         Cost, TokenCounts,
         price::list_cost,
@@ -191,13 +191,8 @@ async fn insert(mongo: &Mongo, collection: &str, chunk: Vec<Document>) -> anyhow
     let write =
         async |database: Database| database.collection::<Document>(collection).insert_many(&chunk).ordered(false).await;
     match mongo.run(WORK_TIMEOUT, write).await {
-        Err(Error::Refused(error)) if is_there(&error) => {}
+        Err(Error::Refused(error)) if only_duplicates(&error).is_some() => {}
         outcome => drop(outcome?),
     }
     Ok(chunk.len())
-}
-
-fn is_there(error: &mongodb::error::Error) -> bool {
-    let ErrorKind::InsertMany(many) = error.kind.as_ref() else { return false };
-    many.write_errors.iter().flatten().all(|refused| refused.code == DUPLICATE_KEY)
 }

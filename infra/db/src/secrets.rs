@@ -1,6 +1,7 @@
 //! The secrets of a deployed stack, in the Parameter Store of its account ([`shared::deployment`]).
 //!
-//! Environment: the AWS variables; `MONGODB_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be stored.
+//! Environment: the AWS variables; `MONGODB_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be
+//! stored.
 
 use std::env;
 
@@ -64,8 +65,8 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the variable of a secret holds, if it is one that a person chooses: a seed that a shell has for tests never becomes
-/// a stack's.
+/// What the variable of a secret holds, if it is one that a person chooses: a seed that a shell has for tests never
+/// becomes a stack's.
 fn given(secret: &StackSecret) -> Option<SecretString> {
     matches!(secret.origin, Origin::Owner | Origin::OwnersChoice).then(|| variable(secret)).flatten()
 }

@@ -40,6 +40,8 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> an
     let parameters = wanted.parameters.iter().map(|parameter| one(parameter)).collect::<anyhow::Result<Vec<_>>>()?;
     let x86 = parameters.iter().any(|(name, value)| *name == "Architecture" && *value != "arm64");
     ensure!(!x86, "this builds for arm64: for another Architecture build and deploy with SAM");
+    let is_named = parameters.iter().any(|(name, _)| *name == "DatabaseName");
+    ensure!(!is_named, "name the database with --database: its collections are made there, too");
     let found = preflight::preflight(&wanted.preflight, aws, uri).await;
     println!("{}\n", found.table);
     let faults = found.table.faults();
@@ -136,7 +138,7 @@ fn sam(stack: &str, region: &str, found: &Found, parameters: &[(&str, &str)]) ->
         "--no-fail-on-empty-changeset",
     ]);
     command.args(["--region", region]).arg("--parameter-overrides").args(overrides(found, parameters));
-    command.env("SAM_CLI_TELEMETRY", "0").current_dir(root());
+    command.env("SAM_CLI_TELEMETRY", "0").env_remove("MONGODB_URI").current_dir(root());
     command
 }
 

@@ -92,6 +92,16 @@ pub struct KeyWanted {
     pub model: String,
 }
 
+/// Keys of an account that a call may use, as far as their limits of the month go.
+pub struct UsableKeys(Vec<ProviderKey>);
+
+impl UsableKeys {
+    /// Whether one of them has a limit of what it may cost: then it has to be known what each has cost.
+    pub fn limit_cost(&self) -> bool {
+        self.0.iter().any(|key| key.monthly_limit_micros.is_some())
+    }
+}
+
 /// A kept key, opened for one call.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -284,50 +294,51 @@ impl ProviderKeys {
         Ok(Some(self.update(guard, set).await?.ok_or_else(changed_meanwhile)?))
     }
 
-    /// Opens a key of this account's for one call, and counts that: of those for the provider and the model, the one that
-    /// was used longest ago and is within its limits of the month. `spent` holds the micro-dollars that each has cost in it.
-    ///
-    /// 404 without a key for the provider, 403 (`model_not_allowed`) without one for the model, 429 when all are at their
-    /// limit.
-    pub async fn open_for_call(
-        &self,
-        wanted: &KeyWanted,
-        now: Moment,
-        spent: &HashMap<String, u64>,
-    ) -> Result<OpenedKey, Problem> {
-        let KeyWanted { user_id, provider, model } = wanted;
-        let of_provider = doc! {
-            "userId": user_id, "active": true, "provider": bson::serialize_to_bson(provider).map_err(Problem::internal)?,
-        };
+    /// The keys of an account that may be used for a call, the one that was used longest ago first: 404 without a key for
+    /// the provider, 403 (`model_not_allowed`) without one for the model.
+    pub async fn for_call(&self, wanted: &KeyWanted) -> Result<UsableKeys, Problem> {
+        let provider = bson::serialize_to_bson(&wanted.provider).map_err(Problem::internal)?;
+        let of_provider = doc! {"userId": &wanted.user_id, "active": true, "provider": provider};
         let find = async |database: Database| {
             let keys = collection(&database);
             let found = keys.find(of_provider).sort(doc! {"lastUsedAt": 1, "_id": 1});
             found.await?.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
         };
-        let keys: Vec<ProviderKey> = mongo::readable("provider_keys", &self.mongo.run(REQUEST_TIMEOUT, find).await?);
+        let mut keys: Vec<ProviderKey> =
+            mongo::readable("provider_keys", &self.mongo.run(REQUEST_TIMEOUT, find).await?);
         if keys.is_empty() {
             return Err(Problem::not_found("This account keeps no key for that provider."));
         }
-        let allowed: Vec<_> = keys.into_iter().filter(|key| key.allows(model)).collect();
-        if allowed.is_empty() {
+        keys.retain(|key| key.allows(&wanted.model));
+        if keys.is_empty() {
             let detail = "None of this account's keys for that provider may be used for that model.";
             return Err(Problem::forbidden("model_not_allowed", detail));
         }
+        Ok(UsableKeys(keys))
+    }
+
+    /// Opens the first of the keys that is within its limits of the month, and counts the call; 429 when none is. `spent`
+    /// holds the micro-dollars that each has cost in the month, where one has a limit of them.
+    pub async fn open(
+        &self,
+        keys: UsableKeys,
+        wanted: KeyWanted,
+        now: Moment,
+        spent: &HashMap<String, u64>,
+    ) -> Result<OpenedKey, Problem> {
         let month = &clock::day(now)[..7];
-        for key in allowed {
-            if let Some(limit) = key.monthly_limit_micros
-                && spent.get(&key.id).is_some_and(|spent| *spent >= limit.unsigned_abs())
-            {
+        let cipher = self.cipher.get().await?;
+        for key in keys.0 {
+            let cost = spent.get(&key.id).copied().unwrap_or_default();
+            let is_spent = key.monthly_limit_micros.is_some_and(|limit| cost >= limit.unsigned_abs());
+            if is_spent || !self.count_call(&key, month, now).await? {
                 continue;
             }
-            if !self.count_call(&key, month, now).await? {
-                continue;
-            }
-            let context = vault_context(user_id, &key.id, key.key_version);
-            let secret = self.cipher.get().await?.open(&key.cipher, &context);
+            let context = vault_context(&wanted.user_id, &key.id, key.key_version);
+            let secret = cipher.open(&key.cipher, &context);
             let secret = secret.ok_or_else(|| Problem::internal("a provider key does not open"))?;
-            let api_key = secret.expose_secret().to_owned();
-            return Ok(OpenedKey { key_id: key.id, provider: *provider, model: model.clone(), api_key });
+            let KeyWanted { provider, model, .. } = wanted;
+            return Ok(OpenedKey { key_id: key.id, provider, model, api_key: secret.expose_secret().to_owned() });
         }
         Err(Problem::limit_reached("This account's keys for that model are at their limit of the month.", RETRY_S))
     }

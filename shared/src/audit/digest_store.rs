@@ -17,7 +17,7 @@ use url::Url;
 use crate::{
     config,
     config::ConfigError,
-    s3::{client, within},
+    s3::{Location, client, keys, within},
 };
 
 const EXPECTED: &str = "s3://bucket/prefix or file:///absolute/folder";
@@ -42,15 +42,12 @@ impl DigestStore {
     /// The place that a URL names; `None` for another scheme.
     pub fn at(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
-        match url.scheme() {
-            "file" => Some(Self(Place::Folder(url.to_file_path().ok()?))),
-            "s3" => {
-                let prefix = url.path().trim_matches('/');
-                let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-                Some(Self(Place::Bucket { bucket: url.host_str()?.to_owned(), prefix }))
-            }
-            _ => None,
+        if url.scheme() == "file" {
+            return Some(Self(Place::Folder(url.to_file_path().ok()?)));
         }
+        let Location { bucket, prefix } = Location::of(&url)?;
+        let prefix = if prefix.is_empty() { prefix } else { prefix + "/" };
+        Some(Self(Place::Bucket { bucket, prefix }))
     }
 
     /// The days that have a digest.
@@ -61,7 +58,10 @@ impl DigestStore {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
                 Err(error) => Err(error).with_context(|| folder.display().to_string()),
             },
-            Place::Bucket { bucket, prefix } => keys(bucket, prefix).await,
+            Place::Bucket { bucket, prefix } => {
+                let names = |key: String| Some(key.strip_prefix(prefix)?.to_owned());
+                keys(bucket, prefix).await.map(|keys| keys.into_iter().filter_map(names).collect())
+            }
         };
         Ok(names?.iter().filter_map(|name| Some(name.strip_suffix(".json")?.to_owned())).collect())
     }
@@ -103,18 +103,6 @@ impl DigestStore {
             }
         }
     }
-}
-
-/// What a bucket has under `prefix`, without it.
-async fn keys(bucket: &str, prefix: &str) -> anyhow::Result<Vec<String>> {
-    let list = client().await.list_objects_v2().bucket(bucket).prefix(prefix);
-    let mut pages = list.into_paginator().send();
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| anyhow!(DisplayErrorContext(error).to_string()))?;
-        names.extend(page.contents().iter().filter_map(|file| Some(file.key()?.strip_prefix(prefix)?.to_owned())));
-    }
-    Ok(names)
 }
 
 fn file_name(day: &str) -> String {

@@ -115,7 +115,7 @@ pub struct Pagination {
     pub page: u64,
     /// Entries of a page.
     pub limit: usize,
-    /// All entries that match.
+    /// Entries that match, counted up to 100 pages.
     pub total: u64,
     /// Pages of them.
     pub total_pages: u64,
@@ -130,7 +130,8 @@ pub async fn list(mongo: &Mongo, filter: &AuditFilter, Page { limit, cursor }: P
         let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
         let found = entries.find(query).sort(doc! {"_id": -1}).skip((page - 1) * size).limit(Page::to_read(limit));
         let read: Vec<_> = found.await?.try_collect().await?;
-        Ok((read, entries.count_documents(matching).await?))
+        // No further than pages are counted off: the log of a year would be counted anew for each page.
+        Ok((read, entries.count_documents(matching).limit(MAX_PAGE * size).await?))
     };
     let (read, total) = mongo.run(REQUEST_TIMEOUT, find).await?;
     let (read, next_cursor) = Page::cut(read, limit, Page::by_id);

@@ -2,7 +2,8 @@
 //! public.
 //!
 //! Environment, besides the database and the cache: `SIGNING_SEED`, `TOKEN_KEYS`, `AUDIT_SEED`, `AUTH_JS_KEY` (secrets),
-//! `AUTH_JS_COOKIE`, `AUTH_JS_ORIGINS`, `APP_URL`, `API_URL`, `SENDER_EMAIL`, `NOTIFICATIONS_QUEUE_URL`, `EVENTS_QUEUE_URL`.
+//! `AUTH_JS_COOKIE`, `AUTH_JS_ORIGINS`, `APP_URL`, `API_URL`, `SENDER_EMAIL`, `NOTIFICATIONS_QUEUE_URL`,
+//! `EVENTS_QUEUE_URL`.
 
 mod app;
 mod auth_js;

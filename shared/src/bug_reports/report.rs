@@ -279,8 +279,7 @@ pub async fn create(
 ) -> Result<Created<Reported>, Problem> {
     let (user_id, limit) = account.map_or((ANONYMOUS, ANONYMOUS_LIMIT), |account| (account.id.as_str(), LIMIT));
     let payer = account.map_or(Payer::AnonymousReport { network }, Account::payer);
-    let at = clock::now();
-    let now = at;
+    let now = clock::now();
     let report = BugReport {
         id: id::new(),
         user_id: user_id.to_owned(),
@@ -302,7 +301,7 @@ pub async fn create(
         "createdAt": {"$gt": now - SAME_FOR},
     };
     let too_many =
-        || Problem::conflict("too_many_reports", format!("{limit} of your reports are open: give us time for them."));
+        || Problem::conflict("too_many_reports", format!("{limit} such reports are open: give us time for them."));
     let document = mongo::to_document(&report).map_err(Problem::internal)?;
     let insert = insert(ledger.mongo().clone(), report, same, limit);
     let is_new = |made: &Option<Created<Reported>>| matches!(made, Some(Created::New(_)));

@@ -15,7 +15,7 @@ use super::Kind;
 use crate::{
     config,
     config::ConfigError,
-    s3::{client, within},
+    s3::{Location, client, within},
 };
 
 /// A reader waits for the source at most this long; then the next link of the chain serves.
@@ -59,14 +59,10 @@ impl PublishedContent {
     /// The place that a URL names; `None` for another scheme.
     pub fn at(url: &str) -> Option<Self> {
         let url = Url::parse(url).ok()?;
-        match url.scheme() {
-            "file" => Some(Self(Place::Folder(url.to_file_path().ok()?))),
-            "s3" => Some(Self(Place::Bucket {
-                bucket: url.host_str()?.to_owned(),
-                prefix: url.path().trim_matches('/').to_owned(),
-            })),
-            _ => None,
+        if url.scheme() == "file" {
+            return Some(Self(Place::Folder(url.to_file_path().ok()?)));
         }
+        Location::of(&url).map(|Location { bucket, prefix }| Self(Place::Bucket { bucket, prefix }))
     }
 
     /// The file of `kind`, unless it still is the one with this tag. A bucket has `limit` to answer, and again for the

@@ -7,16 +7,14 @@ use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api_keys::revoke_platform_keys,
     audit::{Action, AuditEvent, AuditLog},
     auth::sign_in_again,
-    cache::Cache,
     clock::{self, Moment},
     http::{ClientInfo, Problem},
     keys,
     mongo::{self, Mongo, REQUEST_TIMEOUT, WORK_TIMEOUT},
     roles::Role,
-    users::{Account, Users},
+    users::{Account, Users, admin::is_last_super_admin},
 };
 
 /// Longer than a dead-letter queue holds what may still come of the account, and than a front end's session from before
@@ -39,17 +37,16 @@ pub(super) struct Deletion {
 /// Ends accounts.
 pub struct Deletions {
     mongo: Mongo,
-    cache: Cache,
     audit_log: AuditLog,
 }
 
 impl Deletions {
-    pub fn new(mongo: Mongo, cache: Cache, audit_log: AuditLog) -> Self {
-        Self { mongo, cache, audit_log }
+    pub fn new(mongo: Mongo, audit_log: AuditLog) -> Self {
+        Self { mongo, audit_log }
     }
 
-    /// Removes the account of the caller, whose sessions and keys count no more; the rest is erased in the background.
-    /// The audit log has it, or nothing was done. 409 for the last active super admin.
+    /// Removes the account of the caller, without which no session or key of it counts; the rest is erased in the
+    /// background. The audit log has it, or nothing was done. 409 for the last active super admin.
     pub async fn delete(&self, users: &Users, client: &ClientInfo, account: &Account) -> Result<(), Problem> {
         self.audit_log.pay_ahead(&account.payer()).await?;
         let now = clock::now();
@@ -66,17 +63,8 @@ impl Deletions {
             let mut session = database.client().start_session().await?;
             let work = async move |session: &mut ClientSession| {
                 let users = database.collection::<Document>("users");
-                if role == Role::SuperAdmin {
-                    // Two who leave at once both write this document: one of them starts over.
-                    let guards = database.collection::<Document>("guards");
-                    let touch = doc! {"$inc": {"changes": 1}};
-                    guards.update_one(doc! {"_id": "super_admins"}, touch).upsert(true).session(&mut *session).await?;
-                    let others = doc! {
-                        "role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": &deletion.account_id},
-                    };
-                    if users.find_one(others).session(&mut *session).await?.is_none() {
-                        return Ok(Outcome::LastSuperAdmin);
-                    }
+                if role == Role::SuperAdmin && is_last_super_admin(&database, session, &deletion.account_id).await? {
+                    return Ok(Outcome::LastSuperAdmin);
                 }
                 let own = doc! {"_id": &deletion.account_id};
                 if users.delete_one(own.clone()).session(&mut *session).await?.deleted_count == 0 {
@@ -92,7 +80,7 @@ impl Deletions {
         // A failure may have done it all the same: only the answer was lost.
         users.changed(&account.id).await;
         match outcome? {
-            Outcome::Done => Ok(revoke_platform_keys(&self.mongo, &self.cache, &account.id).await?),
+            Outcome::Done => Ok(()),
             Outcome::Gone => Err(sign_in_again()),
             Outcome::LastSuperAdmin => {
                 Err(Problem::conflict("last_super_admin", "The last active super admin stays: name another one first."))
@@ -110,8 +98,9 @@ enum Outcome {
 /// Those of which something may be left.
 pub(super) async fn due(mongo: &Mongo, at: Moment) -> Result<Vec<Deletion>, mongo::Error> {
     let find = async |database: Database| {
-        let due = collection(&database).find(doc! {"dueAt": {"$lte": at}}).await?.with_type::<RawDocumentBuf>();
-        due.try_collect::<Vec<_>>().await
+        // Whoever waits longest comes first.
+        let due = collection(&database).find(doc! {"dueAt": {"$lte": at}}).sort(doc! {"dueAt": 1}).await?;
+        due.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     Ok(mongo::readable("account_deletions", &mongo.run(WORK_TIMEOUT, find).await?))
 }

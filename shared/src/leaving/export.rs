@@ -1,5 +1,7 @@
 //! Everything that is kept about an account, as lines of JSON in files of some megabytes.
 
+use std::time::Duration;
+
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use jiff::SignedDuration;
@@ -23,8 +25,8 @@ use crate::{
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A part's size, as soon as it has one more line: Lambda answers with 6 MB at most, in which a quote counts twice.
 const PART_BYTES: usize = 2_000_000;
-/// Documents read at a time.
-const ROUND: i64 = 200;
+/// One collection's documents about an account, which are some megabytes at most ([`crate::ledger::ACCOUNT_TOTAL`]).
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// `account_exports`: the last one that an account's owner asked for.
 #[derive(Clone, Deserialize, Serialize)]
@@ -145,8 +147,8 @@ impl Exports {
 /// Those that are not written yet.
 pub(super) async fn pending(mongo: &Mongo) -> Result<Vec<ExportRequest>, mongo::Error> {
     let find = async |database: Database| {
-        let found = collection(&database).find(doc! {"doneAt": null}).await?.with_type::<RawDocumentBuf>();
-        found.try_collect::<Vec<_>>().await
+        let found = collection(&database).find(doc! {"doneAt": null}).sort(doc! {"askedAt": 1}).await?;
+        found.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
     Ok(mongo::readable("account_exports", &mongo.run(WORK_TIMEOUT, find).await?))
 }
@@ -160,14 +162,8 @@ pub(super) async fn write(
 ) -> anyhow::Result<()> {
     let mut writer = Writer { files, request, lines: Vec::new(), parts: 0, bytes: 0 };
     for holding in HOLDINGS {
-        let mut after = None;
-        loop {
-            let round = read(mongo, holding, &request.account_id, after).await?;
-            let Some(last) = round.last() else { break };
-            after = last.get("_id")?.map(bson::Bson::try_from).transpose()?;
-            for document in &round {
-                writer.add(&line(holding, document)?).await?;
-            }
+        for document in read(mongo, holding, &request.account_id).await? {
+            writer.add(&line(holding, &document)?).await?;
         }
     }
     writer.flush().await?;
@@ -179,23 +175,14 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// The next documents of a holding, in the order of their ids.
-async fn read(
-    mongo: &Mongo,
-    holding: &Holding,
-    account_id: &str,
-    after: Option<bson::Bson>,
-) -> Result<Vec<RawDocumentBuf>, mongo::Error> {
-    let mut filter = holding.of(account_id);
-    if let Some(after) = after {
-        filter = doc! {"$and": [filter, {"_id": {"$gt": after}}]};
-    }
+/// The documents of a holding, as an index finds them: sorting would cost the database memory.
+async fn read(mongo: &Mongo, holding: &Holding, account_id: &str) -> Result<Vec<RawDocumentBuf>, mongo::Error> {
+    let theirs = holding.of(account_id);
     let find = async |database: Database| {
-        let documents = database.collection::<Document>(holding.collection);
-        let round = documents.find(filter).sort(doc! {"_id": 1}).limit(ROUND).await?;
-        round.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
+        let found = database.collection::<Document>(holding.collection).find(theirs).await?;
+        found.with_type::<RawDocumentBuf>().try_collect::<Vec<_>>().await
     };
-    mongo.run(WORK_TIMEOUT, find).await
+    mongo.run(READ_TIMEOUT, find).await
 }
 
 /// `{"collection": …, "document": …}`. What has no form in JSON becomes what comes nearest.

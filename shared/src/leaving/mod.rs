@@ -19,6 +19,8 @@ pub use self::{
     files::ExportFiles,
 };
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use crate::{clock::Moment, mongo::Mongo};
@@ -33,20 +35,30 @@ pub struct Done {
     pub erased: usize,
 }
 
-/// Does what owners asked for and is due at `at`. What fails is due again at the next run, keeps nothing else from being
-/// done, and is an error in the end.
+/// How long a run erases, and as long exports: what is left then is the next run's.
+const RUN: Duration = Duration::from_mins(2);
+
+/// Does what owners asked for and is due at `at`, as much as a run has time for. What fails is due again at the next run,
+/// keeps nothing else from being done, and is an error in the end.
 pub async fn carry_out(mongo: &Mongo, files: &ExportFiles, at: Moment) -> anyhow::Result<Done> {
-    let (mut done, mut failed) = (Done::default(), Vec::new());
+    let (mut done, mut failed, started) = (Done::default(), Vec::new(), Instant::now());
     for deletion in deletion::due(mongo, at).await? {
         match erase::erase(mongo, files, &deletion, at).await {
             Ok(()) => done.erased += 1,
             Err(error) => failed.push(format!("{} was not erased: {error:#}", deletion.account_id)),
         }
+        if started.elapsed() > RUN {
+            break;
+        }
     }
+    let started = Instant::now();
     for request in export::pending(mongo).await? {
         match export::write(mongo, files, &request, at).await {
             Ok(()) => done.exported += 1,
             Err(error) => failed.push(format!("{} was not exported: {error:#}", request.account_id)),
+        }
+        if started.elapsed() > RUN {
+            break;
         }
     }
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));

@@ -2,11 +2,11 @@
 
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::{Database, error::ErrorKind};
+use mongodb::Database;
 
 use crate::{
     clock::Moment,
-    mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
     usage::reports::first_open_day,
 };
 
@@ -52,18 +52,12 @@ async fn move_all(
         let replace = async |database: Database| {
             let documents = database.collection::<Document>(collection);
             match documents.insert_many(after).ordered(false).await {
-                Err(error) if !is_there(&error) => Err(error),
+                Err(error) if mongo::only_duplicates(&error).is_none() => Err(error),
                 _ => documents.delete_many(doc! {"_id": {"$in": before}}).await,
             }
         };
         mongo.run(WORK_TIMEOUT, replace).await?;
     }
-}
-
-fn is_there(error: &mongodb::error::Error) -> bool {
-    let ErrorKind::InsertMany(many) = error.kind.as_ref() else { return false };
-    many.write_concern_error.is_none()
-        && many.write_errors.iter().flatten().all(|refused| refused.code == DUPLICATE_KEY)
 }
 
 /// As `daily_reports` would make it of the renamed records.

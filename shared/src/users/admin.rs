@@ -3,7 +3,7 @@
 use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use garde::Validate;
-use mongodb::{Database, options::ReturnDocument};
+use mongodb::{ClientSession, Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -114,7 +114,7 @@ pub async fn change(
     let attempt = mongo
         .run(REQUEST_TIMEOUT, async move |database: Database| {
             let mut session = database.client().start_session().await?;
-            let work = async move |session: &mut mongodb::ClientSession| {
+            let work = async move |session: &mut ClientSession| {
                 let users = collection(&database);
                 let Some(before) = users.find_one(filter.clone()).session(&mut *session).await? else {
                     return Ok(ChangeAttempt::Absent);
@@ -128,16 +128,11 @@ pub async fn change(
                 }
                 let loses_power =
                     new_role.is_some_and(|new| new != Role::SuperAdmin) || new_status == Some(AccountStatus::Suspended);
-                if before.role == Role::SuperAdmin && loses_power {
-                    // Two who demote each other at once both write this document: one of them starts over.
-                    let guards = database.collection::<Document>("guards");
-                    let touch = doc! {"$inc": {"changes": 1}};
-                    guards.update_one(doc! {"_id": "super_admins"}, touch).upsert(true).session(&mut *session).await?;
-                    let others =
-                        doc! {"role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": &before.id}};
-                    if users.find_one(others).session(&mut *session).await?.is_none() {
-                        return Ok(ChangeAttempt::LastSuperAdmin);
-                    }
+                if before.role == Role::SuperAdmin
+                    && loses_power
+                    && is_last_super_admin(&database, session, &before.id).await?
+                {
+                    return Ok(ChangeAttempt::LastSuperAdmin);
                 }
                 let mut set = Document::new();
                 if let Some(role) = new_role {
@@ -214,7 +209,7 @@ pub async fn intervene(
     let (audit_log, client) = (audit_log.clone(), client.clone());
     let work = async move |database: Database| {
         let mut session = database.client().start_session().await?;
-        let work = async move |session: &mut mongodb::ClientSession| {
+        let work = async move |session: &mut ClientSession| {
             let users = collection(&database);
             let changed = users.find_one_and_update(filter.clone(), update.clone());
             let changed = changed.return_document(ReturnDocument::After).session(&mut *session).await?;
@@ -234,6 +229,20 @@ enum ChangeAttempt {
     Forbidden,
     SuspendedFromAbove,
     LastSuperAdmin,
+}
+
+/// Whether no other active account is a super admin's; asked in the transaction that takes this one away.
+pub(crate) async fn is_last_super_admin(
+    database: &Database,
+    session: &mut ClientSession,
+    user_id: &str,
+) -> mongodb::error::Result<bool> {
+    // Two who do so to each other at once both write this document: one of them starts over.
+    let touch = doc! {"$inc": {"changes": 1}};
+    let guards = database.collection::<Document>("guards");
+    guards.update_one(doc! {"_id": "super_admins"}, touch).upsert(true).session(&mut *session).await?;
+    let others = doc! {"role": "super_admin", "status": {"$ne": "suspended"}, "_id": {"$ne": user_id}};
+    Ok(collection(database).find_one(others).session(session).await?.is_none())
 }
 
 /// One for each thing that changed.

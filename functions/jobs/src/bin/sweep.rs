@@ -1,5 +1,5 @@
-//! Every quarter of an hour: ends runs that nobody completed, sends records of use that are due, exports and erases accounts
-//! whose owners asked for it, and once a day counts anew what each account has stored.
+//! Every quarter of an hour: ends runs that nobody completed, sends records of use that are due, exports and erases
+//! accounts whose owners asked for it, and once a day counts anew what each account has stored.
 
 use serde::Serialize;
 use shared::{

@@ -8,7 +8,7 @@ use axum::{
 use shared::{
     audit::{Action, AuditEvent, AuditLog},
     auth::{App, Signed},
-    http::{Path, Problem, Reply},
+    http::{Limit, Path, Problem, Reply},
     lambda,
     leaving::{Deletions, ExportFiles, ExportView, Exports},
     mongo::Lifetime,
@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda::Error> {
         let audit_log = AuditLog::from_env(&clients.ledger)?;
         Ok(Own {
             exports: Exports::new(clients.mongo.clone(), ExportFiles::from_env()?),
-            deletions: Deletions::new(clients.mongo.clone(), clients.cache.clone(), audit_log.clone()),
+            deletions: Deletions::new(clients.mongo.clone(), audit_log.clone()),
             audit_log,
             outbox: Outbox::from_env()?,
         })
@@ -57,8 +57,9 @@ pub async fn remove(State(app): State<App<Own>>, user: Signed<rate_limits::Accou
 /// for the second factor, or the password, again.
 #[utoipa::path(post, path = "/api/auth/account/export", operation_id = "requestAccountExport", tag = "accounts", security(("bearer" = [])),
     responses((status = 202, body = ExportView)))]
-pub async fn ask_for_export(State(app): State<App<Own>>, user: Signed<rate_limits::Export>) -> Result<Reply, Problem> {
+pub async fn ask_for_export(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
     user.require_fresh_sign_in()?;
+    rate_limits::Export::POLICY.check(&app.cache, &user.client, user.id()).await?;
     let event = AuditEvent::new(Action::AccountExported).by(&user.account).on("user", user.id());
     app.own.audit_log.record(&user.client, event).await?;
     let export = app.own.exports.ask(user.id()).await?;

@@ -2,6 +2,8 @@
 //! `POST /api/provider-keys/use`: a key for one call of somebody's, for a service.
 //! `/api/v2/users/api-keys`: the same keys for the front end's key manager, under its names.
 
+use std::collections::HashMap;
+
 use axum::{
     Extension, Router,
     extract::State,
@@ -182,10 +184,14 @@ pub async fn open(
     JsonBody(wanted): JsonBody<KeyWanted>,
 ) -> Result<Reply, Problem> {
     let user = service.acting_for(&app.users, &wanted.user_id, Scope::ServiceProviderKeys).await?.account;
+    let (keys, now) = (app.own.keys.for_call(&wanted).await?, clock::now());
+    let spent = if keys.limit_cost() {
+        spent_by_key(&app.mongo, &user.id, clock::start_of_month(now)).await?
+    } else {
+        HashMap::new()
+    };
     app.own.audit_log.pay_ahead(&service.account.payer()).await?;
-    let now = clock::now();
-    let spent = spent_by_key(&app.mongo, &user.id, clock::start_of_month(now)).await?;
-    let key = app.own.keys.open_for_call(&wanted, now, &spent).await?;
+    let key = app.own.keys.open(keys, wanted, now, &spent).await?;
     let event = AuditEvent::new(Action::ProviderKeyUsed).by(&service.account).on("provider_key", &key.key_id);
     app.own.audit_log.record(&client, event.with("user", user.id.as_str()).with("model", &*key.model).paid()).await?;
     Ok(Reply::ok(&key))

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::wanted::Tier;
 use crate::{
-    aws::{Aws, CLOUDFORMATION, LAMBDA, STS, element},
+    aws::{Aws, CLOUDFORMATION, LAMBDA, STS, element, paired},
     table::{Finding, Table, Trouble, fault},
 };
 
@@ -30,7 +30,7 @@ pub(super) async fn check(
     aws: &Aws,
     stack: &str,
     tier: Tier,
-    caps: bool,
+    described: &Result<Option<String>, Trouble>,
 ) -> Standing {
     let login = login(aws).await;
     let is_known = login.is_ok();
@@ -38,7 +38,9 @@ pub(super) async fn check(
     if !is_known {
         return Standing::Unknown;
     }
-    let (standing, finding) = match standing(aws, stack).await {
+    let description = described.as_ref().map(Option::as_deref).map_err(Trouble::clone);
+    let deployed = description.clone().ok().flatten().map(Deployed::read).unwrap_or_default();
+    let (standing, finding) = match description.and_then(|description| standing(stack, description)) {
         Ok((standing, text)) => (standing, Ok(text)),
         Err(trouble) => (Standing::Unknown, Err(trouble)),
     };
@@ -46,7 +48,7 @@ pub(super) async fn check(
     match quota(aws).await {
         Ok((limit, free)) => {
             // What this stack has reserved already is its own.
-            let free = if caps { (free + tier.reserved()).min(limit) } else { free };
+            let free = (free + deployed.reserved).min(limit);
             let caps = free >= tier.reserved() + LEFT_OVER;
             settings.push(("ReserveConcurrency", caps.to_string()));
             table.add("concurrency quota", Ok(quota_told(limit, free, tier, caps)));
@@ -66,41 +68,40 @@ async fn login(aws: &Aws) -> Finding {
     Ok(format!("account {account}, region {}{note}", aws.region))
 }
 
+/// The description of a stack; `None` where there is none.
+pub(super) async fn described(aws: &Aws, stack: &str) -> Result<Option<String>, Trouble> {
+    let call = [("Action", "DescribeStacks"), ("StackName", stack)];
+    match aws.query(CLOUDFORMATION, "2010-05-15", &call).await {
+        Ok(description) => Ok(Some(description)),
+        Err(refusal) if refusal.is("ValidationError") => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
 /// What a stack was told when it was deployed.
 #[derive(Default)]
 pub(super) struct Deployed {
     pub(super) database: Option<String>,
     pub(super) tier: Option<Tier>,
-    /// Whether its functions have caps.
-    pub(super) caps: bool,
+    /// Environments that its caps reserve.
+    reserved: u64,
 }
 
 impl Deployed {
-    /// Nothing of a stack that is not there, or that cannot be asked: the row of the table says so.
-    pub(super) async fn of(aws: &Aws, stack: &str) -> Self {
-        let call = [("Action", "DescribeStacks"), ("StackName", stack)];
-        let answer = aws.query(CLOUDFORMATION, "2010-05-15", &call).await.unwrap_or_default();
-        let tier = parameter(&answer, "MongoTier").and_then(|name| Tier::from_str(name, false).ok());
-        let caps = parameter(&answer, "ReserveConcurrency") == Some("true");
-        Self { database: parameter(&answer, "DatabaseName").map(str::to_owned), tier, caps }
+    pub(super) fn read(description: &str) -> Self {
+        let told = |name: &str| paired(description, ("ParameterKey", name), "ParameterValue");
+        let tier = told("MongoTier").and_then(|name| Tier::from_str(name, false).ok());
+        let has_caps = told("ReserveConcurrency") == Some("true");
+        let reserved = tier.filter(|_| has_caps).map(Tier::reserved).unwrap_or_default();
+        Self { database: told("DatabaseName").map(str::to_owned), tier, reserved }
     }
 }
 
-/// The value of a parameter in the description of a stack.
-fn parameter<'a>(description: &'a str, name: &str) -> Option<&'a str> {
-    let mut members = description.split("<member>").filter(|member| element(member, "ParameterKey") == Some(name));
-    members.find_map(|member| element(member, "ParameterValue"))
-}
-
-async fn standing(aws: &Aws, stack: &str) -> Result<(Standing, String), Trouble> {
-    let call = [("Action", "DescribeStacks"), ("StackName", stack)];
-    let answer = match aws.query(CLOUDFORMATION, "2010-05-15", &call).await {
-        Ok(answer) => answer,
-        Err(refusal) if refusal.is("ValidationError") => return Ok((Standing::None, format!("{stack} is new"))),
-        Err(refusal) => return Err(refusal.into()),
-    };
-    let status = element(&answer, "StackStatus").unwrap_or("unknown");
-    stands(stack, status)
+fn standing(stack: &str, description: Option<&str>) -> Result<(Standing, String), Trouble> {
+    match description {
+        None => Ok((Standing::None, format!("{stack} is new"))),
+        Some(description) => stands(stack, element(description, "StackStatus").unwrap_or("unknown")),
+    }
 }
 
 fn stands(stack: &str, status: &str) -> Result<(Standing, String), Trouble> {
@@ -152,13 +153,15 @@ mod tests {
 
     #[test]
     fn what_a_stack_was_told_is_read() {
-        let description = "<Stacks><member><StackName>s</StackName><Parameters>\
-            <member><ParameterKey>MongoTier</ParameterKey><ParameterValue>M10</ParameterValue></member>\
-            <member><ParameterKey>DatabaseName</ParameterKey><ParameterValue>library</ParameterValue></member>\
-            </Parameters></member></Stacks>";
-        assert_eq!(parameter(description, "MongoTier"), Some("M10"));
-        assert_eq!(parameter(description, "DatabaseName"), Some("library"));
-        assert_eq!(parameter(description, "ReserveConcurrency"), None);
+        let parameter = |name: &str, value: &str| {
+            format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
+        };
+        let told = [("MongoTier", "M10"), ("DatabaseName", "library"), ("ReserveConcurrency", "true")];
+        let told: String = told.map(|(name, value)| parameter(name, value)).concat();
+        let Deployed { database, tier, reserved } = Deployed::read(&told);
+        assert_eq!((database.as_deref(), tier, reserved), (Some("library"), Some(Tier::M10), Tier::M10.reserved()));
+        let without_caps = Deployed::read(&parameter("MongoTier", "M0"));
+        assert_eq!((without_caps.database, without_caps.reserved), (None, 0));
     }
 
     #[test]

@@ -42,11 +42,12 @@ impl Found {
 /// Asks for everything: AWS as whoever is signed in, and the cluster of a connection string.
 pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>) -> Found {
     let mut table = Table::default();
-    // What nobody names stays as it is.
-    let deployed = match aws {
-        Some(aws) => Deployed::of(aws, &wanted.stack).await,
-        None => Deployed::default(),
+    let described = match aws {
+        Some(aws) => account::described(aws, &wanted.stack).await,
+        None => Ok(None),
     };
+    // What nobody names stays as it is.
+    let deployed = described.as_ref().ok().and_then(Option::as_deref).map(Deployed::read).unwrap_or_default();
     let database = wanted.database.clone().or(deployed.database).unwrap_or_else(|| DATABASE.into());
     let mut settings = vec![("DatabaseName", database.clone())];
     table.add("tools", tools::installed());
@@ -58,7 +59,7 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
             table.add("AWS login", Err(fault("no credentials, or no region", remedy)));
             Standing::Unknown
         }
-        Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier, deployed.caps).await,
+        Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier, &described).await,
     };
     if let Some(aws) = aws.filter(|_| standing != Standing::Unknown) {
         secrets::check(&mut table, aws, &wanted.stack, uri.is_some()).await;

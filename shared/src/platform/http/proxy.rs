@@ -1,7 +1,7 @@
 //! A proxy that may say for whom it asks: a rewrite of the front end's server, or a content delivery network.
 //!
-//! Environment: `PROXY_SECRET` ([secret](crate::secrets)), which the proxy sends in the header `x-proxy-secret`; while it is replaced, the new and
-//! the old one with a comma between. Without it nobody is believed.
+//! Environment: `PROXY_SECRET` ([secret](crate::secrets)), which the proxy sends in the header `x-proxy-secret`; while it
+//! is replaced, the new and the old one with a comma between. Without it nobody is believed.
 //!
 //! The proxy adds to `X-Forwarded-For` the address that opened the connection to it. What is left of that address came
 //! with the request: whoever sent it may have made it up.

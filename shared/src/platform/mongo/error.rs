@@ -99,6 +99,15 @@ pub(super) fn is_refused_sign_in(error: &mongodb::error::Error) -> bool {
     }
 }
 
+/// How many documents of a bulk insert were there already; `None` for another error, and for one that has other reasons
+/// besides.
+pub fn only_duplicates(error: &mongodb::error::Error) -> Option<usize> {
+    let ErrorKind::InsertMany(many) = error.kind.as_ref() else { return None };
+    let refused: Vec<_> = many.write_errors.iter().flatten().collect();
+    let all = many.write_concern_error.is_none() && refused.iter().all(|write| write.code == DUPLICATE_KEY);
+    all.then_some(refused.len())
+}
+
 impl Error {
     /// Whether a unique index refused the write: something with that key is there already.
     pub fn is_duplicate(&self) -> bool {

@@ -23,7 +23,7 @@ use mongodb::{Client, Database, bson::doc};
 use tokio::{sync::Mutex, time::timeout};
 
 pub use document::{free_form, from_json, to_document, to_json, to_json_leniently};
-pub use error::{DUPLICATE_KEY, Error};
+pub use error::{DUPLICATE_KEY, Error, only_duplicates};
 pub use observe::{Limits, Observation, observe};
 pub use odd::{note_odd, readable, readable_json};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT, check_uri};

@@ -19,7 +19,7 @@ use jiff::{
     civil::{Date, Weekday},
     tz::TimeZone,
 };
-use mongodb::{Database, error::ErrorKind};
+use mongodb::Database;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    mongo::{self, DUPLICATE_KEY, Mongo, WORK_TIMEOUT},
+    mongo::{self, Mongo, WORK_TIMEOUT},
     notifications::Outbox,
     queue::QueuedEvent,
     usage::AiUsage,
@@ -167,11 +167,9 @@ async fn insert(mongo: &Mongo, firings: &[Firing]) -> Result<usize, mongo::Error
     };
     match mongo.run(WORK_TIMEOUT, work).await {
         Ok(done) => Ok(done.inserted_ids.len()),
-        Err(mongo::Error::Refused(error)) => match error.kind.as_ref() {
-            ErrorKind::InsertMany(many) if many.write_errors.iter().flatten().all(|e| e.code == DUPLICATE_KEY) => {
-                Ok(firings.len() - many.write_errors.iter().flatten().count())
-            }
-            _ => Err(mongo::Error::Refused(error)),
+        Err(mongo::Error::Refused(error)) => match mongo::only_duplicates(&error) {
+            Some(there) => Ok(firings.len() - there),
+            None => Err(mongo::Error::Refused(error)),
         },
         Err(error) => Err(error),
     }
