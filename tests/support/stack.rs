@@ -15,6 +15,7 @@ use aws_sdk_sqs::{
 use bson::doc;
 use local::state::State;
 use mongodb::{Client, Database, options::ClientOptions};
+use redis::AsyncConnectionConfig;
 use serde_json::{Value, json};
 use shared::mongo::MongoSettings;
 
@@ -197,7 +198,10 @@ async fn connections_of(database: &Database, what: &str) -> i64 {
 }
 
 async fn flush(redis_url: &str) {
+    // The library's own limits, half a second and one, are too short on a machine that a test saturates.
+    let patient = Some(Duration::from_secs(30));
+    let config = AsyncConnectionConfig::new().set_connection_timeout(patient).set_response_timeout(patient);
     let client = redis::Client::open(redis_url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
 }
