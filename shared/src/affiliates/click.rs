@@ -90,7 +90,7 @@ pub struct ClickCounter {
 impl ClickCounter {
     /// Reads where events go; counts what they fill in `cache`.
     pub fn from_env(cache: &Cache) -> Result<Self, ConfigError> {
-        Ok(Self { budget: AnonymousBudget::from_env(cache)?, queue: Queue::events_from_env()? })
+        Ok(Self { budget: AnonymousBudget::from_env(cache)?, queue: Queue::events_from_env()?.made_ahead() })
     }
 
     /// Counts a click, unless callers without an account have stored all that they may: then the link is followed, and

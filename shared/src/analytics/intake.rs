@@ -29,7 +29,7 @@ impl Intake {
         Ok(Self {
             budget: AnonymousBudget::from_env(cache)?,
             content: Content::published_prompts()?,
-            queue: Queue::events_from_env()?,
+            queue: Queue::events_from_env()?.made_ahead(),
         })
     }
 

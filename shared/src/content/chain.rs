@@ -18,7 +18,7 @@ use super::{
     Kind, Library, bundled, file,
     source::{Fetched, PublishedContent, READ_TIMEOUT},
 };
-use crate::{config::ConfigError, telemetry::Incident};
+use crate::{config::ConfigError, init, telemetry::Incident};
 
 /// How often the published file is asked for anew.
 const REVALIDATE_AFTER: Duration = Duration::from_mins(1);
@@ -64,8 +64,11 @@ pub struct Snapshot {
     pub origin: Origin,
 }
 
-/// The chain for one kind of content.
-pub struct Content {
+/// The chain for one kind of content; clones share it.
+#[derive(Clone)]
+pub struct Content(Arc<Chain>);
+
+struct Chain {
     kind: Kind,
     source: PublishedContent,
     database: Option<Box<dyn DatabaseFallback>>,
@@ -87,13 +90,17 @@ struct Published {
 
 impl Content {
     /// Published content from where `CONTENT_URL` says, then `database`, then `bundled`, one of
-    /// [`super::bundled`]. Reads nothing yet.
+    /// [`super::bundled`]. The published file is read in the environment's start, if that succeeds there.
     pub(super) fn from_env(
         kind: Kind,
         database: Option<Box<dyn DatabaseFallback>>,
         bundled: &'static [u8],
     ) -> Result<Self, ConfigError> {
-        Ok(Self { kind, source: PublishedContent::from_env()?, database, bundled, state: Mutex::default() })
+        let source = PublishedContent::from_env()?;
+        let content = Self(Arc::new(Chain { kind, source, database, bundled, state: Mutex::default() }));
+        let chain = Arc::clone(&content.0);
+        init::register(async move { chain.read_published().await });
+        Ok(content)
     }
 
     /// Prompts for functions without a database: published, else bundled.
@@ -103,6 +110,19 @@ impl Content {
 
     /// What to serve now. Never fails, never empty.
     pub async fn current(&self) -> Snapshot {
+        self.0.current().await
+    }
+}
+
+impl Chain {
+    /// No other link is asked: should this one be away, the first request finds out anew.
+    async fn read_published(&self) {
+        let mut state = self.state.lock().await;
+        self.revalidate(&mut state).await;
+        state.checked = state.published.is_some().then(SystemTime::now);
+    }
+
+    async fn current(&self) -> Snapshot {
         let mut state = self.state.lock().await;
         if state.checked.is_none_or(|at| is_past(at, REVALIDATE_AFTER)) {
             self.revalidate(&mut state).await;
@@ -226,7 +246,8 @@ mod tests {
             let database: Box<dyn DatabaseFallback> = Box::new(Database(Arc::clone(database)));
             let bundled = super::super::bundled::PROMPTS;
             let state = Mutex::default();
-            Self { folder, content: Content { kind: Kind::Prompts, source, database: Some(database), bundled, state } }
+            let database = Some(database);
+            Self { folder, content: Content(Arc::new(Chain { kind: Kind::Prompts, source, database, bundled, state })) }
         }
 
         fn publish(&self, text: &str) {
@@ -235,7 +256,7 @@ mod tests {
 
         /// As a minute, or five, later.
         async fn later(&self) {
-            let mut state = self.content.state.lock().await;
+            let mut state = self.content.0.state.lock().await;
             state.checked = None;
             if let Some((_, at)) = &mut state.fallback {
                 *at = SystemTime::UNIX_EPOCH;
@@ -279,6 +300,21 @@ mod tests {
         fs::remove_file(scene.folder.join("prompts.json")).expect("removed");
         scene.later().await;
         assert_eq!(scene.served().await, (true, Origin::Json));
+    }
+
+    #[tokio::test]
+    async fn a_start_reads_what_is_published_and_asks_nobody_else() {
+        let database = Arc::new(std::sync::Mutex::new(Ok("new")));
+        let scene = Scene::new(&database);
+        scene.content.0.read_published().await;
+        assert!(scene.content.0.state.lock().await.fallback.is_none());
+        scene.publish(&file("new"));
+        assert_eq!(scene.served().await, (true, Origin::Json), "what was not there is asked for by the first request");
+        let other = Scene::new(&database);
+        other.publish(&file("old"));
+        other.content.0.read_published().await;
+        other.publish(&file("new"));
+        assert_eq!(other.served().await, (false, Origin::Json), "what was there counts as asked for");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The budgets of anonymous events, for functions without the database: counted in the cache, and bounded by what is
 //! published of the day ([`IntakeState`]).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     budgets::{
@@ -16,6 +16,7 @@ use crate::{
     config::ConfigError,
     content::PublishedContent,
     http::{ClientInfo, Problem, wide_network},
+    init,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -41,17 +42,20 @@ pub struct Taken {
 /// What callers who are not signed in may store.
 pub struct AnonymousBudget {
     cache: Cache,
-    state: PublishedState,
+    state: Arc<PublishedState>,
 }
 
 impl AnonymousBudget {
-    /// Reads `CONTENT_URL`; counts in `cache`.
+    /// Reads `CONTENT_URL`; counts in `cache`. What is published of the day is read in the environment's start.
     pub fn from_env(cache: &Cache) -> Result<Self, ConfigError> {
-        Ok(Self::new(cache.clone(), PublishedContent::from_env()?))
+        let budget = Self::new(cache.clone(), PublishedContent::from_env()?);
+        let state = Arc::clone(&budget.state);
+        init::register(async move { state.read_ahead().await });
+        Ok(budget)
     }
 
     fn new(cache: Cache, source: PublishedContent) -> Self {
-        Self { cache, state: PublishedState::new(source) }
+        Self { cache, state: Arc::new(PublishedState::new(source)) }
     }
 
     /// Reads what is published of the day, if that is due: ahead of [`AnonymousBudget::take`], which reads it otherwise.

@@ -93,6 +93,13 @@ impl PublishedState {
         known.state.clone()
     }
 
+    /// As [`PublishedState::current`], in the environment's start: what is not there then is read at the first request.
+    pub(super) async fn read_ahead(&self) {
+        if self.current().await.is_none() {
+            self.known.lock().await.read_at = None;
+        }
+    }
+
     /// `None` while nothing was published.
     async fn read(&self) -> Result<Option<IntakeState>, String> {
         match self.source.read_file(FILE).await {

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod counters;
 pub mod http;
 pub mod id;
+pub mod init;
 pub mod jwe;
 pub mod keys;
 pub mod lambda;

@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{aws, config, config::ConfigError, http::Problem};
+use crate::{aws, config, config::ConfigError, http::Problem, init};
 
 /// Something that goes through the events queue into the store. It has an `id`, which becomes its `_id`.
 pub trait QueuedEvent: Serialize + DeserializeOwned {
@@ -76,7 +76,7 @@ impl From<SendError> for Problem {
     }
 }
 
-/// A queue. Making one costs nothing; the SDK's client is built at the first send.
+/// A queue. Making one costs nothing; the SDK's client is built at the first send, or [ahead](Queue::made_ahead).
 pub struct Queue {
     url: String,
 }
@@ -92,6 +92,15 @@ impl Queue {
     pub fn notifications_from_env() -> Result<Self, ConfigError> {
         let url = config::required("NOTIFICATIONS_QUEUE_URL", "the URL of the SQS queue for notifications")?;
         Ok(Self { url })
+    }
+
+    /// Has the SDK's client made in the environment's start: for who sends at each request.
+    #[must_use]
+    pub fn made_ahead(self) -> Self {
+        init::register(async {
+            client().await;
+        });
+        self
     }
 
     /// Returns when SQS has accepted every record; as many share a message as it holds.

@@ -4,7 +4,7 @@
 //! no more than the name. Anything else is the secret itself: for the operator's tool, and for tests.
 //!
 //! - One call (`GetParameters`, ten names each) reads all that the function needs. It is made while the environment
-//!   starts ([`warm_up`]), and by whoever needs a secret if that did not succeed.
+//!   starts ([`crate::init`]), and by whoever needs a secret if that did not succeed.
 //! - Secrets are kept for [`KEPT`] and then read again, so a changed one is in force everywhere without a deploy. While
 //!   the store does not answer, what was read last goes on.
 //! - A function without a variable of such a form makes no call, and links none of the client.
@@ -14,7 +14,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, LazyLock, Mutex as StdMutex, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -30,6 +30,7 @@ use tokio::{
 use crate::{
     aws,
     config::{self, ConfigError},
+    init,
 };
 
 /// What a variable begins with that names a parameter.
@@ -38,8 +39,6 @@ pub const REFERENCE: &str = "ssm:";
 const NAMES_PER_CALL: usize = 10;
 /// How long a secret is kept.
 const KEPT: Duration = Duration::from_mins(5);
-/// The longest that a start waits for the secrets. One that it does not get by then is read when it is needed.
-const START_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that a request waits for a secret that it has not got yet, retries included.
 const READ_TIMEOUT: Duration = Duration::from_millis(2500);
 /// The longest that a request waits for the successor of a secret that it has.
@@ -159,23 +158,8 @@ impl<T> fmt::Debug for Secret<T> {
     }
 }
 
-/// Reads what the function needs, within [`START_TIMEOUT`]. It never fails: what is not there then is read when needed.
-pub(crate) async fn warm_up() {
-    if let Some(store) = IN_USE.get()
-        && timeout(START_TIMEOUT, store.read_all()).await.is_err()
-    {
-        tracing::warn!(limit_ms = START_TIMEOUT.as_millis(), "the secrets did not come in time for the start");
-    }
-}
-
-/// The store, once a variable has named a parameter. Only who reads such variables leads to [`Store`]: the linker leaves
-/// it, and the client with it, out of the functions that have no secrets.
-static IN_USE: OnceLock<&'static dyn ParameterStore> = OnceLock::new();
-
 /// Where parameters are read.
 trait ParameterStore: Send + Sync {
-    /// Reads all that were named.
-    fn read_all(&self) -> BoxFuture<'_, ()>;
     /// The value of one of them; `None` when it is not there.
     fn value<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<SecretString>, Unavailable>>;
     /// Reads all anew, unless they were read in the last `pause`.
@@ -206,10 +190,19 @@ impl Store {
         Self { kept, names: StdMutex::default(), state: Mutex::default() }
     }
 
-    /// Notes that the function needs this parameter.
+    /// Notes that the function needs this parameter. Who needs the first has all of them read in the start.
     fn need(&'static self, name: &str) -> &'static dyn ParameterStore {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        *IN_USE.get_or_init(|| self)
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.is_empty() {
+            init::register(self.read_all());
+        }
+        names.insert(name.to_owned());
+        self
+    }
+
+    async fn read_all(&self) {
+        // A failure is noted where it is found.
+        self.state.lock().await.read(&self.names(), READ_TIMEOUT).await.unwrap_or_default();
     }
 
     fn names(&self) -> Vec<String> {
@@ -218,11 +211,6 @@ impl Store {
 }
 
 impl ParameterStore for Store {
-    fn read_all(&self) -> BoxFuture<'_, ()> {
-        // A failure is noted where it is found.
-        async { self.state.lock().await.read(&self.names(), READ_TIMEOUT).await.unwrap_or_default() }.boxed()
-    }
-
     fn value<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<SecretString>, Unavailable>> {
         async {
             let (mut state, now) = (self.state.lock().await, SystemTime::now());

@@ -31,7 +31,7 @@ impl AsRef<ApiKeys> for Own {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     // The database is needed for callers that are not known yet, and now and then for the operator's prices.
-    let app = App::with(Lifetime::Invocation, |clients| {
+    let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             usage: UsageIntake::from_env(&clients.ledger, &clients.cache)?,

@@ -19,7 +19,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| {
+    let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             audit_log: AuditLog::from_env(&clients.ledger)?,

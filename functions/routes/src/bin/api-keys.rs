@@ -36,7 +36,7 @@ impl AsRef<ApiKeys> for Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Invocation, |clients| {
+    let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             queue: Queue::events_from_env()?,

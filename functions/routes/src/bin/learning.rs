@@ -1,7 +1,5 @@
 //! `GET /api/learning` and `GET /api/learning/{slug}`: the learning resources.
 
-use std::sync::Arc;
-
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
@@ -28,7 +26,7 @@ pub struct LearningQuery {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
-    let content = Arc::new(Content::learning(&mongo)?);
+    let content = Content::learning(&mongo)?;
     let routes = Router::new().route("/api/learning", get(list)).route("/api/learning/{slug}", get(show));
     lambda::http(routes.with_state(content), mongo).await
 }
@@ -37,7 +35,7 @@ async fn main() -> Result<(), lambda::Error> {
 #[utoipa::path(get, path = "/api/learning", operation_id = "listLearningResources", tag = "content", params(LearningQuery, Page),
     responses((status = 200, body = ResourcePage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
-    State(content): State<Arc<Content>>,
+    State(content): State<Content>,
     Query(query): Query<LearningQuery>,
     page: Page,
 ) -> Result<Reply, Problem> {
@@ -50,6 +48,6 @@ pub async fn list(
 /// Public ones alone: this route does not ask who is calling, and anything else is a 404.
 #[utoipa::path(get, path = "/api/learning/{slug}", operation_id = "getLearningResource", tag = "content", params(("slug" = String, Path, description = "Slug or id")),
     responses((status = 200, body = LearningResource, headers(("etag"), ("x-content-source")))))]
-pub async fn show(State(content): State<Arc<Content>>, Path(slug): Path<String>) -> Result<Reply, Problem> {
+pub async fn show(State(content): State<Content>, Path(slug): Path<String>) -> Result<Reply, Problem> {
     content.current().await.public_item(&slug)
 }

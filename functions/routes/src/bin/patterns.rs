@@ -1,7 +1,5 @@
 //! `GET /api/patterns` and `GET /api/patterns/{id}`: the prompt patterns.
 
-use std::sync::Arc;
-
 use axum::{Router, extract::State, routing::get};
 use serde::Deserialize;
 use shared::{
@@ -26,7 +24,7 @@ pub struct PatternQuery {
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
     let mongo = Mongo::from_env(Lifetime::Invocation)?;
-    let content = Arc::new(Content::patterns(&mongo)?);
+    let content = Content::patterns(&mongo)?;
     let routes = Router::new().route("/api/patterns", get(list)).route("/api/patterns/{id}", get(show));
     lambda::http(routes.with_state(content), mongo).await
 }
@@ -35,7 +33,7 @@ async fn main() -> Result<(), lambda::Error> {
 #[utoipa::path(get, path = "/api/patterns", operation_id = "listPatterns", tag = "content", params(PatternQuery, Page),
     responses((status = 200, body = PatternPage, headers(("etag"), ("x-content-source")))))]
 pub async fn list(
-    State(content): State<Arc<Content>>,
+    State(content): State<Content>,
     Query(query): Query<PatternQuery>,
     page: Page,
 ) -> Result<Reply, Problem> {
@@ -48,6 +46,6 @@ pub async fn list(
 /// Public ones alone: this route does not ask who is calling, and anything else is a 404.
 #[utoipa::path(get, path = "/api/patterns/{id}", operation_id = "getPattern", tag = "content", params(("id" = String, Path, description = "Id")),
     responses((status = 200, body = Pattern, headers(("etag"), ("x-content-source")))))]
-pub async fn show(State(content): State<Arc<Content>>, Path(id): Path<String>) -> Result<Reply, Problem> {
+pub async fn show(State(content): State<Content>, Path(id): Path<String>) -> Result<Reply, Problem> {
     content.current().await.public_item(&id)
 }

@@ -26,7 +26,7 @@ pub use self::{
 use lambda_runtime::Context;
 use tracing::Span;
 
-use crate::{connection::SharedConnection, secrets, telemetry};
+use crate::{connection::SharedConnection, init, telemetry};
 
 /// What `main` returns.
 pub type Error = lambda_runtime::Error;
@@ -41,7 +41,7 @@ pub fn start() {
 
 /// What an environment does before its first invocation, all at once.
 async fn begin(connection: SharedConnection) {
-    tokio::join!(secrets::warm_up(), close_on_shutdown(connection));
+    tokio::join!(init::run(), close_on_shutdown(connection));
 }
 
 /// Closes `connection` when Lambda retires the environment, so that no socket outlives it. Lambda

@@ -59,7 +59,7 @@ impl UsageIntake {
             ledger: ledger.clone(),
             limits: UsageLimits::new(cache.clone()),
             prices: Prices::new(ledger.mongo().clone(), cache.clone()),
-            queue: Queue::events_from_env()?,
+            queue: Queue::events_from_env()?.made_ahead(),
         })
     }
 
