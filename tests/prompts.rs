@@ -393,7 +393,10 @@ async fn readers_open_no_connection_and_editors_one() {
     assert_eq!(proxy.total(), opened, "nor who is, once it is known who that is");
     let prompt = made(&env.function("prompt-create").await, &ada).await;
     assert_eq!(read.get_as(&ada.token, &path(&prompt)).await.status, 200);
-    assert!(read.get_as(&ada.token, &path(&prompt)).await.status == 200 && proxy.total() == opened, "by the same client");
+    assert!(
+        read.get_as(&ada.token, &path(&prompt)).await.status == 200 && proxy.total() == opened,
+        "by the same client"
+    );
     proxy.cut();
     assert_eq!(read.get_as(&ada.token, &known).await.status, 200, "published content outlasts the database");
     assert_eq!(read.get_as(&ada.token, &path(&prompt)).await.status, 503, "a draft does not, and is not denied");

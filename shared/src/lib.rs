@@ -30,6 +30,6 @@ pub mod workbench;
 
 // By these names everywhere: a path need not tell the layer.
 pub use platform::{
-    aws, cache, clock, config, connection, counters, http, id, init, jwe, keys, lambda, mongo, number, queue, s3, secrets,
-    storable, telemetry, text,
+    aws, cache, clock, config, connection, counters, http, id, init, jwe, keys, lambda, mongo, number, queue, s3,
+    secrets, storable, telemetry, text,
 };

@@ -1,5 +1,5 @@
-//! `cargo local bench [functions] [cold-starts] [requests] [consumer] [connections] [contention] [storage] [secrets]`: figures of the
-//! release build on this machine. Compare ratios within one run: machines differ, and are noisy.
+//! `cargo local bench [functions] [cold-starts] [host] [requests] [consumer] [connections] [contention] [storage]
+//! [secrets]`: figures of the release build on this machine. Compare ratios within one run: machines differ, and are noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 
@@ -11,6 +11,7 @@ mod connections;
 mod consumer;
 mod contention;
 mod functions;
+mod host;
 mod real_users;
 mod requests;
 mod secrets;
@@ -37,12 +38,14 @@ use tests::{
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let bench = Bench::new().await;
-    for what in ["functions", "cold-starts", "requests", "consumer", "connections", "contention", "storage", "secrets"]
-    {
+    let all =
+        ["functions", "cold-starts", "host", "requests", "consumer", "connections", "contention", "storage", "secrets"];
+    for what in all {
         match what {
             _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
             "functions" => functions::print(&bench).await,
             "cold-starts" => cold_starts::print(&bench).await,
+            "host" => host::print(&built()).await,
             "requests" => requests::print(&bench).await,
             "consumer" => consumer::print(&bench).await,
             "connections" => connections::print(&bench).await,
@@ -75,7 +78,7 @@ impl Bench {
     /// Starts an environment of some build on a share of a processor.
     async fn start_with_share(&self, binary: &Path, name: &str, share: &CpuShare, more: &[(&str, &str)]) -> Function {
         let content = self.content_url();
-        Function::start_on(share, binary, name, &self.variables(&content, more)).await
+        Function::start_on(share, &[binary], name, &self.variables(&content, more)).await
     }
 
     fn content_url(&self) -> String {
@@ -90,9 +93,9 @@ impl Bench {
     }
 }
 
-/// Where the builds lie that `secrets` starts: the release build, or what `SECRETS_BENCH_BUILD` names.
+/// Where the builds lie that `host` and `secrets` start: the release build, or what `BENCH_BUILD` names.
 fn built() -> PathBuf {
-    std::env::var_os("SECRETS_BENCH_BUILD").map_or_else(|| root().join("target/bench"), PathBuf::from)
+    std::env::var_os("BENCH_BUILD").map_or_else(|| root().join("target/bench"), PathBuf::from)
 }
 
 /// Where the release build of a function lies, with its zip.

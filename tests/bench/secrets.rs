@@ -11,6 +11,7 @@ use tests::{
     host::{Function, Outcome},
     requests::Scene,
     root,
+    test_env::TestEnv,
 };
 
 use super::{Bench, millis};
@@ -22,10 +23,8 @@ const ROUNDS: usize = 15;
 const STACK: &str = "bench-of-secrets";
 
 pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
-    make(bench);
+    let references = store(&bench.env, STACK);
     let scene = Scene::of_env(&bench.env, 1, "prompt-7").await;
-    let references: Vec<(&str, String)> =
-        SECRETS.iter().map(|secret| (secret.variable, format!("ssm:{}", secret.parameter(STACK)))).collect();
     let references: Vec<(&str, &str)> = references.iter().map(|(name, value)| (*name, value.as_str())).collect();
     println!("\nat {MEMORY_MB} MB, medians of {ROUNDS} starts, milliseconds: start to ready + first request");
     println!("\n| function | secrets in variables | in the Parameter Store | what that adds |\n|---|---|---|---|");
@@ -50,14 +49,15 @@ pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
     }
 }
 
-/// The secrets that the tests' functions have, as a stack's.
-fn make(bench: &Bench) {
+/// Puts the secrets that an env's functions have into the Parameter Store, as a stack's; the variables that name them.
+pub(crate) fn store(env: &TestEnv, stack: &str) -> Vec<(&'static str, String)> {
     let made = Command::new(root().join("target/debug/db"))
-        .args(["secrets", "--stack", STACK])
-        .envs(bench.env.variables())
+        .args(["secrets", "--stack", stack])
+        .envs(env.variables())
         .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
         .envs(tests::host::SECRETS)
         .status()
         .unwrap();
     assert!(made.success());
+    SECRETS.iter().map(|secret| (secret.variable, format!("ssm:{}", secret.parameter(stack)))).collect()
 }

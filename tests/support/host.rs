@@ -165,11 +165,13 @@ impl Function {
         Self::start_command(Command::new(binary), name, variables).await
     }
 
-    /// As [`Function::start_binary`], on that much of a processor.
-    pub async fn start_on(share: &CpuShare, binary: &Path, name: &str, variables: &[(&str, &str)]) -> Self {
+    /// As [`Function::start_binary`], on as much of a processor as Lambda gives it; a program may have arguments.
+    pub async fn start_on(share: &CpuShare, program: &[&Path], name: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "echo $$ > \"$0\" && exec \"$1\""]).arg(share.members()).arg(binary);
-        Self::start_command(command, name, variables).await
+        command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(share.members()).args(program);
+        let function = Self::start_command(command, name, variables).await;
+        share.confine().unwrap();
+        function
     }
 
     async fn start_command(mut command: Command, name: &str, variables: &[(&str, &str)]) -> Self {

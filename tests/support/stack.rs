@@ -35,6 +35,12 @@ pub fn stack() -> Stack {
 }
 
 impl Stack {
+    /// As it would be on another MongoDB.
+    #[must_use]
+    pub fn on(self, mongodb_uri: String) -> Self {
+        Self(State { mongodb_uri, ..self.0 })
+    }
+
     /// `host:port` of MongoDB.
     pub fn mongodb_address(&self) -> String {
         let rest = self.mongodb_uri.split("://").nth(1).unwrap();

@@ -49,7 +49,11 @@ pub struct Person {
 impl TestEnv {
     /// With Redis, in a part of its own as far as keys hold ids of the test's own.
     pub async fn new() -> Self {
-        let stack = stack();
+        Self::of(stack()).await
+    }
+
+    /// As [`TestEnv::new`], of a stack that may have another MongoDB than the one that is running.
+    pub async fn of(stack: Stack) -> Self {
         let database = stack.scratch().await;
         let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
         schema::apply(&mongo).await.unwrap();

@@ -120,6 +120,8 @@ enum Benchmark {
     Functions,
     /// Cold starts on as little of a processor as Lambda gives
     ColdStarts,
+    /// Each function on a host shaped like Lambda, beside one of the old way
+    Host,
     /// Requests of the routes that are called most
     Requests,
     /// How fast events are written
@@ -203,7 +205,9 @@ async fn up(seed: bool) -> anyhow::Result<()> {
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     servers_of_its_own()?;
     can_start()?;
-    deploy::prepare(For::Running, Functions::All)?;
+    // A peer of `host` is made of packages that the tests have.
+    let needs_packages = what.is_empty() || what.contains(&Benchmark::Host);
+    deploy::prepare(if needs_packages { For::Testing } else { For::Running }, Functions::All)?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {
         deploy::build_release()?;
     }

@@ -1,0 +1,225 @@
+//! Functions on a host shaped like Lambda: a whole processor until the first invocation and what the function's memory
+//! buys from then on, secrets in the Parameter Store, content in S3, MongoDB with TLS and SCRAM at a millisecond's
+//! distance. Beside them a function that does nothing, and one of the old way: an insert by Node.js.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use local::{folder, install, root, step::quietly};
+use mongodb::{Client, bson::doc, options::ClientOptions};
+use serde_json::Value;
+use tests::{
+    content::starter_prompt,
+    cpu_share::CpuShare,
+    eventually,
+    figures::percentile,
+    host::{Function, Outcome},
+    proxy::{NetworkFault, Proxy},
+    requests::{Scene, is_answer},
+    stack::stack,
+    template::{self, functions},
+    test_env::TestEnv,
+};
+
+use super::{millis, secrets};
+
+const STACK: &str = "bench-of-host";
+const STARTS: usize = 7;
+const REQUESTS: usize = 40;
+/// A job's run is long, and nobody waits for it.
+const RUNS: usize = 3;
+/// To MongoDB and back it takes twice as long: Atlas in the same region.
+const WAY: Duration = Duration::from_millis(1);
+/// At which the two peers run.
+const PEERS_MB: u64 = 256;
+
+/// A MongoDB that takes TLS and a password, and nothing else. It ends with this value.
+struct Server {
+    process: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let (folder, program) = (tempfile::tempdir().unwrap(), folder("secantus/bin/secantusd-rs"));
+        let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ]);
+        openssl.args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        quietly(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(program);
+        command.args(["--auth", "--port", &port.to_string(), "--cache-size", "256M", "--storage-path"]);
+        command.arg(folder.path().join("data")).arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = process.expect("SecantusDB, which is built where there is no `mongod`");
+        let server = Self { process, port, folder };
+        let options = ClientOptions::parse(server.uri("", port)).await.unwrap();
+        let admin = Client::with_options(options).unwrap().database("admin");
+        let user = doc! {"createUser": "app", "pwd": "hunter2", "roles": [{"role": "root", "db": "admin"}]};
+        eventually("the server", 30, async || admin.run_command(user.clone()).await.ok()).await;
+        server
+    }
+
+    fn uri(&self, user: &str, port: u16) -> String {
+        let certificate = self.folder.path().join("certificate.pem");
+        format!("mongodb://{user}127.0.0.1:{port}/?directConnection=true&tls=true&tlsCAFile={}", certificate.display())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How a function is started and what it is asked.
+struct Subject<'a> {
+    name: &'a str,
+    memory_mb: u64,
+    program: Vec<&'a Path>,
+    requests: usize,
+}
+
+/// A function's figures: medians unless they say otherwise.
+struct Figures {
+    init: Duration,
+    first: Duration,
+    cold: Duration,
+    p50: Duration,
+    p99: Duration,
+    /// Of a processor, a later request.
+    work: Duration,
+    opened: usize,
+    kept: usize,
+}
+
+struct Host {
+    env: TestEnv,
+    proxy: Proxy,
+    scene: Scene,
+    references: Vec<(&'static str, String)>,
+}
+
+pub(crate) async fn print(build: &Path) {
+    let server = Server::start().await;
+    let proxy = Proxy::to(format!("127.0.0.1:{}", server.port)).await;
+    let uri = server.uri("app:hunter2@", proxy.port);
+    let env = TestEnv::of(stack().on(uri)).await;
+    let scene = Scene::of_env(&env, 4, &starter_prompt()).await;
+    let references = secrets::store(&env, STACK);
+    proxy.set(NetworkFault::Late(WAY));
+    let host = Host { env, proxy, scene, references };
+
+    // Beside the packages that it is made of.
+    let (node, script) = (install::find("node").unwrap(), folder("node/peer.mjs"));
+    std::fs::copy(root().join("tests/node/peer.mjs"), &script).unwrap();
+    let old = Subject { name: "peer", memory_mb: PEERS_MB, program: vec![&node, &script], requests: REQUESTS };
+    let old = host.figures(&old).await;
+    println!("\nmedians of {STARTS} starts and {REQUESTS} requests; in brackets: by that of the old way");
+    println!(
+        "\n| function | MB | init + first, ms | cold, ms | warm p50, ms | p99, ms | processor, ms | sockets opened, kept |\n|---|---|---|---|---|---|---|---|"
+    );
+    line("the old way, Node.js: an insert", PEERS_MB, &old, &old);
+    let minimal = build.join("minimal/bootstrap");
+    let least = Subject { name: "minimal", memory_mb: PEERS_MB, program: vec![&minimal], requests: REQUESTS };
+    line("`minimal`, which only answers", PEERS_MB, &host.figures(&least).await, &old);
+    for template::Function { binary, memory_mb, routes, .. } in functions() {
+        let program = build.join(&binary).join("bootstrap");
+        let requests = if routes.is_empty() { RUNS } else { REQUESTS };
+        let subject = Subject { name: &binary, memory_mb, program: vec![&program], requests };
+        line(&format!("`{binary}`"), memory_mb, &host.figures(&subject).await, &old);
+    }
+}
+
+impl Host {
+    async fn start(&self, subject: &Subject<'_>, share: &CpuShare) -> Function {
+        let mut variables = self.env.variables();
+        let exports = tempfile::tempdir().unwrap();
+        let own = format!("file://{}", exports.path().display());
+        let content = if subject.name == "export-content" { &own } else { &self.env.stack.content_url };
+        let uri = &self.env.stack.mongodb_uri;
+        variables.extend([("CONTENT_URL", content.as_str()), ("AUDIT_DIGESTS_URL", &own)]);
+        match subject.name {
+            // It reads no parameters.
+            "peer" => variables.push(("MONGODB_URI", uri)),
+            _ => variables.extend(self.references.iter().map(|(name, reference)| (*name, reference.as_str()))),
+        }
+        Function::start_on(share, &subject.program, subject.name, &variables).await
+    }
+
+    fn request(&self, name: &str, n: usize) -> Value {
+        self.scene.work(if name == "peer" { "minimal" } else { name }, n).event()
+    }
+
+    async fn figures(&self, subject: &Subject<'_>) -> Figures {
+        let share = CpuShare::of_memory(subject.memory_mb).expect("control groups: this needs root");
+        let (mut inits, mut firsts, mut colds) = (Vec::new(), Vec::new(), Vec::new());
+        for n in 1..STARTS {
+            let share = CpuShare::of_memory(subject.memory_mb).unwrap();
+            self.env.stack.forget_rates().await;
+            let function = self.start(subject, &share).await;
+            let first = answered(&function, self.request(subject.name, n)).await;
+            inits.push(function.init);
+            firsts.push(first);
+            colds.push(function.init + first);
+            function.retire().await;
+        }
+        self.env.stack.forget_rates().await;
+        let before = self.proxy.total();
+        let function = self.start(subject, &share).await;
+        answered(&function, self.request(subject.name, 0)).await;
+        let (opened, cpu) = (self.proxy.total() - before, function.cpu());
+        let mut later = Vec::new();
+        for n in 1..=subject.requests {
+            later.push(answered(&function, self.request(subject.name, n)).await);
+        }
+        let work = function.cpu().saturating_sub(cpu) / u32::try_from(subject.requests).unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let kept = self.proxy.open();
+        function.retire().await;
+        eventually("its sockets are closed", 10, async || (self.proxy.open() == 0).then_some(())).await;
+        let [init, first, cold, p50] =
+            [&mut inits, &mut firsts, &mut colds, &mut later].map(|times| percentile(times, 50));
+        Figures { init, first, cold, p50, p99: percentile(&mut later, 99), work, opened, kept }
+    }
+}
+
+/// How long the function had the request, which it answered well.
+async fn answered(function: &Function, request: Value) -> Duration {
+    let outcome = function.invoke(request).await;
+    let Outcome::Response(answer) = &outcome else { panic!("{outcome:?}: {:?}", function.logs()) };
+    assert!(answer["statusCode"].as_u64().is_none_or(is_answer), "{answer}: {:?}", function.logs());
+    function.took()
+}
+
+fn line(name: &str, memory_mb: u64, figures: &Figures, old: &Figures) {
+    let Figures { init, first, cold, p50, p99, work, opened, kept } = figures;
+    println!(
+        "| {name} | {memory_mb} | {:.0} + {:.1} | {:.0} (1/{:.0}) | {:.1} (1/{:.0}) | {:.1} | {:.2} | {opened}, {kept} |",
+        millis(*init),
+        millis(*first),
+        millis(*cold),
+        millis(old.cold) / millis(*cold),
+        millis(*p50),
+        millis(old.p50) / millis(*p50),
+        millis(*p99),
+        millis(*work),
+    );
+}
