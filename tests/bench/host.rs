@@ -61,6 +61,8 @@ impl Server {
             "2",
         ]);
         openssl.args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        // A client in Rust takes no authority for a server.
+        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
         quietly(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
