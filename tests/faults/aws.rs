@@ -118,16 +118,15 @@ async fn on_the_way_to_sqs() {
 struct Reader {
     route: Function,
     clock: Clock,
-    proxy: Proxy,
 }
 
 impl Reader {
-    async fn new(env: &TestEnv) -> Self {
-        let ((proxy, url), clock) = (proxy(env).await, Clock::new());
+    async fn start(env: &TestEnv, url: &str) -> Self {
+        let clock = Clock::new();
         let mut variables = env.variables();
-        variables.extend([("AWS_ENDPOINT_URL", url.as_str()), ("CONTENT_URL", env.stack.content_url.as_str())]);
+        variables.extend([("AWS_ENDPOINT_URL", url), ("CONTENT_URL", env.stack.content_url.as_str())]);
         variables.extend(clock.variables());
-        Self { route: Function::start("patterns", &variables).await, clock, proxy }
+        Self { route: Function::start("patterns", &variables).await, clock }
     }
 
     /// Where a page came from, and how long it took.
@@ -140,26 +139,36 @@ impl Reader {
         (answer.header("x-content-source").to_owned(), started.elapsed())
     }
 
-    /// As [`Reader::read`] under a fault, and a minute later without it.
-    async fn through(&self, fault: &Fault) -> (String, Duration, Duration) {
-        let (source, took) = fault.during(&self.proxy, self.read(fault.name)).await;
-        assert!(took >= fault.costs(), "{}: not met within {took:?}", fault.name);
+    /// A minute after a fault.
+    async fn read_afterwards(&self, fault: &Fault) -> Duration {
         self.clock.set_ahead(2 * A_MINUTE);
         let (after, next) = self.read(fault.name).await;
         check_next(fault.name, after == "json", next);
-        (source, took, next)
+        next
     }
 }
 
-/// A new environment, and one that has the file from before, and asks for it anew when a minute is over.
+/// An environment that starts under the fault, with its first request; and one that has the file from before, and asks
+/// for it anew when a minute is over.
 async fn read_through(env: &TestEnv, fault: &Fault) -> String {
-    let (new, warm) = (Reader::new(env).await, Reader::new(env).await);
+    let (proxy, url) = proxy(env).await;
+    let warm = Reader::start(env, &url).await;
     assert_eq!(warm.read(fault.name).await.0, "json");
     warm.clock.set_ahead(A_MINUTE);
-    let (source, took, next) = new.through(fault).await;
+    let started = Instant::now();
+    let start = async {
+        let new = Reader::start(env, &url).await;
+        (new.read(fault.name).await.0, started.elapsed(), new)
+    };
+    let (source, took, new) = fault.during(&proxy, start).await;
+    let next = new.read_afterwards(fault).await;
     let passes = matches!(fault.way, NetworkFault::Open | NetworkFault::Late(_) | NetworkFault::Lossy(_));
     assert!(source == "json" || (source == "backup" && !passes), "{}: {source}", fault.name);
-    let (kept, took_warm, next_warm) = warm.through(fault).await;
+    let (kept, took_warm) = fault.during(&proxy, warm.read(fault.name)).await;
+    for took in [took, took_warm] {
+        assert!(took >= fault.costs(), "{}: not met within {took:?}", fault.name);
+    }
+    let next_warm = warm.read_afterwards(fault).await;
     assert_eq!(kept, "json", "{}: the copy goes on being served", fault.name);
     let [took, next, took_warm, next_warm] = [took, next, took_warm, next_warm].map(seconds);
     format!("| {} | {source} | {took} | {next} | {kept} | {took_warm} | {next_warm} |", fault.name)
