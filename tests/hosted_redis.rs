@@ -4,19 +4,17 @@
 use std::{
     collections::BTreeMap,
     net::TcpListener,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use futures_util::StreamExt;
 use local::{
     install,
-    step::quietly,
     template::{self, Function},
 };
 use redis::aio::MultiplexedConnection;
 use serial_test::parallel;
-use tests::{content::starter_prompt, host::Outcome, requests::Scene, stack::stack, test_env::TestEnv};
+use tests::{certificate, content::starter_prompt, host::Outcome, requests::Scene, stack::stack, test_env::TestEnv};
 
 const PASSWORD: &str = "hosted-hunter2";
 /// A person's own pages read the account's copy, and count the call: what a free tier has to carry most often.
@@ -42,7 +40,7 @@ impl Hosted {
     /// `None` where there is no Redis.
     async fn start() -> Option<Self> {
         let (program, folder) = (install::redis()?, tempfile::tempdir().unwrap());
-        let (certificate, key) = certificate(folder.path());
+        let (certificate, key) = certificate::of_localhost(folder.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let number = port.to_string();
         let network = ["--bind", "127.0.0.1", "--port", "0", "--tls-port", &number, "--tls-auth-clients", "no"];
@@ -75,18 +73,6 @@ impl Hosted {
         let commands = commands.map(|(name, rest)| (name.to_owned(), number(rest))).collect();
         (number(value("total_connections_received").unwrap()), commands)
     }
-}
-
-/// One that nobody vouches for, and its key.
-fn certificate(folder: &Path) -> (String, String) {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
-    let kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    let whose = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509"]).args(kind).args(whose).args(["-keyout", &key, "-out", &certificate]);
-    quietly(&mut command).unwrap();
-    (certificate, key)
 }
 
 #[tokio::test]

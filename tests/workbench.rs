@@ -360,7 +360,7 @@ async fn warm_and_idle_a_route_holds_one_client_and_those_that_seldom_need_one_h
                 function.send(method, path, &headers, Some(r#"{"title":"t","content":"c"}"#)).await;
             }
         }
-        let kept = if ["health-ready", "prompt-collections", "sweep"].contains(&name) { 0 } else { 2 };
+        let kept = if ["health-ready", "sweep"].contains(&name) { 0 } else { 2 };
         eventually("the others are closed", 1, async || (proxy.open() == kept).then_some(())).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         println!("{name:<20}{:>9}{:>6}", proxy.total(), proxy.open());

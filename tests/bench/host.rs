@@ -9,17 +9,18 @@ use std::{
     time::Duration,
 };
 
-use local::{folder, install, root, step::quietly};
+use local::{folder, install, root};
 use mongodb::{Client, bson::doc, options::ClientOptions};
 use serde_json::Value;
 use tests::{
+    certificate,
     content::starter_prompt,
     cpu_share::CpuShare,
     eventually,
-    figures::percentile,
-    host::{Function, Outcome},
+    figures::{answered, percentile},
+    host::Function,
     proxy::{NetworkFault, Proxy},
-    requests::{Scene, is_answer},
+    requests::Scene,
     stack::stack,
     template::{self, functions},
     test_env::TestEnv,
@@ -47,23 +48,7 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         let (folder, program) = (tempfile::tempdir().unwrap(), folder("secantus/bin/secantusd-rs"));
-        let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ]);
-        openssl.args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
-        // A client in Rust takes no authority for a server.
-        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        quietly(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate)).unwrap();
+        let (certificate, key) = certificate::of_localhost(folder.path());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command.args(["--auth", "--port", &port.to_string(), "--cache-size", "256M", "--storage-path"]);
@@ -117,6 +102,8 @@ struct Host {
     proxy: Proxy,
     scene: Scene,
     references: Vec<(&'static str, String)>,
+    /// For what functions write: it must not take the place of what is served.
+    files: tempfile::TempDir,
 }
 
 pub(crate) async fn print(build: &Path) {
@@ -127,7 +114,7 @@ pub(crate) async fn print(build: &Path) {
     let scene = Scene::of_env(&env, 4, &starter_prompt()).await;
     let references = secrets::store(&env, STACK);
     proxy.set(NetworkFault::Late(WAY));
-    let host = Host { env, proxy, scene, references };
+    let host = Host { env, proxy, scene, references, files: tempfile::tempdir().unwrap() };
 
     // Beside the packages that it is made of.
     let (node, script) = (install::find("node").unwrap(), folder("node/peer.mjs"));
@@ -153,8 +140,7 @@ pub(crate) async fn print(build: &Path) {
 impl Host {
     async fn start(&self, subject: &Subject<'_>, share: &CpuShare) -> Function {
         let mut variables = self.env.variables();
-        let exports = tempfile::tempdir().unwrap();
-        let own = format!("file://{}", exports.path().display());
+        let own = format!("file://{}", self.files.path().display());
         let content = if subject.name == "export-content" { &own } else { &self.env.stack.content_url };
         let uri = &self.env.stack.mongodb_uri;
         variables.extend([("CONTENT_URL", content.as_str()), ("AUDIT_DIGESTS_URL", &own)]);
@@ -201,14 +187,6 @@ impl Host {
             [&mut inits, &mut firsts, &mut colds, &mut later].map(|times| percentile(times, 50));
         Figures { init, first, cold, p50, p99: percentile(&mut later, 99), work, opened, kept }
     }
-}
-
-/// How long the function had the request, which it answered well.
-async fn answered(function: &Function, request: Value) -> Duration {
-    let outcome = function.invoke(request).await;
-    let Outcome::Response(answer) = &outcome else { panic!("{outcome:?}: {:?}", function.logs()) };
-    assert!(answer["statusCode"].as_u64().is_none_or(is_answer), "{answer}: {:?}", function.logs());
-    function.took()
 }
 
 fn line(name: &str, memory_mb: u64, figures: &Figures, old: &Figures) {

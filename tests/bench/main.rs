@@ -1,5 +1,6 @@
 //! `cargo local bench [functions] [cold-starts] [host] [requests] [consumer] [connections] [contention] [storage]
-//! [secrets]`: figures of the release build on this machine. Compare ratios within one run: machines differ, and are noisy.
+//! [secrets]`: figures of the release build on this machine. Compare ratios within one run: machines differ, and are
+//! noisy.
 //!
 //! `connections` drives the deployed stack, which is the local build, and `storage` needs none: they count.
 

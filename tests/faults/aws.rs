@@ -176,6 +176,16 @@ async fn read_through(env: &TestEnv, fault: &Fault) -> String {
 
 #[tokio::test]
 #[parallel(stack)]
+async fn what_a_start_has_read_serves_the_first_request_though_s3_is_away_by_then() {
+    let env = TestEnv::new().await;
+    let (proxy, url) = proxy(&env).await;
+    let new = Reader::start(&env, &url).await;
+    proxy.cut();
+    assert_eq!(new.read("S3 away after the start").await.0, "json");
+}
+
+#[tokio::test]
+#[parallel(stack)]
 async fn on_the_way_to_s3() {
     let (env, faults) = (TestEnv::new().await, faults());
     let lines = join_all(faults.iter().map(|fault| read_through(&env, fault))).await;

@@ -94,7 +94,7 @@ pub async fn measure(
 }
 
 /// How long the function had the request, which it answered well.
-async fn answered(function: &Function, request: Value) -> Duration {
+pub async fn answered(function: &Function, request: Value) -> Duration {
     let outcome = function.invoke(request).await;
     let Outcome::Response(answer) = &outcome else { panic!("{outcome:?}: {:?}", function.logs()) };
     assert!(answer["statusCode"].as_u64().is_none_or(is_answer), "{answer}: {:?}", function.logs());

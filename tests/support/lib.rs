@@ -4,6 +4,7 @@
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::must_use_candidate)]
 
 pub mod callers;
+pub mod certificate;
 pub mod content;
 pub mod cpu_share;
 pub mod figures;

@@ -28,7 +28,45 @@ pub fn register(work: impl Future<Output = ()> + Send + 'static) {
 /// Does what was registered, within [`LIMIT`]. Never fails.
 pub(super) async fn run() {
     let registered = mem::take(&mut *REGISTERED.lock().unwrap_or_else(PoisonError::into_inner));
-    if timeout(LIMIT, join_all(registered)).await.is_err() {
-        tracing::warn!(limit_ms = LIMIT.as_millis(), "not all of the start's work was done in time");
+    do_all(registered, LIMIT).await;
+}
+
+async fn do_all(works: Vec<BoxFuture<'static, ()>>, limit: Duration) {
+    if timeout(limit, join_all(works)).await.is_err() {
+        tracing::warn!(limit_ms = limit.as_millis(), "not all of the start's work was done in time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_is_done_at_once() {
+        let all_are_there = Arc::new(Barrier::new(3));
+        let works = (0..3).map(|_| Arc::clone(&all_are_there)).map(|barrier| async move {
+            barrier.wait().await;
+        });
+        let waits_for_nobody = do_all(works.map(FutureExt::boxed).collect(), Duration::MAX);
+        timeout(Duration::from_secs(10), waits_for_nobody).await.expect("none waits for another's end");
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_keeps_a_start_no_longer_than_the_limit_and_the_rest_from_nothing() {
+        let done = Arc::new(AtomicBool::new(false));
+        let rest = Arc::clone(&done);
+        let works = vec![pending().boxed(), async move { rest.store(true, Ordering::Relaxed) }.boxed()];
+        timeout(Duration::from_secs(10), do_all(works, Duration::from_millis(10))).await.expect("it ends");
+        assert!(done.load(Ordering::Relaxed));
     }
 }

@@ -110,15 +110,22 @@ pub async fn keep(
         let write = async move |database: Database| {
             let all = collection(&database);
             let full = all.count_documents(doc! {"userId": user_id}).await? >= LIMIT;
-            all.find_one_and_update(key, update).upsert(!full).return_document(ReturnDocument::After).await
+            let kept = all.find_one_and_update(key, update).upsert(!full);
+            Ok((kept.return_document(ReturnDocument::After).await?, full))
         };
         mongo.run(REQUEST_TIMEOUT, write).await
     };
     let keep = async {
-        match write().await {
-            // Two who keep the same at once: the index lets one in, and the other finds it there.
-            Err(error) if error.is_duplicate() => write().await,
-            outcome => outcome,
+        let outcome = match write().await {
+            // Two who keep the same at once: the index lets one in, and the other finds it there. A server may tell the
+            // other that nothing was found instead.
+            Err(error) if error.is_duplicate() => write().await?,
+            Ok((None, false)) => write().await?,
+            outcome => outcome?,
+        };
+        match outcome {
+            (None, false) => Err(mongo::Error::Unavailable("a kept prompt was neither found nor made".into())),
+            (kept, _) => Ok(kept),
         }
     };
     ledger.pay(&owner.payer(), schema::weight("prompt_collections", &whole), keep, Option::is_some).await

@@ -20,7 +20,6 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    // The database is needed for links that are not known yet, and for nothing else.
     let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
     let own = Own { links: Links::new(mongo.clone(), cache.clone()), counter: ClickCounter::from_env(&cache)? };
     let routes = Router::new().route("/api/affiliate/{linkId}", get(follow));

@@ -30,7 +30,6 @@ impl AsRef<ApiKeys> for Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    // The database is needed for callers that are not known yet, and now and then for the operator's prices.
     let app = App::with(Lifetime::Environment, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
