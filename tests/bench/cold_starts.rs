@@ -9,8 +9,8 @@ use std::{
 
 use tests::{
     cpu_share::CpuShare,
-    figures::percentile,
-    host::{Function, Outcome},
+    figures::{answered, percentile},
+    host::Function,
     requests::Scene,
     root,
 };
@@ -47,9 +47,8 @@ pub(crate) async fn print(bench: &Bench) {
 async fn cold_start(bench: &Bench, scene: &Scene, build: &Path, name: &str, round: usize) -> (Duration, Duration) {
     let share = CpuShare::of_memory(MEMORY_MB).expect("control groups: this needs root");
     let function = bench.start_with_share(&build.join(name).join("bootstrap"), name, &share, &[]).await;
-    let outcome = function.invoke(scene.work(name, round).event()).await;
-    assert!(matches!(outcome, Outcome::Response(_)), "{name}: {outcome:?}");
-    let times = (function.init, function.took());
+    let first = answered(&function, scene.work(name, round).event()).await;
+    let times = (function.init, first);
     Function::retire(function).await;
     times
 }

@@ -51,7 +51,7 @@ pub(crate) async fn print(bench: &Bench) {
 }
 
 /// Content for the jobs that read it.
-async fn seed(env: &TestEnv) {
+pub(crate) async fn seed(env: &TestEnv) {
     let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
     for kind in Kind::ALL {
         let file = std::fs::read(root().join("public-data").join(kind.file_name())).unwrap();

@@ -26,7 +26,7 @@ use tests::{
     test_env::TestEnv,
 };
 
-use super::{millis, secrets};
+use super::{functions::seed, millis, secrets};
 
 const STACK: &str = "bench-of-host";
 const STARTS: usize = 7;
@@ -109,10 +109,11 @@ struct Host {
 pub(crate) async fn print(build: &Path) {
     let server = Server::start().await;
     let proxy = Proxy::to(format!("127.0.0.1:{}", server.port)).await;
-    let uri = server.uri("app:hunter2@", proxy.port);
-    let env = TestEnv::of(stack().on(uri)).await;
+    let uri = |port| server.uri("app:hunter2@", port);
+    let env = TestEnv::of(stack().on(uri(server.port))).await.by_way_of(uri(proxy.port));
+    seed(&env).await;
     let scene = Scene::of_env(&env, 4, &starter_prompt()).await;
-    let references = secrets::store(&env, STACK);
+    let references = secrets::store(&env, STACK).await;
     proxy.set(NetworkFault::Late(WAY));
     let host = Host { env, proxy, scene, references, files: tempfile::tempdir().unwrap() };
 
@@ -142,12 +143,10 @@ impl Host {
         let mut variables = self.env.variables();
         let own = format!("file://{}", self.files.path().display());
         let content = if subject.name == "export-content" { &own } else { &self.env.stack.content_url };
-        let uri = &self.env.stack.mongodb_uri;
         variables.extend([("CONTENT_URL", content.as_str()), ("AUDIT_DIGESTS_URL", &own)]);
-        match subject.name {
-            // It reads no parameters.
-            "peer" => variables.push(("MONGODB_URI", uri)),
-            _ => variables.extend(self.references.iter().map(|(name, reference)| (*name, reference.as_str()))),
+        // The peer reads no parameters.
+        if subject.name != "peer" {
+            variables.extend(self.references.iter().map(|(name, reference)| (*name, reference.as_str())));
         }
         Function::start_on(share, &subject.program, subject.name, &variables).await
     }

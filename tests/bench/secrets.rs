@@ -2,15 +2,16 @@
 //! function starts with the secrets in its variables and with their parameters' names there, by turns, on as much of a
 //! processor as Lambda gives.
 
-use std::{process::Command, time::Duration};
+use std::{collections::HashMap, path::Path, time::Duration};
 
+use operate::aws::{Aws, SSM};
+use serde_json::json;
 use shared::deployment::SECRETS;
 use tests::{
     cpu_share::CpuShare,
-    figures::percentile,
-    host::{Function, Outcome},
+    figures::{answered, percentile},
+    host::{self, Function},
     requests::Scene,
-    root,
     test_env::TestEnv,
 };
 
@@ -22,8 +23,8 @@ const MEMORY_MB: u64 = 256;
 const ROUNDS: usize = 15;
 const STACK: &str = "bench-of-secrets";
 
-pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
-    let references = store(&bench.env, STACK);
+pub(crate) async fn print(bench: &Bench, folder: &Path) {
+    let references = store(&bench.env, STACK).await;
     let scene = Scene::of_env(&bench.env, 1, "prompt-7").await;
     let references: Vec<(&str, &str)> = references.iter().map(|(name, value)| (*name, value.as_str())).collect();
     println!("\nat {MEMORY_MB} MB, medians of {ROUNDS} starts, milliseconds: start to ready + first request");
@@ -34,9 +35,8 @@ pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
             for (more, times) in [&[][..], &references].iter().zip(&mut times) {
                 let share = CpuShare::of_memory(MEMORY_MB).expect("control groups: this needs root");
                 let function = bench.start_with_share(&folder.join(name).join("bootstrap"), name, &share, more).await;
-                let outcome = function.invoke(scene.work(name, round).event()).await;
-                assert!(matches!(outcome, Outcome::Response(_)), "{name}: {outcome:?}");
-                times.push((function.init, function.took()));
+                let first = answered(&function, scene.work(name, round).event()).await;
+                times.push((function.init, first));
                 Function::retire(function).await;
             }
         }
@@ -50,14 +50,16 @@ pub(crate) async fn print(bench: &Bench, folder: &std::path::Path) {
 }
 
 /// Puts the secrets that an env's functions have into the Parameter Store, as a stack's; the variables that name them.
-pub(crate) fn store(env: &TestEnv, stack: &str) -> Vec<(&'static str, String)> {
-    let made = Command::new(root().join("target/debug/db"))
-        .args(["secrets", "--stack", stack])
-        .envs(env.variables())
-        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-        .envs(tests::host::SECRETS)
-        .status()
-        .unwrap();
-    assert!(made.success());
+pub(crate) async fn store(env: &TestEnv, stack: &str) -> Vec<(&'static str, String)> {
+    let aws = Aws::emulated(&env.stack.aws_endpoint_url, "test").unwrap();
+    let values: HashMap<_, _> =
+        env.variables().into_iter().chain(host::SECRETS).chain([("TOKEN_KEYS", host::token_keys())]).collect();
+    for secret in &SECRETS {
+        if let Some(value) = values.get(secret.variable).filter(|value| !value.is_empty()) {
+            let name = secret.parameter(stack);
+            let body = json!({"Name": name, "Value": value, "Type": "SecureString", "Overwrite": true});
+            aws.json(SSM, "AmazonSSM.PutParameter", &body).await.unwrap();
+        }
+    }
     SECRETS.iter().map(|secret| (secret.variable, format!("ssm:{}", secret.parameter(stack)))).collect()
 }

@@ -65,6 +65,11 @@ pub const SECRETS: [(&str, &str); 6] = [
 /// By what functions check access tokens that others of the tests' functions have made.
 static TOKEN_KEYS: LazyLock<String> = LazyLock::new(|| Tokens::new(&seed("SIGNING_SEED"), None).public().text());
 
+/// The value of [`TOKEN_KEYS`].
+pub fn token_keys() -> &'static str {
+    &TOKEN_KEYS
+}
+
 /// The seed that functions have in this variable.
 pub fn seed(variable: &str) -> Seed {
     let found = SECRETS.iter().find(|(name, _)| *name == variable);

@@ -68,6 +68,12 @@ impl TestEnv {
         Self { events: None, ..Self::new().await }
     }
 
+    /// With functions that reach its MongoDB by another way than the test does.
+    #[must_use]
+    pub fn by_way_of(self, uri: String) -> Self {
+        Self { uri, ..self }
+    }
+
     /// As [`TestEnv::new`], with functions that use these instead.
     pub async fn with(redis: &str, uri: &str) -> Self {
         Self { redis: redis.to_owned(), uri: uri.to_owned(), ..Self::new().await }
