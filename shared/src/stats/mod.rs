@@ -95,7 +95,18 @@ pub async fn serve(mongo: &Mongo, cache: &Cache) -> Result<ServedStats, mongo::E
     if let Some(kept) = kept.clone().filter(|_| is_fresh) {
         return Ok(kept);
     }
-    if !cache.lock(LOCK, LOCK_FOR).await {
+    renew(mongo, cache, kept).await
+}
+
+/// `kept` is what the caller read, not fresh.
+async fn renew(mongo: &Mongo, cache: &Cache, kept: Option<ServedStats>) -> Result<ServedStats, mongo::Error> {
+    if cache.lock(LOCK, LOCK_FOR).await {
+        // Another may have computed, and left the lock, after the caller read.
+        if let Some(fresh) = read(cache).await.filter(ServedStats::is_fresh) {
+            cache.delete(LOCK).await;
+            return Ok(fresh);
+        }
+    } else {
         let last = if kept.is_some() { kept.clone() } else { await_other(cache).await };
         if let Some(last) = last {
             return Ok(last);
@@ -250,6 +261,16 @@ mod tests {
         }
         assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
         assert!(serve(&mongo, &Cache::in_process()).await.is_err(), "never zeros");
+    }
+
+    #[tokio::test]
+    async fn who_locks_after_another_has_computed_computes_nothing() {
+        let (mongo, now) = (away(), clock::now());
+        let cache = cache_with(now).await;
+        for _ in 0..2 {
+            let served = renew(&mongo, &cache, None).await.expect("the other's figures");
+            assert_eq!((served.cached, served.stats.last_updated), (true, now));
+        }
     }
 
     #[tokio::test]

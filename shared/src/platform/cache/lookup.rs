@@ -77,7 +77,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
             self.cache.tally(self.kind, true);
             return Ok(copy.record);
         }
-        let record = match self.shared(id).await {
+        let shared = self.shared(id).await;
+        self.cache.tally(self.kind, shared.is_some());
+        let record = match shared {
             Some(record) => record,
             None => self.load(id, load).await?,
         };
@@ -102,9 +104,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
     async fn load<E>(&self, id: &str, load: impl AsyncFnOnce() -> Result<Option<T>, E>) -> Result<Option<T>, E> {
         let key = self.key(id);
         let lock = format!("{key}:loading");
-        if !self.cache.lock(&lock, WAIT).await
-            && let Some(record) = self.await_other(id).await
-        {
+        if self.cache.lock(&lock, WAIT).await {
+            // Another may have loaded it, and left the lock, after the caller looked.
+            if let Some(record) = self.shared(id).await {
+                self.cache.delete(&lock).await;
+                return Ok(record);
+            }
+        } else if let Some(record) = self.await_other(id).await {
             return Ok(record);
         }
         let record = load().await?;
@@ -130,7 +136,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Lookup<T> {
 
     /// What the cache server knows: a record, that there is none, or nothing.
     async fn shared(&self, id: &str) -> Option<Option<T>> {
-        let text = self.cache.get_shared(&self.key(id)).await?;
+        let text = self.cache.peek_shared(&self.key(id)).await?;
         serde_json::from_str(&text).ok()
     }
 

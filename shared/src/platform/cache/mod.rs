@@ -178,13 +178,10 @@ impl Cache {
         tallies.get(kind).map_or((0, 0), |tally| (tally.hits, tally.misses))
     }
 
-    /// As [`Cache::get`], from the server alone: for what another environment may have taken back, which
+    /// As [`Cache::peek`], from the server alone: for what another environment may have taken back, which
     /// a copy in this process's memory would outlive.
-    async fn get_shared(&self, key: &str) -> Option<String> {
-        let value =
-            self.call(async |connection| connection.get::<_, Option<String>>(shared_key(key)).await).await.flatten();
-        self.tally(key, value.is_some());
-        value
+    async fn peek_shared(&self, key: &str) -> Option<String> {
+        self.call(async |connection| connection.get::<_, Option<String>>(shared_key(key)).await).await.flatten()
     }
 
     /// As [`Cache::set`], on the server alone; false when it did not take the value.
