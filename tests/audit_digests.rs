@@ -78,7 +78,7 @@ impl Scene {
     }
 
     async fn verified(&self, now: &str) -> VerifiedEntries {
-        let mongo = Mongo::new(self.env.stack.settings(&self.env.database), Lifetime::Environment);
+        let mongo = Mongo::new(self.env.stack.settings(&self.env.database), Lifetime::FromFirstUse);
         let store = DigestStore::at(&self.digests).unwrap();
         verify_with_digests(&mongo, &store, &seed("AUDIT_SEED"), at(now)).await.unwrap()
     }

@@ -367,7 +367,7 @@ async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
         hand_over(&consumer, &json!(waiting)).await;
     }
     assert_eq!(env.audited("data.prompt.deleted").await, removed);
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     let checked = verify(&mongo, &seed("AUDIT_SEED")).await.unwrap();
     assert!(checked.intact >= removed && checked.changed.is_empty(), "{checked:?}");
     queue.delete().await;

@@ -211,7 +211,7 @@ async fn totals_are_counted_anew_once_a_day_from_what_is_stored() {
 #[parallel(stack)]
 async fn the_weight_of_a_document_is_the_same_in_an_aggregation() {
     let env = TestEnv::new().await;
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     schema::apply(&mongo).await.unwrap();
     let odd = |n: i32| doc! {"_id": format!("{n}"), "userId": "ü".repeat(20), "n": n, "nested": {"a": [1, "x", null]}};
     for collection in schema::COLLECTIONS.iter().filter(|collection| collection.indexes.len() < 3) {

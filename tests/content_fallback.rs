@@ -50,7 +50,7 @@ async fn start(binary: &str, folder: &Path, port: u16, database: &str) -> Functi
 /// A database with the one prompt `from-mongodb`; returns its name.
 async fn seeded(stack: &Stack) -> String {
     let database = stack.scratch().await;
-    let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
+    let mongo = Mongo::new(stack.settings(&database), Lifetime::FromFirstUse);
     let items = parse(Kind::Prompts, file(&json!([prompt("from-mongodb", &json!({}))])).as_bytes()).unwrap();
     Store::new(mongo).import(Kind::Prompts, &items).await.unwrap();
     database.name().to_owned()

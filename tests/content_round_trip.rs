@@ -78,7 +78,7 @@ async fn import_and_export_lose_nothing() {
     let stack = stack();
     let database = stack.scratch().await;
     let file = audit_sized_prompts();
-    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::FromFirstUse));
     for kind in Kind::ALL {
         let text = match kind {
             Kind::Prompts => file.to_string(),

@@ -34,7 +34,7 @@ const AFTER_ELECTION: Duration = Duration::from_secs(5);
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn mongo(set: &ReplicaSet) -> Mongo {
-    Mongo::new(MongoSettings::new(set.uri(), "test"), Lifetime::Environment)
+    Mongo::new(MongoSettings::new(set.uri(), "test"), Lifetime::FromFirstUse)
 }
 
 async fn insert(mongo: &Mongo, id: i32) -> Result<(), Error> {
@@ -234,7 +234,7 @@ async fn failover_never_turns_to_a_secondary_for_a_read() {
     let nodes = ReplicaSet::start().await;
     // Were the connection string heard, the secondaries would answer.
     let uri = format!("{}&readPreference=secondaryPreferred", nodes.uri());
-    let mongo = Mongo::new(MongoSettings::new(uri, "test"), Lifetime::Environment);
+    let mongo = Mongo::new(MongoSettings::new(uri, "test"), Lifetime::FromFirstUse);
     insert(&mongo, 1).await.unwrap();
     nodes.step_down(Duration::from_millis(300));
     let mut answered = 0;

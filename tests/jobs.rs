@@ -36,7 +36,7 @@ async fn run(function: &Function, event: Value) -> Value {
 async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
     let stack = stack();
     let database = stack.scratch().await;
-    let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
+    let mongo = Mongo::new(stack.settings(&database), Lifetime::FromFirstUse);
     schema::apply(&mongo).await.unwrap();
     let file = json!({"totalPrompts": 2, "prompts": [{"id": "a", "slug": "a", "views": 40}, {"id": "b", "slug": "b"}]});
     let items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
@@ -91,7 +91,7 @@ async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
 async fn views_that_were_counted_here_do_not_double_when_the_export_is_imported() {
     let stack = stack();
     let database = stack.scratch().await;
-    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(stack.settings(&database), Lifetime::FromFirstUse));
     let day = |prompt: &str| doc! {"_id": format!("2028-02-29/{prompt}"), "promptId": prompt, "day": "2028-02-29", "counts": {"view": 10}};
     database.collection("prompt_daily").insert_one(day("made-here")).await.unwrap();
     let file = json!({"totalPrompts": 2, "prompts": [
@@ -139,7 +139,7 @@ async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays()
     }
     assert_eq!(std::fs::read(folder.path().join("prompts.json")).unwrap(), before);
 
-    let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
+    let mongo = Mongo::new(stack.settings(&database), Lifetime::FromFirstUse);
     let items = parse(Kind::Prompts, &before).unwrap();
     Store::new(mongo).import(Kind::Prompts, &items[..items.len() / 2]).await.unwrap();
     let Outcome::Error(error) = job.invoke(json!({})).await else { panic!("half must not be published unasked") };
@@ -187,7 +187,7 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
 async fn the_real_indexes_are_the_declared_ones() {
     let stack = stack();
     let database = stack.scratch().await;
-    let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
+    let mongo = Mongo::new(stack.settings(&database), Lifetime::FromFirstUse);
     assert!(!schema::differences(&mongo).await.unwrap().is_empty(), "an empty database differs");
     for _ in 0..2 {
         schema::apply(&mongo).await.unwrap();
@@ -206,7 +206,7 @@ async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_cha
     let database = stack.scratch().await;
     let wiretap = Wiretap::to(stack.mongodb_address()).await;
     let uri = wiretap.uri();
-    let mongo = Mongo::new(MongoSettings::new(uri, database.name()), Lifetime::Environment);
+    let mongo = Mongo::new(MongoSettings::new(uri, database.name()), Lifetime::FromFirstUse);
     let changes = async || {
         wiretap.take();
         schema::apply(&mongo).await.unwrap();

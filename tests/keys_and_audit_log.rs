@@ -353,7 +353,7 @@ async fn a_changed_entry_of_the_audit_log_is_found() {
     let none = audit_log.get_as(&root.token, "/api/admin/audit?endDate=2020-01-01T00:00:00Z").await;
     assert_eq!(none.body["data"], json!([]));
 
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     let seed = seed("AUDIT_SEED");
     let checked = verify(&mongo, &seed).await.unwrap();
     assert_eq!((checked.intact, checked.changed.len()), (4, 0));

@@ -149,7 +149,7 @@ async fn a_page_is_as_long_as_before_and_the_next_follows() {
 #[parallel(stack)]
 async fn everything_readable_is_published_and_the_log_names_the_rest() {
     let env = TestEnv::new().await;
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     let sound: Vec<Value> = (0..5).map(|n| json!({"id": format!("p{n}"), "title": "t", "content": "c"})).collect();
     let file = json!({"totalPrompts": 5, "prompts": sound}).to_string();
     Store::new(mongo).import(Kind::Prompts, &parse(Kind::Prompts, file.as_bytes()).unwrap()).await.unwrap();

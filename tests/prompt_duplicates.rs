@@ -93,7 +93,7 @@ async fn what_was_removed_can_be_made_again_before_the_next_export() {
     let (ada, root) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
     let prompts = json!([{"id": "gone", "slug": "gone", "title": "Herons wade at dawn", "content": "c"}]);
     let (_folder, url) = publish(&prompts);
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     store.import(Kind::Prompts, &[prompts[0].as_object().unwrap().clone()]).await.unwrap();
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
     let uri = tap.uri();

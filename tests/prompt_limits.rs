@@ -65,7 +65,7 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
 async fn a_copy_is_replaced_whole_and_500_are_kept() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     let original = json!({"id": "eng-001", "title": "T", "content": "c"});
     store.import(Kind::Prompts, &[original.as_object().unwrap().clone()]).await.unwrap();
     let kept = env.function("prompt-collections").await;

@@ -83,7 +83,7 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let root = env.person(Role::SuperAdmin, None).await;
     let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "unknown": {"deep": [1, {"$date": 1, "x": null}]}, "views": 7});
     let file = json!({"totalPrompts": 1, "prompts": [item]});
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     store.import(Kind::Prompts, &parse(Kind::Prompts, file.to_string().as_bytes()).unwrap()).await.unwrap();
     let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
     let changed = edit.patch_as(&root.token, "/api/prompts/old", "\"1\"", &json!({"title": "New"})).await;
@@ -98,7 +98,7 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     assert_eq!(told, [(2, Some("New")), (1, Some("Old"))], "{}", list.text);
 
     // The file is imported again: whoever read the second revision must not overwrite it.
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     let mut items = parse(Kind::Prompts, file.to_string().as_bytes()).unwrap();
     let followed = follow(&mongo, &mut items).await.unwrap();
     store.import(Kind::Prompts, &items).await.unwrap();
@@ -120,7 +120,7 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
 async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     let item = json!({"id": "old", "slug": "old", "title": "Old", "content": "c", "currentRevision": 5});
     store.import(Kind::Prompts, &[item.as_object().unwrap().clone()]).await.unwrap();
     let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
@@ -140,7 +140,7 @@ async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
 async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     let store = Store::new(mongo.clone());
     let (edit, revisions) = (env.function("prompt-edit").await, env.function("prompt-revisions").await);
     let item = |slug: &str| {

@@ -341,7 +341,7 @@ async fn a_copy_is_kept_once_by_its_owner_alone() {
     let original =
         json!({"id": "eng-001", "slug": "a-public-one", "title": "T", "content": "c", "category": "general"});
     let file = json!({"totalPrompts": 1, "prompts": [original]});
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     store.import(Kind::Prompts, &parse(Kind::Prompts, file.to_string().as_bytes()).unwrap()).await.unwrap();
 
     let kept = join_all((0..4).map(async |_| env.function("prompt-collections").await)).await;

@@ -24,7 +24,7 @@ use crate::usage_costs::fits;
 
 /// The starter content in a env's database, and in a folder.
 async fn published(env: &TestEnv) -> TempDir {
-    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::Environment));
+    let store = Store::new(Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse));
     let folder = tempfile::tempdir().unwrap();
     for kind in Kind::ALL {
         let bytes = std::fs::read(root().join("public-data").join(kind.file_name())).unwrap();

@@ -52,7 +52,7 @@ pub(crate) async fn print(bench: &Bench) {
 
 /// Content for the jobs that read it.
 pub(crate) async fn seed(env: &TestEnv) {
-    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::Environment);
+    let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
     for kind in Kind::ALL {
         let file = std::fs::read(root().join("public-data").join(kind.file_name())).unwrap();
         Store::new(mongo.clone()).import(kind, &parse(kind, &file).unwrap()).await.unwrap();

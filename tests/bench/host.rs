@@ -77,27 +77,32 @@ impl Drop for Server {
 }
 
 /// How a function is started and what it is asked.
-struct Subject<'a> {
-    name: &'a str,
-    memory_mb: u64,
-    program: Vec<&'a Path>,
-    requests: usize,
+pub(crate) struct Subject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) memory_mb: u64,
+    pub(crate) program: Vec<&'a Path>,
+    pub(crate) requests: usize,
+    /// Between requests. Who follows at once waits until the share of the processor is there again.
+    pub(crate) pause: Duration,
 }
 
-/// A function's figures: medians unless they say otherwise.
-struct Figures {
+/// A function's figures: of its starts, the medians.
+pub(crate) struct Figures {
     init: Duration,
     first: Duration,
-    cold: Duration,
-    p50: Duration,
-    p99: Duration,
+    pub(crate) cold: Duration,
+    /// Later requests.
+    pub(crate) warm: Vec<Duration>,
     /// Of a processor, a later request.
     work: Duration,
+    /// At most.
+    pub(crate) used_mb: u64,
     opened: usize,
     kept: usize,
 }
 
-struct Host {
+pub(crate) struct Host {
+    _server: Server,
     env: TestEnv,
     proxy: Proxy,
     scene: Scene,
@@ -107,20 +112,17 @@ struct Host {
 }
 
 pub(crate) async fn print(build: &Path) {
-    let server = Server::start().await;
-    let proxy = Proxy::to(format!("127.0.0.1:{}", server.port)).await;
-    let uri = |port| server.uri("app:hunter2@", port);
-    let env = TestEnv::of(stack().on(uri(server.port))).await.by_way_of(uri(proxy.port));
-    seed(&env).await;
-    let scene = Scene::of_env(&env, 4, &starter_prompt()).await;
-    let references = secrets::store(&env, STACK).await;
-    proxy.set(NetworkFault::Late(WAY));
-    let host = Host { env, proxy, scene, references, files: tempfile::tempdir().unwrap() };
-
+    let host = Host::new().await;
     // Beside the packages that it is made of.
     let (node, script) = (install::find("node").unwrap(), folder("node/peer.mjs"));
     std::fs::copy(root().join("tests/node/peer.mjs"), &script).unwrap();
-    let old = Subject { name: "peer", memory_mb: PEERS_MB, program: vec![&node, &script], requests: REQUESTS };
+    let old = Subject {
+        name: "peer",
+        memory_mb: PEERS_MB,
+        program: vec![&node, &script],
+        requests: REQUESTS,
+        pause: Duration::ZERO,
+    };
     let old = host.figures(&old).await;
     println!("\nmedians of {STARTS} starts and {REQUESTS} requests; in brackets: by that of the old way");
     println!(
@@ -128,17 +130,35 @@ pub(crate) async fn print(build: &Path) {
     );
     line("the old way, Node.js: an insert", PEERS_MB, &old, &old);
     let minimal = build.join("minimal/bootstrap");
-    let least = Subject { name: "minimal", memory_mb: PEERS_MB, program: vec![&minimal], requests: REQUESTS };
+    let least = Subject {
+        name: "minimal",
+        memory_mb: PEERS_MB,
+        program: vec![&minimal],
+        requests: REQUESTS,
+        pause: Duration::ZERO,
+    };
     line("`minimal`, which only answers", PEERS_MB, &host.figures(&least).await, &old);
     for template::Function { binary, memory_mb, routes, .. } in functions() {
         let program = build.join(&binary).join("bootstrap");
         let requests = if routes.is_empty() { RUNS } else { REQUESTS };
-        let subject = Subject { name: &binary, memory_mb, program: vec![&program], requests };
+        let subject = Subject { name: &binary, memory_mb, program: vec![&program], requests, pause: Duration::ZERO };
         line(&format!("`{binary}`"), memory_mb, &host.figures(&subject).await, &old);
     }
 }
 
 impl Host {
+    pub(crate) async fn new() -> Self {
+        let server = Server::start().await;
+        let proxy = Proxy::to(format!("127.0.0.1:{}", server.port)).await;
+        let uri = |port| server.uri("app:hunter2@", port);
+        let env = TestEnv::of(stack().on(uri(server.port))).await.by_way_of(uri(proxy.port));
+        seed(&env).await;
+        let scene = Scene::of_env(&env, 4, &starter_prompt()).await;
+        let references = secrets::store(&env, STACK).await;
+        proxy.set(NetworkFault::Late(WAY));
+        Self { _server: server, env, proxy, scene, references, files: tempfile::tempdir().unwrap() }
+    }
+
     async fn start(&self, subject: &Subject<'_>, share: &CpuShare) -> Function {
         let mut variables = self.env.variables();
         let own = format!("file://{}", self.files.path().display());
@@ -155,7 +175,7 @@ impl Host {
         self.scene.work(if name == "peer" { "minimal" } else { name }, n).event()
     }
 
-    async fn figures(&self, subject: &Subject<'_>) -> Figures {
+    pub(crate) async fn figures(&self, subject: &Subject<'_>) -> Figures {
         let share = CpuShare::of_memory(subject.memory_mb).expect("control groups: this needs root");
         let (mut inits, mut firsts, mut colds) = (Vec::new(), Vec::new(), Vec::new());
         for n in 1..STARTS {
@@ -173,32 +193,33 @@ impl Host {
         let function = self.start(subject, &share).await;
         answered(&function, self.request(subject.name, 0)).await;
         let (opened, cpu) = (self.proxy.total() - before, function.cpu());
-        let mut later = Vec::new();
+        let mut warm = Vec::new();
         for n in 1..=subject.requests {
-            later.push(answered(&function, self.request(subject.name, n)).await);
+            tokio::time::sleep(subject.pause).await;
+            warm.push(answered(&function, self.request(subject.name, n)).await);
         }
         let work = function.cpu().saturating_sub(cpu) / u32::try_from(subject.requests).unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let kept = self.proxy.open();
+        let (kept, used_mb) = (self.proxy.open(), function.peak_memory_mb());
         function.retire().await;
         eventually("its sockets are closed", 10, async || (self.proxy.open() == 0).then_some(())).await;
-        let [init, first, cold, p50] =
-            [&mut inits, &mut firsts, &mut colds, &mut later].map(|times| percentile(times, 50));
-        Figures { init, first, cold, p50, p99: percentile(&mut later, 99), work, opened, kept }
+        let [init, first, cold] = [&mut inits, &mut firsts, &mut colds].map(|times| percentile(times, 50));
+        Figures { init, first, cold, warm, work, used_mb, opened, kept }
     }
 }
 
 fn line(name: &str, memory_mb: u64, figures: &Figures, old: &Figures) {
-    let Figures { init, first, cold, p50, p99, work, opened, kept } = figures;
+    let Figures { init, first, cold, warm, work, opened, kept, .. } = figures;
+    let warm = |percent| millis(percentile(&mut warm.clone(), percent));
     println!(
         "| {name} | {memory_mb} | {:.0} + {:.1} | {:.0} (1/{:.0}) | {:.1} (1/{:.0}) | {:.1} | {:.2} | {opened}, {kept} |",
         millis(*init),
         millis(*first),
         millis(*cold),
         millis(old.cold) / millis(*cold),
-        millis(*p50),
-        millis(old.p50) / millis(*p50),
-        millis(*p99),
+        warm(50),
+        millis(percentile(&mut old.warm.clone(), 50)) / warm(50),
+        warm(99),
         millis(*work),
     );
 }

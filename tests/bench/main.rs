@@ -1,4 +1,4 @@
-//! `cargo local bench [functions] [cold-starts] [host] [requests] [consumer] [connections] [contention] [storage]
+//! `cargo local bench [functions] [cold-starts] [host] [memory] [requests] [consumer] [connections] [contention] [storage]
 //! [secrets]`: figures of the release build on this machine. Compare ratios within one run: machines differ, and are
 //! noisy.
 //!
@@ -13,6 +13,7 @@ mod consumer;
 mod contention;
 mod functions;
 mod host;
+mod memory;
 mod real_users;
 mod requests;
 mod secrets;
@@ -39,14 +40,25 @@ use tests::{
 async fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let bench = Bench::new().await;
-    let all =
-        ["functions", "cold-starts", "host", "requests", "consumer", "connections", "contention", "storage", "secrets"];
+    let all = [
+        "functions",
+        "cold-starts",
+        "host",
+        "memory",
+        "requests",
+        "consumer",
+        "connections",
+        "contention",
+        "storage",
+        "secrets",
+    ];
     for what in all {
         match what {
             _ if !wanted.is_empty() && !wanted.iter().any(|name| name == what) => {}
             "functions" => functions::print(&bench).await,
             "cold-starts" => cold_starts::print(&bench).await,
             "host" => host::print(&built()).await,
+            "memory" => memory::print(&built()).await,
             "requests" => requests::print(&bench).await,
             "consumer" => consumer::print(&bench).await,
             "connections" => connections::print(&bench).await,
@@ -94,7 +106,7 @@ impl Bench {
     }
 }
 
-/// Where the builds lie that `host` and `secrets` start: the release build, or what `BENCH_BUILD` names.
+/// Where the builds lie that `host`, `memory` and `secrets` start: the release build, or what `BENCH_BUILD` names.
 fn built() -> PathBuf {
     std::env::var_os("BENCH_BUILD").map_or_else(|| root().join("target/bench"), PathBuf::from)
 }

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -17,7 +18,8 @@ use tokio::{
         tcp::{ReadHalf, WriteHalf},
     },
     sync::{mpsc, watch},
-    time::{Instant, sleep_until},
+    task::spawn_blocking,
+    time::Instant,
 };
 
 /// How the way to the server is.
@@ -114,6 +116,10 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
     let refused = is_end(&way.borrow());
     if !refused {
         let Ok(mut server) = TcpStream::connect(upstream).await else { return };
+        // As servers and drivers do: a piece waits for no acknowledgement of the one before.
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).ok();
+        }
         shared.total.fetch_add(1, Ordering::SeqCst);
         shared.open.fetch_add(1, Ordering::SeqCst);
         let (from_client, to_client) = client.split();
@@ -128,6 +134,14 @@ async fn carry(mut client: TcpStream, upstream: String, shared: Arc<Shared>) {
     }
     if *way.borrow() == NetworkFault::Reset {
         client.set_zero_linger().ok();
+    }
+}
+
+/// To a fraction of a millisecond: Tokio's own timer goes by whole ones, and a network's way is about one.
+async fn wait_until(due: Instant) {
+    let left = due.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        spawn_blocking(move || thread::sleep(left)).await.ok();
     }
 }
 
@@ -158,7 +172,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) ->
     };
     let hand_over = async {
         while let Some((due, piece)) = under_way.recv().await {
-            sleep_until(due).await;
+            wait_until(due).await;
             drop(way.wait_for(|way| *way != NetworkFault::Silent).await);
             if piece.is_empty() {
                 return to.shutdown().await;

@@ -55,7 +55,7 @@ impl TestEnv {
     /// As [`TestEnv::new`], of a stack that may have another MongoDB than the one that is running.
     pub async fn of(stack: Stack) -> Self {
         let database = stack.scratch().await;
-        let mongo = Mongo::new(stack.settings(&database), Lifetime::Environment);
+        let mongo = Mongo::new(stack.settings(&database), Lifetime::FromFirstUse);
         schema::apply(&mongo).await.unwrap();
         let (redis, uri) = (stack.redis_url.clone().unwrap_or_default(), stack.mongodb_uri.clone());
         let events = Some(OwnQueue::new(&stack).await);

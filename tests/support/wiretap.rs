@@ -46,9 +46,10 @@ impl Wiretap {
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (from_client, to_client) = client.into_split();
                 let server = TcpStream::connect(&upstream).await.unwrap();
-                let (from_server, to_server) = server.into_split();
+                // As servers and drivers do: a piece waits for no acknowledgement of the one before.
+                client.set_nodelay(true).and(server.set_nodelay(true)).unwrap();
+                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
                 let lost = Arc::new(AtomicBool::new(false));
                 tokio::spawn(listen(from_client, to_server, Arc::clone(&shared), Arc::clone(&lost)));
                 tokio::spawn(answer(from_server, to_client, lost));

@@ -130,7 +130,7 @@ async fn serve(verb: Verb) -> anyhow::Result<()> {
     if let Some(named) = settings.database_in_uri().await?.filter(|named| *named != settings.database) {
         eprintln!("note: MONGODB_URI names the database {named}, but {} is used: DB_NAME decides", settings.database);
     }
-    let mongo = Mongo::new(settings.clone(), Lifetime::Environment);
+    let mongo = Mongo::new(settings.clone(), Lifetime::FromFirstUse);
     let outcome = run(verb, &settings, &mongo).await;
     mongo.close().await;
     outcome

@@ -122,6 +122,8 @@ enum Benchmark {
     ColdStarts,
     /// Each function on a host shaped like Lambda, beside one of the old way
     Host,
+    /// Which memory is worth its price, of each kind of function
+    Memory,
     /// Requests of the routes that are called most
     Requests,
     /// How fast events are written
@@ -205,7 +207,7 @@ async fn up(seed: bool) -> anyhow::Result<()> {
 async fn bench(what: Vec<Benchmark>) -> anyhow::Result<()> {
     servers_of_its_own()?;
     can_start()?;
-    // A peer of `host` is made of packages that the tests have.
+    // The peer of `host` is made of packages that the tests have.
     let needs_packages = what.is_empty() || what.contains(&Benchmark::Host);
     deploy::prepare(if needs_packages { For::Testing } else { For::Running }, Functions::All)?;
     if what.is_empty() || what.iter().any(|benchmark| benchmark.needs_release()) {

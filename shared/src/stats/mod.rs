@@ -237,7 +237,7 @@ mod tests {
     fn away() -> Mongo {
         Mongo::new(
             MongoSettings::new("mongodb://127.0.0.1:1/?directConnection=true".to_owned(), "test"),
-            Lifetime::Environment,
+            Lifetime::FromFirstUse,
         )
     }
 

@@ -291,7 +291,7 @@ mod tests {
     #[tokio::test]
     async fn no_copy_outlives_a_change_that_may_have_been_made() {
         let nowhere = MongoSettings::new("mongodb://127.0.0.1:1/?directConnection=true".to_owned(), "test");
-        let users = Users::new(Mongo::new(nowhere, Lifetime::Environment), Cache::in_process());
+        let users = Users::new(Mongo::new(nowhere, Lifetime::FromFirstUse), Cache::in_process());
         let account: Account = serde_json::from_value(json!({
             "id": "u", "email": "", "name": "", "role": "user", "plan": "free", "status": "active", "sessionVersion": 0,
             "endedSessions": [], "mfaEnabled": false, "createdAtMs": 0,

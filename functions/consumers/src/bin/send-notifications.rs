@@ -9,7 +9,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let mongo = Mongo::from_env(Lifetime::Environment)?;
+    let mongo = Mongo::from_env(Lifetime::FromStart)?;
     let senders = Senders::from_env()?;
     let connection = mongo.clone();
     let handle = async |messages: Vec<_>| {

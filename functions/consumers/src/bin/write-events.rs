@@ -10,7 +10,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, check) = (Mongo::from_env(Lifetime::Environment)?, EntryCheck::from_env()?);
+    let (mongo, check) = (Mongo::from_env(Lifetime::FromStart)?, EntryCheck::from_env()?);
     let connection = mongo.clone();
     let handle = async |messages: Vec<_>| {
         let (written, outcome) = write_batch(&mongo, &*check.get().await?, &messages).await?;

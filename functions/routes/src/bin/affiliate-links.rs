@@ -35,7 +35,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             links: Links::new(clients.mongo.clone(), clients.cache.clone()),
             audit_log: AuditLog::from_env(&clients.ledger)?,

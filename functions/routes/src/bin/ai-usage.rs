@@ -30,7 +30,7 @@ impl AsRef<ApiKeys> for Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             usage: UsageIntake::from_env(&clients.ledger, &clients.cache)?,

@@ -34,7 +34,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let (mongo, cache) = (Mongo::from_env(Lifetime::FromFirstUse)?, Cache::from_env()?);
     // As where events come in: of a prompt that readers do not know, nothing is counted.
     let prompts = Content::published_prompts()?;
     let app = PublicApp::new(cache.clone(), Own { mongo: mongo.clone(), cache, prompts });

@@ -19,7 +19,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             keys: ApiKeys::from_env(&clients.mongo, &clients.cache)?,
             audit_log: AuditLog::from_env(&clients.ledger)?,

@@ -14,7 +14,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new().route("/api/admin/audit", get(list));
     app.serve(routes).await
 }

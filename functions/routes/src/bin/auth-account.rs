@@ -26,7 +26,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         let audit_log = AuditLog::from_env(&clients.ledger)?;
         Ok(Own {
             exports: Exports::new(clients.mongo.clone(), ExportFiles::from_env()?),

@@ -13,7 +13,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let (mongo, cache) = (Mongo::from_env(Lifetime::FromStart)?, Cache::from_env()?);
     let app = PublicApp::new(cache.clone(), Login::from_env(&mongo, &cache)?);
     app.serve(Router::new().route("/api/auth/login", post(login)), mongo).await
 }

@@ -49,7 +49,7 @@ pub struct LinkSent {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, MfaFlow::from_env)?;
+    let app = App::with(Lifetime::FromStart, MfaFlow::from_env)?;
     let routes = Router::new()
         .route("/api/auth/mfa/status", get(status))
         .route("/api/auth/mfa/send-code", post(send_code))

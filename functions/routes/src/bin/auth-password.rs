@@ -113,7 +113,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
             resets: PasswordResets::from_env(&clients.ledger)?,

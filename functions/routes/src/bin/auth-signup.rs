@@ -68,7 +68,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::Environment)?, Cache::from_env()?);
+    let (mongo, cache) = (Mongo::from_env(Lifetime::FromStart)?, Cache::from_env()?);
     let (users, ledger) = (Users::new(mongo.clone(), cache.clone()), Ledger::new(mongo.clone(), cache.clone()));
     let (sign_ups, audit_log) = (SignUps::from_env(&ledger, &cache)?, AuditLog::from_env(&ledger)?);
     let own = Own { users, sign_ups, audit_log };

@@ -22,7 +22,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
+    let app = App::with(Lifetime::FromStart, |clients| Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)? }))?;
     let routes =
         Router::new().route("/api/bug-reports", get(list).post(create)).route("/api/bug-reports/{id}", patch(step));
     app.serve(routes).await

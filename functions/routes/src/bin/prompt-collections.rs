@@ -20,7 +20,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new()
         .route("/api/prompts/collections", get(list).post(keep))
         .route("/api/prompts/collections/{collectionId}", delete(remove));

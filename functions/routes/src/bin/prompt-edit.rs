@@ -21,7 +21,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own { editor: PromptEditor::new(clients.ledger.clone()), audit_log: AuditLog::from_env(&clients.ledger)? })
     })?;
     let routes = Router::new().route("/api/prompts/{id}", patch(change).delete(remove));

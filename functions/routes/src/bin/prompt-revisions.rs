@@ -16,7 +16,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new().route("/api/prompts/{id}/revisions", get(list));
     app.serve(routes).await
 }

@@ -14,7 +14,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| Content::prompts(&clients.mongo))?;
+    let app = App::with(Lifetime::FromFirstUse, |clients| Content::prompts(&clients.mongo))?;
     let routes = Router::new().route("/api/prompts/{id}", get(show));
     app.serve(routes).await
 }

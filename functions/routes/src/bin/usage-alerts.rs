@@ -25,7 +25,7 @@ pub struct AlertList {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new()
         .route("/api/usage-alerts", get(list).post(create))
         .route("/api/usage-alerts/{id}", patch(change).delete(remove));

@@ -16,7 +16,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new()
         .route("/api/admin/usage-reports/daily/{date}", get(daily))
         .route("/api/admin/usage-reports/monthly/{month}", get(monthly));

@@ -23,7 +23,7 @@ const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1793491200");
 #[expect(deprecated, reason = "the old name is served as well")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::from_env(Lifetime::Environment)?;
+    let app = App::from_env(Lifetime::FromStart)?;
     let routes = Router::new()
         .route("/api/user/stats", get(show))
         .route("/api/user-stats", get(show_by_old_name))

@@ -35,7 +35,7 @@ pub struct NumberProof {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Mfa::from_env(&clients.mongo, &Counters::new(&clients.mongo, &clients.cache))
     })?;
     let routes = Router::new()

@@ -29,7 +29,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own { audit_log: AuditLog::from_env(&clients.ledger)?, outbox: Outbox::from_env()? })
     })?;
     let routes = Router::new()

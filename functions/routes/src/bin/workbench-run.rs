@@ -23,7 +23,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             workbench: Workbench::new(clients.ledger.clone(), UsageIntake::from_env(&clients.ledger, &clients.cache)?),
         })

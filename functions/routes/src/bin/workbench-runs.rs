@@ -21,7 +21,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let app = App::with(Lifetime::Environment, |clients| {
+    let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own { prices: Prices::new(clients.mongo.clone(), clients.cache.clone()) })
     })?;
     let routes = Router::new().route("/api/workbench/runs", get(list).post(start));

@@ -1,8 +1,8 @@
 //! The one Mongo client of an environment: lazy, small, and gone when it should be.
 //!
 //! A client holds a monitoring socket to each of the cluster's three nodes and at most one pooled
-//! socket, so four per warm environment, two of them at the primary. Nothing is opened before the
-//! first operation; a first attempt that fails leaves nothing behind; a client that stopped
+//! socket, so four per warm environment, two of them at the primary. It connects while the environment starts, or at the
+//! first operation ([`Lifetime`]); an attempt that fails leaves nothing behind; a client that stopped
 //! answering, or that may have lost its sockets while Lambda had the process frozen, is replaced.
 
 mod document;
@@ -28,7 +28,7 @@ pub use observe::{Limits, Observation, observe};
 pub use odd::{note_odd, readable, readable_json};
 pub use settings::{MongoSettings, REQUEST_TIMEOUT, WORK_TIMEOUT, check_uri};
 
-use crate::{config::ConfigError, connection::Connection};
+use crate::{config::ConfigError, connection::Connection, init};
 use socket_counter::{Change, SocketCounter};
 
 /// Above this wall-clock gap since its last use a client is pinged before it is
@@ -41,19 +41,25 @@ const REPLACE_AFTER: Duration = Duration::from_mins(1);
 /// How long the ping may take. In the cluster's region a ping takes 1–2 ms; together with a new
 /// connection it must stay below the 100 ms that a thaw may cost.
 const PING_TIMEOUT: Duration = Duration::from_millis(50);
+/// How long a start waits for the connection: with closing it, should it fail, less than the start's own limit.
+const START_TIMEOUT: Duration = Duration::from_millis(700);
 /// Closing took 2–8 ms. It is tried in order, then at once; Lambda leaves 300 ms for both after SIGTERM.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long a request waits for the client to close that it replaces: one whose sockets are lost does so
 /// on its own time.
 const PARTING_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// How long an environment keeps its client.
+/// From when and how long an environment has its client. To connect takes 15 ms on a whole processor, which Lambda gives
+/// a function while it starts, and 90 ms on the share that it has at 256 MB from the first request on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Between invocations too: for routes and consumers. A request that makes a new one takes 20 ms and more longer, on
-    /// the share of a processor that Lambda gives at 256 MB.
-    Environment,
-    /// Closed at the end of each invocation: for jobs, and for routes that need the database less often than every
+    /// Connected while the environment starts, and kept between invocations: for consumers, and for routes whose calls
+    /// ask the database as a rule. Lambda starts an environment for a call that is waiting, so its sockets are those that
+    /// this call would open.
+    FromStart,
+    /// Connected at the first operation, and kept: for routes whose answer is mostly found elsewhere.
+    FromFirstUse,
+    /// Connected at the first operation, and closed at the end of each invocation: for jobs, and for routes that need the database less often than every
     /// [`REPLACE_AFTER`]. Warm and idle, such an environment holds no socket.
     Invocation,
 }
@@ -75,12 +81,17 @@ struct Live {
 }
 
 impl Mongo {
-    /// Reads the settings; opens nothing.
+    /// Reads the settings; what is to be connected from the start is registered ([`init`]), and nothing opened yet.
     pub fn from_env(lifetime: Lifetime) -> Result<Self, ConfigError> {
-        Ok(Self::new(MongoSettings::from_env()?, lifetime))
+        let mongo = Self::new(MongoSettings::from_env()?, lifetime);
+        if lifetime == Lifetime::FromStart {
+            let starting = mongo.clone();
+            init::register(async move { starting.connect_at_start().await });
+        }
+        Ok(mongo)
     }
 
-    /// As [`Mongo::from_env`], from settings at hand.
+    /// From settings at hand; opens nothing.
     pub fn new(settings: MongoSettings, lifetime: Lifetime) -> Self {
         Self(Arc::new(Inner { settings, lifetime, live: Mutex::new(None), socket_counter: Arc::default() }))
     }
@@ -111,6 +122,14 @@ impl Mongo {
             _ => self.touch().await,
         }
         outcome
+    }
+
+    /// A failure costs the first request what it would have cost anyway.
+    async fn connect_at_start(&self) {
+        let connected = self.run(START_TIMEOUT, async |database| database.run_command(doc! {"ping": 1}).await).await;
+        if let Err(error) = connected {
+            tracing::warn!(%error, "not connected to MongoDB while starting");
+        }
     }
 
     async fn client(&self) -> Result<Client, Error> {

@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn without_the_database_the_list_counts_at_once() {
         let settings = crate::mongo::MongoSettings::new("mongodb://127.0.0.1:1", "test");
-        let prices = Prices::new(Mongo::new(settings, crate::mongo::Lifetime::Environment), Cache::in_process());
+        let prices = Prices::new(Mongo::new(settings, crate::mongo::Lifetime::FromFirstUse), Cache::in_process());
         for _ in 0..2 {
             assert!(prices.current().await.find("u", "openai", "gpt-4o", now()).is_some());
         }
