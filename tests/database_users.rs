@@ -35,6 +35,16 @@ fn with_user(secret: &str) -> Vec<template::Function> {
     found
 }
 
+#[test]
+fn the_table_of_users_names_their_functions() {
+    let text = fs::read_to_string(root().join("infra/README.md")).unwrap();
+    for secret in ["mongodb-reader-uri", "mongodb-monitor-uri"] {
+        let names: Vec<_> = with_user(secret).iter().map(|function| format!("`{}`", function.binary)).collect();
+        let line = text.lines().find(|line| line.starts_with("| ") && line.contains(&format!(" | `{secret}` | `")));
+        assert!(line.is_some_and(|line| line.ends_with(&format!(" | {} |", names.join(", ")))), "{secret}: {names:?}");
+    }
+}
+
 /// What `cargo db` puts into a new database, and a link.
 async fn fill(settings: MongoSettings, database: &Database) {
     let mongo = Mongo::new(settings, Lifetime::Environment);

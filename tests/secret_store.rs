@@ -118,8 +118,6 @@ async fn three_users_of_the_database_have_three_connection_strings() {
     let monitor = ("MONGODB_MONITOR_URI", "mongodb://monitor:hunter2@db.example/");
     let (succeeded, said) = db_secrets(&env, &stack, &three, &[reader]);
     assert!(!succeeded && said.contains("mongodb-monitor-uri: set MONGODB_MONITOR_URI for this command"), "{said}");
-    let (succeeded, said) = db_secrets(&env, &stack, &three, &[reader, ("MONGODB_MONITOR_URI", "hunter2")]);
-    assert!(!succeeded && said.contains("MONGODB_MONITOR_URI must be") && !said.contains("hunter2"), "{said}");
     assert_eq!(env.stack.parameters(&stack).await, before, "nothing was made");
 
     let (succeeded, said) = db_secrets(&env, &stack, &three, &[reader, monitor]);

@@ -95,7 +95,7 @@ async fn open(table: &mut Table, uri: Option<&str>) -> Option<SignedIn> {
     None
 }
 
-/// The client of a further user's string; one row for all that it is.
+/// The client of a further user's string, if that is right; one row for all that it is.
 async fn further(table: &mut Table, row: &str, user: &User, uri: Option<&str>, database: &str) -> Option<SignedIn> {
     let options = match string(uri, user).await {
         Ok((options, _)) => options,
@@ -105,8 +105,15 @@ async fn further(table: &mut Table, row: &str, user: &User, uri: Option<&str>, d
         }
     };
     let client = Client::with_options(options.clone()).ok()?;
-    table.add(row, roles(&client, user, database).await);
-    Some((client, options))
+    let found = roles(&client, user, database).await;
+    let is_wrong = matches!(found, Err(Trouble::Fault { .. }));
+    table.add(row, found);
+    let signed_in = Some((client, options));
+    if !is_wrong {
+        return signed_in;
+    }
+    close(signed_in).await;
+    None
 }
 
 /// What a connection string names, and how safe the way there is. Nobody signs in where others can read along.
