@@ -81,10 +81,11 @@ async fn work(running: &Function, function: &template::Function) {
         let answer = running.send(method, &parts.join("/"), &[], None).await;
         assert!(answer.status < 500, "{route}: {} {}: {:?}", answer.status, answer.text, running.logs());
     }
-    if function.schedule.is_some() {
-        if let Outcome::Error(error) = running.invoke(json!({})).await {
-            panic!("{}: {error}: {:?}", function.binary, running.logs());
-        }
+    if function.schedule.is_none() {
+        return;
+    }
+    if let Outcome::Error(error) = running.invoke(json!({})).await {
+        panic!("{}: {error}: {:?}", function.binary, running.logs());
     }
 }
 

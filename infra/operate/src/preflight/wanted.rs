@@ -18,7 +18,7 @@ pub struct Preflight {
     #[arg(long)]
     pub tier: Option<Tier>,
     /// As whom functions sign in to the database; without it, what the stack was told, or one. `three`: those that only read
-    /// with MONGODB_READER_URI, the monitor with MONGODB_MONITOR_URI, the others with MONGODB_URI
+    /// with `MONGODB_READER_URI`, the monitor with `MONGODB_MONITOR_URI`, the others with `MONGODB_URI`
     #[arg(long)]
     pub database_users: Option<Users>,
     /// The address that e-mails to users come from
