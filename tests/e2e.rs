@@ -18,6 +18,7 @@ mod byte_budgets;
 mod connection_budget;
 mod content_fallback;
 mod content_round_trip;
+mod database_users;
 mod deployed_api;
 mod events_are_not_lost;
 mod failover;

@@ -17,7 +17,7 @@ use local::{folder, root, step::quietly};
 use operate::{
     aws::{Aws, CLOUDFORMATION, LOGS, SECRETS_MANAGER},
     deploy::remove,
-    preflight::{Preflight, Standing, preflight},
+    preflight::{ConnectionStrings, Preflight, Standing, preflight},
 };
 use serde_json::json;
 use serial_test::parallel;
@@ -92,12 +92,20 @@ impl Account {
     }
 
     async fn standing(&self) -> Standing {
-        preflight(&wanted("again"), Some(&self.aws), None).await.standing
+        preflight(&wanted("again"), Some(&self.aws), &ConnectionStrings::default()).await.standing
     }
 }
 
 fn wanted(stack: &str) -> Preflight {
-    Preflight { stack: stack.into(), database: None, tier: None, sender: None, alarm_email: None, sms_countries: None }
+    Preflight {
+        stack: stack.into(),
+        database: None,
+        tier: None,
+        database_users: None,
+        sender: None,
+        alarm_email: None,
+        sms_countries: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +139,10 @@ async fn a_deploy_after_a_failed_one_succeeds_and_a_stack_can_be_taken_down() {
 fn recorders(folder: &Path) -> PathBuf {
     let calls = folder.join("calls");
     for program in ["cargo", "sam"] {
-        let script = format!("#!/bin/sh\necho {program} \"$@\" \"DB=${{MONGODB_URI}}\" >> {}\n", calls.display());
+        let script = format!(
+            "#!/bin/sh\necho {program} \"$@\" \"DB=${{MONGODB_URI}}\" \"READER=${{MONGODB_READER_URI}}\" >> {}\n",
+            calls.display()
+        );
         let path = folder.join(program);
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -177,7 +188,7 @@ async fn run(folder: &Path, status: &'static str, uri: &str, arguments: &[&str])
     command
         .env("AWS_ENDPOINT_URL", aws(status, folder.join("calls")).await)
         .env("AWS_REGION", "eu-west-1")
-        .env("MONGODB_URI", uri);
+        .envs(["MONGODB_URI", "MONGODB_READER_URI", "MONGODB_MONITOR_URI"].map(|name| (name, uri)));
     command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "hunter2-of-aws");
     let output = command.output().await.unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
@@ -208,6 +219,26 @@ async fn one_command_asks_builds_deploys_fills_and_tells_the_address() {
     assert!(places.is_sorted(), "{calls}");
     assert!(calls.contains("ReserveConcurrency=false AllowedOrigins=https://a.example"), "{calls}");
     assert_eq!(calls.matches(stored).count(), 3, "the database's steps read the stored string: {calls}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[parallel(stack)]
+async fn with_three_users_their_secrets_are_made_and_the_stack_is_told() {
+    let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
+    let calls = recorders(folder.path());
+    let three = ["--database-users", "three", "--stack", "mine", "--no-seed"];
+    let (fine, text) = run(folder.path(), "CREATE_COMPLETE", &stack.mongodb_uri, &three).await;
+    assert!(fine, "{text}");
+    let calls = fs::read_to_string(calls).unwrap();
+    let lines = |what: &str| calls.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+    assert!(lines("-- secrets --stack mine --database-users three")[0].contains("READER=mongodb://"), "{calls}");
+    for step in ["cargo local release", "sam deploy"] {
+        assert!(lines(step)[0].ends_with("DB= READER="), "{step}: {calls}");
+    }
+    assert!(lines("sam deploy")[0].contains(" DatabaseUsers=three "), "{calls}");
+    let named = ["--parameter", "DatabaseUsers=three"];
+    let (fine, text) = run(folder.path(), "CREATE_COMPLETE", &stack.mongodb_uri, &named).await;
+    assert!(!fine && text.contains("choose the users with --database-users"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,14 +7,18 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
+use mongodb::bson::{Document, doc};
 use operate::{
     aws::Aws,
-    preflight::{Found, Preflight, Standing, Tier, preflight},
+    preflight::{ConnectionStrings, Found, Preflight, Standing, Tier, Users, preflight},
     table::{Finding, Trouble},
 };
 use serde_json::{Value, json};
 use serial_test::parallel;
-use tests::stack::{Stack, stack};
+use tests::{
+    stack::{Stack, stack},
+    with_users::{PASSWORD_OF_USERS, WithUsers},
+};
 
 /// What the emulator does not know, or knows only of an account that lacks nothing: path or action, and an answer.
 type Instead = &'static [(&'static str, u16, &'static str)];
@@ -75,10 +79,16 @@ fn wanted() -> Preflight {
         stack: "promptlib".into(),
         database: None,
         tier: None,
+        database_users: None,
         sender: Some("sender@example.com".into()),
         alarm_email: None,
         sms_countries: Some("41".into()),
     }
+}
+
+/// The connection string of the only user.
+fn one(uri: &str) -> ConnectionStrings {
+    ConnectionStrings { main: Some(uri.to_owned()), ..ConnectionStrings::default() }
 }
 
 /// Its fault must have this word, and its remedy that one.
@@ -118,7 +128,7 @@ async fn an_account_that_has_everything_is_told_what_to_pass() {
     for name in ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"] {
         account.put_parameter(&format!("/promptlib/{name}"), "SecureString").await;
     }
-    let found = preflight(&wanted(), Some(&aws), Some(&stack.mongodb_uri)).await;
+    let found = preflight(&wanted(), Some(&aws), &one(&stack.mongodb_uri)).await;
     let text_of_all = found.table.to_string();
     for row in
         ["AWS login", "stack", "concurrency quota", "secrets", "e-mail: sender", "SMS: spend limit", "MongoDB: cluster"]
@@ -136,7 +146,7 @@ async fn an_account_that_has_everything_is_told_what_to_pass() {
 async fn each_thing_that_is_missing_is_named() {
     let stack = stack();
     let account = Account::new(&stack);
-    let found = preflight(&wanted(), Some(&account.aws()), None).await;
+    let found = preflight(&wanted(), Some(&account.aws()), &ConnectionStrings::default()).await;
     assert_fault(&found, "secrets", "/promptlib/mongodb-uri is missing", "set MONGODB_URI");
     assert_fault(
         &found,
@@ -148,7 +158,7 @@ async fn each_thing_that_is_missing_is_named() {
 
     account.put_parameter("/promptlib/vault-seed", "String").await;
     account.put_parameter("/former/mfa-seed", "SecureString").await;
-    let found = preflight(&wanted(), Some(&account.aws()), Some(&stack.mongodb_uri)).await;
+    let found = preflight(&wanted(), Some(&account.aws()), &one(&stack.mongodb_uri)).await;
     assert_fault(&found, "secrets", "/promptlib/vault-seed is readable", "SecureString");
     assert_fault(&found, "secrets of a former stack", "could not be read", "--adopt mfa-seed=/former/mfa-seed");
     assert!(!found.table.to_string().contains("hunter2"), "{}", found.table);
@@ -181,7 +191,7 @@ async fn what_the_emulator_cannot_lack_is_named_too() {
             ("DescribeStacks", 200, "<R><StackStatus>ROLLBACK_COMPLETE</StackStatus></R>"),
         ])
         .await;
-    let found = preflight(&wanted(), Some(&aws), None).await;
+    let found = preflight(&wanted(), Some(&aws), &ConnectionStrings::default()).await;
     let quota = text(found.table.row("concurrency quota"));
     assert!(
         quota.contains("without caps") && quota.contains("have it raised") || quota.contains("Have it raised"),
@@ -197,12 +207,12 @@ async fn what_the_emulator_cannot_lack_is_named_too() {
     let aws = account
         .aws_with(&[("account-settings", 403, REFUSED), ("GetCallerIdentity", 200, "<Account>1</Account>")])
         .await;
-    let found = preflight(&wanted(), Some(&aws), None).await;
+    let found = preflight(&wanted(), Some(&aws), &ConnectionStrings::default()).await;
     assert_eq!(text(found.table.row("concurrency quota")), "could not be asked: AccessDeniedException: not you");
     let aws = account.aws_with(&[("GetCallerIdentity", 403, EXPIRED)]).await;
-    let found = preflight(&wanted(), Some(&aws), None).await;
+    let found = preflight(&wanted(), Some(&aws), &ConnectionStrings::default()).await;
     assert_fault(&found, "AWS login", "ExpiredToken", "aws sso login");
-    let found = preflight(&wanted(), None, None).await;
+    let found = preflight(&wanted(), None, &ConnectionStrings::default()).await;
     assert_fault(&found, "AWS login", "no credentials", "aws configure sso");
 }
 
@@ -226,14 +236,85 @@ async fn a_connection_string_that_does_not_do_is_named_and_its_password_is_not()
     ] {
         // A server without users refuses none.
         let may_pass = word.is_empty();
-        let found = preflight(&Preflight { sms_countries: None, ..wanted() }, None, Some(&uri)).await;
+        let found = preflight(&Preflight { sms_countries: None, ..wanted() }, None, &one(&uri)).await;
         assert!(!found.table.to_string().contains("hunter2"), "{}", found.table);
         if !may_pass {
             assert_fault(&found, row, word, to_do);
         }
     }
-    let given = preflight(&Preflight { tier: Some(Tier::Flex), ..wanted() }, None, None).await;
+    let given = preflight(&Preflight { tier: Some(Tier::Flex), ..wanted() }, None, &ConnectionStrings::default()).await;
     assert_eq!(setting(&given, "MongoTier"), "Flex");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn of_three_users_each_is_asked_for_its_roles_and_who_reads_must_not_write() {
+    let on = |role: &str, database: &str| doc! {"role": role, "db": database};
+    let users: [(&str, &[Document]); 4] = [
+        ("only", &[on("readWrite", "promptlib"), on("clusterMonitor", "admin")]),
+        ("writer", &[on("readWrite", "promptlib")]),
+        ("reader", &[on("read", "promptlib")]),
+        ("monitor", &[on("clusterMonitor", "admin"), on("read", "promptlib")]),
+    ];
+    let Some(server) = WithUsers::start(&users).await else { return };
+    server.database("only", "promptlib").await;
+    let uri = |user: &str| Some(server.uri(user, PASSWORD_OF_USERS));
+    let three = Preflight { database_users: Some(Users::Three), ..wanted() };
+    let asked = async |wanted: &Preflight, main: &str, reader: &str, monitor: &str| {
+        let strings = ConnectionStrings { main: uri(main), reader: uri(reader), monitor: uri(monitor) };
+        let found = preflight(wanted, None, &strings).await;
+        assert!(!found.table.to_string().contains(PASSWORD_OF_USERS), "{}", found.table);
+        found
+    };
+    let rows = |found: &Found| {
+        ["MongoDB: roles", "MongoDB: reader", "MongoDB: monitor", "MongoDB: tier"].map(|row| text(found.table.row(row)))
+    };
+
+    let fine = asked(&three, "writer", "reader", "monitor").await;
+    let local = "a server on this machine has no tier";
+    assert_eq!(rows(&fine), ["readWrite", "read", "clusterMonitor and read", local], "{}", fine.table);
+    assert_eq!((setting(&fine, "DatabaseUsers"), fine.users), ("three", Users::Three));
+    let wide = asked(&three, "only", "monitor", "monitor").await;
+    let [main, reader, ..] = rows(&wide);
+    assert!(main.ends_with("more than it needs: readWrite does") && reader.ends_with("read does"), "{}", wide.table);
+
+    let wrong = asked(&three, "reader", "writer", "reader").await;
+    assert_fault(&wrong, "MongoDB: roles", "lacks readWrite on promptlib", "edit the user");
+    assert_fault(&wrong, "MongoDB: reader", "may write to promptlib", "a user of its own for mongodb-reader-uri");
+    assert_fault(&wrong, "MongoDB: monitor", "lacks clusterMonitor", "no alarm knows");
+    let unknown = asked(&three, "writer", "nobody", "only").await;
+    assert_fault(&unknown, "MongoDB: reader", "refuses the user or the password", "is there this user?");
+    assert_fault(&unknown, "MongoDB: monitor", "may write to promptlib", "a user of its own for mongodb-monitor-uri");
+
+    // With one nobody asks for the others, and the first has to do for the monitor.
+    let one = asked(&wanted(), "only", "nobody", "nobody").await;
+    assert_eq!(text(one.table.row("MongoDB: roles")), "readWrite and clusterMonitor");
+    assert!(one.table.row("MongoDB: reader").is_none() && setting(&one, "DatabaseUsers") == "one", "{}", one.table);
+    let blind = asked(&wanted(), "writer", "reader", "monitor").await;
+    assert_fault(&blind, "MongoDB: roles", "lacks clusterMonitor", "no alarm knows");
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn the_secrets_of_three_users_are_asked_for_where_there_are_three() {
+    let stack = stack();
+    let account = Account::new(&stack);
+    let three = Preflight { database_users: Some(Users::Three), ..wanted() };
+    account.put_parameter("/promptlib/mongodb-uri", "SecureString").await;
+    let found = preflight(&three, Some(&account.aws()), &ConnectionStrings::default()).await;
+    let missing = "/promptlib/mongodb-reader-uri and /promptlib/mongodb-monitor-uri are missing";
+    assert_fault(&found, "secrets", missing, "set MONGODB_READER_URI and MONGODB_MONITOR_URI");
+    for row in ["MongoDB: reader", "MongoDB: monitor"] {
+        assert!(text(found.table.row(row)).ends_with("for this command to have it tried"), "{}", found.table);
+    }
+    let found = preflight(&wanted(), Some(&account.aws()), &ConnectionStrings::default()).await;
+    assert!(text(found.table.row("secrets")).starts_with("`cargo deploy` makes"), "{}", found.table);
+    for name in ["mongodb-reader-uri", "mongodb-monitor-uri"] {
+        account.put_parameter(&format!("/promptlib/{name}"), "SecureString").await;
+    }
+    let found = preflight(&three, Some(&account.aws()), &ConnectionStrings::default()).await;
+    let made = text(found.table.row("secrets"));
+    assert!(made.starts_with("`cargo deploy` makes") && !made.contains("mongodb"), "{made}");
 }
 
 async fn identity(account: &Account<'_>, address: &str) {

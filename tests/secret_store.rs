@@ -13,8 +13,6 @@ use std::{
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use bson::doc;
-use mongodb::Client;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use serial_test::parallel;
 use shared::deployment::SECRETS;
@@ -23,6 +21,7 @@ use tests::{
     host::{self, Function, keep_secret},
     root,
     test_env::{TestEnv, sign_in},
+    with_users::{PASSWORD_OF_USERS, WithUsers},
 };
 
 /// A stack's name of the test's own.
@@ -104,8 +103,35 @@ async fn what_a_stack_lacks_is_made_and_what_it_has_is_kept() {
         let (succeeded, said) = db_secrets(&env, &stack, &arguments, &more);
         assert!(!succeeded && said.contains(refusal), "{arguments:?}: {said}");
     }
-    // There is neither a proxy nor a front end.
-    assert_eq!(env.stack.parameters(&stack).await.len(), SECRETS.len() - 2);
+    // There is neither a proxy nor a front end, and one user of the database.
+    assert_eq!(env.stack.parameters(&stack).await.len(), SECRETS.len() - 4);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn three_users_of_the_database_have_three_connection_strings() {
+    let (env, stack) = (TestEnv::new().await, stack_name());
+    made(&env, &stack);
+    let before = env.stack.parameters(&stack).await;
+    let three = ["--database-users", "three"];
+    let reader = ("MONGODB_READER_URI", "mongodb://reader:hunter2@db.example/");
+    let monitor = ("MONGODB_MONITOR_URI", "mongodb://monitor:hunter2@db.example/");
+    let (succeeded, said) = db_secrets(&env, &stack, &three, &[reader]);
+    assert!(!succeeded && said.contains("mongodb-monitor-uri: set MONGODB_MONITOR_URI for this command"), "{said}");
+    assert_eq!(env.stack.parameters(&stack).await, before, "nothing was made");
+
+    let (succeeded, said) = db_secrets(&env, &stack, &three, &[reader, monitor]);
+    assert!(succeeded && !said.contains("hunter2"), "{said}");
+    for made in ["mongodb-uri: there already", "mongodb-reader-uri: made", "mongodb-monitor-uri: made"] {
+        assert!(said.contains(&format!("/{stack}/{made}")), "{made}: {said}");
+    }
+    let other = ("MONGODB_READER_URI", "mongodb://other:hunter3@db.example/");
+    let (succeeded, said) = db_secrets(&env, &stack, &three, &[other]);
+    assert!(succeeded && said.contains("mongodb-reader-uri: there already, and kept"), "{said}");
+    let stored = async || env.stack.parameters(&stack).await[&format!("/{stack}/mongodb-reader-uri")].clone();
+    assert_eq!(stored().await, ("SecureString".to_owned(), reader.1.to_owned()));
+    let (succeeded, said) = db_secrets(&env, &stack, &["--replace", "mongodb-reader-uri"], &[other]);
+    assert!(succeeded && stored().await.1 == other.1, "{said}");
 }
 
 #[tokio::test]
@@ -279,70 +305,19 @@ async fn a_store_that_does_not_answer_delays_no_start_for_long_and_ends_none() {
     assert_eq!(fresh.get_as(&ada.token, "/api/provider-keys").await.status, 503, "it never had a good one");
 }
 
-/// A server of the test's own that wants a password.
-struct WithPassword {
-    child: std::process::Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for WithPassword {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl WithPassword {
-    /// `None` where the server is `mongod`, which takes other flags.
-    async fn start() -> Option<Self> {
-        let (program, folder) = (local::install::mongodb(), tempfile::tempdir().unwrap());
-        if program.ends_with("mongod") {
-            return None;
-        }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let run = |more: &[&str]| {
-            let mut command = Command::new(&program);
-            command.args(["--port", &port.to_string(), "--storage-path"]).arg(folder.path());
-            command.args(["--cache-size", "64M", "--log-level", "ERROR"]).args(more);
-            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
-        };
-        let mut open = Self { child: run(&[]), port, _folder: tempfile::tempdir().unwrap() };
-        let user = doc! {"createUser": "app", "pwd": "the-right-password", "roles": [{"role": "root", "db": "admin"}]};
-        eventually("the server", 30, async || {
-            let client = Client::with_uri_str(format!("mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=1000"));
-            client.await.ok()?.database("admin").run_command(user.clone()).await.ok()
-        })
-        .await;
-        // In order: what it was told last would be lost otherwise.
-        kill_process(Pid::from_child(&open.child), Signal::TERM).unwrap();
-        open.child.wait().unwrap();
-        let child = run(&["--auth"]);
-        drop(open);
-        Some(Self { child, port, _folder: folder })
-    }
-
-    fn uri(&self, password: &str) -> String {
-        format!("mongodb://app:{password}@127.0.0.1:{}/?authSource=admin&directConnection=true", self.port)
-    }
-}
-
 /// The secrets are kept for five minutes here: it is the refused sign-in that has them read anew.
 #[tokio::test]
 #[parallel(stack)]
 async fn a_refused_sign_in_to_mongodb_reads_the_connection_string_anew() {
-    let Some(server) = WithPassword::start().await else { return };
+    let root = doc! {"role": "root", "db": "admin"};
+    let Some(server) = WithUsers::start(&[("app", &[root])]).await else { return };
     let env = TestEnv::new().await;
     let ada = env.person(shared::roles::Role::User, None).await;
     let user = env.users().find_one(doc! {}).await.unwrap().unwrap();
-    let right = server.uri("the-right-password");
-    eventually("the server with a password", 30, async || {
-        let client = Client::with_uri_str(format!("{right}&serverSelectionTimeoutMS=1000")).await.ok()?;
-        client.database("test").collection("users").insert_one(user.clone()).await.ok()
-    })
-    .await;
+    let right = server.uri("app", PASSWORD_OF_USERS);
+    server.database("app", "test").await.collection("users").insert_one(user).await.unwrap();
     let mut values = of_tests(&env);
-    values[0].1 = server.uri("the-former-password");
+    values[0].1 = server.uri("app", "the-former-password");
     let (store, url) = FakeStore::start(&borrowed(&values)).await;
     let variables = [("AWS_ENDPOINT_URL_SSM", url.as_str()), ("DB_NAME", "test")];
     let keys = start(&env, "provider-keys", "fake", &variables).await;
@@ -354,6 +329,6 @@ async fn a_refused_sign_in_to_mongodb_reads_the_connection_string_anew() {
         (keys.get_as(&ada.token, "/api/provider-keys").await.status == 200).then_some(())
     })
     .await;
-    keep_secret("the-right-password");
+    keep_secret(PASSWORD_OF_USERS);
     keep_secret("the-former-password");
 }

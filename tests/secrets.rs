@@ -1,18 +1,22 @@
 //! No secret is where it should not be: the scan of answers and log lines, and the deployed stack's logs.
 
-use std::{collections::BTreeSet, fs, panic::catch_unwind};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    panic::catch_unwind,
+};
 
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
 use serial_test::serial;
-use shared::deployment::SECRETS;
+use shared::deployment::{SECRETS, StackSecret};
 use tests::{
     callers::sign_up,
     eventually,
     host::{answers_no_secret, holds_no_secret, keep_secret, told_once},
     root,
     stack::stack,
-    template::template,
+    template::{chosen, template},
     test_env::{ANOTHER_PASSWORD, PASSWORD, number, token_of},
 };
 
@@ -154,24 +158,52 @@ fn with_roles(template: &Yaml) -> Vec<(String, Yaml, Yaml)> {
 const PARAMETER: &str = "ssm:/${AWS::StackName}/";
 const PARAMETER_ARN: &str = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/";
 
+/// The condition by which there are three users of the database.
+const THREE_USERS: &str = "ThreeUsers";
+
 #[test]
 fn a_function_may_read_the_secrets_that_its_variables_name_and_no_others() {
-    let template = template();
     let mut all = BTreeSet::new();
-    for (name, variables, role) in with_roles(&template) {
-        let (wanted, allowed) = (named(&variables, PARAMETER), named(&role, PARAMETER_ARN));
-        assert_eq!(wanted, allowed, "{name}: what its variables name, and what its role may read");
-        assert!(!name.is_empty() && wanted.len() <= 10, "{name}: more than one call reads");
-        let mut texts_of_role = Vec::new();
-        texts(&role, &mut texts_of_role);
-        for text in texts_of_role {
-            let is_wide = text.starts_with("ssm:") && text != "ssm:GetParameters" || text.contains("parameter/*");
-            assert!(!is_wide && !text.starts_with("kms:"), "{name} may {text}");
+    for template in [false, true].map(|three| chosen(&template(), THREE_USERS, three)) {
+        for (name, variables, role) in with_roles(&template) {
+            let (wanted, allowed) = (named(&variables, PARAMETER), named(&role, PARAMETER_ARN));
+            assert_eq!(wanted, allowed, "{name}: what its variables name, and what its role may read");
+            assert!(!name.is_empty() && wanted.len() <= 10, "{name}: more than one call reads");
+            let mut texts_of_role = Vec::new();
+            texts(&role, &mut texts_of_role);
+            for text in texts_of_role {
+                let is_wide = text.starts_with("ssm:") && text != "ssm:GetParameters" || text.contains("parameter/*");
+                assert!(!is_wide && !text.starts_with("kms:"), "{name} may {text}");
+            }
+            all.extend(wanted);
         }
-        all.extend(wanted);
     }
-    let made: BTreeSet<String> = SECRETS.iter().map(shared::deployment::StackSecret::purpose).collect();
+    let made: BTreeSet<String> = SECRETS.iter().map(StackSecret::purpose).collect();
     assert_eq!(all, made, "what functions read, and what `cargo db secrets` makes");
+}
+
+/// What the `MONGODB_URI` of each function names, with one user of the database or with three.
+pub(crate) fn signing_in(three: bool) -> BTreeMap<String, String> {
+    let functions = with_roles(&chosen(&template(), THREE_USERS, three)).into_iter();
+    let uri = |variables: &Yaml| named(&variables["MONGODB_URI"], PARAMETER).into_iter().next();
+    functions
+        .filter_map(|(name, variables, _)| Some((name, variables.get("MONGODB_URI").and(uri(&variables))?)))
+        .collect()
+}
+
+#[test]
+fn one_user_of_the_database_is_the_default_and_of_three_the_monitors_is_its_own() {
+    let template = template();
+    assert_eq!(template["Parameters"]["DatabaseUsers"]["Default"], "one");
+    let Yaml::Tagged(condition) = &template["Conditions"][THREE_USERS] else { panic!("no condition") };
+    assert_eq!(condition.value[1], "three");
+    let (one, three) = (signing_in(false), signing_in(true));
+    assert!(one.values().all(|secret| secret == "mongodb-uri"), "{one:?}");
+    assert!(one.keys().eq(three.keys()));
+    let whose =
+        |wanted: &str| three.iter().filter(|(_, secret)| *secret == wanted).map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(whose("mongodb-monitor-uri"), ["MonitorConnections"]);
+    assert!(whose("mongodb-reader-uri").len() > 1 && whose("mongodb-uri").len() > 1, "{three:?}");
 }
 
 #[test]
@@ -194,7 +226,7 @@ fn nothing_in_the_template_is_a_secret() {
     for mark in ["{{resolve:", "SecretsManager", "NoEcho", "GenerateSecretString", "AWS::SSM::Parameter"] {
         assert!(!text.contains(mark), "{mark}");
     }
-    for (name, variables, _) in with_roles(&template()) {
+    for (name, variables, _) in with_roles(&chosen(&template(), THREE_USERS, false)) {
         for (variable, value) in variables.as_mapping().into_iter().flatten() {
             let variable = variable.as_str().unwrap();
             let Some(secret) = SECRETS.iter().find(|secret| secret.variable == variable) else { continue };

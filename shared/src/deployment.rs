@@ -4,7 +4,7 @@
 //! nothing. `CloudFormation` can make no such parameter, so the operator's tool does. Nothing that is there is ever
 //! overwritten unless the operator asks for just that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use anyhow::{Context, bail, ensure};
 use aws_sdk_ssm::{
@@ -32,14 +32,42 @@ pub enum Origin {
     Owner,
     /// The owner's, if they use what it is for.
     OwnersChoice,
+    /// The owner's, without which nothing works where the database has a user for each kind of function.
+    FurtherUser,
     /// The public half of `SIGNING_SEED`, and no secret.
     Derived,
+}
+
+/// Names that one `GetParameters` call takes.
+const NAMES_A_CALL: usize = 10;
+
+/// As whom functions sign in to the database: the template's parameter `DatabaseUsers`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabaseUsers {
+    /// All as one.
+    #[default]
+    One,
+    /// Those that only read as one who can do no more, the monitor as one who sees the cluster, the others as the first.
+    Three,
+}
+
+impl FromStr for DatabaseUsers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "one" => Ok(Self::One),
+            "three" => Ok(Self::Three),
+            _ => Err("it is one or three".into()),
+        }
+    }
 }
 
 /// A secret of a stack.
 #[derive(Debug)]
 pub struct StackSecret {
-    /// The variable by which functions know it.
+    /// The variable by which functions know it; of a further user of the database, by which the operator's tools do: to
+    /// functions it is their `MONGODB_URI`.
     pub variable: &'static str,
     pub origin: Origin,
     /// Whether two of it can be in force at once, the new one first, so that it can be replaced.
@@ -48,8 +76,10 @@ pub struct StackSecret {
 }
 
 /// Every secret that functions are given. In the order of their creation: what is derived comes last.
-pub const SECRETS: [StackSecret; 10] = [
+pub const SECRETS: [StackSecret; 12] = [
     secret("MONGODB_URI", Origin::Owner, false, mongo::check_uri),
+    secret("MONGODB_READER_URI", Origin::FurtherUser, false, mongo::check_uri),
+    secret("MONGODB_MONITOR_URI", Origin::FurtherUser, false, mongo::check_uri),
     secret("REDIS_URL", Origin::OwnersChoice, false, cache::check_url),
     secret("PROXY_SECRET", Origin::OwnersChoice, false, proxy::check_secret),
     secret("AUTH_JS_KEY", Origin::OwnersChoice, false, check_keys),
@@ -81,6 +111,16 @@ impl StackSecret {
     /// The last part of its parameter's name: `vault-seed`.
     pub fn purpose(&self) -> String {
         self.variable.to_lowercase().replace('_', "-")
+    }
+
+    /// Whether the owner gives it: nobody else can know it.
+    pub fn is_owners(&self) -> bool {
+        matches!(self.origin, Origin::Owner | Origin::OwnersChoice | Origin::FurtherUser)
+    }
+
+    /// Whether the owner has to give it.
+    pub fn must_be_given(&self, users: DatabaseUsers) -> bool {
+        self.origin == Origin::Owner || (self.origin == Origin::FurtherUser && users == DatabaseUsers::Three)
     }
 
     /// The name of its parameter: `/promptlib/vault-seed`.
@@ -115,6 +155,7 @@ impl StackSecrets {
     /// done. What is there is kept as it is. An error if the owner has to give something; then nothing is made.
     pub async fn create_missing(
         &self,
+        users: DatabaseUsers,
         given: impl Fn(&StackSecret) -> Option<SecretString>,
     ) -> anyhow::Result<Vec<(&'static StackSecret, Outcome)>> {
         let mut there = self.values().await?;
@@ -123,11 +164,11 @@ impl StackSecrets {
             let value = match (given(secret), secret.origin) {
                 (Some(value), _) => Some(value),
                 (None, Origin::Random) => Some(random_text().into()),
-                (None, Origin::OwnersChoice | Origin::Derived) => None,
-                (None, Origin::Owner) => {
+                (None, _) if secret.must_be_given(users) => {
                     let parameter = secret.parameter(&self.stack);
                     bail!("there is no parameter {parameter}: set {} for this command", secret.variable)
                 }
+                (None, _) => None,
             };
             if let Some(value) = &value {
                 checked(secret, value)?;
@@ -174,8 +215,7 @@ impl StackSecrets {
 
     /// Overwrites a secret of the owner's with another one.
     pub async fn replace(&self, secret: &'static StackSecret, value: &SecretString) -> anyhow::Result<()> {
-        let is_owners = matches!(secret.origin, Origin::Owner | Origin::OwnersChoice);
-        ensure!(is_owners, "{} is not for you to choose, and what it made would be lost", secret.purpose());
+        ensure!(secret.is_owners(), "{} is not for you to choose, and what it made would be lost", secret.purpose());
         checked(secret, value)?;
         self.put(secret, value, true).await.map(drop)
     }
@@ -205,15 +245,19 @@ impl StackSecrets {
     /// What there is, by variable.
     async fn values(&self) -> anyhow::Result<BTreeMap<&'static str, SecretString>> {
         let by_name: BTreeMap<_, _> = SECRETS.iter().map(|secret| (secret.parameter(&self.stack), secret)).collect();
-        // Ten names a call, and there are fewer.
-        let names = Some(by_name.keys().cloned().collect());
-        let answer = self.client.get_parameters().set_names(names).with_decryption(true).send().await;
-        let found =
-            answer.map_err(|error| explained(&error)).context("the stack's parameters cannot be read")?.parameters;
-        let found = found.unwrap_or_default().into_iter();
-        Ok(found
-            .filter_map(|parameter| Some((by_name.get(&parameter.name?)?.variable, parameter.value?.into())))
-            .collect())
+        let names: Vec<_> = by_name.keys().cloned().collect();
+        let mut found = BTreeMap::new();
+        for names in names.chunks(NAMES_A_CALL) {
+            let call = self.client.get_parameters().set_names(Some(names.to_vec())).with_decryption(true);
+            let answer = call.send().await.map_err(|error| explained(&error));
+            let parameters = answer.context("the stack's parameters cannot be read")?.parameters.unwrap_or_default();
+            let of_stack = parameters.into_iter();
+            found.extend(
+                of_stack
+                    .filter_map(|parameter| Some((by_name.get(&parameter.name?)?.variable, parameter.value?.into()))),
+            );
+        }
+        Ok(found)
     }
 
     /// Whether it was put: false when there is one already, which is then left as it is.
@@ -258,9 +302,18 @@ mod tests {
     }
 
     #[test]
+    fn further_users_must_be_given_where_there_are_three() {
+        let needed = |users| SECRETS.iter().filter(move |secret| secret.must_be_given(users)).map(StackSecret::purpose);
+        assert_eq!(needed(DatabaseUsers::One).collect::<Vec<_>>(), ["mongodb-uri"]);
+        let three: Vec<_> = needed(DatabaseUsers::Three).collect();
+        assert_eq!(three, ["mongodb-uri", "mongodb-reader-uri", "mongodb-monitor-uri"]);
+    }
+
+    #[test]
     fn a_malformed_secret_is_refused_and_not_printed() {
         for (name, bad) in [
             ("MONGODB_URI", "postgres://user:hunter2@host"),
+            ("MONGODB_READER_URI", "postgres://user:hunter2@host"),
             ("REDIS_URL", "hunter2"),
             ("PROXY_SECRET", "hunter2"),
             ("VAULT_SEED", "hunter2"),

@@ -21,6 +21,7 @@ pub mod stack;
 pub mod test_env;
 pub mod usage_records;
 pub mod wiretap;
+pub mod with_users;
 
 pub use local::{root, template};
 

@@ -17,6 +17,10 @@ use tokio::{
 /// What a client says for itself, not for its caller.
 const OF_THE_CLIENT: [&str; 5] = ["hello", "isMaster", "ping", "endSessions", "killCursors"];
 const WRITES: [&str; 4] = ["insert", "update", "delete", "findAndModify"];
+/// What only reads, as [`Wiretap::take`] names it.
+pub const READS: [&str; 6] = ["find", "aggregate", "getMore", "count", "distinct", "listCollections"];
+/// Stages by which an `aggregate` writes what it came to into a collection: fields of their documents.
+const WRITING_STAGES: [&[u8]; 2] = [b"$merge\0", b"$out\0"];
 /// A field that every command of a transaction has.
 const IN_TRANSACTION: &[u8] = b"autocommit";
 const HEADER_BYTES: usize = 16;
@@ -63,7 +67,7 @@ impl Wiretap {
         format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
     }
 
-    /// The commands since the last call, by name.
+    /// The commands since the last call, by name; an `aggregate` that writes is an `aggregate and write`.
     pub fn take(&self) -> Counts {
         std::mem::take(&mut *self.state.counts.lock().unwrap())
     }
@@ -92,7 +96,10 @@ async fn listen(
         message.resize(length, 0);
         client.read_exact(&mut message[HEADER_BYTES..]).await?;
         let name = message[HEADER_BYTES + BEFORE_NAME..].split(|byte| *byte == 0).next().unwrap_or_default();
-        let name = String::from_utf8_lossy(name).into_owned();
+        let mut name = String::from_utf8_lossy(name).into_owned();
+        if name == "aggregate" && WRITING_STAGES.iter().any(|stage| holds(&message, stage)) {
+            name.push_str(" and write");
+        }
         if !OF_THE_CLIENT.contains(&name.as_str()) && !name.starts_with("sasl") {
             if state.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
                 return Ok(());
@@ -104,9 +111,13 @@ async fn listen(
     }
 }
 
+fn holds(message: &[u8], part: &[u8]) -> bool {
+    message.windows(part.len()).any(|bytes| bytes == part)
+}
+
 /// Whether what a command changes lasts: a write by itself, or the end of a transaction.
 fn lasts(name: &str, message: &[u8]) -> bool {
-    let within = message.windows(IN_TRANSACTION.len()).any(|bytes| bytes == IN_TRANSACTION);
+    let within = holds(message, IN_TRANSACTION);
     name == "commitTransaction" || (WRITES.contains(&name) && !within)
 }
 

@@ -1,6 +1,6 @@
 //! The secrets of a deployed stack, in the Parameter Store of its account ([`shared::deployment`]).
 //!
-//! Environment: the AWS variables; `MONGODB_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be
+//! Environment: the AWS variables; `MONGODB_URI`, `MONGODB_READER_URI`, `MONGODB_MONITOR_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be
 //! stored.
 
 use std::env;
@@ -8,7 +8,7 @@ use std::env;
 use anyhow::Context;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use shared::deployment::{Origin, Outcome, StackSecret, StackSecrets};
+use shared::deployment::{DatabaseUsers, Outcome, StackSecret, StackSecrets};
 
 /// With a stack alone: makes what is missing, and overwrites nothing.
 #[derive(Args)]
@@ -16,6 +16,10 @@ pub(crate) struct Secrets {
     /// The stack's name.
     #[arg(long)]
     stack: String,
+    /// As whom functions sign in to the database, as the stack's parameter `DatabaseUsers` has it: `one`, or `three`, each
+    /// with a connection string.
+    #[arg(long, default_value = "one")]
+    database_users: DatabaseUsers,
     /// Take a secret over from another parameter, where the stack has none yet: `vault-seed=CFN-VaultSeed-1a2b`. Two
     /// parameters with a comma between become the new seed and the one before.
     #[arg(long, value_name = "NAME=PARAMETER")]
@@ -26,7 +30,8 @@ pub(crate) struct Secrets {
     /// Drop the seed of before.
     #[arg(long, value_name = "NAME", group = "change")]
     retire: Option<String>,
-    /// Overwrite one of your own (`mongodb-uri`, `redis-url`, `proxy-secret`, `auth-js-key`) with what its variable holds.
+    /// Overwrite one of your own (`mongodb-uri`, `mongodb-reader-uri`, `mongodb-monitor-uri`, `redis-url`, `proxy-secret`,
+    /// `auth-js-key`) with what its variable holds.
     #[arg(long, value_name = "NAME", group = "change")]
     replace: Option<String>,
 }
@@ -53,7 +58,7 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
             let adopted = adopted.iter().find(|(of, _)| of.variable == secret.variable);
             adopted.map(|(_, value)| value.clone()).or_else(|| given(secret))
         };
-        for (secret, outcome) in stack.create_missing(given).await? {
+        for (secret, outcome) in stack.create_missing(wanted.database_users, given).await? {
             let said = match outcome {
                 Outcome::Made => "made",
                 Outcome::Kept => "there already, and kept",
@@ -68,7 +73,7 @@ pub(crate) async fn secrets(wanted: &Secrets) -> anyhow::Result<()> {
 /// What the variable of a secret holds, if it is one that a person chooses: a seed that a shell has for tests never
 /// becomes a stack's.
 fn given(secret: &StackSecret) -> Option<SecretString> {
-    matches!(secret.origin, Origin::Owner | Origin::OwnersChoice).then(|| variable(secret)).flatten()
+    secret.is_owners().then(|| variable(secret)).flatten()
 }
 
 fn variable(secret: &StackSecret) -> Option<SecretString> {

@@ -67,6 +67,23 @@ impl Function {
     }
 }
 
+/// A piece of a template in which nothing depends on this condition any more: it holds, or it does not.
+pub fn chosen(piece: &Value, condition: &str, holds: bool) -> Value {
+    let chosen = |piece: &Value| chosen(piece, condition, holds);
+    match piece {
+        Value::Tagged(tagged) if tagged.tag == "If" && tagged.value[0] == condition => {
+            chosen(&tagged.value[if holds { 1 } else { 2 }])
+        }
+        Value::Tagged(tagged) => {
+            let (tag, value) = (tagged.tag.clone(), chosen(&tagged.value));
+            Value::Tagged(Box::new(TaggedValue { tag, value }))
+        }
+        Value::Sequence(list) => Value::Sequence(list.iter().map(chosen).collect()),
+        Value::Mapping(map) => Value::Mapping(map.iter().map(|(name, value)| (name.clone(), chosen(value))).collect()),
+        other => other.clone(),
+    }
+}
+
 /// The settings of the API, from any origin.
 pub fn api() -> Value {
     let mut properties = template()["Resources"]["Api"]["Properties"].clone();

@@ -1,6 +1,6 @@
 //! One command from a checkout to an address: `cargo deploy`.
 //!
-//! Environment: `MONGODB_URI` until it is stored; the AWS variables.
+//! Environment: `MONGODB_URI`, `MONGODB_READER_URI` and `MONGODB_MONITOR_URI` until they are stored; the AWS variables.
 
 use std::{process::Command, time::Duration};
 
@@ -13,7 +13,7 @@ use local::{
 
 use crate::{
     aws::{Aws, CLOUDFORMATION, element, paired},
-    preflight::{self, Found, Preflight, Standing},
+    preflight::{self, ConnectionStrings, Found, Preflight, Standing, Users, VARIABLES},
 };
 
 /// Of the questions about stacks.
@@ -36,20 +36,25 @@ pub struct Deploy {
 
 /// Asks, builds, deploys, fills, and prints the address. Each step can be repeated: one that failed stops nothing that
 /// comes after it the next time.
-pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, uri: Option<&str>) -> anyhow::Result<()> {
+pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, strings: &ConnectionStrings) -> anyhow::Result<()> {
     let parameters = wanted.parameters.iter().map(|parameter| one(parameter)).collect::<anyhow::Result<Vec<_>>>()?;
     let x86 = parameters.iter().any(|(name, value)| *name == "Architecture" && *value != "arm64");
     ensure!(!x86, "this builds for arm64: for another Architecture build and deploy with SAM");
-    let is_named = parameters.iter().any(|(name, _)| *name == "DatabaseName");
-    ensure!(!is_named, "name the database with --database: its collections are made there, too");
-    let found = preflight::preflight(&wanted.preflight, aws, uri).await;
+    let is_named = |parameter: &str| parameters.iter().any(|(name, _)| *name == parameter);
+    ensure!(!is_named("DatabaseName"), "name the database with --database: its collections are made there, too");
+    ensure!(!is_named("DatabaseUsers"), "choose the users with --database-users: their secrets are made, too");
+    let found = preflight::preflight(&wanted.preflight, aws, strings).await;
     println!("{}\n", found.table);
     let faults = found.table.faults();
     ensure!(faults.is_empty(), "nothing was changed: mend these first: {}", faults.join(", "));
     let stack = wanted.preflight.stack.as_str();
     step("building the functions", || openly(&mut build()))?;
     step("making the secrets that are missing", || {
-        openly(db(stack, &["secrets", "--stack", stack]).env_remove("CONTENT_URL"))
+        let mut command = db(stack, &["secrets", "--stack", stack]);
+        if found.users != Users::One {
+            command.args(["--database-users", &found.users.name()]);
+        }
+        openly(command.env_remove("CONTENT_URL"))
     })?;
     let aws = aws.context("not signed in")?;
     if found.standing == Standing::Failed {
@@ -92,8 +97,8 @@ fn one(parameter: &str) -> anyhow::Result<(&str, &str)> {
 fn build() -> Command {
     let mut command = Command::new("cargo");
     // No build script need know it.
-    command.args(["local", "release"]).current_dir(root()).env_remove("MONGODB_URI");
-    command
+    command.args(["local", "release"]).current_dir(root());
+    without_strings(command)
 }
 
 fn db(stack: &str, arguments: &[&str]) -> Command {
@@ -138,7 +143,15 @@ fn sam(stack: &str, region: &str, found: &Found, parameters: &[(&str, &str)]) ->
         "--no-fail-on-empty-changeset",
     ]);
     command.args(["--region", region]).arg("--parameter-overrides").args(overrides(found, parameters));
-    command.env("SAM_CLI_TELEMETRY", "0").env_remove("MONGODB_URI").current_dir(root());
+    command.env("SAM_CLI_TELEMETRY", "0").current_dir(root());
+    without_strings(command)
+}
+
+/// Who has no use for the connection strings does not get them.
+fn without_strings(mut command: Command) -> Command {
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -175,7 +188,8 @@ mod tests {
     #[test]
     fn a_parameter_that_was_named_counts_instead_of_the_found_one() {
         let settings = vec![("MongoTier", "M0".to_owned()), ("ReserveConcurrency", "false".to_owned())];
-        let found = Found { table: Table::default(), settings, standing: Standing::None, database: "promptlib".into() };
+        let (standing, database, users) = (Standing::None, "promptlib".into(), Users::One);
+        let found = Found { table: Table::default(), settings, standing, database, users };
         let named = [one("MongoTier=Flex").expect("one"), one("AllowedOrigins=https://a.example?x=1").expect("one")];
         let expected = ["ReserveConcurrency=false", "MongoTier=Flex", "AllowedOrigins=https://a.example?x=1"];
         assert_eq!(overrides(&found, &named), expected);

@@ -1,11 +1,17 @@
 //! `cargo preflight`, `cargo deploy` and `cargo smoke`.
 //!
-//! Environment: `MONGODB_URI`, as long as it is not stored; `SMOKE_EMAIL` and `SMOKE_PASSWORD`; the AWS variables.
+//! Environment: `MONGODB_URI`, `MONGODB_READER_URI` and `MONGODB_MONITOR_URI`, as long as they are not stored; `SMOKE_EMAIL` and `SMOKE_PASSWORD`; the AWS variables.
 
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use operate::{aws::Aws, deploy, preflight, smoke, table::Table};
+use operate::{
+    aws::Aws,
+    deploy,
+    preflight::{self, ConnectionStrings},
+    smoke,
+    table::Table,
+};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo", about = "A stack at AWS: what it needs, its deploy, and whether it works")]
@@ -33,15 +39,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
-    // Not an argument: other processes see those.
-    let uri = env::var("MONGODB_URI").ok();
+    let strings = ConnectionStrings::from_env();
     match verb {
         Verb::Preflight(wanted) => {
-            let found = preflight::preflight(&wanted, Aws::from_env().await.as_ref(), uri.as_deref()).await;
+            let found = preflight::preflight(&wanted, Aws::from_env().await.as_ref(), &strings).await;
             Ok(shown(&found.table, &found.parameters()))
         }
         Verb::Deploy(wanted) => {
-            deploy::deploy(&wanted, Aws::from_env().await.as_ref(), uri.as_deref()).await?;
+            deploy::deploy(&wanted, Aws::from_env().await.as_ref(), &strings).await?;
             Ok(ExitCode::SUCCESS)
         }
         Verb::Smoke(wanted) => {

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::wanted::Tier;
+use super::wanted::{Tier, Users};
 use crate::{
     aws::{Aws, CLOUDFORMATION, LAMBDA, STS, element, paired},
     table::{Finding, Table, Trouble, fault},
@@ -83,6 +83,7 @@ pub(super) async fn described(aws: &Aws, stack: &str) -> Result<Option<String>, 
 pub(super) struct Deployed {
     pub(super) database: Option<String>,
     pub(super) tier: Option<Tier>,
+    pub(super) users: Option<Users>,
     /// Environments that its caps reserve.
     reserved: u64,
 }
@@ -91,9 +92,10 @@ impl Deployed {
     pub(super) fn read(description: &str) -> Self {
         let told = |name: &str| paired(description, ("ParameterKey", name), "ParameterValue");
         let tier = told("MongoTier").and_then(|name| Tier::from_str(name, false).ok());
+        let users = told("DatabaseUsers").and_then(|name| Users::from_str(name, false).ok());
         let has_caps = told("ReserveConcurrency") == Some("true");
         let reserved = tier.filter(|_| has_caps).map(Tier::reserved).unwrap_or_default();
-        Self { database: told("DatabaseName").map(str::to_owned), tier, reserved }
+        Self { database: told("DatabaseName").map(str::to_owned), tier, users, reserved }
     }
 }
 
@@ -156,9 +158,15 @@ mod tests {
         let parameter = |name: &str, value: &str| {
             format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
         };
-        let told = [("MongoTier", "M10"), ("DatabaseName", "library"), ("ReserveConcurrency", "true")];
+        let told = [
+            ("MongoTier", "M10"),
+            ("DatabaseName", "library"),
+            ("ReserveConcurrency", "true"),
+            ("DatabaseUsers", "three"),
+        ];
         let told: String = told.map(|(name, value)| parameter(name, value)).concat();
-        let Deployed { database, tier, reserved } = Deployed::read(&told);
+        let Deployed { database, tier, users, reserved } = Deployed::read(&told);
+        assert_eq!(users, Some(Users::Three));
         assert_eq!((database.as_deref(), tier, reserved), (Some("library"), Some(Tier::M10), Tier::M10.reserved()));
         let without_caps = Deployed::read(&parameter("MongoTier", "M0"));
         assert_eq!((without_caps.database, without_caps.reserved), (None, 0));

@@ -1,16 +1,19 @@
-//! The connection string and the cluster behind it.
+//! The connection strings and the cluster behind them.
 
 use std::time::Duration;
 
 use local::template::TIERS;
 use mongodb::{
     Client, Database,
-    bson::{Bson, Document, doc},
+    bson::{Document, doc},
     error::{Error, ErrorKind},
     options::{ClientOptions, ServerAddress, Tls},
 };
 
-use super::wanted::Tier;
+use super::{
+    users::{Granted, MONITOR, ONLY, READER, User, WRITER},
+    wanted::{ConnectionStrings, Tier, Users},
+};
 use crate::table::{Finding, Table, Trouble, fault, skipped};
 
 /// A cluster that does not answer within it, does not.
@@ -20,37 +23,33 @@ const OLDEST: u32 = 7;
 /// Clients that are opened at each other node, to see whether the primary's limit counts them. Each holds two sockets.
 const CLIENTS: usize = 4;
 
-/// Roles that may read and write, on the database or on all.
-const WRITERS: [&str; 5] = ["readWrite", "dbOwner", "readWriteAnyDatabase", "atlasAdmin", "root"];
-/// Roles that may ask how many connections there are.
-const WATCHERS: [&str; 4] = ["clusterMonitor", "clusterAdmin", "atlasAdmin", "root"];
-
 /// Adds a row for each question, and tells the tier: the given one, else what the limit of connections tells.
-pub(super) async fn check(table: &mut Table, uri: Option<&str>, given: Option<Tier>, database: &str) -> Tier {
-    let assumed = given.unwrap_or(Tier::M0);
-    let options = match parsed(uri).await {
-        Ok(options) => options,
-        Err(trouble) => {
-            table.add("MongoDB: connection string", Err(trouble));
-            return assumed;
+pub(super) async fn check(
+    table: &mut Table,
+    strings: &ConnectionStrings,
+    users: Users,
+    given: Option<Tier>,
+    database: &str,
+) -> Tier {
+    let main = if users == Users::One { &ONLY } else { &WRITER };
+    let signed_in = open(table, strings.main.as_deref()).await;
+    if let Some((client, _)) = &signed_in {
+        table.add("MongoDB: roles", roles(client, main, database).await);
+    }
+    // Who may ask for the figures of the cluster.
+    let watcher = match users {
+        Users::One => signed_in,
+        Users::Three => {
+            close(signed_in).await;
+            let reader = further(table, "MongoDB: reader", &READER, strings.reader.as_deref(), database).await;
+            close(reader).await;
+            further(table, "MongoDB: monitor", &MONITOR, strings.monitor.as_deref(), database).await
         }
     };
-    let encrypted = encrypted(&options);
-    // Nobody signs in where others can read along.
-    let is_safe = encrypted.is_ok();
-    table.add("MongoDB: connection string", encrypted);
-    if !is_safe {
-        return assumed;
-    }
-    let Ok(client) = Client::with_options(options.clone()) else { return assumed };
-    let cluster = cluster(&client).await;
-    let is_there = cluster.is_ok();
-    table.add("MongoDB: cluster", cluster);
-    let mut tier = assumed;
-    if is_there {
-        table.add("MongoDB: roles", roles(&client, database).await);
-        match limit(&client).await {
-            Ok(_) if is_local(&options) => {
+    let mut tier = given.unwrap_or(Tier::M0);
+    if let Some((client, options)) = &watcher {
+        match limit(client).await {
+            Ok(_) if is_local(options) => {
                 table.add("MongoDB: tier", Err(skipped("a server on this machine has no tier")));
             }
             Ok(limit) => {
@@ -59,16 +58,75 @@ pub(super) async fn check(table: &mut Table, uri: Option<&str>, given: Option<Ti
             }
             Err(trouble) => table.add("MongoDB: tier", Err(trouble)),
         }
-        table.add("MongoDB: how the limit counts", reading(&client, &options).await);
+        table.add("MongoDB: how the limit counts", reading(client, options).await);
     }
-    client.shutdown().await;
+    close(watcher).await;
     tier
 }
 
+/// A client, and what it was made of.
+type SignedIn = (Client, ClientOptions);
+
+async fn close(signed_in: Option<SignedIn>) {
+    if let Some((client, _)) = signed_in {
+        client.shutdown().await;
+    }
+}
+
+/// The client of the string that every function, or of three users those that write, sign in with; rows for what it is.
+async fn open(table: &mut Table, uri: Option<&str>) -> Option<SignedIn> {
+    let (options, text) = match string(uri, &ONLY).await {
+        Ok(string) => string,
+        Err(trouble) => {
+            table.add("MongoDB: connection string", Err(trouble));
+            return None;
+        }
+    };
+    table.add("MongoDB: connection string", Ok(text));
+    let client = Client::with_options(options.clone()).ok()?;
+    let cluster = cluster(&client).await;
+    let is_there = cluster.is_ok();
+    table.add("MongoDB: cluster", cluster);
+    let signed_in = Some((client, options));
+    if is_there {
+        return signed_in;
+    }
+    close(signed_in).await;
+    None
+}
+
+/// The client of a further user's string, if that is right; one row for all that it is.
+async fn further(table: &mut Table, row: &str, user: &User, uri: Option<&str>, database: &str) -> Option<SignedIn> {
+    let options = match string(uri, user).await {
+        Ok((options, _)) => options,
+        Err(trouble) => {
+            table.add(row, Err(trouble));
+            return None;
+        }
+    };
+    let client = Client::with_options(options.clone()).ok()?;
+    let found = roles(&client, user, database).await;
+    let is_wrong = matches!(found, Err(Trouble::Fault { .. }));
+    table.add(row, found);
+    let signed_in = Some((client, options));
+    if !is_wrong {
+        return signed_in;
+    }
+    close(signed_in).await;
+    None
+}
+
+/// What a connection string names, and how safe the way there is. Nobody signs in where others can read along.
+async fn string(uri: Option<&str>, user: &User) -> Result<(ClientOptions, String), Trouble> {
+    let options = parsed(uri, user.variable).await?;
+    let text = encrypted(&options)?;
+    Ok((options, text))
+}
+
 /// The driver's own words may hold the password: none of them are repeated.
-async fn parsed(uri: Option<&str>) -> Result<ClientOptions, Trouble> {
+async fn parsed(uri: Option<&str>, variable: &str) -> Result<ClientOptions, Trouble> {
     let Some(uri) = uri else {
-        return Err(skipped("set MONGODB_URI for this command to have it tried"));
+        return Err(skipped(format!("set {variable} for this command to have it tried")));
     };
     let remedy =
         "as Atlas shows it under Connect, Drivers; in the password, @ : / ? # [ ] % are written as %40 and so on";
@@ -129,37 +187,10 @@ fn away(error: &Error) -> Trouble {
     }
 }
 
-async fn roles(client: &Client, database: &str) -> Finding {
-    let status = ask(client, doc! {"connectionStatus": 1}).await.map_err(|error| away(&error))?;
-    let listed = status.get_document("authInfo").and_then(|info| info.get_array("authenticatedUserRoles"));
-    let listed: Vec<(String, String)> = listed
-        .into_iter()
-        .flatten()
-        .filter_map(Bson::as_document)
-        .map(|role| (role.get_str("role").unwrap_or_default().into(), role.get_str("db").unwrap_or_default().into()))
-        .collect();
-    suffice(&listed, database)
-}
-
-fn suffice(roles: &[(String, String)], database: &str) -> Finding {
-    if roles.is_empty() {
-        return Err(skipped("the server tells of none: nobody signs in there"));
-    }
-    let has = |names: &[&str]| {
-        roles.iter().any(|(role, on)| names.contains(&role.as_str()) && (on == database || on == "admin"))
-    };
-    let missing: Vec<String> =
-        [(has(&WRITERS), format!("readWrite on {database}")), (has(&WATCHERS), "clusterMonitor".into())]
-            .into_iter()
-            .filter_map(|(is_there, name)| (!is_there).then_some(name))
-            .collect();
-    if !missing.is_empty() {
-        let remedy = "Atlas, Database Access: edit the user, Specific Privileges; without clusterMonitor no alarm knows of connections";
-        return Err(fault(format!("the user lacks {}", missing.join(" and ")), remedy));
-    }
-    let more = roles.iter().any(|(role, _)| ["atlasAdmin", "root", "readWriteAnyDatabase"].contains(&role.as_str()));
-    let note = if more { "; it may more than it needs: readWrite and clusterMonitor do" } else { "" };
-    Ok(format!("readWrite and clusterMonitor{note}"))
+async fn roles(client: &Client, user: &User, database: &str) -> Finding {
+    let question = doc! {"connectionStatus": 1, "showPrivileges": true};
+    let status = ask(client, question).await.map_err(|error| away(&error))?;
+    user.suffices(&Granted::read(&status), database)
 }
 
 /// Connections that the primary takes in all.
@@ -261,27 +292,6 @@ fn read(gone: u64, opened: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn role(role: &str, on: &str) -> (String, String) {
-        (role.to_owned(), on.to_owned())
-    }
-
-    #[test]
-    fn a_missing_role_is_named() {
-        let Err(Trouble::Fault { found, .. }) = suffice(&[role("readWrite", "promptlib")], "promptlib") else {
-            panic!()
-        };
-        assert!(found.ends_with("lacks clusterMonitor"), "{found}");
-        let elsewhere = [role("readWrite", "other"), role("clusterMonitor", "admin")];
-        assert!(
-            matches!(suffice(&elsewhere, "promptlib"), Err(Trouble::Fault { found, .. }) if found.contains("readWrite on promptlib"))
-        );
-        assert!(suffice(&[role("readWrite", "promptlib"), role("clusterMonitor", "admin")], "promptlib").is_ok());
-        assert!(
-            suffice(&[role("atlasAdmin", "admin")], "promptlib").is_ok_and(|text| text.contains("more than it needs"))
-        );
-        assert!(matches!(suffice(&[], "promptlib"), Err(Trouble::Skipped(_))));
-    }
 
     #[test]
     fn the_tier_follows_from_the_limit() {

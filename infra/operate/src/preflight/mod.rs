@@ -5,12 +5,14 @@ mod database;
 mod messages;
 mod secrets;
 mod tools;
+mod users;
 mod wanted;
 
 use account::Deployed;
 
 pub use account::Standing;
-pub use wanted::{Preflight, Tier};
+pub(crate) use wanted::VARIABLES;
+pub use wanted::{ConnectionStrings, Preflight, Tier, Users};
 
 use crate::{
     aws::Aws,
@@ -29,6 +31,8 @@ pub struct Found {
     pub standing: Standing,
     /// The database that it uses.
     pub database: String,
+    /// As whom its functions sign in there.
+    pub users: Users,
 }
 
 impl Found {
@@ -39,8 +43,8 @@ impl Found {
     }
 }
 
-/// Asks for everything: AWS as whoever is signed in, and the cluster of a connection string.
-pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>) -> Found {
+/// Asks for everything: AWS as whoever is signed in, and the cluster of the connection strings.
+pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, strings: &ConnectionStrings) -> Found {
     let mut table = Table::default();
     let described = match aws {
         Some(aws) => account::described(aws, &wanted.stack).await,
@@ -49,9 +53,10 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
     // What nobody names stays as it is.
     let deployed = described.as_ref().ok().and_then(Option::as_deref).map(Deployed::read).unwrap_or_default();
     let database = wanted.database.clone().or(deployed.database).unwrap_or_else(|| DATABASE.into());
-    let mut settings = vec![("DatabaseName", database.clone())];
+    let users = wanted.database_users.or(deployed.users).unwrap_or_default();
+    let mut settings = vec![("DatabaseName", database.clone()), ("DatabaseUsers", users.name())];
     table.add("tools", tools::installed());
-    let tier = database::check(&mut table, uri, wanted.tier.or(deployed.tier), &database).await;
+    let tier = database::check(&mut table, strings, users, wanted.tier.or(deployed.tier), &database).await;
     settings.push(("MongoTier", tier.name()));
     let standing = match aws {
         None => {
@@ -62,7 +67,7 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
         Some(aws) => account::check(&mut table, &mut settings, aws, &wanted.stack, tier, &described).await,
     };
     if let Some(aws) = aws.filter(|_| standing != Standing::Unknown) {
-        secrets::check(&mut table, aws, &wanted.stack, uri.is_some()).await;
+        secrets::check(&mut table, aws, &wanted.stack, users, strings).await;
         messages::check(&mut table, aws, wanted).await;
     } else {
         table.add("secrets, e-mail, SMS", Err(skipped("not without a login")));
@@ -70,5 +75,5 @@ pub async fn preflight(wanted: &Preflight, aws: Option<&Aws>, uri: Option<&str>)
     let optional =
         [("AlarmEmail", &wanted.alarm_email), ("SenderEmail", &wanted.sender), ("SmsCountries", &wanted.sms_countries)];
     settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-    Found { table, settings, standing, database }
+    Found { table, settings, standing, database, users }
 }

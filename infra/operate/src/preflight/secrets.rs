@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::{
+    users::{MONITOR, READER, User, WRITER},
+    wanted::{ConnectionStrings, Users},
+};
 use crate::{
     aws::{Aws, SECRETS_MANAGER, SSM},
     table::{Finding, Table, Trouble, fault},
 };
 
-/// What has to be there before a deploy. `cargo db secrets` makes all but the first at random.
-const NEEDED: [&str; 6] = ["mongodb-uri", "signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
+/// What has to be there before a deploy besides connection strings. `cargo db secrets` makes it at random.
+const SEEDS: [&str; 5] = ["signing-seed", "auth-pepper", "mfa-seed", "vault-seed", "audit-seed"];
 /// Without these, what was made with them cannot be read or checked; and the secrets that an earlier release kept in
 /// Secrets Manager. What sealed second factors before they had a seed of their own stands beside it.
 const KEPT: [(&str, &[&str]); 4] = [
@@ -22,11 +26,11 @@ const KEPT: [(&str, &[&str]); 4] = [
 /// Under which Parameter Store shows what Secrets Manager has.
 const REFERENCE: &str = "/aws/reference/secretsmanager/";
 
-pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, has_uri: bool) {
+pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, users: Users, strings: &ConnectionStrings) {
     let parameters = parameters(aws).await;
     let of =
         |look: &dyn Fn(&BTreeMap<String, String>) -> Finding| parameters.as_ref().map_err(Clone::clone).and_then(look);
-    table.add("secrets", of(&|parameters| present(parameters, stack, has_uri)));
+    table.add("secrets", of(&|parameters| present(parameters, stack, users, strings)));
     let former = match (parameters, earlier(aws).await) {
         (Ok(parameters), Ok(earlier)) => former(&parameters, &earlier, stack),
         (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
@@ -61,22 +65,43 @@ async fn earlier(aws: &Aws) -> Result<Vec<String>, Trouble> {
     Ok(secrets.filter_map(|secret| Some(secret["Name"].as_str()?.to_owned())).collect())
 }
 
-fn present(parameters: &BTreeMap<String, String>, stack: &str, has_uri: bool) -> Finding {
+/// The users whose connection strings have to be there, each with whether somebody gives it now.
+fn signing_in(users: Users, strings: &ConnectionStrings) -> Vec<(&'static User, bool)> {
+    let main = (&WRITER, strings.main.is_some());
+    match users {
+        Users::One => vec![main],
+        Users::Three => vec![main, (&READER, strings.reader.is_some()), (&MONITOR, strings.monitor.is_some())],
+    }
+}
+
+fn present(parameters: &BTreeMap<String, String>, stack: &str, users: Users, strings: &ConnectionStrings) -> Finding {
+    let signing_in = signing_in(users, strings);
+    let needed: Vec<_> = signing_in.iter().map(|(user, _)| user.secret).chain(SEEDS).collect();
     let kind = |purpose: &str| parameters.get(&format!("/{stack}/{purpose}")).map(String::as_str);
-    if let Some(open) = NEEDED.iter().find(|purpose| kind(purpose).is_some_and(|kind| kind != "SecureString")) {
+    if let Some(open) = needed.iter().find(|purpose| kind(purpose).is_some_and(|kind| kind != "SecureString")) {
         let remedy =
             format!("delete /{stack}/{open} once its value is kept somewhere safe, and store it as a SecureString");
         return Err(fault(format!("/{stack}/{open} is readable by everybody who may list parameters"), remedy));
     }
-    let missing: Vec<_> = NEEDED.iter().copied().filter(|purpose| kind(purpose).is_none()).collect();
-    match missing[..] {
-        [] => Ok("all there, and kept as they are".into()),
-        [first, ..] if first == NEEDED[0] && !has_uri => Err(fault(
-            format!("/{stack}/{first} is missing"),
-            "set MONGODB_URI for this command (a space before it keeps it out of the shell's history)",
-        )),
-        _ => Ok(format!("`cargo deploy` makes those that are missing: {}", missing.join(", "))),
+    let unknown = |(user, is_given): &&(&User, bool)| !is_given && kind(user.secret).is_none();
+    let unknown: Vec<_> = signing_in.iter().filter(unknown).map(|(user, _)| *user).collect();
+    if !unknown.is_empty() {
+        let (names, variables): (Vec<_>, Vec<_>) =
+            unknown.iter().map(|user| (format!("/{stack}/{}", user.secret), user.variable)).unzip();
+        let verb = if names.len() > 1 { "are" } else { "is" };
+        return Err(fault(
+            format!("{} {verb} missing", names.join(" and ")),
+            format!(
+                "set {} for this command (a space before it keeps it out of the shell's history)",
+                variables.join(" and ")
+            ),
+        ));
     }
+    let missing: Vec<_> = needed.into_iter().filter(|purpose| kind(purpose).is_none()).collect();
+    if missing.is_empty() {
+        return Ok("all there, and kept as they are".into());
+    }
+    Ok(format!("`cargo deploy` makes those that are missing: {}", missing.join(", ")))
 }
 
 /// A stack that is made anew makes new seeds, and what the former ones sealed stays closed.
@@ -152,11 +177,38 @@ mod tests {
         assert!(said.contains(&format!("--adopt mfa-seed={mfa},{pepper}")), "{said}");
     }
 
+    fn given(main: bool, reader: bool) -> ConnectionStrings {
+        let string = |is_given: bool| is_given.then(|| "mongodb://somewhere".to_owned());
+        ConnectionStrings { main: string(main), reader: string(reader), monitor: None }
+    }
+
     #[test]
     fn a_secret_that_is_no_secret_is_a_fault() {
         let open = BTreeMap::from([("/s/vault-seed".to_owned(), "String".to_owned())]);
-        assert!(matches!(present(&open, "s", true), Err(Trouble::Fault { .. })));
-        let all: Vec<String> = NEEDED.iter().map(|purpose| format!("/s/{purpose}")).collect();
-        assert!(present(&parameters(&all.iter().map(String::as_str).collect::<Vec<_>>()), "s", false).is_ok());
+        assert!(matches!(present(&open, "s", Users::One, &given(true, false)), Err(Trouble::Fault { .. })));
+        let all: Vec<String> = SEEDS.iter().chain(&["mongodb-uri"]).map(|purpose| format!("/s/{purpose}")).collect();
+        let all = parameters(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(present(&all, "s", Users::One, &given(false, false)).is_ok());
+    }
+
+    #[test]
+    fn a_connection_string_that_nobody_gives_is_a_fault() {
+        let found = |parameters: &BTreeMap<_, _>, users, given: &ConnectionStrings| match present(
+            parameters, "s", users, given,
+        ) {
+            Ok(found) => found,
+            Err(Trouble::Fault { found, remedy }) => format!("{found} → {remedy}"),
+            Err(Trouble::Skipped(why)) => why,
+        };
+        let none = parameters(&[]);
+        let one = found(&none, Users::One, &given(false, true));
+        assert!(one.starts_with("/s/mongodb-uri is missing → set MONGODB_URI for this"), "{one}");
+        let three = found(&none, Users::Three, &given(true, false));
+        let expected = "/s/mongodb-reader-uri and /s/mongodb-monitor-uri are missing → set MONGODB_READER_URI and \
+            MONGODB_MONITOR_URI for this";
+        assert!(three.starts_with(expected), "{three}");
+        let stored = parameters(&["/s/mongodb-uri", "/s/mongodb-monitor-uri"]);
+        let made = found(&stored, Users::Three, &given(false, true));
+        assert!(made.contains("makes those that are missing: mongodb-reader-uri, signing-seed"), "{made}");
     }
 }
