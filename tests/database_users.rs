@@ -47,7 +47,7 @@ fn the_table_of_users_names_their_functions() {
 
 /// What `cargo db` puts into a new database, and a link.
 async fn fill(settings: MongoSettings, database: &Database) {
-    let mongo = Mongo::new(settings, Lifetime::Environment);
+    let mongo = Mongo::new(settings, Lifetime::FromFirstUse);
     schema::apply(&mongo).await.unwrap();
     for kind in Kind::ALL {
         let file = fs::read(root().join("public-data").join(kind.file_name())).unwrap();
