@@ -93,9 +93,10 @@ use std::{
 use axum::{Router, body::Body, response::Response, routing::get};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::header;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use shared::{
-    http::{Path, Problem, ProblemDocument, Reply},
+    http::{Path, Problem, ProblemDocument, Reply, etag},
+    init,
     keys::sha256_bytes,
     lambda,
 };
@@ -235,6 +236,7 @@ async fn main() -> Result<(), lambda::Error> {
         return Ok(());
     }
     lambda::start();
+    init::register(async { drop(built()) });
     let router = Router::new()
         .route(DOCUMENT, get(show))
         .route("/api/docs", get(page))
@@ -246,12 +248,19 @@ async fn main() -> Result<(), lambda::Error> {
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", operation_id = "getApiDocument", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object, headers(("etag")))))]
 async fn show() -> Result<Reply, Problem> {
-    static BUILT: OnceLock<Value> = OnceLock::new();
+    let (document, tag) = built()?;
+    Ok(Reply::public_with_tag(document, tag))
+}
+
+/// The document and its ETag.
+fn built() -> Result<&'static (Box<RawValue>, String), Problem> {
+    static BUILT: OnceLock<(Box<RawValue>, String)> = OnceLock::new();
     if let Some(built) = BUILT.get() {
-        return Ok(Reply::public(built));
+        return Ok(built);
     }
-    let document = document::complete(Api::openapi())?;
-    Ok(Reply::public(BUILT.get_or_init(|| document)))
+    let document = to_raw_value(&document::complete(Api::openapi())?).map_err(Problem::internal)?;
+    let tag = etag(document.get().as_bytes());
+    Ok(BUILT.get_or_init(|| (document, tag)))
 }
 
 /// The page that shows the document.

@@ -24,7 +24,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{config::ConfigError, connection::Connection};
+use crate::{config::ConfigError, connection::Connection, init};
 use server::{CALL_TIMEOUT, Server};
 
 pub use lookup::Lookup;
@@ -104,9 +104,12 @@ struct LocalEntry {
 }
 
 impl Cache {
-    /// Reads where the cache is (see [`Server`]); opens nothing.
+    /// Reads where the cache is (see [`Server`]). It connects while the environment starts ([`init`]).
     pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self::new(Server::from_env()?))
+        let cache = Self::new(Server::from_env()?);
+        let starting = cache.clone();
+        init::register(async move { starting.connect_at_start().await });
+        Ok(cache)
     }
 
     /// A cache in the process's own memory alone.
@@ -344,6 +347,16 @@ impl Cache {
             }
             None
         })
+    }
+
+    /// A failure costs the first request what it would have cost anyway.
+    async fn connect_at_start(&self) {
+        let Some(server) = &self.0.server else { return };
+        if server.exists().await
+            && let Err(error) = self.connection(server).await
+        {
+            tracing::warn!(%error, "not connected to the cache while starting");
+        }
     }
 
     async fn connection(&self, server: &Server) -> anyhow::Result<MultiplexedConnection> {
