@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use serial_test::{parallel, serial};
-use shared::clock;
+use shared::{clock, roles::Role};
 use tests::{
     callers::Callers,
+    content::starter_prompt,
     eventually,
     host::{Function, Outcome},
-    proxy::Proxy,
+    proxy::{NetworkFault, Proxy},
     saturation::{saturate, without_limits},
     simulation::{Kind, erlang_b, simulate},
     stack::stack,
+    test_env::TestEnv,
 };
 
 /// One monitor for the one node of the test's server, and one pooled connection. On a cluster of three
@@ -22,7 +24,7 @@ const PER_ENVIRONMENT: u32 = 2;
 
 #[tokio::test]
 #[parallel(stack)]
-async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_after_sigterm() {
+async fn a_consumer_connects_while_it_starts_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
     let uri = proxy.uri();
@@ -30,13 +32,13 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
     // FUNCTION_NAME alone makes the driver stream, with a socket more per node, unless it is told not to.
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", database.name()), ("FUNCTION_NAME", "x")];
     let function = Function::start("write-events", &variables).await;
-    assert_eq!(proxy.total(), 0, "before the first operation");
+    let per_environment = PER_ENVIRONMENT as usize;
+    assert_eq!((proxy.open(), proxy.total()), (per_environment, per_environment), "before the first invocation");
 
     let event = json!({"Records": [click("1")]});
     for _ in 0..10 {
         assert!(matches!(function.invoke(event.clone()).await, Outcome::Response(_)));
     }
-    let per_environment = PER_ENVIRONMENT as usize;
     assert_eq!((proxy.open(), proxy.total()), (per_environment, per_environment), "warm");
     let counted = function.figure("mongo_sockets_open");
     assert_eq!(
@@ -47,6 +49,36 @@ async fn a_consumer_opens_nothing_before_its_first_write_and_leaves_nothing_afte
 
     assert!(function.retire().await, "it ends by itself on SIGTERM");
     eventually("no socket is left", 1, async || (proxy.open() == 0).then_some(())).await;
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_route_whose_answers_are_elsewhere_opens_nothing_until_it_asks() {
+    let env = TestEnv::new().await;
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
+    let (uri, path) = (proxy.uri(), format!("/api/prompts/{}", starter_prompt()));
+    let function = env.function_with("prompt", &[("MONGODB_URI", &uri)]).await;
+    assert_eq!(function.get(&path).await.status, 200);
+    assert_eq!(proxy.total(), 0, "nobody has to be looked up");
+    let who = env.person(Role::User, None).await;
+    assert_eq!(function.get_as(&who.token, &path).await.status, 200);
+    assert_eq!(proxy.total(), PER_ENVIRONMENT as usize);
+}
+
+#[tokio::test]
+#[parallel(stack)]
+async fn a_start_while_mongodb_is_silent_ends_in_time_and_the_first_request_connects() {
+    let env = TestEnv::new().await;
+    let who = env.person(Role::User, None).await;
+    let proxy = Proxy::to(env.stack.mongodb_address()).await;
+    let uri = proxy.uri();
+    proxy.set(NetworkFault::Silent);
+    let function = env.function_with("usage-alerts", &[("MONGODB_URI", &uri)]).await;
+    assert!(function.init < Duration::from_secs(3), "{:?}", function.init);
+    proxy.restore();
+    let answer = function.get_as(&who.token, "/api/usage-alerts").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(function.logs().iter().any(|line| line.contains("not connected to MongoDB while starting")));
 }
 
 #[tokio::test]

@@ -28,8 +28,9 @@ async fn told(fault: &str, strike: impl Fn(&ReplicaSet)) -> String {
     let (nodes, person) = inhabited().await;
     let uri = nodes.uri();
     let variables = [("MONGODB_URI", uri.as_str()), ("DB_NAME", "test")];
-    let route = Function::start("user-preferences", &variables).await;
+    // Before the start, which connects: who has its sockets does not notice that there are no more.
     strike(&nodes);
+    let route = Function::start("user-preferences", &variables).await;
     let (answer, took) = replace_preferences(&route, &person).await;
     check_answer(fault, &answer, took);
     assert_eq!(answer.status, 503, "{fault}: {}", answer.text);
@@ -40,8 +41,8 @@ async fn told(fault: &str, strike: impl Fn(&ReplicaSet)) -> String {
     assert_eq!(kept.get_bool("emailEnabled").ok(), Some(false));
     let by_route = format!("503 | {} | {}", seconds(took), seconds(recovered));
 
-    let (consumer, batch) = (Function::start("write-events", &variables).await, batch());
     strike(&nodes);
+    let (consumer, batch) = (Function::start("write-events", &variables).await, batch());
     let (done, took) = deliver(&consumer, &batch).await;
     assert!(!done, "{fault}: the batch must come again");
     let longest = consumer.logs().iter().map(String::len).max();
