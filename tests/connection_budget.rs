@@ -12,7 +12,8 @@ use tests::{
 const AT_PRIMARY: u64 = 2;
 /// Sockets of a warm environment at all three nodes.
 const AT_ALL_NODES: u64 = 4;
-/// A deploy replaces environments while the old ones still live.
+/// A deploy replaces environments while the old ones still live. This leaves room, too, for those that Lambda starts ahead
+/// of calls.
 const DEPLOY: u64 = 2;
 /// Left free, of 500: Atlas's own connections, and an operator's shell.
 const RESERVE: u64 = 50;

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use axum::Router;
+use axum::{Router, http::StatusCode};
 use local::{folder, root, step::quietly};
 use operate::{
     aws::{Aws, CLOUDFORMATION, LOGS, SECRETS_MANAGER},
@@ -155,8 +155,11 @@ const DEPLOYED: &str = "<R><StackStatus>CREATE_COMPLETE</StackStatus>\
     <m><OutputKey>DashboardUrl</OutputKey><OutputValue>https://dashboard</OutputValue></m>\
     <m><OutputKey>ApiUrl</OutputKey><OutputValue>https://api</OutputValue></m></R>";
 
+const THROTTLED: &str = "no status";
+
 /// AWS, as far as a deploy asks it: `status` of the stack, an account with a quota of 10, and no secrets. What is
-/// deleted is gone at the next question, and there again at the one after.
+/// deleted is gone at the next question, and there again at the one after. Asked of a stack that is [`THROTTLED`] it does
+/// not answer.
 async fn aws(status: &'static str, calls: PathBuf) -> String {
     let deleted = Arc::new(AtomicBool::new(false));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -177,7 +180,10 @@ async fn aws(status: &'static str, calls: PathBuf) -> String {
             r#"{"Parameters": [], "ProductionAccessEnabled": true, "SendQuota": {"Max24HourSend": 5}}"#.to_owned()
         }
     };
-    let router = Router::new().fallback(async move |uri: axum::http::Uri, body: String| answer(uri, body));
+    let router = Router::new().fallback(async move |uri: axum::http::Uri, body: String| {
+        let is_refused = status == THROTTLED && body.contains("DescribeStacks");
+        (if is_refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, answer(uri, body))
+    });
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }
@@ -235,10 +241,23 @@ async fn with_three_users_their_secrets_are_made_and_the_stack_is_told() {
     for step in ["cargo local release", "sam deploy"] {
         assert!(lines(step)[0].ends_with("DB= READER="), "{step}: {calls}");
     }
+    assert!(lines("-- apply")[0].ends_with("DB=ssm:/mine/mongodb-uri READER="), "{calls}");
     assert!(lines("sam deploy")[0].contains(" DatabaseUsers=three "), "{calls}");
     let named = ["--parameter", "DatabaseUsers=three"];
     let (fine, text) = run(folder.path(), "CREATE_COMPLETE", &stack.mongodb_uri, &named).await;
     assert!(!fine && text.contains("choose the users with --database-users"), "{text}");
+}
+
+/// Its tier, its database and its users would be what a new one has.
+#[tokio::test(flavor = "multi_thread")]
+#[parallel(stack)]
+async fn a_stack_of_which_nothing_is_known_is_not_deployed() {
+    let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
+    let calls = recorders(folder.path());
+    let (fine, text) = run(folder.path(), THROTTLED, &stack.mongodb_uri, &["--stack", "mine"]).await;
+    assert!(!fine && text.contains("AWS did not say how the stack stands: try again"), "{text}");
+    let calls = fs::read_to_string(calls).unwrap_or_default();
+    assert!(!calls.contains("release") && !calls.contains("secrets"), "{calls}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -285,6 +285,10 @@ async fn of_three_users_each_is_asked_for_its_roles_and_who_reads_must_not_write
     let unknown = asked(&three, "writer", "nobody", "only").await;
     assert_fault(&unknown, "MongoDB: reader", "refuses the user or the password", "is there this user?");
     assert_fault(&unknown, "MongoDB: monitor", "may write to promptlib", "a user of its own for mongodb-monitor-uri");
+    let other = Some("mongodb://reader:x@127.0.0.1:1/?directConnection=true".to_owned());
+    let strings = ConnectionStrings { main: uri("writer"), reader: other, monitor: uri("monitor") };
+    let elsewhere = preflight(&three, None, &strings).await;
+    assert_fault(&elsewhere, "MongoDB: reader", "another cluster than MONGODB_URI", "take that string");
 
     // With one nobody asks for the others, and the first has to do for the monitor.
     let one = asked(&wanted(), "only", "nobody", "nobody").await;

@@ -37,7 +37,7 @@ pub(crate) async fn print(build: &Path) {
     let gb_second = prices["prices"]["lambda_gb_second"].as_float().unwrap();
     let after_idling = after_idling(&host, build).await;
     println!(
-        "\n| kind, function | MB | of it used | cold, ms | after an idle minute, ms | warm p95, ms | $ a million calls | $ × p95, by the least |\n|---|---|---|---|---|---|---|---|"
+        "\n| kind, function | MB | of it used | cold, ms | after an idle minute, ms | warm p95, ms | $ of duration, a million calls | $ × p95, by the least |\n|---|---|---|---|---|---|---|---|"
     );
     for ((kind, name, requests), after_idling) in KINDS.iter().zip(after_idling) {
         let program = build.join(name).join("bootstrap");

@@ -47,6 +47,11 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, strings: &ConnectionStri
     println!("{}\n", found.table);
     let faults = found.table.faults();
     ensure!(faults.is_empty(), "nothing was changed: mend these first: {}", faults.join(", "));
+    // What nobody names stays as it was deployed: that has to be known.
+    ensure!(
+        found.standing != Standing::Unknown,
+        "nothing was changed: AWS did not say how the stack stands: try again"
+    );
     let stack = wanted.preflight.stack.as_str();
     step("building the functions", || openly(&mut build()))?;
     step("making the secrets that are missing", || {
@@ -65,7 +70,7 @@ pub async fn deploy(wanted: &Deploy, aws: Option<&Aws>, strings: &ConnectionStri
     let outputs = Outputs::of(aws, stack).await?;
     let content = format!("s3://{}/content", outputs.named("ContentBucketName")?);
     let fill = |what: &str, verb: &[&str]| {
-        let mut command = db(stack, verb);
+        let mut command = without_strings(db(stack, verb));
         // The string is in Parameter Store by now; a stale one of this shell does not count.
         command.env("MONGODB_URI", format!("ssm:/{stack}/mongodb-uri")).env("DB_NAME", &found.database);
         step(what, || openly(command.env("CONTENT_URL", &content)))

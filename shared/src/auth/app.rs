@@ -26,7 +26,7 @@ pub struct Shared<Own> {
     pub own: Own,
 }
 
-/// The clients of an environment; none opens a socket before it is used.
+/// The clients of an environment. With [`Lifetime::FromStart`] they connect while it starts, else when they are first used.
 #[derive(Clone)]
 pub struct Clients {
     pub mongo: Mongo,
@@ -52,6 +52,9 @@ impl<Own: Send + Sync + 'static> App<Own> {
         own: impl FnOnce(&Clients) -> Result<Own, ConfigError>,
     ) -> Result<Self, ConfigError> {
         let (mongo, cache) = (Mongo::from_env(lifetime)?, Cache::from_env()?);
+        if lifetime == Lifetime::FromStart {
+            cache.connect_while_starting();
+        }
         let users = Arc::new(Users::new(mongo.clone(), cache.clone()));
         let ledger = Ledger::new(mongo.clone(), cache.clone());
         let clients = Clients { mongo, cache, users, ledger };

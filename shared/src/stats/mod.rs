@@ -271,6 +271,7 @@ mod tests {
             let served = renew(&mongo, &cache, None).await.expect("the other's figures");
             assert_eq!((served.cached, served.stats.last_updated), (true, now));
         }
+        assert!(cache.lock(LOCK, LOCK_FOR).await, "who served it left the lock");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The connection strings and the cluster behind them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use local::template::TIERS;
 use mongodb::{
@@ -40,10 +40,11 @@ pub(super) async fn check(
     let watcher = match users {
         Users::One => signed_in,
         Users::Three => {
+            let hosts = signed_in.as_ref().map(|(_, options)| hosts(options));
             close(signed_in).await;
-            let reader = further(table, "MongoDB: reader", &READER, strings.reader.as_deref(), database).await;
-            close(reader).await;
-            further(table, "MongoDB: monitor", &MONITOR, strings.monitor.as_deref(), database).await
+            let (hosts, uri) = (hosts.as_ref(), strings.reader.as_deref());
+            close(further(table, "MongoDB: reader", &READER, uri, hosts, database).await).await;
+            further(table, "MongoDB: monitor", &MONITOR, strings.monitor.as_deref(), hosts, database).await
         }
     };
     let mut tier = given.unwrap_or(Tier::M0);
@@ -62,6 +63,10 @@ pub(super) async fn check(
     }
     close(watcher).await;
     tier
+}
+
+fn hosts(options: &ClientOptions) -> BTreeSet<String> {
+    options.hosts.iter().map(ToString::to_string).collect()
 }
 
 /// A client, and what it was made of.
@@ -96,9 +101,24 @@ async fn open(table: &mut Table, uri: Option<&str>) -> Option<SignedIn> {
 }
 
 /// The client of a further user's string, if that is right; one row for all that it is.
-async fn further(table: &mut Table, row: &str, user: &User, uri: Option<&str>, database: &str) -> Option<SignedIn> {
-    let options = match string(uri, user).await {
-        Ok((options, _)) => options,
+/// `main` is where the first user's string leads, if it was tried.
+async fn further(
+    table: &mut Table,
+    row: &str,
+    user: &User,
+    uri: Option<&str>,
+    main: Option<&BTreeSet<String>>,
+    database: &str,
+) -> Option<SignedIn> {
+    let same_cluster = |options: ClientOptions| match main {
+        Some(main) if *main != hosts(&options) => Err(fault(
+            "it leads to another cluster than MONGODB_URI",
+            "take that string, with this user's name and password",
+        )),
+        _ => Ok(options),
+    };
+    let options = match string(uri, user).await.and_then(|(options, _)| same_cluster(options)) {
+        Ok(options) => options,
         Err(trouble) => {
             table.add(row, Err(trouble));
             return None;

@@ -11,6 +11,9 @@ const READERS: [&str; 7] =
     ["read", "readAnyDatabase", "readWrite", "dbOwner", "readWriteAnyDatabase", "atlasAdmin", "root"];
 /// Roles that may ask how many connections there are.
 const WATCHERS: [&str; 4] = ["clusterMonitor", "clusterAdmin", "atlasAdmin", "root"];
+/// Roles that are given on `admin`, and count for every database or for the cluster.
+const EVERYWHERE: [&str; 6] =
+    ["readAnyDatabase", "readWriteAnyDatabase", "clusterMonitor", "clusterAdmin", "atlasAdmin", "root"];
 /// What changes documents or collections, as privileges name it: a role that somebody made may have any name.
 const CHANGES: [&str; 10] = [
     "anyAction",
@@ -113,8 +116,8 @@ impl Granted {
     }
 
     fn has(&self, names: &[&str], database: &str) -> bool {
-        let is_on = |on: &str| on == database || on == "admin";
-        self.roles.iter().any(|(role, on)| names.contains(&role.as_str()) && is_on(on))
+        let is_on = |role: &str, on: &str| on == database || (on == "admin" && EVERYWHERE.contains(&role));
+        self.roles.iter().any(|(role, on)| names.contains(&role.as_str()) && is_on(role, on))
     }
 
     fn may_write(&self, database: &str) -> bool {
@@ -200,13 +203,18 @@ mod tests {
     fn who_only_reads_must_not_be_able_to_write() {
         for role in WRITERS {
             for user in [&READER, &MONITOR] {
-                let roles = [("read", "promptlib"), ("clusterMonitor", "admin"), (role, "admin")];
+                let on = if EVERYWHERE.contains(&role) { "admin" } else { "promptlib" };
+                let roles = [("read", "promptlib"), ("clusterMonitor", "admin"), (role, on)];
                 let found = fault_of(user, &granted(&roles));
                 assert!(found.starts_with("the user may write to promptlib"), "{role}: {found}");
             }
         }
-        let elsewhere = granted(&[("read", "promptlib"), ("readWrite", "other")]);
-        assert!(READER.suffices(&elsewhere, "promptlib").is_ok());
+        for other in ["other", "admin"] {
+            let elsewhere = granted(&[("read", "promptlib"), ("readWrite", other)]);
+            assert!(READER.suffices(&elsewhere, "promptlib").is_ok(), "{other}");
+            let found = fault_of(&READER, &granted(&[("read", other)]));
+            assert!(found.starts_with("the user lacks read on promptlib"), "{other}: {found}");
+        }
     }
 
     #[test]

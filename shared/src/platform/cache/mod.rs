@@ -33,6 +33,8 @@ pub use server::check_url;
 
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// How long a start waits for the connection: less than the start's own limit.
+const START_TIMEOUT: Duration = Duration::from_millis(700);
 /// A connection unused for longer may have died while Lambda had the process frozen: dialling anew
 /// costs less than finding out.
 const REDIAL_AFTER: Duration = Duration::from_secs(5);
@@ -104,12 +106,15 @@ struct LocalEntry {
 }
 
 impl Cache {
-    /// Reads where the cache is (see [`Server`]). It connects while the environment starts ([`init`]).
+    /// Reads where the cache is (see [`Server`]); opens nothing.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let cache = Self::new(Server::from_env()?);
-        let starting = cache.clone();
-        init::register(async move { starting.connect_at_start().await });
-        Ok(cache)
+        Ok(Self::new(Server::from_env()?))
+    }
+
+    /// Has it connect while the environment starts ([`init`]): for functions whose every call asks it.
+    pub fn connect_while_starting(&self) {
+        let cache = self.clone();
+        init::register(async move { cache.connect_at_start().await });
     }
 
     /// A cache in the process's own memory alone.
@@ -349,13 +354,17 @@ impl Cache {
         })
     }
 
-    /// A failure costs the first request what it would have cost anyway.
+    /// After a failure the first request does not wait for it again.
     async fn connect_at_start(&self) {
         let Some(server) = &self.0.server else { return };
-        if server.exists().await
-            && let Err(error) = self.connection(server).await
-        {
-            tracing::warn!(%error, "not connected to the cache while starting");
+        if !server.exists().await {
+            return;
+        }
+        let connected = timeout(START_TIMEOUT, self.connection(server)).await;
+        let no_answer = || format!("no connection within {} ms", START_TIMEOUT.as_millis());
+        if let Err(error) = connected.with_context(no_answer).flatten() {
+            tracing::warn!(%error, "not connected to the cache while starting: using memory");
+            *self.0.paused_until.lock().await = Some(SystemTime::now() + PAUSE_AFTER_FAILURE);
         }
     }
 
@@ -429,6 +438,14 @@ mod tests {
         assert!(!cache.draw("s", 1).await && !cache.draw("none", 1).await);
         assert!(cache.lock("l", Duration::from_secs(1)).await);
         assert!(!cache.lock("l", Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_while_a_function_starts_is_not_waited_for_by_its_first_request() {
+        let cache = Cache::new(Server::at("redis://127.0.0.1:1"));
+        assert!(cache.is_up().await);
+        cache.connect_at_start().await;
+        assert!(!cache.is_up().await);
     }
 
     #[tokio::test]

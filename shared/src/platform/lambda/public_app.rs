@@ -12,8 +12,9 @@ use crate::{cache::Cache, connection::Connection, http::HasCache};
 pub struct PublicApp<Own>(Arc<(Cache, Own)>);
 
 impl<Own: Send + Sync + 'static> PublicApp<Own> {
-    /// Opens nothing.
+    /// Opens nothing; the cache connects while the environment starts.
     pub fn new(cache: Cache, own: Own) -> Self {
+        cache.connect_while_starting();
         Self(Arc::new((cache, own)))
     }
 

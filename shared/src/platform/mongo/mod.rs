@@ -49,13 +49,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// on its own time.
 const PARTING_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// From when and how long an environment has its client. To connect takes 15 ms on a whole processor, which Lambda gives
-/// a function while it starts, and 90 ms on the share that it has at 256 MB from the first request on.
+/// From when and how long an environment has its client. To connect takes about half as long on the whole processor that
+/// Lambda gives a function while it starts as on the share that it has at 256 MB from the first request on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Connected while the environment starts, and kept between invocations: for consumers, and for routes whose calls
-    /// ask the database as a rule. Lambda starts an environment for a call that is waiting, so its sockets are those that
-    /// this call would open.
+    /// Connected while the environment starts, and kept between invocations: for consumers, and for routes whose first
+    /// call asks the database, if only for its caller. Lambda starts most environments for a call that is waiting, and
+    /// some ahead of calls: those hold their sockets earlier.
     FromStart,
     /// Connected at the first operation, and kept: for routes whose answer is mostly found elsewhere.
     FromFirstUse,
@@ -126,6 +126,11 @@ impl Mongo {
 
     /// A failure costs the first request what it would have cost anyway.
     async fn connect_at_start(&self) {
+        // Apart: that the connection string is late is no fault of the server's.
+        if let Err(error) = self.0.settings.has_uri().await {
+            tracing::warn!(%error, "no connection string while starting");
+            return;
+        }
         let connected = self.run(START_TIMEOUT, async |database| database.run_command(doc! {"ping": 1}).await).await;
         if let Err(error) = connected {
             tracing::warn!(%error, "not connected to MongoDB while starting");

@@ -77,6 +77,11 @@ impl MongoSettings {
         Client::with_options(options).map_err(Error::from)
     }
 
+    /// Reads the connection string, if it is not there yet.
+    pub(super) async fn has_uri(&self) -> Result<(), Error> {
+        Ok(self.uri.get().await.map(drop)?)
+    }
+
     /// Has the connection string read anew, since the server refuses its user or password.
     pub(super) async fn distrust_uri(&self) {
         self.uri.distrust(READ_ANEW_AFTER).await;
