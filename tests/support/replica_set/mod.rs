@@ -17,13 +17,14 @@ use std::{
 
 use bson::{Document, doc, oid::ObjectId};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
 };
 
 use store::Store;
 
 const NODES: usize = 3;
+const BACKLOG: u32 = 1024;
 
 /// How a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,11 @@ struct State {
     heard: HashMap<String, usize>,
 }
 
+/// Of its own, so that a client that finds another set at an address knows it for a stranger.
+fn name(addresses: &[SocketAddr]) -> String {
+    format!("test-{}", addresses[0].port())
+}
+
 /// What a node does with a command.
 enum Reply {
     Answer(Document),
@@ -114,7 +120,7 @@ impl ReplicaSet {
 
     pub fn uri(&self) -> String {
         let hosts: Vec<String> = self.0.addresses.iter().map(ToString::to_string).collect();
-        format!("mongodb://{}/?replicaSet=test", hosts.join(","))
+        format!("mongodb://{}/?replicaSet={}", hosts.join(","), name(&self.0.addresses))
     }
 
     /// Sockets open now: at the primary, then at the others.
@@ -201,8 +207,12 @@ impl ReplicaSet {
                 }
             }
             drop(listener);
+            // Held, and refusing: another test's server would get the port otherwise, and this set's writes.
+            let port = TcpSocket::new_v4().unwrap();
+            port.set_reuseaddr(true).unwrap();
+            port.bind(self.0.addresses[node]).unwrap();
             condition.wait_for(|now| *now != Condition::Gone).await.unwrap();
-            listener = TcpListener::bind(self.0.addresses[node]).await.unwrap();
+            listener = port.listen(BACKLOG).unwrap();
         }
     }
 
@@ -301,7 +311,7 @@ impl State {
         let primary = self.primary == Some(node);
         let mut hello = doc! {
             "ok": 1.0, "isWritablePrimary": primary, "secondary": !primary, "me": &hosts[node],
-            "setName": "test", "setVersion": 1, "helloOk": true, "readOnly": false,
+            "setName": name(addresses), "setVersion": 1, "helloOk": true, "readOnly": false,
             "minWireVersion": 0, "maxWireVersion": 21, "logicalSessionTimeoutMinutes": 30,
             "maxBsonObjectSize": 16 * 1024 * 1024, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
             "localTime": bson::DateTime::now(),
