@@ -74,11 +74,13 @@ async fn a_start_while_mongodb_is_silent_ends_in_time_and_the_first_request_conn
     let uri = proxy.uri();
     proxy.set(NetworkFault::Silent);
     let function = env.function_with("usage-alerts", &[("MONGODB_URI", &uri)]).await;
-    assert!(function.init < Duration::from_secs(3), "{:?}", function.init);
+    // Its limit is in the log; the machine may be busy.
+    assert!(function.init < Duration::from_secs(5), "{:?}", function.init);
     proxy.restore();
     let answer = function.get_as(&who.token, "/api/usage-alerts").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert!(function.logs().iter().any(|line| line.contains("not connected to MongoDB while starting")));
+    let logs = function.logs().join("\n");
+    assert!(logs.contains("not connected to MongoDB while starting") && logs.contains("within 700 ms"), "{logs}");
 }
 
 #[tokio::test]
