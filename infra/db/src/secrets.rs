@@ -1,7 +1,7 @@
 //! The secrets of a deployed stack, in the Parameter Store of its account ([`shared::deployment`]).
 //!
-//! Environment: the AWS variables; `MONGODB_URI`, `MONGODB_READER_URI`, `MONGODB_MONITOR_URI`, `REDIS_URL`, `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be
-//! stored.
+//! Environment: the AWS variables; `MONGODB_URI`, `MONGODB_READER_URI`, `MONGODB_MONITOR_URI`, `REDIS_URL`,
+//! `PROXY_SECRET`, `AUTH_JS_KEY`, of those that are to be stored.
 
 use std::env;
 

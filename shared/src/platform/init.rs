@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 /// The longest that a start waits for what was registered. AWS answers within 50 ms as a rule.
 const LIMIT: Duration = Duration::from_secs(1);
+/// The longest that a start waits for a connection: with closing it, should it fail, less than [`LIMIT`].
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_millis(700);
 
 static REGISTERED: Mutex<Vec<BoxFuture<'static, ()>>> = Mutex::new(Vec::new());
 

@@ -20,7 +20,7 @@ pub struct Own {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::start();
-    let (mongo, cache) = (Mongo::from_env(Lifetime::FromFirstUse)?, Cache::from_env()?);
+    let (mongo, cache) = (Mongo::from_env(Lifetime::FromStart)?, Cache::from_env()?);
     let own = Own { links: Links::new(mongo.clone(), cache.clone()), counter: ClickCounter::from_env(&cache)? };
     let routes = Router::new().route("/api/affiliate/{linkId}", get(follow));
     PublicApp::new(cache, own).serve(routes, mongo).await

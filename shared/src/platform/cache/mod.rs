@@ -33,8 +33,6 @@ pub use server::check_url;
 
 /// How long a cache that failed is left alone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// How long a start waits for the connection: less than the start's own limit.
-const START_TIMEOUT: Duration = Duration::from_millis(700);
 /// A connection unused for longer may have died while Lambda had the process frozen: dialling anew
 /// costs less than finding out.
 const REDIAL_AFTER: Duration = Duration::from_secs(5);
@@ -360,8 +358,8 @@ impl Cache {
         if !server.exists().await {
             return;
         }
-        let connected = timeout(START_TIMEOUT, self.connection(server)).await;
-        let no_answer = || format!("no connection within {} ms", START_TIMEOUT.as_millis());
+        let connected = timeout(init::CONNECT_LIMIT, self.connection(server)).await;
+        let no_answer = || format!("no connection within {} ms", init::CONNECT_LIMIT.as_millis());
         if let Err(error) = connected.with_context(no_answer).flatten() {
             tracing::warn!(%error, "not connected to the cache while starting: using memory");
             *self.0.paused_until.lock().await = Some(SystemTime::now() + PAUSE_AFTER_FAILURE);

@@ -41,8 +41,6 @@ const REPLACE_AFTER: Duration = Duration::from_mins(1);
 /// How long the ping may take. In the cluster's region a ping takes 1–2 ms; together with a new
 /// connection it must stay below the 100 ms that a thaw may cost.
 const PING_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long a start waits for the connection: with closing it, should it fail, less than the start's own limit.
-const START_TIMEOUT: Duration = Duration::from_millis(700);
 /// Closing took 2–8 ms. It is tried in order, then at once; Lambda leaves 300 ms for both after SIGTERM.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long a request waits for the client to close that it replaces: one whose sockets are lost does so
@@ -131,7 +129,8 @@ impl Mongo {
             tracing::warn!(%error, "no connection string while starting");
             return;
         }
-        let connected = self.run(START_TIMEOUT, async |database| database.run_command(doc! {"ping": 1}).await).await;
+        let connected =
+            self.run(init::CONNECT_LIMIT, async |database| database.run_command(doc! {"ping": 1}).await).await;
         if let Err(error) = connected {
             tracing::warn!(%error, "not connected to MongoDB while starting");
         }
