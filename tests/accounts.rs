@@ -5,7 +5,6 @@ use std::time::Duration;
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     host::Function,
@@ -16,7 +15,6 @@ use tests::{
 };
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_bad_sign_up_names_its_fields() {
     let signup = TestEnv::new().await.function("auth-signup").await;
     for (field, value) in [
@@ -42,7 +40,6 @@ async fn a_bad_sign_up_names_its_fields() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_sign_up_hides_nothing_and_can_be_written_to() {
     let signup = TestEnv::new().await.function("auth-signup").await;
     for (field, value, said) in [
@@ -63,7 +60,6 @@ async fn a_sign_up_hides_nothing_and_can_be_written_to() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = proxy.uri();
@@ -79,7 +75,6 @@ async fn who_signs_in_while_mongodb_is_away_is_not_locked_out() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_refused_sign_in_takes_as_long_whatever_is_kept_of_the_password() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -114,7 +109,6 @@ async fn a_refused_sign_in_takes_as_long_whatever_is_kept_of_the_password() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_imported_bcrypt_hash_is_replaced_at_its_first_sign_in() {
     let env = TestEnv::new().await;
     let person = imported(&env).await;
@@ -126,7 +120,6 @@ async fn an_imported_bcrypt_hash_is_replaced_at_its_first_sign_in() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_bcrypt_hash_of_a_longer_password_than_bcrypt_reads_stays() {
     let env = TestEnv::new().await;
     let right = format!("{PASSWORD}{}", "x".repeat(81));
@@ -150,7 +143,6 @@ fn label() -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_address_has_one_account_however_it_is_spelled() {
     let env = TestEnv::new().await;
     let login = env.function("auth-login").await;
@@ -185,7 +177,6 @@ async fn an_address_has_one_account_however_it_is_spelled() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn accounts_with_addresses_of_before_sign_in_and_keep_others_from_them() {
     let env = TestEnv::new().await;
     let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
@@ -242,7 +233,6 @@ async fn post_from(claimed: usize, function: &Function, path: &str, body: &Value
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_claims_other_addresses_is_locked_and_limited_by_their_own() {
     let env = TestEnv::new().await;
     let mut people = Vec::new();
@@ -270,7 +260,6 @@ async fn who_claims_other_addresses_is_locked_and_limited_by_their_own() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_last_super_admin_stays_even_when_two_remove_each_other() {
     let env = TestEnv::new().await;
     let (one, two) = (env.person(Role::SuperAdmin, None).await, env.person(Role::SuperAdmin, None).await);
@@ -287,7 +276,6 @@ async fn the_last_super_admin_stays_even_when_two_remove_each_other() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_change_of_nothing_is_refused_and_each_change_has_an_entry_of_its_own() {
     let env = TestEnv::new().await;
     let (root, member) = (env.person(Role::SuperAdmin, None).await, env.person(Role::User, None).await);
@@ -305,7 +293,6 @@ async fn a_change_of_nothing_is_refused_and_each_change_has_an_entry_of_its_own(
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn accounts_are_listed_by_role_and_status() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -334,7 +321,6 @@ async fn accounts_are_listed_by_role_and_status() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_day_of_activity_counts_once() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;

@@ -12,7 +12,6 @@ use futures_util::TryStreamExt;
 use mongodb::Database;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, keys::Seeds};
 use tests::{
     eventually,
@@ -130,7 +129,6 @@ fn adds_up(report: &Value, written: bool) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn everything_that_has_a_place_here_comes_along_and_the_rest_is_named() {
     let table = oddities();
     assert!(table.len() >= 60, "{} oddities", table.len());
@@ -180,7 +178,6 @@ async fn everything_that_has_a_place_here_comes_along_and_the_rest_is_named() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn people_sign_in_as_before_and_find_what_was_theirs() {
     let moved = Move::new(old::make).await;
     moved.write();
@@ -237,7 +234,6 @@ async fn people_sign_in_as_before_and_find_what_was_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn a_killed_adoption_and_a_lost_connection_go_on_where_they_stopped() {
     let moved = Move::new(old::make).await;
     let whole = Move { env: TestEnv::new().await, old: moved.old.clone() };
@@ -269,7 +265,6 @@ async fn a_killed_adoption_and_a_lost_connection_go_on_where_they_stopped() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     let moved = Move::new(old::make).await;
     moved.write();
@@ -357,7 +352,6 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn another_applications_database_is_recognised_before_the_first_write() {
     let moved = Move::new(old::make).await;
     let before = bytes(&moved.old).await;
@@ -410,7 +404,6 @@ async fn another_applications_database_is_recognised_before_the_first_write() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn apply_checks_everything_before_it_changes_anything() {
     let moved = Move { env: TestEnv::new().await, old: stack().scratch().await };
     let users = moved.old.collection::<Document>("users");
@@ -442,7 +435,6 @@ async fn apply_checks_everything_before_it_changes_anything() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn seeding_adds_what_is_missing_and_replaces_only_when_asked() {
     let moved = Move { env: TestEnv::new().await, old: stack().scratch().await };
     let (here, folder) = (&moved.env.database, tempfile::tempdir().unwrap());
@@ -470,7 +462,6 @@ async fn seeding_adds_what_is_missing_and_replaces_only_when_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn the_owners_size_moves_in_minutes_at_fifty_operations_a_second() {
     let moved = Move::new(old::make_large).await;
     let tap = Wiretap::to(moved.env.stack.mongodb_address()).await;
@@ -495,7 +486,6 @@ async fn the_owners_size_moves_in_minutes_at_fifty_operations_a_second() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn in_a_shared_redis_each_application_has_its_own_keys() {
     let env = TestEnv::new().await;
     let Some(url) = env.stack.own_redis().await else { return };

@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{eventually, test_env::TestEnv, wiretap::Wiretap};
 
@@ -20,7 +19,6 @@ pub(crate) fn link(tool: &str, status: &str) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
     let env = TestEnv::with_deployed_consumer().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -64,7 +62,6 @@ async fn a_link_leads_where_it_was_set_to_and_nowhere_else() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn only_public_https_addresses_are_taken() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -98,7 +95,6 @@ async fn only_public_https_addresses_are_taken() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -147,7 +143,6 @@ async fn a_tool_has_one_link_and_the_clicks_that_events_tell_of() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn each_saving_is_in_the_audit_log_and_a_long_address_can_be_read_again() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -165,7 +160,6 @@ async fn each_saving_is_in_the_audit_log_and_a_long_address_can_be_read_again() 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_list_costs_the_same_however_many_links_there_are() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;

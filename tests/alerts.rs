@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use bson::{Document, doc};
 use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     eventually,
@@ -61,7 +60,6 @@ async fn mails(env: &TestEnv, person: &Person, number: usize) -> BTreeMap<String
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_alert_fires_once_a_level_and_period_whoever_runs_the_check() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -111,7 +109,6 @@ fn use_at(user: &str, number: usize, at: &str, provider: &str, key: Option<&str>
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -163,7 +160,6 @@ async fn every_metric_and_period_is_watched_of_all_use_a_key_or_a_provider() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_comes_in_a_days_last_minutes_is_told_and_of_days_that_are_over_nothing() {
     let env = TestEnv::new().await;
     let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
@@ -200,7 +196,6 @@ async fn what_comes_in_a_days_last_minutes_is_told_and_of_days_that_are_over_not
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
     let env = TestEnv::new().await;
     let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
@@ -237,7 +232,6 @@ async fn a_raised_threshold_is_told_by_itself_in_the_same_period() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn preferences_say_who_is_told_what() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
@@ -263,7 +257,6 @@ async fn preferences_say_who_is_told_what() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_several_levels_the_highest_that_is_wanted_is_told() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -278,7 +271,6 @@ async fn of_several_levels_the_highest_that_is_wanted_is_told() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_fires_while_the_queue_is_away_is_told_once_when_it_is_back() {
     let env = TestEnv::new().await;
     let (queue, alerts) = (OwnQueue::new(&env.stack).await, env.function("usage-alerts").await);
@@ -310,7 +302,6 @@ async fn what_fires_while_the_queue_is_away_is_told_once_when_it_is_back() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn twenty_alerts_are_the_limit_whoever_is_first() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -328,7 +319,6 @@ async fn twenty_alerts_are_the_limit_whoever_is_first() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_error_rate_stays_a_percentage() {
     let env = TestEnv::new().await;
     let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);
@@ -347,7 +337,6 @@ async fn an_error_rate_stays_a_percentage() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_number_gets_alerts_once_a_code_that_was_sent_to_it_was_shown() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -394,7 +383,6 @@ async fn a_number_gets_alerts_once_a_code_that_was_sent_to_it_was_shown() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_number_of_a_country_that_gets_no_sms_is_refused_and_without_a_country_every_number_is() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -421,7 +409,6 @@ async fn a_number_of_a_country_that_gets_no_sms_is_refused_and_without_a_country
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_name_that_reaches_a_mail_is_of_plain_letters() {
     let env = TestEnv::new().await;
     let (ada, alerts) = (env.person(Role::User, None).await, env.function("usage-alerts").await);

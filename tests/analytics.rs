@@ -2,7 +2,6 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     content::starter_prompts,
@@ -14,7 +13,6 @@ use tests::{
 };
 
 #[tokio::test]
-#[parallel(stack)]
 async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_most() {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = wiretap.uri();
@@ -56,7 +54,6 @@ async fn counts_are_told_of_a_prompt_by_id_or_slug_and_of_the_ten_that_were_run_
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_category_that_is_no_text_leaves_the_figures_whole() {
     // Without the cache server, whose figures are everybody's.
     let env = TestEnv::with("", &stack().mongodb_uri).await;
@@ -78,7 +75,6 @@ async fn prompts(function: &Function) -> (Value, Value, Value) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn figures_are_computed_anew_when_they_are_invalidated_and_by_the_job_whatever_their_age() {
     let Some(redis) = stack().own_redis().await else { return };
     let proxy = Proxy::to(stack().mongodb_address()).await;

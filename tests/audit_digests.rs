@@ -6,7 +6,6 @@ use std::process::Command;
 use bson::{Document, doc};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     audit::{Action, AuditEntry, DigestStore, VerifiedEntries, verify_with_digests},
     clock::{self, Moment},
@@ -100,7 +99,6 @@ impl Scene {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_entry_that_no_function_made_is_refused_alone_and_told() {
     let env = TestEnv::new().await;
     let consumer = env.function("write-events").await;
@@ -143,7 +141,6 @@ async fn an_entry_that_no_function_made_is_refused_alone_and_told() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_missing_a_changed_and_an_added_entry_are_named() {
     let scene = Scene::new().await;
     let mut ids = Vec::new();
@@ -204,7 +201,6 @@ async fn a_missing_a_changed_and_an_added_entry_are_named() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_has_gone_in_its_time_is_not_missing_and_a_digest_that_is_gone_is() {
     let scene = Scene::new().await;
     let gone = scene.keep(entry(at(DAY)), at(DAY)).await;
@@ -227,7 +223,6 @@ async fn what_has_gone_in_its_time_is_not_missing_and_a_digest_that_is_gone_is()
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn digests_are_kept_in_the_bucket_and_checked_from_a_terminal() {
     let stack = tests::stack::stack();
     let (bucket, _) = stack.content_url.rsplit_once('/').unwrap();

@@ -5,7 +5,6 @@ use std::future::pending;
 use axum::Router;
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     audit::verify,
     events::read,
@@ -260,7 +259,6 @@ fn six_digits(word: &str) -> Option<&str> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_audit_log_tells_who_did_what_to_whom_and_how_it_ended() {
     let env = TestEnv::new().await;
     let (ada, root) = (env.newcomer().await, env.person(Role::SuperAdmin, None).await);
@@ -328,7 +326,6 @@ async fn silent_queue(env: &TestEnv) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_entry_that_the_queue_took_without_saying_so_is_kept_once() {
     let env = TestEnv::new().await;
     let (ada, sqs) = (env.person(Role::User, None).await, silent_queue(&env).await);
@@ -340,7 +337,6 @@ async fn an_entry_that_the_queue_took_without_saying_so_is_kept_once() {
 
 /// A repeat of what is done finds nothing to do, and would write no entry.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_is_done_has_its_entry_wherever_the_way_to_mongodb_ends() {
     let env = TestEnv::new().await;
     let (ada, queue) = (env.person(Role::User, None).await, OwnQueue::new(&env.stack).await);

@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{bug_reports::LIMIT, clock, roles::Role};
 use tests::test_env::TestEnv;
 
@@ -24,7 +23,6 @@ fn report() -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_report_is_kept_as_written_but_for_the_secrets_in_its_address() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::User, None).await);
@@ -62,7 +60,6 @@ async fn a_report_is_kept_as_written_but_for_the_secrets_in_its_address() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_report_is_triaged_step_by_step_within_its_organisation() {
     let env = TestEnv::new().await;
     let member = env.person(Role::OrgMember, Some("ours")).await;
@@ -106,7 +103,6 @@ async fn a_report_is_triaged_step_by_step_within_its_organisation() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
@@ -137,7 +133,6 @@ async fn the_same_words_on_the_same_page_are_one_report_for_a_day() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_has_100_reports_open() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -153,7 +148,6 @@ async fn an_account_has_100_reports_open() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_odd_id_is_no_report() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;

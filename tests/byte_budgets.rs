@@ -3,7 +3,6 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     auth::SOURCES_REMEMBERED,
     clock,
@@ -118,7 +117,6 @@ impl Published {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_the_monitor_publishes_pauses_anonymous_events_and_nothing_else() {
     let (env, published) = (TestEnv::new().await, Published::new());
     let url = published.url();
@@ -163,7 +161,6 @@ async fn what_the_monitor_publishes_pauses_anonymous_events_and_nothing_else() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn totals_are_counted_anew_once_a_day_from_what_is_stored() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
@@ -208,7 +205,6 @@ async fn totals_are_counted_anew_once_a_day_from_what_is_stored() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_weight_of_a_document_is_the_same_in_an_aggregation() {
     let env = TestEnv::new().await;
     let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
@@ -239,7 +235,6 @@ async fn the_weight_of_a_document_is_the_same_in_an_aggregation() {
 
 /// What nobody does to nobody is counted, and leaves no document each time.
 #[tokio::test]
-#[parallel(stack)]
 async fn failures_of_nobody_are_a_number_a_day() {
     let env = TestEnv::new().await;
     let (session, login) = (env.function("auth-session").await, env.function("auth-login").await);
@@ -264,7 +259,6 @@ async fn failures_of_nobody_are_a_number_a_day() {
 
 /// Wrong guesses at an account leave entries while their network has room for them.
 #[tokio::test]
-#[parallel(stack)]
 async fn failures_at_an_account_fill_no_more_than_their_networks_budget() {
     let env = TestEnv::new().await;
     let (ada, login) = (env.newcomer().await, env.function("auth-login").await);
@@ -280,7 +274,6 @@ async fn failures_at_an_account_fill_no_more_than_their_networks_budget() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn sessions_have_a_budget_of_their_own() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -313,7 +306,6 @@ async fn sessions_have_a_budget_of_their_own() {
 
 /// Tokens that nobody was mailed.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_link_that_does_not_count_takes_nothing_of_anybodys_budget() {
     let env = TestEnv::new().await;
     let sign_up = env.function("auth-signup").await;
@@ -326,7 +318,6 @@ async fn a_link_that_does_not_count_takes_nothing_of_anybodys_budget() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_network_signs_up_no_more_accounts_than_its_bytes_allow() {
     let env = TestEnv::new().await;
     let sign_up: Function = env.function("auth-signup").await;

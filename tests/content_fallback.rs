@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -71,7 +70,6 @@ fn ids(body: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn published_json_is_served_without_a_single_socket_to_mongodb() {
     let scene = Scene::new("prompts", Some(&file(&json!([prompt("from-json", &json!({}))])))).await;
     for _ in 0..20 {
@@ -83,7 +81,6 @@ async fn published_json_is_served_without_a_single_socket_to_mongodb() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_json_mongodb_serves_and_its_client_is_closed_afterwards() {
     let scene = Scene::new("prompts", None).await;
     let answer = scene.function.get("/api/prompts").await;
@@ -107,7 +104,6 @@ async fn without_json_mongodb_serves_and_its_client_is_closed_afterwards() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_json_and_mongodb_the_backup_serves() {
     for (binary, path) in [("prompts", "/api/prompts"), ("patterns", "/api/patterns"), ("learning", "/api/learning")] {
         let folder = tempfile::tempdir().unwrap();
@@ -119,7 +115,6 @@ async fn without_json_and_mongodb_the_backup_serves() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_broken_file_counts_as_gone() {
     let good = file(&json!([prompt("a", &json!({})), prompt("b", &json!({}))]));
     let wrong_total = good.replace("\"totalPrompts\":2", "\"totalPrompts\":3");
@@ -135,7 +130,6 @@ async fn a_broken_file_counts_as_gone() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_etag_spares_the_second_transfer() {
     let scene = Scene::new("prompt", Some(&file(&json!([prompt("a", &json!({}))])))).await;
     let first = scene.function.get("/api/prompts/a").await;
@@ -148,7 +142,6 @@ async fn an_etag_spares_the_second_transfer() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn protected_items_never_leak() {
     let items = json!([
         prompt("public", &json!({})),
@@ -187,7 +180,6 @@ async fn protected_items_never_leak() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn where_nobody_is_asked_who_they_are_only_public_items_exist() {
     let items = json!([
         prompt("public", &json!({})),
@@ -210,7 +202,6 @@ async fn where_nobody_is_asked_who_they_are_only_public_items_exist() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_warm_environment_goes_on_serving_while_its_source_is_broken() {
     let scene = Scene::new("prompts", Some(&file(&json!([prompt("a", &json!({}))])))).await;
     assert_eq!(scene.function.get("/api/prompts").await.status, 200);

@@ -7,7 +7,6 @@ use std::{
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -20,7 +19,6 @@ use tests::{
 };
 
 #[tokio::test]
-#[parallel(stack)]
 async fn it_loads_lists_and_filters() {
     let file = audit_sized_prompts();
     let folder = tempfile::tempdir().unwrap();
@@ -73,7 +71,6 @@ async fn it_loads_lists_and_filters() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn import_and_export_lose_nothing() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -119,7 +116,6 @@ fn seed(stack: &Stack, database: &str, folder: &Path) -> Output {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_file_is_judged_whole_before_anything_is_written() {
     let env = TestEnv::new().await;
     let count = async |collection: &str| {

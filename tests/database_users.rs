@@ -6,7 +6,6 @@ use std::fs;
 use bson::{Document, doc};
 use mongodb::{Database, error::ErrorKind};
 use serde_json::json;
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo, MongoSettings},
@@ -90,7 +89,6 @@ async fn work(running: &Function, function: &template::Function) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_gets_the_readers_user_sends_commands_that_read_alone() {
     let env = TestEnv::new().await;
     fill(env.stack.settings(&env.database), &env.database).await;
@@ -107,7 +105,6 @@ async fn who_gets_the_readers_user_sends_commands_that_read_alone() {
 
 /// One that writes is told from one that reads, whichever way it writes.
 #[tokio::test]
-#[parallel(stack)]
 async fn who_writes_would_be_noticed() {
     let env = TestEnv::new().await;
     let tap = Wiretap::to(env.stack.mongodb_address()).await;
@@ -122,7 +119,6 @@ async fn who_writes_would_be_noticed() {
 
 /// With a server that refuses what a role does not allow.
 #[tokio::test]
-#[parallel(stack)]
 async fn each_of_three_users_may_do_what_its_functions_do() {
     let on = |role: &str, database: &str| doc! {"role": role, "db": database};
     let users: [(&str, &[Document]); 3] = [

@@ -1,9 +1,8 @@
 //! End-to-end tests. They need the local stack: `cargo local test` brings it up, runs them, and takes
 //! it down again.
 
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::similar_names)]
 
-mod account_pages;
 mod accounts;
 mod adoption;
 mod affiliates;
@@ -19,21 +18,16 @@ mod connection_budget;
 mod content_fallback;
 mod content_round_trip;
 mod database_users;
-mod deployed_api;
-mod events_are_not_lost;
 mod failover;
 mod faults;
 mod first_deploy;
 mod flood_cost;
-mod freeze_resume;
-mod front_end;
 mod hosted_redis;
 mod jobs;
 mod keys_and_audit_log;
 mod leaving;
 mod lockout;
 mod mfa;
-mod monitoring;
 mod notifications;
 mod object_authorization;
 mod odd_documents;
@@ -61,14 +55,34 @@ mod secrets;
 mod seeds;
 mod sessions;
 mod size_budget;
-mod smoke;
 mod sockets;
 mod starter_library;
 mod stored_bytes;
 mod tools;
-mod typescript;
 mod usage;
 mod usage_costs;
 mod usage_reports;
 mod user_look_up;
 mod workbench;
+
+/// Of the deployed stack's API, whose rate limits and queue they share: one at a time, beside those above, which have
+/// functions, databases and queues of their own.
+mod deployed {
+    mod account_pages;
+    mod front_end;
+    mod key_usage;
+    mod logs;
+    mod monitoring;
+    mod routes;
+    mod smoke;
+    mod typescript;
+}
+
+/// They stop what all stand on, saturate the machine, or measure it: one at a time, after all others.
+mod alone {
+    mod events_are_not_lost;
+    mod faults_restart;
+    mod figures_of_functions;
+    mod freeze_resume;
+    mod sockets_of_all;
+}

@@ -10,7 +10,6 @@ mod batches;
 pub(crate) mod clock;
 mod failovers;
 mod repeats;
-mod restart;
 mod ways;
 
 use std::time::{Duration, Instant};
@@ -32,8 +31,8 @@ const CONSUMER_TIMEOUT: Duration = Duration::from_secs(27);
 /// The longest that the first request takes that meets no fault any more.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The collections that a test's batch goes to, in the order in which the consumer writes them.
-const COLLECTIONS: [&str; 3] = ["affiliate_clicks", "analytics_events", "api_key_usage"];
-const PER_COLLECTION: usize = 100;
+pub(crate) const COLLECTIONS: [&str; 3] = ["affiliate_clicks", "analytics_events", "api_key_usage"];
+pub(crate) const PER_COLLECTION: usize = 100;
 
 /// A function behind a proxy to MongoDB.
 async fn behind_proxy(env: &TestEnv, name: &str) -> (Function, Proxy) {
@@ -45,7 +44,7 @@ async fn behind_proxy(env: &TestEnv, name: &str) -> (Function, Proxy) {
 }
 
 /// A batch from the queue: a message for each event, the collections in turn.
-fn batch() -> Value {
+pub(crate) fn batch() -> Value {
     let at = shared::clock::now();
     let record = |n: usize| {
         let id = uuid::Uuid::now_v7().to_string();
@@ -62,7 +61,7 @@ fn batch() -> Value {
 }
 
 /// How many events are stored, by collection.
-async fn stored(database: &Database) -> Vec<usize> {
+pub(crate) async fn stored(database: &Database) -> Vec<usize> {
     let mut counts = Vec::new();
     for name in COLLECTIONS {
         let count = database.collection::<Document>(name).count_documents(doc! {}).await.unwrap();
@@ -82,20 +81,20 @@ async fn replace_preferences(route: &Function, who: &Person) -> (Answer, Duratio
 }
 
 /// Success, or 503 with the time after which to try again; and in time.
-fn check_answer(fault: &str, answer: &Answer, took: Duration) {
+pub(crate) fn check_answer(fault: &str, answer: &Answer, took: Duration) {
     let refused = answer.status == 503 && answer.header("retry-after") == "5";
     assert!(matches!(answer.status, 200..=202) || refused, "{fault}: {} {}", answer.status, answer.text);
     assert!(took < ROUTE_TIMEOUT, "{fault}: {took:?}");
 }
 
 /// The next request after a fault: served, and as if nothing had been.
-fn check_next(fault: &str, served: bool, took: Duration) {
+pub(crate) fn check_next(fault: &str, served: bool, took: Duration) {
     assert!(served, "{fault}: it does not recover by itself");
     assert!(took < RECOVERY_TIMEOUT, "{fault}: the next request took {took:?}");
 }
 
 /// Hands a batch to a consumer: whether it is done, or fails as a whole, so that SQS delivers it again.
-async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
+pub(crate) async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
     let started = Instant::now();
     let done = match consumer.invoke(batch.clone()).await {
         Outcome::Response(response) => {
@@ -108,10 +107,10 @@ async fn deliver(consumer: &Function, batch: &Value) -> (bool, Duration) {
     (done, started.elapsed())
 }
 
-fn seen_by_queue(done: bool) -> &'static str {
+pub(crate) fn seen_by_queue(done: bool) -> &'static str {
     if done { "stored" } else { "invocation error" }
 }
 
-fn seconds(took: Duration) -> String {
+pub(crate) fn seconds(took: Duration) -> String {
     format!("{:.2}", took.as_secs_f64())
 }

@@ -20,7 +20,6 @@ use operate::{
     preflight::{ConnectionStrings, Preflight, Standing, preflight},
 };
 use serde_json::json;
-use serial_test::parallel;
 use tests::stack::stack;
 
 /// A resource that cannot be made, once the others are.
@@ -109,7 +108,6 @@ fn wanted(stack: &str) -> Preflight {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn a_deploy_after_a_failed_one_succeeds_and_a_stack_can_be_taken_down() {
     let (stack, templates) = (stack(), tempfile::tempdir().unwrap());
     let account = Account::new(&stack.aws_endpoint_url).await;
@@ -202,7 +200,6 @@ async fn run(folder: &Path, status: &'static str, uri: &str, arguments: &[&str])
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn one_command_asks_builds_deploys_fills_and_tells_the_address() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     let calls = recorders(folder.path());
@@ -228,7 +225,6 @@ async fn one_command_asks_builds_deploys_fills_and_tells_the_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn with_three_users_their_secrets_are_made_and_the_stack_is_told() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     let calls = recorders(folder.path());
@@ -250,7 +246,6 @@ async fn with_three_users_their_secrets_are_made_and_the_stack_is_told() {
 
 /// Its tier, its database and its users would be what a new one has.
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn a_stack_of_which_nothing_is_known_is_not_deployed() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     let calls = recorders(folder.path());
@@ -261,7 +256,6 @@ async fn a_stack_of_which_nothing_is_known_is_not_deployed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[parallel(stack)]
 async fn nothing_is_changed_when_something_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let calls = recorders(folder.path());

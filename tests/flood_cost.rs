@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fs};
 
 use serde::Deserialize;
 use serde_norway::Value;
-use serial_test::parallel;
 use shared::notifications::{CAPS, MAX_SMS_DOLLARS};
 use tests::{
     content::starter_url,
@@ -230,7 +229,6 @@ fn every_function_has_a_cap_on_every_tier_that_a_quota_of_a_thousand_allows() {
 
 /// The largest answers that a stranger gets are as large as the cost is computed for.
 #[tokio::test]
-#[parallel(stack)]
 async fn no_public_answer_is_larger_than_is_computed_with() {
     let (stack, content, list) = (stack(), starter_url(), prices());
     let redis = stack.redis_url.clone().unwrap_or_default();

@@ -13,7 +13,6 @@ use local::{
     template::{self, Function},
 };
 use redis::aio::MultiplexedConnection;
-use serial_test::parallel;
 use tests::{certificate, content::starter_prompt, host::Outcome, requests::Scene, stack::stack, test_env::TestEnv};
 
 const PASSWORD: &str = "hosted-hunter2";
@@ -76,7 +75,6 @@ impl Hosted {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_environment_has_one_connection_to_a_server_with_tls_and_a_password() {
     let Some(hosted) = Hosted::start().await else { return };
     let env = TestEnv::with(&hosted.url(PASSWORD), &stack().mongodb_uri).await;
@@ -96,7 +94,6 @@ async fn an_environment_has_one_connection_to_a_server_with_tls_and_a_password()
 
 /// The server's certificate is checked, a wrong password is refused, and neither keeps anybody from being answered.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_server_that_cannot_be_trusted_or_refuses_is_done_without() {
     let Some(hosted) = Hosted::start().await else { return };
     let unvouched = hosted.url(PASSWORD).replace("/#insecure", "/");
@@ -153,7 +150,6 @@ impl Monitor {
 
 /// The table of infra/README.md: `cargo local test -- commands_of_each_route --nocapture` prints it.
 #[tokio::test]
-#[parallel(stack)]
 async fn commands_of_each_route_are_few() {
     let Some(redis) = stack().own_redis().await else { return };
     let env = TestEnv::with(&redis, &stack().mongodb_uri).await;

@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::{Database, IndexModel, options::IndexOptions};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo, MongoSettings},
@@ -32,7 +31,6 @@ async fn run(function: &Function, event: Value) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -87,7 +85,6 @@ async fn views_are_the_sum_of_days_however_often_they_are_rolled_up() {
 
 /// A prompt that was made here is exported with its views, and comes back with them.
 #[tokio::test]
-#[parallel(stack)]
 async fn views_that_were_counted_here_do_not_double_when_the_export_is_imported() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -121,7 +118,6 @@ fn number(document: &Document, field: &str) -> i64 {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -148,7 +144,6 @@ async fn an_export_that_looks_like_a_loss_is_refused_and_the_old_content_stays()
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_monitor_reports_connections_storage_and_sizes() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -183,7 +178,6 @@ async fn the_monitor_reports_connections_storage_and_sizes() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_real_indexes_are_the_declared_ones() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -200,7 +194,6 @@ async fn the_real_indexes_are_the_declared_ones() {
 
 /// As an operator finds it who keeps records for another time, or asks more of them, than when it was applied.
 #[tokio::test]
-#[parallel(stack)]
 async fn another_expiry_and_another_validator_are_made_good_and_a_second_run_changes_nothing() {
     let stack = stack();
     let database = stack.scratch().await;

@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     audit::verify,
     clock,
@@ -14,10 +13,7 @@ use shared::{
     roles::Role,
 };
 use tests::{
-    callers::sign_up,
-    eventually,
     host::{Function, keep_secret, seed, told_once},
-    stack::stack,
     test_env::{PASSWORD, Person, TestEnv},
 };
 
@@ -55,7 +51,6 @@ async fn past(env: &TestEnv, made: &Value, field: &str) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn no_key_is_made_with_a_token_of_before_a_new_password_whatever_copy_of_the_account_is_at_hand() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -79,7 +74,6 @@ async fn no_key_is_made_with_a_token_of_before_a_new_password_whatever_copy_of_t
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_key_counts_until_it_is_revoked_and_its_secret_is_shown_once() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -112,7 +106,6 @@ async fn a_key_counts_until_it_is_revoked_and_its_secret_is_shown_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_key_ends_when_it_expires_and_is_not_rotated_any_more() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -130,7 +123,6 @@ async fn a_key_ends_when_it_expires_and_is_not_rotated_any_more() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_secret_before_a_rotation_ends_with_its_day() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -148,7 +140,6 @@ async fn the_secret_before_a_rotation_ends_with_its_day() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn thirty_unknown_keys_a_minute_are_what_an_address_may_try() {
     let env = TestEnv::new().await;
     let keys = env.function("api-keys").await;
@@ -186,7 +177,6 @@ async fn pages(function: &Function, owner: &Person, path: &str) -> Vec<usize> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn keys_are_listed_in_pages() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -208,7 +198,6 @@ async fn keys_are_listed_in_pages() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn ten_keys_are_the_limit_even_when_made_at_once() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -225,37 +214,6 @@ async fn ten_keys_are_the_limit_even_when_made_at_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
-async fn a_keys_use_is_counted_through_the_queue() {
-    // In the deployed stack's own database, where its consumer writes.
-    let stack = stack();
-    let client = reqwest::Client::new();
-    let ada = sign_up(&stack).await;
-    let post = async |path: &str, token: &str, body: &Value| -> Value {
-        let request = client.post(format!("{}{path}", stack.api_url)).bearer_auth(token).json(body);
-        request.send().await.unwrap().json().await.unwrap()
-    };
-    let login = json!({"email": ada["email"], "password": PASSWORD});
-    let token = post("/api/auth/login", "", &login).await["accessToken"].as_str().unwrap().to_owned();
-    let made = post("/api/api-keys", &token, &serde_json::from_str(NEW).unwrap()).await;
-    let key = made["key"].as_str().unwrap().to_owned();
-    let usage = async |bearer: &str| -> Value {
-        let request = client.get(format!("{}/api/api-keys/usage", stack.api_url)).bearer_auth(bearer);
-        request.send().await.unwrap().json().await.unwrap()
-    };
-    for _ in 0..3 {
-        assert!(usage(&key).await["usage"].is_array());
-    }
-    let counted = eventually("three calls are counted", 90, async || {
-        let usage = usage(&token).await;
-        (usage["usage"][0]["calls"] == 3).then_some(usage)
-    })
-    .await;
-    assert_eq!((&counted["usage"][0]["keyId"], &counted["usage"][0]["failed"]), (&made["id"], &json!(0)));
-}
-
-#[tokio::test]
-#[parallel(stack)]
 async fn a_providers_secret_goes_in_and_never_comes_out() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
@@ -296,7 +254,6 @@ async fn a_providers_secret_goes_in_and_never_comes_out() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -327,7 +284,6 @@ async fn who_loses_a_rotation_to_another_is_told_that_the_key_changed() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_changed_entry_of_the_audit_log_is_found() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;

@@ -4,7 +4,6 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     eventually,
@@ -122,7 +121,6 @@ async fn used(env: &TestEnv) -> (i64, i64) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_export_holds_what_is_kept_about_an_account_and_nothing_that_opens_anything() {
     let env = TestEnv::new().await;
     let (ada, eve) = (Leaver::new(&env).await, Leaver::new(&env).await);
@@ -179,7 +177,6 @@ async fn an_export_holds_what_is_kept_about_an_account_and_nothing_that_opens_an
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_large_account_is_exported_in_parts_that_an_answer_holds() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -203,7 +200,6 @@ async fn a_large_account_is_exported_in_parts_that_an_answer_holds() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_deleted_account_is_gone_at_once_and_what_was_kept_about_it_soon() {
     let env = TestEnv::new().await;
     let (ada, eve) = (Leaver::new(&env).await, Leaver::new(&env).await);
@@ -274,7 +270,6 @@ async fn a_deleted_account_is_gone_at_once_and_what_was_kept_about_it_soon() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_deletion_that_stops_half_way_goes_on() {
     let (env, wiretap) = (TestEnv::new().await, Wiretap::to(stack().mongodb_address()).await);
     let uri = wiretap.uri();
@@ -305,7 +300,6 @@ async fn delete(account: &Function, token: &str) -> u64 {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn leaving_asks_for_the_password_again() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -342,7 +336,6 @@ fn stale_token(who: &Person) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_two_super_admins_who_leave_at_once_one_stays() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::SuperAdmin, None).await, env.person(Role::SuperAdmin, None).await);

@@ -2,7 +2,6 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     host::{Function, Outcome, keep_secret},
@@ -47,7 +46,6 @@ fn with_password(person: &Value, password: &str) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_stranger_locks_out_themselves_alone_in_whatever_environment_they_are_answered() {
     let stranger = &stranger();
     for env in envs().await {
@@ -71,7 +69,6 @@ async fn a_stranger_locks_out_themselves_alone_in_whatever_environment_they_are_
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_device_that_signed_in_before_signs_in_whatever_its_network_does() {
     let stranger = &stranger();
     for env in envs().await {
@@ -108,7 +105,6 @@ async fn a_device_that_signed_in_before_signs_in_whatever_its_network_does() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_new_password_by_a_mailed_link_ends_every_wait_at_the_account() {
     let stranger = &stranger();
     for env in envs().await {
@@ -137,7 +133,6 @@ async fn a_new_password_by_a_mailed_link_ends_every_wait_at_the_account() {
 
 /// Of addresses there is no end, and anybody may try one.
 #[tokio::test]
-#[parallel(stack)]
 async fn guesses_at_addresses_without_an_account_store_what_their_network_did_and_nothing_else() {
     let env = TestEnv::with("", &stack().mongodb_uri).await;
     let login = env.function("auth-login").await;
@@ -158,7 +153,6 @@ async fn guesses_at_addresses_without_an_account_store_what_their_network_did_an
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn codes_are_counted_together_without_a_cache_server() {
     let env = TestEnv::with("", &stack().mongodb_uri).await;
     let ada = env.person(Role::SuperAdmin, None).await;

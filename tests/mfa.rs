@@ -3,7 +3,6 @@
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     eventually,
@@ -127,7 +126,6 @@ fn code_of(totp: &Totp, steps: u64) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_app_is_pending_until_its_code_proves_it_and_then_signing_in_asks_for_it() {
     let scene = Scene::new().await;
     let begun = scene.enable(&json!({"method": "totp"})).await;
@@ -161,7 +159,6 @@ fn spaced(code: &str) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn white_space_and_hyphens_in_a_code_mean_nothing() {
     let scene = Scene::new().await;
     let totp = app(&scene.enable(&json!({"method": "totp"})).await);
@@ -188,7 +185,6 @@ async fn white_space_and_hyphens_in_a_code_mean_nothing() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_factor_is_set_up_with_the_password_alone() {
     let scene = Scene::new().await;
     let bodies =
@@ -204,7 +200,6 @@ async fn a_factor_is_set_up_with_the_password_alone() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
     let scene = Scene::new().await;
     let vault = scene.env.function("provider-keys").await;
@@ -245,7 +240,6 @@ async fn it_is_turned_off_by_a_code_alone_and_asked_for_where_it_matters() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_factor_whose_entry_is_refused_is_off_again_and_its_owner_hears_of_both() {
     let scene = Scene::new().await;
     let begun = scene.enable(&json!({"method": "totp"})).await;
@@ -261,7 +255,6 @@ async fn a_factor_whose_entry_is_refused_is_off_again_and_its_owner_hears_of_bot
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_code_comes_by_sms_and_by_mail_and_signs_in() {
     for method in ["sms", "email"] {
         let scene = Scene::new().await;
@@ -288,7 +281,6 @@ async fn a_code_comes_by_sms_and_by_mail_and_signs_in() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_two_who_prove_a_factor_at_once_one_does_and_the_fourth_guess_fails_even_if_right() {
     let scene = Scene::new().await;
     scene.enable(&json!({"method": "email"})).await;
@@ -310,7 +302,6 @@ async fn of_two_who_prove_a_factor_at_once_one_does_and_the_fourth_guess_fails_e
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_two_who_complete_one_sign_in_at_once_with_the_right_code_one_gets_in() {
     let scene = Scene::new().await;
     let recovery = scene.with_mail().await;
@@ -331,7 +322,6 @@ async fn of_two_who_complete_one_sign_in_at_once_with_the_right_code_one_gets_in
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn codes_are_limited() {
     let scene = Scene::new().await;
     let mut statuses = Vec::new();
@@ -355,7 +345,6 @@ async fn codes_are_limited() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_number_is_sent_five_codes_an_hour_whoever_asks() {
     let number = number();
     let mut answers = Vec::new();
@@ -372,7 +361,6 @@ async fn a_number_is_sent_five_codes_an_hour_whoever_asks() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_factor_turned_on_or_off_ends_every_other_session() {
     let scene = Scene::new().await;
     // In an environment that does not know the account yet: elsewhere it takes half a minute.
@@ -402,7 +390,6 @@ async fn a_day_passes(env: &TestEnv) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_lost_factor_is_gone_a_day_after_its_owner_followed_a_mailed_link() {
     let scene = Scene::new().await;
     scene.with_app().await;
@@ -429,7 +416,6 @@ async fn a_lost_factor_is_gone_a_day_after_its_owner_followed_a_mailed_link() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn its_owner_stops_a_factors_reset_by_the_link_that_tells_of_it_or_by_showing_the_factor() {
     for by_link in [true, false] {
         let scene = Scene::new().await;
@@ -468,7 +454,6 @@ async fn asked_by(account: Document) -> (Scene, Answer) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_mailbox_alone_resets_no_factor() {
     let days_ago = |days: i64| clock::now() - jiff::SignedDuration::from_hours(24 * days);
     for (account, status, code) in [
@@ -493,7 +478,6 @@ async fn a_mailbox_alone_resets_no_factor() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_factors_reset_lapses_after_two_days_and_ends_with_the_password() {
     let scene = Scene::new().await;
     scene.with_app().await;
@@ -518,7 +502,6 @@ async fn a_factors_reset_lapses_after_two_days_and_ends_with_the_password() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn fifty_wrong_codes_in_a_row_stop_the_factor_until_a_mailed_link_sets_a_new_password() {
     let scene = Scene::new().await;
     let (_, recovery) = scene.with_app().await;
@@ -543,7 +526,6 @@ async fn fifty_wrong_codes_in_a_row_stop_the_factor_until_a_mailed_link_sets_a_n
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_administrator_takes_a_lost_factor_off_and_ends_sessions() {
     let scene = Scene::new().await;
     scene.with_app().await;
@@ -565,7 +547,6 @@ async fn an_administrator_takes_a_lost_factor_off_and_ends_sessions() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn nobody_administers_without_a_second_factor_other_than_mail() {
     for mfa in [doc! {"$unset": {"mfa": ""}}, doc! {"$set": {"mfa.method": "email"}}] {
         nobody_administers_with(mfa).await;
@@ -593,7 +574,6 @@ async fn nobody_administers_with(mfa: Document) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_a_factor_a_new_key_takes_the_password_again() {
     let scene = Scene::new().await;
     let (keys, password) = (scene.env.function("api-keys").await, scene.env.function("auth-password").await);

@@ -8,7 +8,6 @@ use jiff::SignedDuration;
 use local::deploy::SENDER_EMAIL;
 use mongodb::Database;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     clock,
     notifications::{CAPS, Cap, Channel, Class, Notification, Template},
@@ -84,7 +83,6 @@ fn field<'a>(record: &'a Document, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_is_put_into_the_queue_arrives() {
     let stack = stack();
     let (address, number) = (address(), number());
@@ -115,7 +113,6 @@ async fn what_is_put_into_the_queue_arrives() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_notification_is_sent_once_and_neither_record_nor_log_holds_a_secret() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -147,7 +144,6 @@ async fn a_notification_is_sent_once_and_neither_record_nor_log_holds_a_secret()
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_malformed_message_goes_back_alone() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -165,7 +161,6 @@ async fn a_malformed_message_goes_back_alone() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_mongodb_nothing_is_sent_and_nothing_is_lost() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -186,7 +181,6 @@ async fn without_mongodb_nothing_is_sent_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_the_provider_refuses_for_good_is_recorded_and_not_tried_again() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -205,7 +199,6 @@ async fn what_the_provider_refuses_for_good_is_recorded_and_not_tried_again() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_a_provider_does_not_accept_for_now_comes_again() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -225,7 +218,6 @@ async fn what_a_provider_does_not_accept_for_now_comes_again() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_notification_that_another_environment_is_sending_waits_until_that_one_must_be_dead() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -284,7 +276,6 @@ fn within_the_hour(sent: usize, cap: i64) -> bool {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_recipient_gets_no_more_than_the_cap_whoever_asks_and_however_often_it_is_delivered() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -321,7 +312,6 @@ async fn a_recipient_gets_no_more_than_the_cap_whoever_asks_and_however_often_it
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_causes_no_more_than_the_cap_to_however_many_numbers() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -341,7 +331,6 @@ async fn an_account_causes_no_more_than_the_cap_to_however_many_numbers() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn everybody_together_gets_no_more_than_a_days_cap() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -362,7 +351,6 @@ async fn everybody_together_gets_no_more_than_a_days_cap() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_comes_again_after_a_failure_was_counted_once() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -381,7 +369,6 @@ async fn what_comes_again_after_a_failure_was_counted_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_sms_goes_to_a_proved_number_of_a_country_that_is_allowed_and_holds_no_text_of_a_user() {
     let stack = stack();
     let database = stack.scratch().await;
@@ -420,7 +407,6 @@ async fn an_sms_goes_to_a_proved_number_of_a_country_that_is_allowed_and_holds_n
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_message_costs_seven_operations_and_a_link_beyond_its_cap_six_and_counts_no_more() {
     let stack = stack();
     let database = stack.scratch().await;

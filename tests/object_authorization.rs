@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use bson::doc;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::test_env::{Person, TestEnv};
 
@@ -147,7 +146,6 @@ async fn every_route_that_names_a_thing_has_a_row() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_is_somebodys_is_served_to_whom_the_table_says_and_to_nobody_else() {
     let mut api = Api::new().await;
     for (route, named, body) in TABLE {
@@ -169,7 +167,6 @@ async fn what_is_somebodys_is_served_to_whom_the_table_says_and_to_nobody_else()
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn lists_hold_what_is_ones_own() {
     let env = TestEnv::new().await;
     let (ada, eve) =

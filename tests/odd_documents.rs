@@ -3,7 +3,6 @@
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -31,7 +30,6 @@ async fn listed(function: &Function, person: &Person, path: &str, list: &str) ->
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn every_list_goes_on_without_the_odd_one() {
     let env = TestEnv::new().await;
     let (person, root) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
@@ -124,7 +122,6 @@ async fn every_list_goes_on_without_the_odd_one() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_page_is_as_long_as_before_and_the_next_follows() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -146,7 +143,6 @@ async fn a_page_is_as_long_as_before_and_the_next_follows() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn everything_readable_is_published_and_the_log_names_the_rest() {
     let env = TestEnv::new().await;
     let mongo = Mongo::new(env.stack.settings(&env.database), Lifetime::FromFirstUse);
@@ -183,7 +179,6 @@ async fn everything_readable_is_published_and_the_log_names_the_rest() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn no_count_is_lowered_and_a_negative_one_is_no_error() {
     let env = TestEnv::new().await;
     let id = tests::content::starter_prompt();

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     content::{starter_prompt, starter_url},
@@ -16,7 +15,6 @@ use tests::{
 };
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_sqs_nothing_is_claimed_accepted() {
     let content = starter_url();
     let variables = [
@@ -36,7 +34,6 @@ async fn without_sqs_nothing_is_claimed_accepted() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_valkey_everything_works() {
     let stack = stack();
     let (content, id) = (starter_url(), starter_prompt());
@@ -66,7 +63,6 @@ async fn stats(stack: &Stack, redis: &str) -> (Function, Proxy) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
     let (function, proxy) = stats(&stack(), "redis://127.0.0.1:1").await;
     proxy.cut();
@@ -89,7 +85,6 @@ async fn without_mongodb_stats_are_served_from_the_cache_or_refused_quickly() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn stale_stats_say_so() {
     let stack = stack();
     let Some(redis) = stack.own_redis().await else { return };
@@ -113,7 +108,6 @@ async fn stale_stats_say_so() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_hundred_who_miss_at_once_cost_one_computation() {
     let stack = stack();
     let Some(redis) = stack.own_redis().await else { return };
@@ -151,7 +145,6 @@ async fn age_stats(redis: &str) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn health_needs_nothing() {
     let function = Function::start("health", &[]).await;
     let answer = function.get("/api/health").await;
@@ -159,7 +152,6 @@ async fn health_needs_nothing() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn readiness_tells_which_part_is_away() {
     let env = TestEnv::new().await;
     let proxy = Proxy::to(env.stack.mongodb_address()).await;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use tests::{
     host::{Function, keep_secret},
     http_event::Answer,
@@ -30,7 +29,6 @@ async fn reset_token(env: &TestEnv, person: &Value) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_changed_password_ends_every_session() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -60,7 +58,6 @@ pub(crate) async fn refuse_entries(env: &TestEnv) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_owner_hears_of_a_new_password_whose_entry_is_refused() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -80,7 +77,6 @@ async fn the_owner_hears_of_a_new_password_whose_entry_is_refused() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -104,7 +100,6 @@ async fn a_forgotten_password_is_reset_by_a_link_that_works_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_weak_new_password_is_refused_everywhere_and_uses_no_link_up() {
     let env = TestEnv::new().await;
     let mut ada = tests::test_env::newcomer();
@@ -154,7 +149,6 @@ async fn a_weak_new_password_is_refused_everywhere_and_uses_no_link_up() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_password_of_before_goes_on_signing_in() {
     let env = TestEnv::new().await;
     for hash in [
@@ -171,7 +165,6 @@ async fn a_password_of_before_goes_on_signing_in() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
     let env = TestEnv::new().await;
     let ways = ["Caf\u{e9}-behind-the-mill", "Cafe\u{301}-behind-the-mill"];
@@ -193,7 +186,6 @@ async fn a_password_is_one_text_whichever_way_a_keyboard_sends_it() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn whether_there_is_an_account_is_told_neither_by_the_answer_nor_by_its_time() {
     let env = TestEnv::new().await;
     let away = [

@@ -14,7 +14,6 @@ use operate::{
     table::{Finding, Trouble},
 };
 use serde_json::{Value, json};
-use serial_test::parallel;
 use tests::{
     stack::{Stack, stack},
     with_users::{PASSWORD_OF_USERS, WithUsers},
@@ -119,7 +118,6 @@ const SMS: Instead = &[
 ];
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_that_has_everything_is_told_what_to_pass() {
     let stack = stack();
     let account = Account::new(&stack);
@@ -142,7 +140,6 @@ async fn an_account_that_has_everything_is_told_what_to_pass() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn each_thing_that_is_missing_is_named() {
     let stack = stack();
     let account = Account::new(&stack);
@@ -169,7 +166,6 @@ const EXPIRED: &str = "<Error><Code>ExpiredToken</Code><Message>The security tok
 
 /// What only an account of AWS can lack.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_the_emulator_cannot_lack_is_named_too() {
     let stack = stack();
     let account = Account::new(&stack);
@@ -217,7 +213,6 @@ async fn what_the_emulator_cannot_lack_is_named_too() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_connection_string_that_does_not_do_is_named_and_its_password_is_not() {
     let stack = stack();
     let address = stack.mongodb_address();
@@ -247,7 +242,6 @@ async fn a_connection_string_that_does_not_do_is_named_and_its_password_is_not()
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_three_users_each_is_asked_for_its_roles_and_who_reads_must_not_write() {
     let on = |role: &str, database: &str| doc! {"role": role, "db": database};
     let users: [(&str, &[Document]); 4] = [
@@ -299,7 +293,6 @@ async fn of_three_users_each_is_asked_for_its_roles_and_who_reads_must_not_write
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_secrets_of_three_users_are_asked_for_where_there_are_three() {
     let stack = stack();
     let account = Account::new(&stack);

@@ -1,7 +1,6 @@
 //! Prompts that are there already: by which rule, and who is told of which.
 
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store},
     mongo::{Lifetime, Mongo},
@@ -12,7 +11,6 @@ use tests::{content::starter_prompts, test_env::TestEnv, wiretap::Wiretap};
 use crate::prompts::draft;
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_prompt_that_is_there_already_is_told_by_the_first_rule_that_holds() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
@@ -64,7 +62,6 @@ fn publish(prompts: &Value) -> (tempfile::TempDir, String) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_match_is_told_to_those_alone_who_may_see_it() {
     let env = TestEnv::new().await;
     let (_folder, url) = publish(&json!([
@@ -87,7 +84,6 @@ async fn a_match_is_told_to_those_alone_who_may_see_it() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_was_removed_can_be_made_again_before_the_next_export() {
     let env = TestEnv::new().await;
     let (ada, root) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     clock,
     content::{Kind, Store},
@@ -18,7 +17,6 @@ use tests::{content::starter_prompt, test_env::TestEnv, wiretap::Wiretap};
 use crate::prompts::{draft, made, path};
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_makes_500_prompts_removed_ones_included() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -39,7 +37,6 @@ async fn an_account_makes_500_prompts_removed_ones_included() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_new_prompt_costs_the_same_however_many_there_are() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -61,7 +58,6 @@ async fn a_new_prompt_costs_the_same_however_many_there_are() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_copy_is_replaced_whole_and_500_are_kept() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
@@ -101,7 +97,6 @@ async fn a_copy_is_replaced_whole_and_500_are_kept() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn long_copies_come_in_pages_that_an_answer_holds() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
@@ -134,7 +129,6 @@ async fn long_copies_come_in_pages_that_an_answer_holds() {
 
 /// Whatever a client says of itself: its address is the connection's.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_forwarded_address_is_no_address_of_its_own() {
     let env = TestEnv::new().await;
     let view = env.function("prompt-view").await;

@@ -3,7 +3,6 @@
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     clock,
     content::{Kind, Store, parse},
@@ -16,7 +15,6 @@ use tests::test_env::TestEnv;
 use crate::prompts::{made, path};
 
 #[tokio::test]
-#[parallel(stack)]
 async fn of_two_editors_who_read_the_same_one_wins() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::OrgMember, Some("org")).await, env.person(Role::OrgMember, Some("org")).await);
@@ -41,7 +39,6 @@ async fn of_two_editors_who_read_the_same_one_wins() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn fifty_patches_at_once_leave_fifty_revisions_without_a_gap() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::OrgMember, Some("org")).await;
@@ -77,7 +74,6 @@ async fn fifty_patches_at_once_leave_fifty_revisions_without_a_gap() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_imported_prompt_has_its_first_revision_before_its_second() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -116,7 +112,6 @@ async fn an_imported_prompt_has_its_first_revision_before_its_second() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -136,7 +131,6 @@ async fn what_an_imported_prompt_was_is_kept_whatever_its_number() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -174,7 +168,6 @@ async fn an_import_that_is_refused_keeps_nobody_from_changing_the_prompt() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn long_revisions_come_in_pages_that_an_answer_holds() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;

@@ -2,7 +2,6 @@
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     content::{path_of_starter, starter_prompt},
@@ -59,7 +58,6 @@ impl PromptEditor {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn another_organisations_admin_reads_what_is_public_and_changes_nothing() {
     let env = TestEnv::new().await;
     let editor = PromptEditor::new(&env, &[]).await;
@@ -82,7 +80,6 @@ async fn another_organisations_admin_reads_what_is_public_and_changes_nothing() 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_audit_is_read_by_who_may_read_its_prompt() {
     let env = TestEnv::new().await;
     let (free, pro, root) = (
@@ -115,7 +112,6 @@ async fn an_audit_is_read_by_who_may_read_its_prompt() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
     let env = TestEnv::new().await;
     let (boss, member) =
@@ -135,7 +131,6 @@ async fn what_was_published_meanwhile_is_not_its_authors_to_remove() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_audit_log_tells_what_became_of_a_prompt() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("org")).await;
@@ -181,7 +176,6 @@ fn number(details: &Document) -> Option<(&str, i64)> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Pro, None).await;
@@ -203,7 +197,6 @@ async fn while_nobody_can_tell_who_asks_everybody_reads_what_is_public() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn no_cache_keeps_a_premium_prompt() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Pro, None).await;

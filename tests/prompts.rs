@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -38,7 +37,6 @@ pub(crate) fn path(prompt: &Value) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
@@ -111,7 +109,6 @@ async fn a_prompt_is_its_authors_and_each_edit_is_seen_at_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_outage_of_the_queue_keeps_nobody_from_writing_and_loses_no_entry() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -121,7 +118,6 @@ async fn an_outage_of_the_queue_keeps_nobody_from_writing_and_loses_no_entry() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn no_prompt_has_the_name_of_a_route() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("org")).await;
@@ -148,7 +144,6 @@ async fn no_prompt_has_the_name_of_a_route() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn nobody_writes_what_is_not_theirs_to_write() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -211,7 +206,6 @@ async fn nobody_writes_what_is_not_theirs_to_write() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("org")).await;
@@ -257,7 +251,6 @@ async fn text_comes_back_letter_by_letter_and_is_published_by_the_next_export() 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn ids_of_every_kind_are_answered_for_what_they_are() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -291,7 +284,6 @@ async fn ids_of_every_kind_are_answered_for_what_they_are() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
     let env = TestEnv::new().await;
     let (boss, ada) = (env.person(Role::OrgAdmin, Some("org")).await, env.person(Role::User, None).await);
@@ -332,7 +324,6 @@ async fn audits_are_numbered_without_a_gap_and_seen_with_their_prompt() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_copy_is_kept_once_by_its_owner_alone() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::User, None).await);
@@ -371,7 +362,6 @@ async fn a_copy_is_kept_once_by_its_owner_alone() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn readers_open_no_connection_and_editors_one() {
     let env = TestEnv::new().await;
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
@@ -403,7 +393,6 @@ async fn readers_open_no_connection_and_editors_one() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_lost_database_is_told_and_nothing_is_half_done() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;

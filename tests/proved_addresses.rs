@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, http::Limit, keys, rate_limits, roles::Role};
 use tests::{
     eventually,
@@ -45,7 +44,6 @@ async fn subjects(env: &TestEnv, email: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_sign_up_is_no_account_before_its_link_is_followed_and_the_answer_tells_nobody_apart() {
     let env = TestEnv::new().await;
     let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
@@ -75,7 +73,6 @@ async fn a_sign_up_is_no_account_before_its_link_is_followed_and_the_answer_tell
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_stranger_who_signs_up_first_gets_nothing_of_the_account() {
     let env = TestEnv::new().await;
     let (signup, login) = (env.function("auth-signup").await, env.function("auth-login").await);
@@ -102,7 +99,6 @@ async fn a_stranger_who_signs_up_first_gets_nothing_of_the_account() {
 
 /// As found on the running stack: a factor and a key in an account that its owner's reset did not get rid of.
 #[tokio::test]
-#[parallel(stack)]
 async fn who_proves_an_address_of_before_has_neither_the_strangers_factor_nor_key_nor_session() {
     let env = TestEnv::new().await;
     let (person, stranger) = of_before(&env).await;
@@ -137,7 +133,6 @@ async fn who_proves_an_address_of_before_has_neither_the_strangers_factor_nor_ke
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_with_a_proved_address_keeps_its_factor_when_its_password_is_reset_and_loses_its_keys() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -158,7 +153,6 @@ async fn an_account_with_a_proved_address_keeps_its_factor_when_its_password_is_
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_of_before_signs_in_and_is_mailed_nothing_but_links_until_its_owner_proves_the_address() {
     let env = TestEnv::new().await;
     let (person, ada) = of_before(&env).await;
@@ -201,7 +195,6 @@ async fn an_account_of_before_signs_in_and_is_mailed_nothing_but_links_until_its
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn nobodys_mailbox_is_filled_and_the_links_that_are_there_go_on_working() {
     let env = TestEnv::new().await;
     let (known, unknown) = (env.newcomer().await, newcomer());
@@ -226,7 +219,6 @@ async fn nobodys_mailbox_is_filled_and_the_links_that_are_there_go_on_working() 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_forgot_route_answers_the_same_however_often_a_stranger_asks() {
     let env = TestEnv::new().await;
     let password = env.function("auth-password").await;
@@ -238,7 +230,6 @@ async fn the_forgot_route_answers_the_same_however_often_a_stranger_asks() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_a_sender_address_a_sign_up_says_so() {
     let env = TestEnv::new().await;
     let signup = env.function_with("auth-signup", &[("SENDER_EMAIL", "")]).await;
@@ -248,7 +239,6 @@ async fn without_a_sender_address_a_sign_up_says_so() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_links_host_is_never_taken_from_a_header() {
     let env = TestEnv::new().await;
     for (api_url, expected) in
@@ -275,7 +265,6 @@ async fn a_links_host_is_never_taken_from_a_header() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn callers_with_many_addresses_have_no_more_than_so_many_sign_ups_stored_and_mailed() {
     let env = TestEnv::with("", &stack().mongodb_uri).await;
     let policy = rate_limits::SignUpsTogether::POLICY;
@@ -292,7 +281,6 @@ async fn callers_with_many_addresses_have_no_more_than_so_many_sign_ups_stored_a
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_first_administrator_is_made_without_a_mail_and_led_to_a_second_factor() {
     let env = TestEnv::new().await;
     let promote = |email: &str| {

@@ -1,7 +1,6 @@
 //! A proxy that proves itself is believed about its callers' addresses; nobody else is.
 
 use serde_json::json;
-use serial_test::parallel;
 use tests::{
     host::{Function, Outcome, keep_secret},
     http_event::event,
@@ -42,7 +41,6 @@ fn network() -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn two_clients_behind_one_proxy_are_limited_apart() {
     let env = TestEnv::new().await;
     keep_secret(SECRET);
@@ -60,7 +58,6 @@ async fn two_clients_behind_one_proxy_are_limited_apart() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn whoever_has_no_secret_or_another_one_is_who_connected() {
     let env = TestEnv::new().await;
     let known = env.function_with("auth-password", &[("PROXY_SECRET", SECRET)]).await;
@@ -80,7 +77,6 @@ async fn whoever_has_no_secret_or_another_one_is_who_connected() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_audit_log_has_the_clients_address_and_no_log_line_the_secret() {
     let env = TestEnv::new().await;
     keep_secret(SECRET);

@@ -4,7 +4,6 @@ use std::{path::Path, time::Instant};
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
@@ -48,7 +47,6 @@ fn prompts(folder: &Path) -> Vec<Value> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_warm_route_shows_what_is_published_within_a_minute_and_keeps_it_when_an_export_is_refused() {
     let env = TestEnv::new().await;
     let folder = published(&env).await;
@@ -90,7 +88,6 @@ async fn a_warm_route_shows_what_is_published_within_a_minute_and_keeps_it_when_
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_a_usable_file_a_loss_is_told_by_the_backup() {
     let env = TestEnv::new().await;
     let folder = published(&env).await;
@@ -115,7 +112,6 @@ async fn without_a_usable_file_a_loss_is_told_by_the_backup() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_export_that_stops_half_way_leaves_whole_files_and_is_made_good_by_its_next_run() {
     let wiretap = Wiretap::to(stack().mongodb_address()).await;
     let uri = wiretap.uri();

@@ -1,7 +1,6 @@
 //! What answers say of waiting: which limit a route counts by, and when to ask again.
 
 use serde_json::json;
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{host::Outcome, http_event::event, test_env::TestEnv};
 
@@ -46,7 +45,6 @@ const TABLE: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-#[parallel(stack)]
 async fn each_route_counts_by_its_policy() {
     let mut api = Api::new().await;
     let root = api.env.person(Role::SuperAdmin, None).await;
@@ -63,7 +61,6 @@ async fn each_route_counts_by_its_policy() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_hears_that_a_part_is_away_hears_when_to_ask_again() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -75,7 +72,6 @@ async fn who_hears_that_a_part_is_away_hears_when_to_ask_again() {
 
 /// A household is given a /64, and so is a server: its addresses are endless.
 #[tokio::test]
-#[parallel(stack)]
 async fn the_addresses_of_one_ipv6_network_share_a_limit() {
     let env = TestEnv::new().await;
     let passwords = env.function("auth-password").await;

@@ -5,7 +5,6 @@ use std::{path::Path, process::Command};
 use bson::doc;
 use local::deploy::SENDER_EMAIL;
 use serde_json::json;
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{host::Outcome, own_queue::OwnQueue, stack::stack, test_env::TestEnv};
 
@@ -45,7 +44,6 @@ async fn fill_month(env: &TestEnv) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_complaint() {
     let env = TestEnv::new().await;
     fill_month(&env).await;
@@ -74,7 +72,6 @@ async fn a_monthly_report_opens_in_a_browser_with_its_charts_and_without_a_compl
 
 /// The way of a report from the job to a mailbox, through a queue of the test's own.
 #[tokio::test]
-#[parallel(stack)]
 async fn operators_are_mailed_the_figures_of_a_report_as_a_mail_that_any_client_shows() {
     let env = TestEnv::new().await;
     fill_month(&env).await;

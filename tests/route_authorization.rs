@@ -6,7 +6,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bson::{Document, doc};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     auth::{AccessClaims, Tokens},
     clock,
@@ -241,7 +240,6 @@ async fn the_document_says_who_may_call_what() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn every_role_is_let_in_where_the_table_says_so() {
     let mut api = Api::new().await;
     for (route, rule, body) in TABLE {
@@ -262,7 +260,6 @@ async fn every_role_is_let_in_where_the_table_says_so() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_token_or_a_key_that_does_not_count_lets_nobody_in() {
     let mut api = Api::new().await;
     let mut callers = bad_tokens(&api.env).await;
@@ -381,7 +378,6 @@ async fn keys(env: &TestEnv) -> Vec<ClientInfo> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_organisation_is_a_wall() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("ours")).await;
@@ -420,7 +416,6 @@ async fn an_organisation_is_a_wall() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn premium_prompts_open_for_premium_roles() {
     let env = TestEnv::new().await;
     let (premium, signed_in) = (path_of_starter("isPremium"), path_of_starter("requiresAuth"));

@@ -14,7 +14,6 @@ use std::{
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use bson::doc;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::deployment::SECRETS;
 use tests::{
     eventually,
@@ -66,7 +65,6 @@ async fn start(env: &TestEnv, name: &str, stack: &str, more: &[(&str, &str)]) ->
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_a_stack_lacks_is_made_and_what_it_has_is_kept() {
     let (env, stack) = (TestEnv::new().await, stack_name());
     let (succeeded, said) = db_secrets(&env, &stack, &[], &[("MONGODB_URI", "")]);
@@ -108,7 +106,6 @@ async fn what_a_stack_lacks_is_made_and_what_it_has_is_kept() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn three_users_of_the_database_have_three_connection_strings() {
     let (env, stack) = (TestEnv::new().await, stack_name());
     made(&env, &stack);
@@ -135,7 +132,6 @@ async fn three_users_of_the_database_have_three_connection_strings() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_stack_made_anew_takes_the_seeds_of_the_one_before_over() {
     let (env, before, after) = (TestEnv::new().await, stack_name(), stack_name());
     made(&env, &before);
@@ -157,7 +153,6 @@ async fn a_stack_made_anew_takes_the_seeds_of_the_one_before_over() {
 
 /// The functions go on running; what they keep of the store is read anew at each use.
 #[tokio::test]
-#[parallel(stack)]
 async fn the_signing_seed_is_replaced_without_a_deploy() {
     let (env, stack) = (TestEnv::new().await, stack_name());
     made(&env, &stack);
@@ -255,7 +250,6 @@ fn borrowed<'a>(values: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn one_call_at_the_start_reads_all_and_a_store_that_throttles_is_asked_again() {
     let env = TestEnv::new().await;
     let ada = env.person(shared::roles::Role::User, None).await;
@@ -275,7 +269,6 @@ async fn one_call_at_the_start_reads_all_and_a_store_that_throttles_is_asked_aga
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_store_that_does_not_answer_delays_no_start_for_long_and_ends_none() {
     let env = TestEnv::new().await;
     let ada = env.person(shared::roles::Role::User, None).await;
@@ -307,7 +300,6 @@ async fn a_store_that_does_not_answer_delays_no_start_for_long_and_ends_none() {
 
 /// The secrets are kept for five minutes here: it is the refused sign-in that has them read anew.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_refused_sign_in_to_mongodb_reads_the_connection_string_anew() {
     let root = doc! {"role": "root", "db": "admin"};
     let Some(server) = WithUsers::start(&[("app", &[root])]).await else { return };

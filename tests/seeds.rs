@@ -5,7 +5,6 @@ use std::process::Command;
 use bson::{Document, doc};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     api_keys::vault_context,
     clock,
@@ -78,7 +77,6 @@ async fn opened(env: &TestEnv, seed: Seed, id: &str) -> Option<String> {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn provider_keys_are_sealed_anew_and_the_old_seed_can_go() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -176,7 +174,6 @@ impl WithApp {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_app_and_recovery_codes_outlive_their_seed() {
     let env = TestEnv::with("", &stack().mongodb_uri).await;
     let mfa = env.function("auth-mfa").await;
@@ -202,7 +199,6 @@ async fn an_app_and_recovery_codes_outlive_their_seed() {
 /// As accounts have them from before there was a seed of second factors: all of it was the pepper's, and recovery codes
 /// were ten letters under an HMAC.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_the_pepper_made_goes_on_until_it_is_replaced() {
     let env = TestEnv::new().await;
     let pepper = of_tests("AUTH_PEPPER");

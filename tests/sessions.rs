@@ -3,7 +3,6 @@
 use bson::{Bson, Document, doc};
 use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::clock;
 use tests::{
     host::{Function, may_be_told_again},
@@ -65,7 +64,6 @@ async fn twenty_minutes_pass(env: &TestEnv) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_session_lives_by_its_refresh_tokens_and_ends_when_one_comes_twice() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -89,7 +87,6 @@ async fn a_session_lives_by_its_refresh_tokens_and_ends_when_one_comes_twice() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_refresh_token_that_comes_again_within_moments_gives_the_same_one_again() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -121,7 +118,6 @@ async fn a_refresh_token_that_comes_again_within_moments_gives_the_same_one_agai
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_refresh_token_whose_first_answer_was_never_made_gives_a_successor() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -134,7 +130,6 @@ async fn a_refresh_token_whose_first_answer_was_never_made_gives_a_successor() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_used_refresh_token_gives_nothing_once_its_session_ended() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -151,7 +146,6 @@ async fn a_used_refresh_token_gives_nothing_once_its_session_ended() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_refresh_token_that_comes_several_times_at_once_gives_one_successor_and_later_ends_its_session() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -181,7 +175,6 @@ async fn a_refresh_token_that_comes_several_times_at_once_gives_one_successor_an
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn signing_out_is_in_force_elsewhere_within_seconds() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -197,7 +190,6 @@ async fn signing_out_is_in_force_elsewhere_within_seconds() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn signing_out_while_a_refresh_is_under_way_leaves_no_session_alive() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -222,7 +214,6 @@ async fn signing_out_while_a_refresh_is_under_way_leaves_no_session_alive() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_session_ends_ninety_days_after_its_sign_in_however_often_it_is_refreshed() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -244,7 +235,6 @@ async fn a_session_ends_ninety_days_after_its_sign_in_however_often_it_is_refres
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_valkey_a_session_is_begun_refreshed_and_ended() {
     let address = stack().redis_address();
     if address.is_empty() {
@@ -276,7 +266,6 @@ async fn without_valkey_a_session_is_begun_refreshed_and_ended() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn ones_sessions_are_listed_and_ended_one_by_one_or_all_others_at_once() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;
@@ -305,7 +294,6 @@ async fn ones_sessions_are_listed_and_ended_one_by_one_or_all_others_at_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_account_has_twenty_sessions_and_a_new_one_ends_the_oldest() {
     let env = TestEnv::new().await;
     let ada = env.newcomer().await;

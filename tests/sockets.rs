@@ -1,18 +1,14 @@
-//! How many sockets a function holds, and when; all functions together under a load above their caps, and what is
-//! refused of such loads.
+//! How many sockets a function holds, and when; and what is refused of loads above the caps.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use serial_test::{parallel, serial};
 use shared::{clock, roles::Role};
 use tests::{
-    callers::Callers,
     content::starter_prompt,
     eventually,
     host::{Function, Outcome},
     proxy::{NetworkFault, Proxy},
-    saturation::{saturate, without_limits},
     simulation::{Kind, erlang_b, simulate},
     stack::stack,
     test_env::TestEnv,
@@ -23,7 +19,6 @@ use tests::{
 const PER_ENVIRONMENT: u32 = 2;
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_consumer_connects_while_it_starts_and_leaves_nothing_after_sigterm() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
@@ -52,7 +47,6 @@ async fn a_consumer_connects_while_it_starts_and_leaves_nothing_after_sigterm() 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_route_whose_answers_are_elsewhere_opens_nothing_until_it_asks() {
     let env = TestEnv::new().await;
     let proxy = Proxy::to(env.stack.mongodb_address()).await;
@@ -66,7 +60,6 @@ async fn a_route_whose_answers_are_elsewhere_opens_nothing_until_it_asks() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_start_while_mongodb_is_silent_ends_in_time_and_the_first_request_connects() {
     let env = TestEnv::new().await;
     let who = env.person(Role::User, None).await;
@@ -84,7 +77,6 @@ async fn a_start_while_mongodb_is_silent_ends_in_time_and_the_first_request_conn
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_client_whose_sockets_died_is_replaced_at_once() {
     let stack = stack();
     let proxy = Proxy::to(stack.mongodb_address()).await;
@@ -104,23 +96,6 @@ async fn a_client_whose_sockets_died_is_replaced_at_once() {
     assert!(matches!(function.invoke(write("2")).await, Outcome::Response(_)));
     println!("first write after an outage: {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(1));
-}
-
-/// The quick form of `cargo local bench connections`.
-#[tokio::test]
-#[serial(stack)]
-async fn under_a_load_that_saturates_every_cap_the_total_stays_within_the_budget() {
-    let stack = stack();
-    // A batch that finds its consumer at its cap stays away for so long: the load is over then, and the tests are not.
-    stack.set_visibility_timeout(15).await;
-    let load = async { saturate(&Callers::new(&stack).await, Duration::from_secs(10)).await };
-    let saturation = without_limits(&stack, load).await;
-    stack.set_visibility_timeout(390).await;
-    saturation.print();
-    saturation.check();
-    eventually("the queue is empty", 60, async || (stack.depth(&stack.events_queue_url).await == 0).then_some(()))
-        .await;
-    assert_eq!(stack.depth(&stack.events_dlq_url).await, 0);
 }
 
 /// What a cap refuses, in the simulation of `cargo local bench contention`: as Erlang's formula has it.

@@ -7,7 +7,6 @@ use bson::{Bson, Document, doc};
 use futures_util::future::join_all;
 use mongodb::Database;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{
     clock,
     ledger::{ENVIRONMENT_HOUR, NETWORK_DAY, NEW_ACCOUNT_DAY},
@@ -144,7 +143,6 @@ fn words(characters: usize) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn prompts_and_their_revisions() {
     let scene = Scene::new(Role::User, "free").await;
     let create = scene.function("prompt-create").await;
@@ -158,7 +156,6 @@ async fn prompts_and_their_revisions() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn changes_of_a_prompt() {
     let scene = Scene::new(Role::User, "free").await;
     let (create, edit) = (scene.function("prompt-create").await, scene.function("prompt-edit").await);
@@ -181,7 +178,6 @@ async fn changes_of_a_prompt() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn revisions_of_a_prompt_fill_what_they_may() {
     let scene = Scene::new(Role::User, "free").await;
     let (create, edit) = (scene.function("prompt-create").await, scene.function("prompt-edit").await);
@@ -198,7 +194,6 @@ async fn revisions_of_a_prompt_fill_what_they_may() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn audits_of_a_prompt() {
     let scene = Scene::new(Role::OrgAdmin, "free").await;
     let (create, audits) = (scene.function("prompt-create").await, scene.function("prompt-audit").await);
@@ -210,7 +205,6 @@ async fn audits_of_a_prompt() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn collected_prompts() {
     let scene = Scene::new(Role::User, "free").await;
     let (create, collections) = (scene.function("prompt-create").await, scene.function("prompt-collections").await);
@@ -228,7 +222,6 @@ async fn collected_prompts() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn bug_reports() {
     let scene = Scene::new(Role::User, "free").await;
     let reports = scene.function("bug-reports").await;
@@ -250,7 +243,6 @@ fn run(id: &str) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn runs_that_are_started() {
     let scene = Scene::nearly_full(Role::User, "enterprise").await;
     let start = scene.function("workbench-runs").await;
@@ -262,7 +254,6 @@ async fn runs_that_are_started() {
 
 /// Hundreds may be started before the first is completed.
 #[tokio::test]
-#[parallel(stack)]
 async fn runs_that_are_completed_after_all_were_started() {
     let scene = Scene::new(Role::User, "enterprise").await;
     let (start, one) = (scene.function("workbench-runs").await, scene.function("workbench-run").await);
@@ -291,7 +282,6 @@ fn usage(model: &str) -> Value {
 
 /// What was used is never refused: what there is no room for is added up.
 #[tokio::test]
-#[parallel(stack)]
 async fn usage_beyond_the_bytes_becomes_sums() {
     let scene = Scene::new(Role::User, "free").await;
     let (intake, summary) = (scene.function("ai-usage").await, scene.function("ai-usage-summary").await);
@@ -332,7 +322,6 @@ async fn usage_beyond_the_bytes_becomes_sums() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn uses_of_a_key() {
     let scene = Scene::nearly_full(Role::User, "free").await;
     let keys = scene.function("api-keys").await;
@@ -353,7 +342,6 @@ async fn uses_of_a_key() {
 
 /// What an account may have a small number of is full before its bytes are: here they are used up beforehand.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_there_are_few_of_takes_from_the_same_budget() {
     let scene = Scene::new(Role::User, "free").await;
     let key = json!({"name": "ci", "scopes": ["usage:read"], "expiresInDays": 30});
@@ -408,7 +396,6 @@ fn events(prompt: &str) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn anonymous_events_of_one_network() {
     within_a_day().await;
     let Some(redis) = tests::stack::stack().own_redis().await else { return };
@@ -456,7 +443,6 @@ async fn anonymous_events_of_one_network() {
 
 /// Views and clicks take from the same budget: what is left of a network's is filled, and no more.
 #[tokio::test]
-#[parallel(stack)]
 async fn views_and_clicks_of_one_network() {
     const LEFT: u64 = 100_000;
     within_a_day().await;
@@ -503,7 +489,6 @@ async fn views_and_clicks_of_one_network() {
 
 /// The calls that once filled the database.
 #[tokio::test]
-#[parallel(stack)]
 async fn large_calls_of_nobody_store_next_to_nothing() {
     let env = TestEnv::with("", &tests::stack::stack().mongodb_uri).await;
     let queue = OwnQueue::new(&env.stack).await;
@@ -540,7 +525,6 @@ async fn settle(env: &TestEnv) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn with_a_cache_server_environments_share_what_one_of_them_took() {
     within_a_day().await;
     let Some(redis) = tests::stack::stack().own_redis().await else { return };
@@ -567,7 +551,6 @@ async fn with_a_cache_server_environments_share_what_one_of_them_took() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_a_cache_server_the_ledger_holds_and_is_seldom_asked() {
     within_a_day().await;
     let wiretap = Wiretap::to(tests::stack::stack().mongodb_address()).await;

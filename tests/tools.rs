@@ -4,7 +4,6 @@ use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use local::root;
 use serde_json::json;
-use serial_test::parallel;
 
 /// Runs a tool as a terminal does that asks for backtraces; returns the one line of its error.
 fn error_of(tool: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
@@ -43,7 +42,6 @@ fn local_in(folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> String 
 }
 
 #[test]
-#[parallel(stack)]
 fn a_function_that_is_not_there_and_an_event_that_is_none_are_said() {
     for verb in ["invoke", "logs", "deploy"] {
         assert_eq!(local(&[verb, "nope"]), "there is no function nope: `cargo local settings` lists them", "{verb}");
@@ -54,7 +52,6 @@ fn a_function_that_is_not_there_and_an_event_that_is_none_are_said() {
 }
 
 #[test]
-#[parallel(stack)]
 fn a_second_stack_is_refused_before_anything_is_built() {
     for arguments in [&["up"][..], &["test"], &["bench", "storage"], &["fuzz"]] {
         assert_eq!(local(arguments), "a stack is running already: stop it with `cargo local down` first");

@@ -9,7 +9,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     eventually,
@@ -28,7 +27,6 @@ fn new_id() -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_record_is_priced_checked_and_counted_against_the_plan() {
     let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
@@ -80,7 +78,6 @@ async fn a_record_is_priced_checked_and_counted_against_the_plan() {
 
 /// What happened is recorded, whatever the plan: the limits answer before the next call.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_is_beyond_the_plan_is_recorded_and_flagged() {
     let env = TestEnv::new().await;
     let queue = OwnQueue::new(&env.stack).await;
@@ -116,7 +113,6 @@ async fn what_is_beyond_the_plan_is_recorded_and_flagged() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_model_is_known_by_each_of_its_names_and_the_report_and_the_limit_say_the_same() {
     let env = TestEnv::new().await;
     let (queue, ada) = (OwnQueue::new(&env.stack).await, env.person_on("enterprise").await);
@@ -179,7 +175,6 @@ async fn a_model_is_known_by_each_of_its_names_and_the_report_and_the_limit_say_
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_operator_sets_prices_and_a_model_of_ones_own_has_ones_own() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::User, None).await);
@@ -207,7 +202,6 @@ async fn an_operator_sets_prices_and_a_model_of_ones_own_has_ones_own() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_limits_say_before_a_call_whether_it_fits_and_why_not() {
     let env = TestEnv::new().await;
     let usage = env.function("ai-usage").await;
@@ -247,7 +241,6 @@ async fn the_limits_say_before_a_call_whether_it_fits_and_why_not() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn batches_that_come_at_once_are_all_counted() {
     let env = TestEnv::new().await;
     if env.stack.redis_url.is_none() {
@@ -271,7 +264,6 @@ async fn batches_that_come_at_once_are_all_counted() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_a_key_reports_is_told_by_its_key() {
     let env = TestEnv::new().await;
     let (queue, ada) = (OwnQueue::new(&env.stack).await, env.person(Role::User, None).await);
@@ -303,7 +295,6 @@ async fn what_a_key_reports_is_told_by_its_key() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn usage_is_summed_by_day_provider_and_model_for_oneself_and_by_those_who_may() {
     let env = TestEnv::new().await;
     let (ada, boss) = (env.person(Role::User, Some("ours")).await, env.person(Role::OrgAdmin, Some("ours")).await);

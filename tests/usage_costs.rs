@@ -10,7 +10,6 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::clock;
 use tests::{
     host::{Function, Outcome},
@@ -53,7 +52,6 @@ fn fill(env: &TestEnv, from: &str, days: u32, records: u32) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_thousand_records_cost_one_write() {
     let (env, wiretap) = tapped().await;
     let consumer = env.function("write-events").await;
@@ -83,7 +81,6 @@ pub(crate) fn fits(name: &str, function: &Function) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_daily_report_over_300_000_records_costs_four_operations() {
     let (env, wiretap) = tapped().await;
     // All of them on the days that are still open: as much as a run ever reads.
@@ -126,7 +123,6 @@ async fn the_daily_report_over_300_000_records_costs_four_operations() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_filled_month_has_its_whole_report() {
     let env = TestEnv::new().await;
     let output =
@@ -151,7 +147,6 @@ async fn stop_after(wiretap: &Wiretap, job: &Function, commands: i64, at: &str) 
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_report_that_stops_half_way_is_made_good_by_its_next_run() {
     let whole = TestEnv::new().await;
     fill(&whole, "2028-02-25", 5, 2_000);
@@ -177,7 +172,6 @@ async fn a_report_that_stops_half_way_is_made_good_by_its_next_run() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_roll_up_that_stops_half_way_is_made_good_by_its_next_run() {
     let at = |hour: u32| bson::DateTime::parse_rfc3339_str(format!("2028-02-29T{hour:02}:00:00Z")).unwrap();
     let set_up = async |env: &TestEnv| {
@@ -203,7 +197,6 @@ async fn a_roll_up_that_stops_half_way_is_made_good_by_its_next_run() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn alerts_whose_check_stops_half_way_are_told_by_its_next_run() {
     for commands in 0..7 {
         let (env, wiretap) = tapped().await;
@@ -259,7 +252,6 @@ async fn alerts(env: &TestEnv, accounts: u32, threshold: i64) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn ten_thousand_alerts_cost_a_handful_of_operations() {
     let (env, wiretap) = tapped().await;
     let queue = OwnQueue::new(&env.stack).await;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     own_queue::OwnQueue,
@@ -22,7 +21,6 @@ async fn report(env: &TestEnv, period: &str) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
     let env = TestEnv::new().await;
     let (consumer, daily, monthly) = (
@@ -106,7 +104,6 @@ async fn the_reports_add_up_to_the_micro_dollar_across_every_boundary() {
 
 /// Who runs an organisation is not shown what others spend.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_report_over_all_organisations_is_for_super_admins_alone() {
     let env = TestEnv::new().await;
     run(&env.function("daily-usage-report").await, "2028-03-01T01:00:00Z").await;
@@ -121,7 +118,6 @@ async fn a_report_over_all_organisations_is_for_super_admins_alone() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_record_that_comes_after_its_months_end_is_in_the_months_report() {
     let env = TestEnv::new().await;
     let (consumer, monthly) = (env.function("write-events").await, env.function("monthly-analytics").await);
@@ -138,7 +134,6 @@ async fn a_record_that_comes_after_its_months_end_is_in_the_months_report() {
 
 /// The models' names are the clients' own text.
 #[tokio::test]
-#[parallel(stack)]
 async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others_up() {
     let env = TestEnv::new().await;
     let consumer = env.function("write-events").await;
@@ -178,7 +173,6 @@ async fn however_many_models_there_are_a_report_names_twenty_and_adds_the_others
 
 /// From the route that takes records, through a queue of the test's own, into the store and the reports.
 #[tokio::test]
-#[parallel(stack)]
 async fn what_clients_report_is_in_the_report_of_its_day_and_month() {
     let env = TestEnv::new().await;
     let (queue, ada) = (OwnQueue::new(&env.stack).await, env.person_on("enterprise").await);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use bson::doc;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     host::{Function, keep_secret},
@@ -37,7 +36,6 @@ fn reads(wiretap: &Wiretap) -> u64 {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn without_mongodb_nobody_is_let_in_and_those_known_are_served() {
     let proxy = Proxy::to(stack().mongodb_address()).await;
     let uri = proxy.uri();
@@ -63,7 +61,6 @@ async fn has_factor(env: &TestEnv, person: &Person) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_changed_role_or_status_is_in_force_at_once_with_the_cache() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, None).await;
@@ -126,13 +123,11 @@ async fn changes_come_into_force(cached: bool) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_changed_role_or_status_is_in_force_within_half_a_minute_where_the_account_was_known() {
     tokio::join!(changes_come_into_force(true), changes_come_into_force(false));
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_token_of_after_a_new_password_counts_at_once_where_the_account_was_known() {
     for cached in [true, false] {
         let env = env(cached).await;
@@ -153,7 +148,6 @@ async fn a_token_of_after_a_new_password_counts_at_once_where_the_account_was_kn
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn the_look_up_spares_the_database_nearly_every_read_of_a_user() {
     let mut figures = Vec::new();
     for cached in [true, false] {
@@ -182,7 +176,6 @@ async fn the_look_up_spares_the_database_nearly_every_read_of_a_user() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn twenty_at_once_of_one_account_that_no_cache_knows_cost_a_read_or_two() {
     if stack().redis_url.is_none() {
         return;

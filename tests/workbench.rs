@@ -6,7 +6,6 @@ use bson::{Document, doc};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role, usage::cost_micros, workbench::CONTRACTS};
 use tests::{
     eventually,
@@ -55,7 +54,6 @@ async fn sweep(job: &Function, at: clock::Moment) -> Value {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn twenty_starts_of_one_run_make_one_run() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -83,7 +81,6 @@ async fn twenty_starts_of_one_run_make_one_run() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
     let env = TestEnv::with_deployed_consumer().await;
     let (ada, eve) = (env.person(Role::User, None).await, env.person(Role::SuperAdmin, None).await);
@@ -145,7 +142,6 @@ async fn a_run_is_its_owners_and_a_finished_one_never_changes() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_was_started_is_given_back_whatever_is_asked_besides() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -163,7 +159,6 @@ async fn what_was_started_is_given_back_whatever_is_asked_besides() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn an_odd_id_is_no_run() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -178,7 +173,6 @@ async fn an_odd_id_is_no_run() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_budget_is_checked_before_it_is_spent() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::Free, None).await;
@@ -222,7 +216,6 @@ async fn a_budget_is_checked_before_it_is_spent() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_days_quota_holds_however_many_start_at_once() {
     let env = TestEnv::new().await;
     let (ada, eve) = (env.person(Role::Free, None).await, env.person(Role::Free, None).await);
@@ -252,7 +245,6 @@ async fn a_days_quota_holds_however_many_start_at_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_days_runs_fill_no_more_than_their_share() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -268,7 +260,6 @@ async fn a_days_runs_fill_no_more_than_their_share() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_pending_run_ends_after_fifteen_minutes() {
     let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
@@ -301,7 +292,6 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
     let env = TestEnv::with_deployed_consumer().await;
     let ada = env.person(Role::User, None).await;
@@ -322,7 +312,6 @@ async fn a_record_of_use_outlasts_an_outage_of_the_queue() {
 /// A route keeps its client; a job, and a route that has no use for the database for an hour or unless it is asked how
 /// the database is, hold a socket only while they work.
 #[tokio::test]
-#[parallel(stack)]
 async fn warm_and_idle_a_route_holds_one_client_and_those_that_seldom_need_one_hold_none() {
     let env = TestEnv::new().await;
     let root = env.person(Role::SuperAdmin, Some("org")).await;

@@ -116,8 +116,8 @@ pub(crate) struct Host {
 pub(crate) async fn print(build: &Path) {
     let host = Host::new().await;
     // Beside the packages that it is made of.
-    let (node, script) = (install::find("node").unwrap(), folder("node/peer.mjs"));
-    std::fs::copy(root().join("tests/node/peer.mjs"), &script).unwrap();
+    let (node, script) = (install::find("node").unwrap(), folder("front_end/peer.mjs"));
+    std::fs::copy(root().join("tests/front_end/peer.mjs"), &script).unwrap();
     let old = Subject {
         name: "peer",
         memory_mb: PEERS_MB,
@@ -200,7 +200,7 @@ impl Host {
         let (mut inits, mut firsts, mut colds) = (Vec::new(), Vec::new(), Vec::new());
         for n in 1..STARTS {
             let share = CpuShare::of_memory(subject.memory_mb).unwrap();
-            self.env.stack.forget_rates().await;
+            self.env.forget_everything().await;
             let function = self.start(subject, &share).await;
             let first = answered(&function, self.request(subject.name, n)).await;
             inits.push(function.init);
@@ -208,7 +208,7 @@ impl Host {
             colds.push(function.init + first);
             function.retire().await;
         }
-        self.env.stack.forget_rates().await;
+        self.env.forget_everything().await;
         let before = self.proxy.total();
         let function = self.start(subject, &share).await;
         answered(&function, self.request(subject.name, 0)).await;

@@ -106,7 +106,7 @@ async fn measure(bench: &Bench, action: &Action, people: &[Person], shared: bool
     }
     let environment = bench.start(action.function, &variables).await;
     // Nobody is known, and the environment has what all calls share.
-    bench.env.stack.forget_rates().await;
+    bench.env.forget_everything().await;
     answered(&environment, &(action.call)(&people[MEASURED])).await;
     let stranger = cost(&environment, &wiretap, action, &people[..MEASURED]).await;
     let known = cost(&environment, &wiretap, action, &people[..MEASURED]).await;

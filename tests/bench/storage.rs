@@ -175,7 +175,7 @@ async fn make_revisions(env: &TestEnv, ada: &Person) {
     let path = format!("/api/prompts/{}", prompt.body["id"].as_str().unwrap());
     for n in 1..=MADE {
         if n.is_multiple_of(AT_ONCE) {
-            env.stack.forget_rates().await;
+            env.forget_everything().await;
         }
         let change = json!({"description": format!("What it is for, said anew, for the {n}th time.")});
         let changed = edit.patch_as(&ada.token, &path, &format!("\"{n}\""), &change).await;
@@ -196,7 +196,7 @@ async fn make_runs(env: &TestEnv, ada: &Person) {
     });
     for n in 1..=MADE {
         if n.is_multiple_of(AT_ONCE) {
-            env.stack.forget_rates().await;
+            env.forget_everything().await;
         }
         let started = start.post_as(&ada.token, "/api/workbench/runs", &run).await;
         let path = format!("/api/workbench/runs/{}/complete", started.body["runId"].as_str().unwrap());

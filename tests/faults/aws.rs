@@ -9,7 +9,6 @@ use std::{
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
@@ -100,7 +99,6 @@ async fn track_through(env: &TestEnv, fault: &Fault) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn on_the_way_to_sqs() {
     let (env, faults) = (TestEnv::new().await, faults());
     let lines =
@@ -175,7 +173,6 @@ async fn read_through(env: &TestEnv, fault: &Fault) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_a_start_has_read_serves_the_first_request_though_s3_is_away_by_then() {
     let env = TestEnv::new().await;
     let (proxy, url) = proxy(&env).await;
@@ -185,7 +182,6 @@ async fn what_a_start_has_read_serves_the_first_request_though_s3_is_away_by_the
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn on_the_way_to_s3() {
     let (env, faults) = (TestEnv::new().await, faults());
     let lines = join_all(faults.iter().map(|fault| read_through(&env, fault))).await;

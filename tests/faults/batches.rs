@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bson::{DateTime, Document, doc};
 use futures_util::future::join;
 use serde_json::json;
-use serial_test::parallel;
 use tests::{
     content::{starter_prompt, starter_url},
     eventually,
@@ -23,7 +22,6 @@ async fn consumer(env: &TestEnv) -> Function {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
     let (env, batch) = (TestEnv::new().await, batch());
     let (killed, proxy) = behind_proxy(&env, "write-events").await;
@@ -51,7 +49,6 @@ async fn a_consumer_killed_in_mid_batch_stores_each_record_once() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
     let (env, batch) = (TestEnv::new().await, batch());
     let (one, other) = join(consumer(&env), consumer(&env)).await;
@@ -64,7 +61,6 @@ async fn two_consumers_at_once_on_one_batch_store_each_record_once() {
 
 /// As SQS does when it does not hear in time that a batch is done.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
     let (env, hidden) = (TestEnv::new().await, Duration::from_secs(2));
     let queue = OwnQueue::new(&env.stack).await;
@@ -93,7 +89,6 @@ async fn a_batch_that_the_queue_delivers_again_is_stored_once() {
 
 /// From the route that takes events, through a queue of the test's own, into the store.
 #[tokio::test]
-#[parallel(stack)]
 async fn a_clients_clock_may_be_five_minutes_ahead_and_a_week_behind() {
     let (env, prompt, content) = (TestEnv::new().await, starter_prompt(), starter_url());
     let queue = OwnQueue::new(&env.stack).await;

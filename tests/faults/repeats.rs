@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     host::Function,
@@ -82,7 +81,6 @@ async fn through(case: Case) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_is_made_and_not_told_is_made_again_by_the_callers_repeat_or_found() {
     let lines = join_all(cases().map(through)).await;
     println!(

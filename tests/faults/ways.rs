@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use serial_test::parallel;
 use shared::roles::Role;
 use tests::{
     host::Function,
@@ -107,7 +106,6 @@ async fn consumer_through(fault: &Fault) -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn on_the_way_to_mongodb() {
     let (env, faults) = (TestEnv::new().await, faults());
     let lines = faults.iter().map(async |fault| {
@@ -123,7 +121,6 @@ async fn on_the_way_to_mongodb() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn on_the_way_to_valkey() {
     let (env, faults) = (TestEnv::new().await, faults());
     let Some(redis) = env.stack.own_redis().await else { return };

@@ -8,11 +8,18 @@ mod parsers;
 
 use std::time::Duration;
 
+/// How many seconds, and which fuzzer: both where none is named.
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let seconds = std::env::args().nth(1).map(|seconds| seconds.parse().unwrap());
-    let time = Duration::from_secs(seconds.unwrap_or(120));
-    let parsers = tokio::task::spawn_blocking(move || parsers::fuzz(time));
-    api::fuzz(time).await?;
-    parsers.await?
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let time = Duration::from_secs(arguments[0].parse().unwrap());
+    let is_asked = |fuzzer| arguments.get(1).is_none_or(|only| only == fuzzer);
+    let parsers = is_asked("parsers").then(|| tokio::task::spawn_blocking(move || parsers::fuzz(time)));
+    if is_asked("api") {
+        api::fuzz(time).await?;
+    }
+    match parsers {
+        Some(parsers) => parsers.await?,
+        None => Ok(()),
+    }
 }

@@ -55,7 +55,7 @@ pub async fn measure(
     request: impl Fn(usize) -> Value,
 ) -> Figures {
     // Whatever the cache knows of anybody.
-    env.stack.forget_rates().await;
+    env.forget_everything().await;
     let mut ready = Vec::new();
     for _ in 0..effort.starts {
         ready.push(start(&[]).await.init);
@@ -73,7 +73,7 @@ pub async fn measure(
     let (kept, memory_mb) = (proxy.open(), function.peak_memory_mb());
     let mut away = None;
     if has_database {
-        env.stack.forget_rates().await;
+        env.forget_everything().await;
         let function = start(&[("MONGODB_URI", AWAY)]).await;
         let started = Instant::now();
         // An answer or an error: how long its caller waits is what counts.

@@ -19,26 +19,41 @@ use redis::AsyncConnectionConfig;
 use serde_json::{Value, json};
 use shared::mongo::MongoSettings;
 
-/// The stack, with the state that `cargo local` wrote down.
-pub struct Stack(State);
+/// Redis' numbered database that the tests' own functions share; number 0 is the deployed functions'.
+const OF_TESTS: u8 = 1;
+
+/// The stack, with the state that `cargo local` wrote down; its `redis_url` is for the tests' own functions.
+pub struct Stack {
+    state: State,
+    /// Where the deployed functions keep theirs.
+    deployed_redis: Option<String>,
+}
 
 impl Deref for Stack {
     type Target = State;
 
     fn deref(&self) -> &State {
-        &self.0
+        &self.state
     }
 }
 
 pub fn stack() -> Stack {
-    Stack(State::load().expect("no stack is running: use `cargo local test`"))
+    let mut state = State::load().expect("no stack is running: use `cargo local test`");
+    let deployed_redis = state.redis_url.clone();
+    state.redis_url = deployed_redis.as_deref().map(|url| numbered(url, OF_TESTS));
+    Stack { state, deployed_redis }
+}
+
+/// One of Redis' numbered databases.
+fn numbered(url: &str, number: u8) -> String {
+    format!("{}/{number}", url.trim_end_matches('/'))
 }
 
 impl Stack {
     /// As it would be on another MongoDB.
     #[must_use]
     pub fn on(self, mongodb_uri: String) -> Self {
-        Self(State { mongodb_uri, ..self.0 })
+        Self { state: State { mongodb_uri, ..self.state }, ..self }
     }
 
     /// `host:port` of MongoDB.
@@ -49,7 +64,7 @@ impl Stack {
 
     /// `host:port` of Redis; empty without it.
     pub fn redis_address(&self) -> String {
-        let url = self.redis_url.as_deref().unwrap_or_default();
+        let url = self.deployed_redis.as_deref().unwrap_or_default();
         url.trim_start_matches("redis://").trim_end_matches('/').to_owned()
     }
 
@@ -97,17 +112,17 @@ impl Stack {
         sent
     }
 
-    /// Ends every window of the rate limits: a test is one address, and sends what many would.
+    /// Ends every window of the deployed functions' rate limits: a test is one address, and sends what many would.
     pub async fn forget_rates(&self) {
-        let Some(url) = &self.redis_url else { return };
+        let Some(url) = &self.deployed_redis else { return };
         flush(url).await;
     }
 
-    /// One of Redis' numbered databases for the caller alone, empty; number 0 is the stack's. `None` without Redis.
+    /// One of Redis' numbered databases for the caller alone, empty. `None` without Redis.
     pub async fn own_redis(&self) -> Option<String> {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
+        static NEXT: AtomicU8 = AtomicU8::new(OF_TESTS + 1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}/{number}", self.redis_url.as_ref()?.trim_end_matches('/'));
+        let url = numbered(self.deployed_redis.as_ref()?, number);
         flush(&url).await;
         Some(url)
     }
@@ -203,7 +218,8 @@ async fn connections_of(database: &Database, what: &str) -> i64 {
     number.as_i64().or(number.as_i32().map(i64::from)).unwrap()
 }
 
-async fn flush(redis_url: &str) {
+/// Empties a numbered database of Redis.
+pub async fn flush(redis_url: &str) {
     // The library's own limits, half a second and one, are too short on a machine that a test saturates.
     let patient = Some(Duration::from_secs(30));
     let config = AsyncConnectionConfig::new().set_connection_timeout(patient).set_response_timeout(patient);

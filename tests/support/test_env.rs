@@ -17,7 +17,7 @@ use crate::{
     eventually,
     host::{Function, keep_secret, seed, told_once},
     own_queue::OwnQueue,
-    stack::{Stack, stack},
+    stack::{Stack, flush, stack},
 };
 
 /// A password that everybody has. Its first word is what [`crate::host`] looks for where no password may be.
@@ -196,6 +196,13 @@ impl TestEnv {
     /// Makes the cache server forget the windows of the rate limits that count by this: an account's id, or a network.
     pub async fn forget_rates_of(&self, principal: &str) {
         self.forget_keys(&format!("*rate:*:{principal}")).await;
+    }
+
+    /// Makes the cache server forget everything, of whatever test.
+    pub async fn forget_everything(&self) {
+        if !self.redis.is_empty() {
+            flush(&self.redis).await;
+        }
     }
 
     /// Makes the cache server forget every copy of what has this id, as its time would.

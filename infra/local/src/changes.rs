@@ -205,12 +205,14 @@ fn read_below(name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> anyhow::Resu
 /// The text of each module of the end-to-end tests, files below it included.
 fn test_modules() -> anyhow::Result<BTreeMap<String, String>> {
     let mut modules = BTreeMap::<String, String>::new();
-    for file in fs::read_dir(root().join("tests"))? {
-        let path = file?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let is_source = path.is_dir() || is_rust(&path);
-        if is_source && !["e2e", "bench", "fuzz"].contains(&name.as_str()) {
-            modules.entry(name).or_default().push_str(&text_below(&path)?);
+    for folder in ["tests", "tests/deployed", "tests/alone"] {
+        for file in fs::read_dir(root().join(folder))? {
+            let path = file?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let is_source = path.is_dir() || is_rust(&path);
+            if is_source && !["e2e", "bench", "fuzz", "deployed", "alone"].contains(&name.as_str()) {
+                modules.entry(name).or_default().push_str(&text_below(&path)?);
+            }
         }
     }
     Ok(modules)
@@ -239,6 +241,10 @@ mod tests {
     fn a_module_of_tests_has_what_lies_below_it() {
         let modules = test_modules().expect("readable");
         assert!(modules.contains_key(SUPPORT) && modules["faults"].contains("mod ") && !modules.contains_key("e2e"));
+        assert!(
+            modules.contains_key("smoke") && modules.contains_key("freeze_resume"),
+            "by its own name in any folder"
+        );
     }
 
     #[test]

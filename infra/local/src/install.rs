@@ -135,17 +135,17 @@ pub fn python_tools(what: For) -> anyhow::Result<()> {
 }
 
 /// What reads the API's document and makes clients of it, and what the tests' front end is made of: the packages of
-/// `tests/typescript` and `tests/node`. None of it needs the network afterwards.
+/// `tests/typescript` and `tests/front_end`. None of it needs the network afterwards.
 pub fn node_tools() -> anyhow::Result<()> {
     npm_packages("typescript", "the tools of TypeScript")?;
-    npm_packages("node", "@auth/core")
+    npm_packages("front_end", "@auth/core")
 }
 
 /// The packages of `tests/<name>`, in `.local/<name>`.
 fn npm_packages(name: &str, what: &str) -> anyhow::Result<()> {
     const FILES: [&str; 2] = ["package.json", "package-lock.json"];
     let source = root().join("tests").join(name);
-    let versions = fs::read_to_string(source.join(FILES[1]))?;
+    let versions = fs::read_to_string(source.join(FILES[1])).with_context(|| format!("no packages for {what}"))?;
     once(name, &versions, || {
         beside(&format!("installing {what}"), || {
             let target = folder(name);

@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod compile;
 pub mod deploy;
+pub mod end_to_end;
 pub mod imports;
 pub mod install;
 pub mod proxy;

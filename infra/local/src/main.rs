@@ -10,7 +10,7 @@ use local::{
     release, rewrites, root,
     stack::{self, can_start, in_the_background, servers_of_its_own, with_stack},
     state::State,
-    step::step,
+    step::{openly, step},
     test::{self, Options},
 };
 
@@ -227,8 +227,8 @@ async fn fuzz(minutes: u64) -> anyhow::Result<()> {
     servers_of_its_own()?;
     can_start()?;
     deploy::prepare(For::Testing, Functions::All)?;
-    step("building the fuzz targets", test::build_fuzzers)?;
-    let finished = with_stack(Data::OfTests, async |_| in_the_background(test::fuzz_command(minutes * 60)).await);
+    step("building the fuzz targets", || openly(&mut test::fuzz_build_command()?))?;
+    let finished = with_stack(Data::OfTests, async |_| in_the_background(test::fuzz_command(None, minutes * 60)).await);
     ensure!(finished.await?, "interrupted");
     Ok(())
 }

@@ -1,32 +1,23 @@
 //! `cargo local test`: everything that must hold before a change lands.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Command, Stdio},
-    thread,
-    time::Instant,
-};
+use std::{fs, process::Command, thread, time::Instant};
 
-use anyhow::{Context, anyhow, ensure};
-use tokio::task::block_in_place;
+use anyhow::{anyhow, ensure};
+use tokio::try_join;
 
 use crate::{
     changes::Sources,
     deploy::{self, Data, Functions},
+    end_to_end::EndToEnd,
     install::For,
-    root, server,
+    root,
     stack::{can_start, in_the_background, servers_of_its_own, with_stack},
-    step::{Phases, openly, quietly},
+    step::{Phases, openly},
 };
 
-/// How long the tests let the fuzzers run, building aside: `cargo local fuzz` runs longer.
-const FUZZ_S: u64 = 150;
-/// Tests that run at once. They wait for servers and queues more than they compute.
-const THREADS: &str = "4";
-/// How many of the slowest tests are named.
-const SLOWEST: usize = 15;
+/// How long the tests fuzz the parsers, and the API: `cargo local fuzz` goes on for longer.
+const PARSERS_S: u64 = 150;
+const API_S: u64 = 120;
 /// What the sources were when the tests last passed.
 const PASSED: &str = "passed.json";
 
@@ -65,7 +56,7 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     let building = Instant::now();
     let sources = Sources::now()?;
     deploy::prepare(For::Testing, if options.quick { Functions::Changed } else { Functions::All })?;
-    phases.add("building the functions and the end-to-end tests", building.elapsed());
+    phases.add("building the functions", building.elapsed());
     let mut arguments = options.arguments.clone();
     if options.quick {
         let changed = sources.tests_changed(Sources::kept(PASSED).as_ref())?;
@@ -77,20 +68,26 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
         arguments.extend(changed.into_iter().map(|module| format!("{module}::")));
     }
     let whole = arguments.is_empty();
-    if whole {
-        phases.step("building the fuzz targets", build_fuzzers)?;
-    }
+    let building = Instant::now();
+    let tests = EndToEnd::build(&arguments)?;
+    phases.add("building the end-to-end tests", building.elapsed());
     let starting = Instant::now();
     let finished = with_stack(Data::OfTests, async |_| {
         phases.add("starting the stack", starting.elapsed());
+        // What computes and asks no server goes on meanwhile, with what the tests leave of the processors.
+        let meanwhile = async |command| if whole { in_the_background(niced(&command)).await } else { Ok(()) };
         let testing = Instant::now();
-        let outcome = block_in_place(|| end_to_end(&arguments));
-        phases.add("end-to-end tests", testing.elapsed());
-        outcome?;
+        let (mut run, ()) = try_join!(tests.side_by_side(), meanwhile(fuzz_build_command()?))?;
+        phases.add("end-to-end tests side by side, and building the fuzz targets", testing.elapsed());
+        let testing = Instant::now();
+        let (alone, ()) = try_join!(tests.alone(), meanwhile(fuzz_command(Some("parsers"), PARSERS_S)))?;
+        phases.add("end-to-end tests alone, and fuzzing the parsers", testing.elapsed());
+        run.add(alone);
+        run.judge()?;
         if whole {
             let fuzzing = Instant::now();
-            in_the_background(fuzz_command(FUZZ_S)).await?;
-            phases.add("fuzzing", fuzzing.elapsed());
+            in_the_background(fuzz_command(Some("api"), API_S)).await?;
+            phases.add("fuzzing the API", fuzzing.elapsed());
         }
         Ok(())
     })
@@ -102,14 +99,15 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The targets of libFuzzer, instrumented; nothing else is built anew for them (see `tests/fuzz/coverage.sh`).
-pub fn build_fuzzers() -> anyhow::Result<()> {
+/// Builds the targets of libFuzzer, instrumented; nothing else is built anew for them (see `tests/fuzz/coverage.sh`).
+pub fn fuzz_build_command() -> anyhow::Result<Command> {
     let mut command = Command::new("cargo");
     command.args(["build", "--quiet", "--features", "fuzz-targets/libfuzzer"]).current_dir(root());
     for target in fuzz_targets()? {
         command.args(["--bin", &target]);
     }
-    openly(command.env("RUSTC_WORKSPACE_WRAPPER", root().join("tests/fuzz/coverage.sh")))
+    command.env("RUSTC_WORKSPACE_WRAPPER", root().join("tests/fuzz/coverage.sh"));
+    Ok(command)
 }
 
 /// A target for each file beside the manifest: a new one is run without being named here.
@@ -123,69 +121,20 @@ pub fn fuzz_targets() -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Lets the fuzzers run for so long.
-pub fn fuzz_command(seconds: u64) -> Command {
+/// Lets both fuzzers run for so long, or the one of this name: `api`, `parsers`.
+pub fn fuzz_command(only: Option<&str>, seconds: u64) -> Command {
     let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--bin", "fuzz", "--", &seconds.to_string()]).current_dir(root());
+    command.args(["run", "--quiet", "--bin", "fuzz", "--", &seconds.to_string()]).args(only).current_dir(root());
     command
 }
 
-/// Runs the end-to-end tests and shows what they print; then tells how many passed, and which took longest.
-fn end_to_end(arguments: &[String]) -> anyhow::Result<()> {
-    let mut command = Command::new(end_to_end_binary()?);
-    command.current_dir(root().join("tests")).args(["--test-threads", THREADS]);
-    // The harness tells how long a test took only where unstable options are allowed; nothing is compiled with this.
-    command.args(["-Zunstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1").args(arguments);
-    let mut child = group(&mut command).stdout(Stdio::piped()).spawn().context("cannot run the end-to-end tests")?;
-    let _group = server::Group(child.id());
-    let mut times = Vec::new();
-    for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
-        let line = line?;
-        println!("{line}");
-        times.extend(time_of(&line));
+/// The same command, which gets what everything else leaves of the processors.
+fn niced(command: &Command) -> Command {
+    let mut niced = Command::new("nice");
+    niced.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    niced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        niced.current_dir(folder);
     }
-    let status = child.wait()?;
-    times.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    eprintln!("the slowest:");
-    for (name, seconds) in times.iter().take(SLOWEST) {
-        eprintln!("{seconds:>8.1} s  {name}");
-    }
-    ensure!(status.success(), "an end-to-end test failed: see above");
-    Ok(())
-}
-
-/// An interrupted run leaves no test behind that would go on with the next stack.
-fn group(command: &mut Command) -> &mut Command {
-    std::os::unix::process::CommandExt::process_group(command, 0)
-}
-
-/// `test mfa::a_code_counts_once ... ok <1.234s>`.
-fn time_of(line: &str) -> Option<(String, f64)> {
-    let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    let seconds = rest.split_once('<')?.1.strip_suffix("s>")?.parse().ok()?;
-    Some((name.to_owned(), seconds))
-}
-
-fn end_to_end_binary() -> anyhow::Result<PathBuf> {
-    let built = quietly(
-        Command::new("cargo")
-            .args(["build", "--quiet", "--test", "e2e", "--message-format", "json"])
-            .current_dir(root()),
-    )?;
-    let messages = built.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let is_ours = |message: &serde_json::Value| message["target"]["name"] == "e2e";
-    let mut executables = messages.filter(is_ours).filter_map(|message| Some(message["executable"].as_str()?.into()));
-    executables.next_back().context("cargo did not tell where the end-to-end tests are")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_a_test_is_read() {
-        assert_eq!(time_of("test mfa::a_code ... ok <1.234s>"), Some(("mfa::a_code".into(), 1.234)));
-        assert_eq!(time_of("test mfa::a_code ... FAILED <10.000s>"), Some(("mfa::a_code".into(), 10.0)));
-        assert_eq!(time_of("test result: ok. 243 passed; 0 failed"), None);
-    }
+    niced
 }

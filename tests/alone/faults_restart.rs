@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use bson::doc;
-use serial_test::serial;
 use shared::roles::Role;
 use tests::{eventually, host::Function, test_env::TestEnv};
 use tokio::task::spawn_blocking;
 
-use super::{COLLECTIONS, PER_COLLECTION, batch, check_answer, check_next, deliver, seconds, seen_by_queue, stored};
+use crate::faults::{
+    COLLECTIONS, PER_COLLECTION, batch, check_answer, check_next, deliver, seconds, seen_by_queue, stored,
+};
 
 #[tokio::test]
-#[serial(stack)]
 async fn mongodb_restarted_is_a_503_and_a_batch_that_comes_again() {
     let env = TestEnv::new().await;
     let route = Function::start("auth-session", &env.variables()).await;

@@ -1,7 +1,6 @@
 //! The stack as deployed from the template: every route answers through API Gateway.
 
 use serde_json::Value;
-use serial_test::serial;
 use tests::{stack::stack, template::functions};
 
 /// What clients act upon.
@@ -19,7 +18,6 @@ const HEADERS: [&str; 10] = [
 ];
 
 #[tokio::test]
-#[serial(stack)]
 async fn every_route_of_the_template_answers_as_documented() {
     let stack = stack();
     let document: Value =
@@ -72,7 +70,6 @@ async fn every_route_of_the_template_answers_as_documented() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn content_is_served_from_the_published_bucket_and_by_search() {
     let stack = stack();
     let list = reqwest::get(format!("{}/api/prompts?limit=5", stack.api_url)).await.unwrap();
@@ -90,7 +87,6 @@ async fn content_is_served_from_the_published_bucket_and_by_search() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn the_docs_page_works_without_the_internet() {
     let stack = stack();
     let page = reqwest::get(format!("{}/api/docs", stack.api_url)).await.unwrap();
@@ -109,7 +105,6 @@ async fn the_docs_page_works_without_the_internet() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn a_view_is_counted_by_the_roll_up_and_published() {
     let stack = stack();
     let database = stack.database().await;

@@ -12,7 +12,6 @@ use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde_json::{Value, json};
-use serial_test::{parallel, serial};
 use shared::{audit::AuditEntry, clock, mongo::to_json, queue::Queued};
 use tests::{
     content::{starter_prompt, starter_url},
@@ -76,7 +75,6 @@ fn bulk_writes(stack: &Stack) -> u64 {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn a_thousand_events_are_stored_once_however_often_they_are_sent() {
     let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
     let database = stack.database().await;
@@ -98,7 +96,6 @@ async fn a_thousand_events_are_stored_once_however_often_they_are_sent() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn odd_metadata_is_stored_as_it_was_sent() {
     let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
     stack.forget_rates().await;
@@ -127,7 +124,6 @@ async fn odd_metadata_is_stored_as_it_was_sent() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn one_malformed_message_among_a_thousand_goes_to_the_dead_letter_queue_alone() {
     let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
     let database = stack.database().await;
@@ -172,7 +168,6 @@ async fn send(stack: &Stack, bodies: &[String]) {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
     let (stack, run) = (stack(), uuid::Uuid::now_v7().to_string());
     // Deployed it is minutes, so that an outage of half an hour does not use up a message's five receives.
@@ -196,7 +191,6 @@ async fn with_mongodb_stopped_events_wait_and_the_rest_works() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn ten_thousand_records_take_one_bulk_write_per_collection() {
     let stack = stack();
     let database = stack.scratch().await;

@@ -16,7 +16,6 @@ use operate::{
     table::{Table, Trouble},
 };
 use serde_json::{Value, json};
-use serial_test::serial;
 use tests::{
     callers::sign_up,
     stack::{Stack, stack},
@@ -78,7 +77,6 @@ async fn look_at(api: &str, document: &Path) -> Table {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[serial(stack)]
 async fn a_healthy_stack_has_no_fault_and_an_event_arrives() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     stack.forget_rates().await;
@@ -131,7 +129,6 @@ const FAULTS: [&[Fault]; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-#[serial(stack)]
 async fn each_fault_is_named() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     let document = document(&stack, folder.path()).await;
@@ -152,7 +149,6 @@ async fn each_fault_is_named() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn the_command_fails_with_a_fault_and_says_what_is_wrong_with_an_address() {
     let stack = stack();
     let run = |api: &str| {
@@ -170,7 +166,6 @@ async fn the_command_fails_with_a_fault_and_says_what_is_wrong_with_an_address()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[serial(stack)]
 async fn another_stacks_name_and_a_wrong_password_are_named() {
     let (stack, folder) = (stack(), tempfile::tempdir().unwrap());
     let document = document(&stack, folder.path()).await;

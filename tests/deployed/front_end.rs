@@ -12,7 +12,6 @@ use local::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use serial_test::{parallel, serial};
 use shared::{auth::derive_key, clock, roles::Role};
 use tests::{
     callers,
@@ -30,11 +29,15 @@ use tokio::{
 
 const SECRET_OF_PROXY: &str = "the-proxy-secret-of-the-front-end-0123456789";
 
-/// A program of `tests/node`, beside the packages that it imports, with this on its standard input.
+/// A program of `tests/front_end`, beside the packages that it imports, with this on its standard input.
 async fn node(program: &str, variables: &[(&str, &str)], input: &Value) -> Child {
-    let place = folder("node");
-    for file in ["tests/node/cookies.mjs", "tests/node/sign-in.mjs", "tests/node/proxy.mjs", "infra/front-end/auth.mjs"]
-    {
+    let place = folder("front_end");
+    for file in [
+        "tests/front_end/cookies.mjs",
+        "tests/front_end/sign-in.mjs",
+        "tests/front_end/proxy.mjs",
+        "infra/front-end/auth.mjs",
+    ] {
         let file = root().join(file);
         let target = place.join(file.file_name().unwrap());
         let text = fs::read(&file).unwrap();
@@ -101,7 +104,6 @@ fn object_id() -> String {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_session_of_auth_js_counts_in_either_version_whole_or_in_pieces() {
     let env = TestEnv::new().await;
     let (ada, session) = (env.person(Role::Pro, None).await, function(&env, "auth-session").await);
@@ -146,7 +148,6 @@ async fn a_session_of_auth_js_counts_in_either_version_whole_or_in_pieces() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_session_ends_with_its_account_and_with_what_it_was_signed_in_by() {
     let env = TestEnv::new().await;
     let session = function(&env, "auth-session").await;
@@ -179,7 +180,6 @@ async fn a_session_ends_with_its_account_and_with_what_it_was_signed_in_by() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn who_signed_up_at_the_front_end_has_an_account_here_as_soon_as_they_come() {
     let env = TestEnv::new().await;
     let session = function(&env, "auth-session").await;
@@ -217,7 +217,6 @@ async fn who_signed_up_at_the_front_end_has_an_account_here_as_soon_as_they_come
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_change_by_cookie_comes_from_the_front_ends_own_pages() {
     let env = TestEnv::new().await;
     let ada = env.person(Role::User, None).await;
@@ -233,7 +232,6 @@ async fn a_change_by_cookie_comes_from_the_front_ends_own_pages() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn what_the_cookie_says_of_a_factor_is_not_believed_and_a_step_up_is() {
     let env = TestEnv::new().await;
     let newcomer = env.newcomer().await;
@@ -315,14 +313,37 @@ fn has(value: &Value, fields: &[&str]) {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn every_row_of_the_contract_holds_through_the_proxy() {
     let stack = stack();
     stack.forget_rates().await;
     let mut page = Page::open(&stack).await;
-    let database = stack.database().await;
+    nobody_signed_in(&page).await;
+    let (root, code) = callers::super_admin_with_code(&stack).await;
+    page.cookie = Some(cookie(json!({"sub": root.id})).await);
+    a_prompt_and_figures_without_a_step_up(&page).await;
+    let without = page.cookie.clone();
+    page.step_up(&code).await;
+    let tool = what_administrators_do(&page).await;
+    page.cookie = without;
+    the_key_manager(&page, &root.token).await;
 
-    // Nobody is signed in.
+    // What is the front end's stays there.
+    for path in [
+        "/api/auth/session",
+        "/api/auth/csrf",
+        "/api/prompts/favorites",
+        "/api/prompts/metrics",
+        "/api/v2/users",
+        "/api/chat",
+    ] {
+        assert_eq!(page.get(path).await.1, json!("the front end"), "{path}");
+    }
+    let links = stack.database().await.collection::<Document>("affiliate_links");
+    assert_eq!(links.delete_one(doc! {"tool": tool}).await.unwrap().deleted_count, 1);
+    stack.forget_rates().await;
+}
+
+async fn nobody_signed_in(page: &Page) {
     let (status, list) = page.get("/api/prompts?category=debugging&role=engineer&limit=3").await;
     assert!(status == 200 && list["prompts"].is_array(), "{list}");
     let (status, list) = page.get("/api/prompts?limit=200").await;
@@ -359,10 +380,10 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     let (status, answer) = page.post("/api/bug-reports", &report).await;
     assert_eq!((status, &answer["success"]), (201, &json!(true)), "{answer}");
     assert_eq!(answer["elementSize"], json!({"width": 120.0, "height": 40.0}));
+}
 
-    // A super admin by session cookie, without a step-up.
-    let (root, code) = callers::super_admin_with_code(&stack).await;
-    page.cookie = Some(cookie(json!({"sub": root.id})).await);
+async fn a_prompt_and_figures_without_a_step_up(page: &Page) {
+    let id = starter_prompt();
     let (_, prompt) = page.get(&format!("/api/prompts/{id}")).await;
     let collected = json!({
         "promptId": id, "originalPromptId": id, "title": "Mine", "content": "As I say.", "originalContent": prompt["content"],
@@ -378,20 +399,24 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
         let (status, refused) = page.get(path).await;
         assert_eq!((status, &refused["code"]), (403, &json!("mfa_required")), "{path}: {refused}");
     }
-    let without = page.cookie.clone();
-    page.step_up(&code).await;
+}
+
+/// Tells the tool of the affiliate link that they make.
+async fn what_administrators_do(page: &Page) -> String {
+    let id = starter_prompt();
     let audited = json!({"auditType": "full", "overallScore": 7.5, "categoryScores": {"completeness": 8}});
     assert_eq!(page.post(&format!("/api/prompts/{id}/audit"), &audited).await.0, 201);
     let (_, audit) = page.get(&format!("/api/prompts/{id}/audit")).await;
     has(&audit["auditResult"], &["auditVersion", "auditDate", "overallScore", "categoryScores"]);
 
+    let tool = format!("tool {}", object_id());
     let link = json!({"type": "link", "data": {
-        "tool": email, "baseUrl": "https://tool.example/", "referralUrl": "https://tool.example/?ref=us",
+        "tool": tool, "baseUrl": "https://tool.example/", "referralUrl": "https://tool.example/?ref=us",
         "affiliateCode": "us", "commission": "20 %", "status": "active", "notes": "",
     }});
     assert_eq!(page.post("/api/admin/affiliate-links", &link).await.0, 200);
     let (_, listing) = page.get("/api/admin/affiliate-links").await;
-    let row = listing["links"].as_array().unwrap().iter().find(|row| row["tool"] == email.as_str()).unwrap();
+    let row = listing["links"].as_array().unwrap().iter().find(|row| row["tool"] == tool.as_str()).unwrap();
     has(row, &["_id", "tool", "baseUrl", "referralUrl", "affiliateCode", "commission", "status", "notes"]);
     has(row, &["clickCount", "conversionCount", "lastClickAt"]);
     let (status, again) = page.post("/api/admin/affiliate-links", &json!({"type": "link", "data": row})).await;
@@ -401,16 +426,18 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     assert_eq!((status, &log["success"]), (200, &json!(true)), "{log}");
     assert!(log["data"].as_array().is_some_and(|rows| !rows.is_empty()), "{log}");
     has(&log["pagination"], &["page", "limit", "total", "totalPages"]);
+    tool
+}
 
-    // The key manager. Keeping one takes what was shown lately: here the token of the second factor.
-    page.cookie = without;
+/// Keeping a key takes what was shown lately: here the token of the second factor.
+async fn the_key_manager(page: &Page, token: &str) {
     let key = json!({
         "provider": "openai", "keyName": "Main", "apiKey": "0123456789abcdef", "allowedModels": ["gpt-4o"],
         "monthlyUsageLimit": 5,
     });
     let (status, refused) = page.post("/api/v2/users/api-keys", &key).await;
     assert!(status == 403 && refused["error"].is_string(), "{refused}");
-    let kept = page.http.post(format!("{}/api/v2/users/api-keys", page.address)).bearer_auth(&root.token).json(&key);
+    let kept = page.http.post(format!("{}/api/v2/users/api-keys", page.address)).bearer_auth(token).json(&key);
     assert_eq!(kept.send().await.unwrap().status(), 201);
     let (_, keys) = page.get("/api/v2/users/api-keys").await;
     let kept = &keys["keys"][0];
@@ -426,25 +453,9 @@ async fn every_row_of_the_contract_holds_through_the_proxy() {
     let of_key = format!("/api/v2/users/api-keys/{}", kept["_id"].as_str().unwrap());
     let (status, revoked) = page.post(&format!("{of_key}/revoke"), &json!({})).await;
     assert_eq!(status, 200, "{revoked}");
-
-    // What is the front end's stays there.
-    for path in [
-        "/api/auth/session",
-        "/api/auth/csrf",
-        "/api/prompts/favorites",
-        "/api/prompts/metrics",
-        "/api/v2/users",
-        "/api/chat",
-    ] {
-        assert_eq!(page.get(path).await.1, json!("the front end"), "{path}");
-    }
-    let removed = database.collection::<Document>("affiliate_links").delete_one(doc! {"tool": &email}).await.unwrap();
-    assert_eq!(removed.deleted_count, 1);
-    stack.forget_rates().await;
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn auth_js_signs_in_with_the_shipped_change_and_a_new_password_ends_its_sessions() {
     let stack = stack();
     stack.forget_rates().await;
@@ -528,7 +539,6 @@ fn the_table_of_paths_is_the_templates_and_the_old_routes() {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn a_service_key_uses_the_keys_of_those_it_acts_for_within_their_limits() {
     let env = TestEnv::new().await;
     let boss = env.person(Role::OrgAdmin, Some("ours")).await;

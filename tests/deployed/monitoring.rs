@@ -7,7 +7,6 @@ use bson::doc;
 use local::imports::files_below;
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
-use serial_test::parallel;
 use shared::telemetry::{DIMENSION, Metric as Counted};
 use tests::{
     eventually,
@@ -93,7 +92,6 @@ async fn work(stack: &Stack) {
 }
 
 #[tokio::test]
-#[parallel(stack)]
 async fn every_metric_of_an_alarm_or_of_the_dashboard_is_emitted() {
     let (stack, template) = (stack(), template());
     work(&stack).await;
@@ -166,7 +164,6 @@ fn metrics_alarms_and_secrets_cost_nothing_by_default() {
 
 /// Whatever a line is of: its function's own, or a metric's.
 #[tokio::test]
-#[parallel(stack)]
 async fn every_line_of_an_invocation_has_its_trace() {
     let (stack, trace) = (stack(), "1-5759e988-bd862e3fe1be46a994272793");
     let variables =

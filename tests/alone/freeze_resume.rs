@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
-use serial_test::parallel;
 use shared::{clock, roles::Role};
 use tests::{
     host::{Function, Outcome},
@@ -153,64 +152,73 @@ enum Goes {
     ByTheClock,
 }
 
-async fn thaw_after(time: Duration, goes: Goes) {
-    let (env, clock, mut environments) = (TestEnv::new().await, Clock::new(), Vec::new());
-    for who in [Who::Route, Who::Consumer, Who::Cached] {
-        for fate in FATES {
-            for _ in 0..ENVIRONMENTS {
-                environments.push(Environment::start(&env, &clock, who, fate).await);
+/// Environments that were frozen, and when they may go on.
+struct Frozen {
+    env: TestEnv,
+    environments: Vec<Environment>,
+    /// For people.
+    time: String,
+    until: Instant,
+}
+
+impl Frozen {
+    async fn freeze(time: Duration, goes: Goes) -> Self {
+        let (env, clock, mut environments) = (TestEnv::new().await, Clock::new(), Vec::new());
+        for who in [Who::Route, Who::Consumer, Who::Cached] {
+            for fate in FATES {
+                for _ in 0..ENVIRONMENTS {
+                    environments.push(Environment::start(&env, &clock, who, fate).await);
+                }
             }
         }
-    }
-    for environment in &environments {
-        environment.freeze(&env).await;
-    }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    for environment in &environments {
-        environment.proxy.restore();
-    }
-    match goes {
-        Goes::By => tokio::time::sleep(time).await,
-        Goes::ByTheClock => clock.set_ahead(time),
-    }
-    println!(
-        "\n| frozen for {time:?} ({goes:?}) | its sockets | a warm request, ms | the first, ms | the slowest, ms |"
-    );
-    println!("|---|---|---|---|---|");
-    let mut slow = Vec::new();
-    for same in environments.chunks(ENVIRONMENTS) {
-        let mut times = Vec::new();
-        for environment in same {
-            times.push((environment.warm, environment.thaw(&env).await));
+        for environment in &environments {
+            environment.freeze(&env).await;
         }
-        times.sort_by_key(|(warm, first)| first.saturating_sub(*warm));
-        let (warm, first) = times[ENVIRONMENTS / 2];
-        let slowest = times.iter().map(|(_, first)| *first).max().unwrap();
-        let (who, fate) = (same[0].who, same[0].fate);
-        println!("| {who:?} | {fate:?} | {} | {} | {} |", warm.as_millis(), first.as_millis(), slowest.as_millis());
-        if first > warm + BOUND || slowest > LONGEST {
-            slow.push(format!("{who:?} {fate:?}: {times:?}"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for environment in &environments {
+            environment.proxy.restore();
         }
+        let until = match goes {
+            Goes::By => Instant::now() + time,
+            Goes::ByTheClock => {
+                clock.set_ahead(time);
+                Instant::now()
+            }
+        };
+        Self { env, environments, time: format!("{time:?} ({goes:?})"), until }
     }
+
+    /// When its time is over: what the first requests cost; those that cost too much.
+    async fn thaw(self) -> Vec<String> {
+        tokio::time::sleep_until(self.until.into()).await;
+        println!("\n| frozen for {} | its sockets | a warm request, ms | the first, ms | the slowest, ms |", self.time);
+        println!("|---|---|---|---|---|");
+        let mut slow = Vec::new();
+        for same in self.environments.chunks(ENVIRONMENTS) {
+            let mut times = Vec::new();
+            for environment in same {
+                times.push((environment.warm, environment.thaw(&self.env).await));
+            }
+            times.sort_by_key(|(warm, first)| first.saturating_sub(*warm));
+            let (warm, first) = times[ENVIRONMENTS / 2];
+            let slowest = times.iter().map(|(_, first)| *first).max().unwrap();
+            let (who, fate) = (same[0].who, same[0].fate);
+            println!("| {who:?} | {fate:?} | {} | {} | {} |", warm.as_millis(), first.as_millis(), slowest.as_millis());
+            if first > warm + BOUND || slowest > LONGEST {
+                slow.push(format!("{}, {who:?} {fate:?}: {times:?}", self.time));
+            }
+        }
+        slow
+    }
+}
+
+#[tokio::test]
+async fn a_thaw_costs_a_question_or_a_connection_at_most() {
+    // So long that the client is replaced unasked. Meanwhile the others have their turns.
+    let minute = Frozen::freeze(Duration::from_secs(62), Goes::By).await;
+    // So long that the client asks for a ping.
+    let seconds = Frozen::freeze(Duration::from_secs(6), Goes::By).await.thaw().await;
+    let ten_minutes = Frozen::freeze(Duration::from_mins(10), Goes::ByTheClock).await.thaw().await;
+    let slow = [seconds, ten_minutes, minute.thaw().await].concat();
     assert!(slow.is_empty(), "{slow:#?}");
-}
-
-/// So long that the client asks for a ping.
-#[tokio::test]
-#[parallel(stack)]
-async fn thaw_after_six_seconds_costs_a_question_at_most() {
-    thaw_after(Duration::from_secs(6), Goes::By).await;
-}
-
-/// So long that the client is replaced unasked.
-#[tokio::test]
-#[parallel(stack)]
-async fn thaw_after_a_minute_costs_a_connection_at_most() {
-    thaw_after(Duration::from_secs(62), Goes::By).await;
-}
-
-#[tokio::test]
-#[parallel(stack)]
-async fn thaw_after_ten_minutes_costs_no_more() {
-    thaw_after(Duration::from_mins(10), Goes::ByTheClock).await;
 }

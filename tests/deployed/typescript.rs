@@ -13,7 +13,6 @@ use local::{
     folder,
     step::{openly, quietly},
 };
-use serial_test::serial;
 use tests::{callers::super_admin, root, stack::stack};
 
 /// The clients, generated and compiled once: the folder that holds the programs.
@@ -61,7 +60,6 @@ fn the_client_waits_repeats_and_refreshes_as_it_should() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn a_users_whole_life_goes_by_the_generated_client() {
     let stack = stack();
     stack.forget_rates().await;
@@ -70,7 +68,6 @@ async fn a_users_whole_life_goes_by_the_generated_client() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn the_docs_page_opens_in_a_browser_tries_requests_and_remembers_a_token_for_the_tab() {
     let stack = stack();
     stack.forget_rates().await;

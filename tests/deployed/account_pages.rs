@@ -4,7 +4,6 @@ use std::process::Command;
 
 use reqwest::{Client, Response};
 use serde_json::json;
-use serial_test::serial;
 use tests::{
     eventually, root,
     stack::{Stack, stack},
@@ -66,7 +65,6 @@ fn is_page(answer: &Response) {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn a_sign_up_and_a_new_password_need_no_front_end_and_no_script() {
     let (stack, client) = (stack(), Client::new());
     stack.forget_rates().await;
@@ -107,7 +105,6 @@ async fn a_sign_up_and_a_new_password_need_no_front_end_and_no_script() {
 }
 
 #[tokio::test]
-#[serial(stack)]
 async fn every_page_opens_in_a_browser_without_a_complaint_and_refuses_as_a_page() {
     let (stack, client) = (stack(), Client::new());
     stack.forget_rates().await;
