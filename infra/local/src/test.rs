@@ -74,14 +74,14 @@ async fn run(options: &Options, phases: &mut Phases) -> anyhow::Result<()> {
     let starting = Instant::now();
     let finished = with_stack(Data::OfTests, async |_| {
         phases.add("starting the stack", starting.elapsed());
-        // What computes and asks no server goes on meanwhile, with what the tests leave of the processors.
+        // The fuzzers of the parsers ask no server. They are built and run on what the tests leave of the processors.
         let meanwhile = async |command| if whole { in_the_background(niced(&command)).await } else { Ok(()) };
         let testing = Instant::now();
         let (mut run, ()) = try_join!(tests.side_by_side(), meanwhile(fuzz_build_command()?))?;
-        phases.add("end-to-end tests side by side, and building the fuzz targets", testing.elapsed());
+        phases.add("end-to-end tests side by side", testing.elapsed());
         let testing = Instant::now();
         let (alone, ()) = try_join!(tests.alone(), meanwhile(fuzz_command(Some("parsers"), PARSERS_S)))?;
-        phases.add("end-to-end tests alone, and fuzzing the parsers", testing.elapsed());
+        phases.add("end-to-end tests alone", testing.elapsed());
         run.add(alone);
         run.judge()?;
         if whole {
