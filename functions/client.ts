@@ -150,10 +150,13 @@ interface Named {
   id?: string | null;
 }
 
+const named = (one: Named): void => void (one.id ??= crypto.randomUUID());
+
 /** What is stored once however often it is sent, if it has an id: this gives it one. */
-const IDENTIFIED: Record<string, (body: { records?: Named[]; events?: Named[]; runId?: string | null }) => void> = {
-  "/api/ai/usage": (body) => body.records?.forEach((record) => (record.id ??= crypto.randomUUID())),
-  "/api/analytics/track": (body) => body.events?.forEach((event) => (event.id ??= crypto.randomUUID())),
+const IDENTIFIED: Record<string, (body: Named & { records?: Named[]; events?: Named[] | null; runId?: string | null }) => void> = {
+  "/api/ai/usage": (body) => body.records?.forEach(named),
+  // One event may stand without a list.
+  "/api/analytics/track": (body) => (body.events ?? [body]).forEach(named),
   "/api/workbench/runs": (body) => (body.runId ??= crypto.randomUUID()),
 };
 

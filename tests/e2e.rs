@@ -20,7 +20,6 @@ mod content_round_trip;
 mod database_users;
 mod failover;
 mod faults;
-mod first_deploy;
 mod flood_cost;
 mod hosted_redis;
 mod jobs;
@@ -71,7 +70,6 @@ mod deployed {
     mod account_pages;
     mod front_end;
     mod key_usage;
-    mod logs;
     mod monitoring;
     mod routes;
     mod smoke;
@@ -83,6 +81,9 @@ mod alone {
     mod events_are_not_lost;
     mod faults_restart;
     mod figures_of_functions;
+    mod first_deploy;
     mod freeze_resume;
+    mod misses_at_once;
     mod sockets_of_all;
+    mod whole_log;
 }

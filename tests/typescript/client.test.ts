@@ -138,6 +138,15 @@ test("what would be done twice is sent once, unless an id keeps it from that", a
   assert.match(ids[0]?.[1] ?? "", /^[0-9a-f-]{36}$/);
   ids.forEach((these) => assert.deepEqual(these, ids[0]));
 
+  for (const body of [{ events: [{ promptId: "p", event: "copy" as const }] }, { promptId: "p", event: "copy" as const }]) {
+    const events = client(refused);
+    await events.api.POST("/api/analytics/track", { body });
+    const sent = events.sent.map((one) => one.body as { id?: string; events?: { id: string }[] });
+    const given = new Set(sent.map((one) => one.events?.[0]?.id ?? one.id));
+    assert.equal(sent.length, 4);
+    assert.ok(given.size === 1 && !given.has(undefined), "one id for all repeats");
+  }
+
   const runs = client(refused);
   const run = { toolId: "prompt-tester", promptHash: "0".repeat(64), provider: "openai", model: "m", promptTokens: 1, maxCompletionTokens: 1 };
   await runs.api.POST("/api/workbench/runs", { body: run });

@@ -13,8 +13,8 @@ use tokio::{
 
 use crate::{root, server, step::quietly};
 
-/// Tests that run at once. They wait for servers and queues more than they compute.
-const THREADS: usize = 4;
+/// Tests that run at once, beside one of the deployed stack. They wait for servers and queues more than they compute.
+const THREADS: usize = 3;
 /// Those in this folder share the deployed stack: one at a time, beside the others.
 const DEPLOYED: &str = "deployed::";
 /// Those in this one need the servers, or the machine, for themselves.
@@ -71,9 +71,13 @@ impl EndToEnd {
         let mut child = command.process_group(0).spawn().context("cannot run the end-to-end tests")?;
         let _group = server::Group(child.id().context("it was not waited for")?);
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let mut running = None;
         while let Some(line) = lines.next_line().await? {
             println!("{line}");
-            run.times.extend(time_of(&line));
+            running = name_of(&line).or(running);
+            if let Some(seconds) = seconds_of(&line) {
+                run.times.extend(running.take().map(|name| (name, seconds)));
+            }
         }
         run.passed = child.wait().await?.success();
         Ok(run)
@@ -124,11 +128,16 @@ fn options(arguments: &[String]) -> Vec<String> {
     options
 }
 
-/// `test mfa::a_code_counts_once ... ok <1.234s>`.
-fn time_of(line: &str) -> Option<(String, f64)> {
-    let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    let seconds = rest.split_once('<')?.1.strip_suffix("s>")?.parse().ok()?;
-    Some((name.to_owned(), seconds))
+/// `test mfa::a_code_counts_once ... ok <1.234s>`. What a test prints past the harness comes between both halves, where
+/// one runs at a time.
+fn name_of(line: &str) -> Option<String> {
+    Some(line.strip_prefix("test ")?.split_once(" ... ")?.0.to_owned())
+}
+
+/// How long a test took whose end this line tells.
+fn seconds_of(line: &str) -> Option<f64> {
+    let (told, seconds) = line.strip_suffix("s>")?.rsplit_once(" <")?;
+    (told.ends_with("ok") || told.ends_with("FAILED")).then_some(seconds.parse().ok()?)
 }
 
 fn binary() -> anyhow::Result<PathBuf> {
@@ -149,9 +158,14 @@ mod tests {
 
     #[test]
     fn the_time_of_a_test_is_read() {
-        assert_eq!(time_of("test mfa::a_code ... ok <1.234s>"), Some(("mfa::a_code".into(), 1.234)));
-        assert_eq!(time_of("test mfa::a_code ... FAILED <10.000s>"), Some(("mfa::a_code".into(), 10.0)));
-        assert_eq!(time_of("test result: ok. 243 passed; 0 failed"), None);
+        let line = "test mfa::a_code ... ok <1.234s>";
+        assert_eq!((name_of(line).as_deref(), seconds_of(line)), (Some("mfa::a_code"), Some(1.234)));
+        assert_eq!(seconds_of("test mfa::a_code ... FAILED <10.000s>"), Some(10.0));
+        let begun = "test typescript::a_life ... > signing up";
+        assert_eq!((name_of(begun).as_deref(), seconds_of(begun)), (Some("typescript::a_life"), None));
+        assert_eq!((name_of("ok <20.100s>"), seconds_of("ok <20.100s>")), (None, Some(20.1)));
+        let sum = "test result: ok. 243 passed; 0 failed; finished in 1.00s";
+        assert_eq!((name_of(sum), seconds_of(sum)), (None, None));
     }
 
     #[test]

@@ -28,7 +28,7 @@ struct Arguments {
 enum Verb {
     /// Install what is missing, build, start, deploy, seed; Ctrl-C stops it all
     Up {
-        /// Leave the database empty
+        /// Import no starter content; what the database holds stays
         #[arg(long)]
         no_seed: bool,
     },

@@ -3,7 +3,7 @@
 //! Environment: `SOURCE_MONGODB_URI` (secret), the old database's cluster; `OLD_ENCRYPTION_KEY` (secret), which opens its
 //! provider keys; `VAULT_SEED`, `AUDIT_SEED` (secret), those of the functions.
 //!
-//! All that is only for moving in is in this folder. Who has moved in can delete it.
+//! All that is only for moving in is in this folder.
 
 mod convert;
 mod ledger;

@@ -1,4 +1,4 @@
-//! What the deployed functions write into their logs.
+//! What the deployed functions have written into their logs by the time that all other tests are over.
 
 use serde_json::{Value, json};
 use tests::{
@@ -67,7 +67,7 @@ async fn the_deployed_stacks_logs_hold_no_secret() {
     post("/api/auth/reset-password", "", json!({"token": token, "password": ANOTHER_PASSWORD})).await;
 
     let paths = ["/api/auth/login", "/api/auth/mfa/verify", "/api/auth/reset-password", "/api/provider-keys"];
-    let lines = eventually("a line of each request", 10, async || {
+    let lines = eventually("a line of each request", 60, async || {
         let lines = stack.log_lines();
         paths.iter().all(|path| lines.iter().any(|line| line.contains(path))).then_some(lines)
     })
