@@ -280,6 +280,13 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     set(&here, "users", hex(18).into(), doc! {"name": "Changed here"}).await;
     // What our own functions write is no edit.
     set(&here, "users", hex(19).into(), doc! {"lastLoginAt": since, "passwordHash": "$argon2id$new"}).await;
+    for counter in ["bugReports", "promptChanges", "ownedChanges", "workbenchStarts"] {
+        set(&here, "users", hex(19).into(), doc! {counter: 3_i64}).await;
+    }
+    let used = doc! {"usageCount": 9_i64, "monthlyUsageCount": 2_i64, "usageMonth": "2099-01", "lastUsedAt": since};
+    let keys = here.collection::<Document>("provider_keys");
+    let key = keys.find_one_and_update(doc! {"name": "Key 200"}, doc! {"$set": used}).await.unwrap().unwrap();
+    set(&there, "api_keys", oid(200).into(), doc! {"keyName": "Renamed there"}).await;
     set(&there, "users", oid(19).into(), doc! {"name": "Changed there"}).await;
     set(&here, "prompts", "p-121".into(), doc! {"views": 50_i64}).await;
     set(&there, "users", oid(20).into(), doc! {"email": "new@example.com"}).await;
@@ -317,6 +324,9 @@ async fn a_later_run_brings_what_changed_there_and_leaves_what_changed_here() {
     assert_eq!(user.get_str("name").unwrap(), "Changed there", "a sign-in here is no change");
     assert_eq!(user.get_str("passwordHash").unwrap(), "$argon2id$new", "and stays");
     assert!(user.get_datetime("lastLoginAt").is_ok());
+    assert_eq!(user.get_i64("promptChanges").unwrap(), 3);
+    let key = keys.find_one(doc! {"_id": key.get_str("_id").unwrap()}).await.unwrap().unwrap();
+    assert_eq!((key.get_str("name").unwrap(), key.get_i64("usageCount").unwrap()), ("Renamed there", 9));
     let taken = skipped(&report, "users").into_iter().find(|(id, _)| *id == hex(20)).unwrap();
     assert!(taken.1.contains("another document here has the same"), "somebody here has the address: {taken:?}");
     assert_eq!(report["collections"]["bug_reports"]["gone"], json!([hex(503)]), "what is gone there is named");

@@ -150,14 +150,16 @@ async fn a_missing_a_changed_and_an_added_entry_are_named() {
     ids.sort();
     // Two weeks in a queue: it is of the day that it was stored on.
     let late = scene.keep(entry(at("2028-02-15T12:00:00Z")), at(DAY)).await;
+    // Taken over from the application before.
+    scene.keep(entry(at("2027-06-01T12:00:00Z")), at(DAY)).await;
     // From before the day of writing was noted.
     let old = entry(at(DAY));
     scene.entries().insert_one(shared::mongo::to_document(&old).unwrap()).await.unwrap();
     let summary = run(&scene.job, DAY_AFTER).await;
     assert_eq!(summary["written"].as_object().map(serde_json::Map::len), Some(7), "{summary}");
-    assert_eq!(summary["written"]["2028-02-29"], 7, "{summary}");
+    assert_eq!(summary["written"]["2028-02-29"], 8, "{summary}");
     let sound = scene.verified(DAY_AFTER).await;
-    assert!(sound.is_sound() && sound.intact == 7, "{sound:?}");
+    assert!(sound.is_sound() && sound.intact == 8, "{sound:?}");
 
     scene.entries().delete_one(doc! {"_id": &ids[0]}).await.unwrap();
     scene.entries().delete_one(doc! {"_id": &late}).await.unwrap();

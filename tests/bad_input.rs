@@ -1,6 +1,7 @@
 //! Bad input gets a 4xx that names the field: never a 5xx, never internal text.
 
 use serde_json::json;
+use shared::clock;
 use tests::{
     content::{starter_prompt, starter_url},
     host::Function,
@@ -77,6 +78,17 @@ async fn a_wrong_event_is_named_by_its_path() {
     check(&function.post("/api/analytics/track", &json!({"events": many})).await, 422, Some("events"));
     check(&function.post("/api/analytics/track", &json!({})).await, 422, None);
     check(&function.post("/api/analytics/track", &json!({"events": [], "more": 1})).await, 422, Some("more"));
+    for (beside, value) in [
+        ("id", json!("0193531a-8c40-7c3e-9f6a-2b7d5e8f1a90")),
+        ("promptId", json!(known)),
+        ("event", json!("view")),
+        ("metadata", json!({"x": 1})),
+        ("sessionId", json!("s")),
+        ("occurredAt", json!(clock::now())),
+    ] {
+        let body = json!({"events": [{"promptId": known, "event": "view"}], beside: value});
+        check(&function.post("/api/analytics/track", &body).await, 422, Some("events"));
+    }
 }
 
 fn nine_values() -> serde_json::Value {

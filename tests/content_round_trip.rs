@@ -106,6 +106,15 @@ async fn import_and_export_lose_nothing() {
 
     let Outcome::Response(again) = job.invoke(json!({})).await else { panic!("the second export failed") };
     assert_eq!(again["prompts"]["outcome"], "unchanged");
+
+    // At a terminal, too, a refusal is no success, and keeps no other kind from being published.
+    database.collection::<Document>("learning_resources").delete_many(doc! {}).await.unwrap();
+    let mut publish = Command::new(tests::root().join("target/debug/db"));
+    let output = publish.arg("publish").envs(variables).output().unwrap();
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (printed, error) = (said(&output.stdout), said(&output.stderr));
+    assert!(!output.status.success() && error.starts_with("error: not published: learning: "), "{printed}{error}");
+    assert!(printed.contains("prompts: {\"outcome\":\"unchanged\""), "{printed}");
 }
 
 /// As somebody at a terminal does.

@@ -22,6 +22,8 @@ struct Leaver {
     key: String,
     private_prompt: String,
     public_prompt: String,
+    /// Published, as prompts of the application before are: without the flag.
+    moved_in_prompt: String,
 }
 
 impl Leaver {
@@ -55,6 +57,8 @@ impl Leaver {
         let publish = doc! {"$set": {"isPublic": true}};
         let prompts = env.database.collection::<Document>("prompts");
         prompts.update_one(doc! {"_id": &public_prompt}, publish).await.unwrap();
+        let moved_in_prompt = prompt("advice of before").await;
+        prompts.update_one(doc! {"_id": &moved_in_prompt}, doc! {"$unset": {"isPublic": ""}}).await.unwrap();
         let kept =
             json!({"promptId": "p", "originalPromptId": &private_prompt, "title": "mine", "content": "As I say."});
         post("prompt-collections", "/api/prompts/collections", kept).await;
@@ -86,7 +90,7 @@ impl Leaver {
         for days in [39, 1] {
             run(&env.function("daily-usage-report").await, &ago(days).to_string()).await;
         }
-        Self { id, email, tokens, key, private_prompt, public_prompt }
+        Self { id, email, tokens, key, private_prompt, public_prompt, moved_in_prompt }
     }
 }
 
@@ -231,8 +235,10 @@ async fn a_deleted_account_is_gone_at_once_and_what_was_kept_about_it_soon() {
     assert_eq!(used(&env).await, before, "sums stay");
     let prompts = env.database.collection::<Document>("prompts");
     assert!(prompts.find_one(doc! {"_id": &ada.private_prompt}).await.unwrap().is_none());
-    let published = prompts.find_one(doc! {"_id": &ada.public_prompt}).await.unwrap().unwrap();
-    assert!(published.get_str("authorId").unwrap().starts_with("deleted-"));
+    for published in [&ada.public_prompt, &ada.moved_in_prompt] {
+        let published = prompts.find_one(doc! {"_id": published}).await.unwrap().expect("it is everybody's");
+        assert!(published.get_str("authorId").unwrap().starts_with("deleted-"));
+    }
     let revisions = env.database.collection::<Document>("prompt_revisions");
     assert_eq!(revisions.count_documents(doc! {"promptId": &ada.private_prompt}).await.unwrap(), 0);
     assert_eq!(revisions.count_documents(doc! {"promptId": &ada.public_prompt}).await.unwrap(), 1);

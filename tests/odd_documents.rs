@@ -1,9 +1,10 @@
 //! Documents that somebody made by hand, or another tool: no list goes down for one, and the log names it.
 
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use shared::{
+    clock,
     content::{Kind, Store, parse},
     mongo::{Lifetime, Mongo},
     roles::Role,
@@ -176,6 +177,40 @@ async fn everything_readable_is_published_and_the_log_names_the_rest() {
     assert!(["odd-decimal", "odd-nan", "odd-date", "odd-views"].into_iter().all(named), "{:?}", export.logs());
     assert!(!named(&object_id.to_hex()), "an id of MongoDB's own loses nothing");
     assert!(export.incidents("OddDocument") > 0);
+}
+
+#[tokio::test]
+async fn an_owner_that_is_none_stops_no_sweep_and_no_alert() {
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    for owner in [Bson::ObjectId(bson::oid::ObjectId::new()), 42.into(), doc! {"id": 1}.into()] {
+        insert(&env, "prompts", doc! {"_id": format!("of {owner}"), "authorId": &owner, "title": "made in a shell"})
+            .await;
+        insert(&env, "bug_reports", doc! {"_id": format!("of {owner}"), "userId": owner}).await;
+    }
+    insert(&env, "prompts", doc! {"_id": "hers", "authorId": &ada.id, "title": "made in a shell"}).await;
+    let sweep = env.function("sweep").await;
+    let Outcome::Response(swept) = sweep.invoke(json!({})).await else { panic!("{:?}", sweep.logs()) };
+    assert_eq!(swept["recounted"]["accounts"], 1, "{swept}");
+
+    // Two alerts that are due; the address of one owner was typed as proved by hand.
+    let eve = env.person(Role::User, None).await;
+    let alerts = env.function("usage-alerts").await;
+    for person in [&ada, &eve] {
+        let alert = json!({"metric": "requests", "period": "daily", "threshold": 1});
+        assert_eq!(alerts.post_as(&person.token, "/api/usage-alerts", &alert).await.status, 201);
+        let of_use = format!("{}/1", person.id);
+        let used = doc! {"_id": of_use, "userId": &person.id, "provider": "openai", "model": "gpt-4o", "promptTokens": 1,
+        "completionTokens": 1, "costMicros": 1, "success": true, "occurredAt": clock::now()};
+        insert(&env, "ai_usage", used).await;
+    }
+    let by_hand = doc! {"$set": {"emailVerifiedAt": "yesterday"}};
+    env.users().update_one(doc! {"_id": &eve.id}, by_hand).await.unwrap();
+    let check = env.function("check-usage-alerts").await;
+    let Outcome::Response(told) = check.invoke(json!({})).await else { panic!("{:?}", check.logs()) };
+    let firings = env.database.collection::<Document>("usage_alert_firings");
+    assert!(firings.count_documents(doc! {"userId": &ada.id}).await.unwrap() > 0, "{told}");
+    assert!(check.incidents("OddDocument") > 0, "{:?}", check.logs());
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
+use shared::roles::Role;
 use tests::{
-    host::{Function, keep_secret},
-    http_event::Answer,
+    host::{Function, Outcome, keep_secret},
+    http_event::{Answer, event},
     test_env::{ANOTHER_PASSWORD as ANOTHER, PASSWORD, TestEnv},
 };
 
@@ -26,6 +27,43 @@ async fn ask_for_link(password: &Function, email: &Value) -> Answer {
 /// The token in the link to a new password that somebody was sent.
 async fn reset_token(env: &TestEnv, person: &Value) -> String {
     env.link_token(person, "Choose a new password").await
+}
+
+/// A link that no mail carries is deleted: so what an account is sent is counted besides those that count.
+#[tokio::test]
+async fn an_account_is_sent_six_links_an_hour_whatever_becomes_of_them() {
+    let env = TestEnv::new().await;
+    let ada = env.person(Role::User, None).await;
+    let password = env.function("auth-password").await;
+    let links = env.database.collection::<Document>("password_resets");
+    let mut made = 0;
+    for _ in 0..9 {
+        let answer = ask_for_link(&password, &json!(ada.email)).await;
+        assert!(answer.status == 202 && !answer.headers.to_string().contains("links-of-account"), "{}", answer.text);
+        made += links.delete_many(doc! {"userId": &ada.id}).await.unwrap().deleted_count;
+    }
+    assert_eq!(made, 6);
+}
+
+/// One customer may have all of an IPv6 /48.
+#[tokio::test]
+async fn a_wide_network_asks_for_fifty_links_an_hour() {
+    let env = TestEnv::new().await;
+    let password = env.function("auth-password").await;
+    let network = format!("2001:db8:{:x}", std::process::id() & 0xffff);
+    let mut people = Vec::new();
+    for n in 0..52 {
+        let person = env.person(Role::User, None).await;
+        let body = json!({"email": person.email}).to_string();
+        let headers = [("content-type", "application/json")];
+        let address = format!("{network}:f0{n:02x}::1");
+        let asked = event("POST", "/api/auth/forgot-password", &headers, Some(&body), &address);
+        let Outcome::Response(answer) = password.invoke(asked).await else { panic!("no answer") };
+        assert_eq!(answer["statusCode"], 202);
+        people.push(person.id);
+    }
+    let links = env.database.collection::<Document>("password_resets");
+    assert_eq!(links.count_documents(doc! {"userId": {"$in": people}}).await.unwrap(), 50);
 }
 
 #[tokio::test]

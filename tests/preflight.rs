@@ -9,7 +9,7 @@ use axum::{
 };
 use mongodb::bson::{Document, doc};
 use operate::{
-    aws::Aws,
+    aws::{Aws, CLOUDFORMATION},
     preflight::{ConnectionStrings, Found, Preflight, Standing, Tier, Users, preflight},
     table::{Finding, Trouble},
 };
@@ -153,11 +153,17 @@ async fn each_thing_that_is_missing_is_named() {
     );
     assert!(text(found.table.row("SMS: spend limit")).starts_with("could not be asked: "), "{}", found.table);
 
+    // Those of another stack that is there are its own.
+    let template = r#"{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}"#;
+    let create = [("Action", "CreateStack"), ("StackName", "production"), ("TemplateBody", template)];
+    account.aws().query(CLOUDFORMATION, "2010-05-15", &create).await.unwrap();
+    account.put_parameter("/production/auth-pepper", "SecureString").await;
     account.put_parameter("/promptlib/vault-seed", "String").await;
     account.put_parameter("/former/mfa-seed", "SecureString").await;
     let found = preflight(&wanted(), Some(&account.aws()), &one(&stack.mongodb_uri)).await;
     assert_fault(&found, "secrets", "/promptlib/vault-seed is readable", "SecureString");
-    assert_fault(&found, "secrets of a former stack", "could not be read", "--adopt mfa-seed=/former/mfa-seed");
+    let adopt = "cargo db secrets --stack promptlib --adopt mfa-seed=/former/mfa-seed (if nothing";
+    assert_fault(&found, "secrets of a former stack", "could not be read", adopt);
     assert!(!found.table.to_string().contains("hunter2"), "{}", found.table);
 }
 

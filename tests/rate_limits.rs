@@ -12,6 +12,7 @@ const RUN: &str = r#"{"toolId":"none","promptHash":"0123456789abcdef0123456789ab
 const ENDING: &str = r#"{"status":"success","promptTokens":1,"completionTokens":1,"latencyMs":1}"#;
 const REPORT: &str =
     r#"{"intent":"Copy","description":"Nothing happens at all.","pageUrl":"https://app.example.com/"}"#;
+const ALERT: &str = r#"{"metric":"requests","period":"daily","threshold":1}"#;
 const LINK: &str = r#"{"type":"link","data":{"tool":"t","baseUrl":"https://tool.example/","status":"pending"}}"#;
 
 /// Routes, what is sent, and the policy of `shared::limits` that counts it. Most name a thing that is not there: it is
@@ -32,6 +33,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET /api/workbench/runs", "", "account"),
     ("GET /api/workbench/runs/{runId}", "", "account"),
     ("POST /api/workbench/runs/{runId}/complete", ENDING, "workbench"),
+    ("DELETE /api/auth/sessions", "", "end-sessions"),
+    ("DELETE /api/auth/sessions/{id}", "", "end-sessions"),
+    ("POST /api/usage-alerts", ALERT, "alert-changes"),
+    ("PATCH /api/usage-alerts/{id}", r#"{"threshold":5}"#, "alert-changes"),
+    ("DELETE /api/usage-alerts/{id}", "", "account"),
     ("GET /api/bug-reports", "", "account"),
     ("POST /api/bug-reports", REPORT, "bug-reports"),
     ("PATCH /api/bug-reports/{id}", r#"{"status":"triaged"}"#, "admin"),

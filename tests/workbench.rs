@@ -283,6 +283,12 @@ async fn a_pending_run_ends_after_fifteen_minutes() {
         assert_eq!((late.status, &late.body["code"]), (409, &json!("run_finished")), "{}", late.text);
     }
     assert_eq!(one.get_as(&ada.token, &format!("{URL}/left-alone")).await.body, ended.body, "the run stays as it is");
+    let budget = format!("{}/account/{}", clock::day(clock::now()), ada.id);
+    let paid = env.budget(&budget).await;
+    for _ in 0..45 {
+        assert_eq!(end(&one, &ada, "left-alone", &ending("late")).await.status, 409);
+    }
+    assert_eq!(env.budget(&budget).await, paid, "what is stored once is paid for once");
     let usage = env.stack.database().await.collection::<Document>("ai_usage");
     let record =
         eventually("the usage is stored", 60, async || usage.find_one(doc! {"userId": &ada.id}).await.unwrap()).await;

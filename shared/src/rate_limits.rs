@@ -43,6 +43,11 @@ limits! {
     Refresh = "refresh", 60 in MINUTE;
     /// Links to a new password, by address; how many one account is sent is a matter of those that still count.
     Forgot = "forgot-password", 10 in HOUR;
+    /// Links to a new password asked for from an IPv6 /48, which one customer may be given.
+    ForgotOfWideNetwork = "forgot-password-wide-network", 50 in HOUR;
+    /// Links to a new password of an account, whoever asks: those that no mail carries count no more, and each leaves an
+    /// audit entry.
+    LinksOfAccount = "links-of-account", 6 in HOUR;
     /// Accounts whose mailed link was followed, by address: each costs a slow hash.
     CompleteSignUp = "complete-sign-up", 10 in HOUR;
     /// Links that prove an address, and those about a factor's reset, by address.
@@ -76,6 +81,10 @@ limits! {
     ExportParts = "export-parts", 60 in HOUR;
     /// Everything else that is signed in, by account.
     Account = "account", 120 in MINUTE;
+    /// Sessions ended by their owner, by account: each time leaves an audit entry.
+    EndSessions = "end-sessions", 30 in HOUR;
+    /// Usage alerts made and changed, by account: each threshold may fire anew, and what fired is kept.
+    AlertChanges = "alert-changes", 40 in Duration::from_hours(24);
     /// Keys made, rotated or ended, by account.
     Keys = "keys", 30 in HOUR;
     /// Provider keys that a service is handed, by the account whose service it is. What their audit entries fill of its

@@ -167,10 +167,17 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         Verb::Reseal(how) => reseal::reseal(mongo, how).await?,
         Verb::Publish { allow_shrink } => {
             let (store, target) = (Store::new(mongo.clone()), PublishedContent::from_env()?);
+            let mut failed = Vec::new();
             for kind in Kind::ALL {
-                let outcome = content::export::export(kind, &store, &target, clock::now(), allow_shrink).await?;
-                println!("{}: {}", kind.name(), serde_json::to_string(&outcome)?);
+                match content::export::export(kind, &store, &target, clock::now(), allow_shrink).await {
+                    Ok(content::export::Outcome::Refused { reason }) => {
+                        failed.push(format!("{}: {reason}", kind.name()));
+                    }
+                    Ok(outcome) => println!("{}: {}", kind.name(), serde_json::to_string(&outcome)?),
+                    Err(error) => failed.push(format!("{}: {error:#}", kind.name())),
+                }
             }
+            anyhow::ensure!(failed.is_empty(), "not published: {}", failed.join("; "));
         }
         Verb::Export(what) => export::export(mongo, &what).await?,
     }

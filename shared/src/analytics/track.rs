@@ -115,8 +115,9 @@ impl TrackRequest {
     /// The events of the list, or the one without it: never both, and never half of one.
     fn tracked(self) -> Result<Vec<TrackedEvent>, Problem> {
         let Self { events, id, prompt_id, event, metadata, session_id, occurred_at } = self;
+        let has_more = id.is_some() || metadata.is_some() || session_id.is_some() || occurred_at.is_some();
         match (events, prompt_id, event) {
-            (Some(events), None, None) => Ok(events),
+            (Some(events), None, None) if !has_more => Ok(events),
             (Some(_), ..) => Err(Problem::invalid_field("events", "must not stand beside the fields of one event")),
             (None, Some(prompt_id), Some(event)) => {
                 Ok(vec![TrackedEvent { id, prompt_id, event, metadata, session_id, occurred_at }])

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bson::doc;
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use super::{
-    DigestStore,
+    DigestStore, WRITTEN_AT,
     scan::{code, day_written, each_entry, id, moment},
 };
 use crate::{
@@ -108,14 +109,17 @@ pub async fn write_digests(
     if missing.is_empty() {
         return Ok(summary);
     }
-    let oldest = id_at(clock::start_of_day(now, LOOK_BACK_DAYS + LATEST_DAYS));
+    let (week, oldest) =
+        (clock::start_of_day(now, LOOK_BACK_DAYS), clock::start_of_day(now, LOOK_BACK_DAYS + LATEST_DAYS));
+    // What was taken over from the application before is stored long after the time that its id tells.
+    let stored = doc! {"$or": [{WRITTEN_AT: {"$gte": week}}, {WRITTEN_AT: null, "_id": {"$gt": id_at(oldest)}}]};
     let list = |entry: &_| {
         let day = day_written(entry);
         if let Some(entries) = day.and_then(|day| missing.get_mut(&day)) {
             entries.push(Listed { id: id(entry), code: code(entry), expires_at: moment(entry, "expiresAt") });
         }
     };
-    each_entry(mongo, &oldest, list).await?;
+    each_entry(mongo, stored, list).await?;
     for (day, entries) in missing {
         let digest = Digest::new(&mac(seed), &day, entries);
         if store.write_new(&day, serde_json::to_vec(&digest)?).await? {

@@ -1,6 +1,6 @@
 //! Reading entries as they lie in the store, whatever became of them there.
 
-use bson::{RawDocumentBuf, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 
@@ -14,18 +14,18 @@ use crate::{
 /// Entries read in one operation.
 const CHUNK: i64 = 2_000;
 
-/// Hands every entry whose id comes after `after` to `each`, in the order of their ids.
+/// Hands every entry that `wanted` matches to `each`, in the order of their ids.
 pub(super) async fn each_entry(
     mongo: &Mongo,
-    after: &str,
+    wanted: Document,
     mut each: impl FnMut(&RawDocumentBuf),
 ) -> Result<(), mongo::Error> {
-    let mut last = after.to_owned();
+    let mut last = String::new();
     loop {
         let read = async |database: Database| {
             let entries = database.collection::<RawDocumentBuf>(AuditEntry::COLLECTION);
-            let after = doc! {"_id": {"$gt": &last}};
-            entries.find(after).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
+            let further = doc! {"$and": [{"_id": {"$gt": &last}}, wanted.clone()]};
+            entries.find(further).sort(doc! {"_id": 1}).limit(CHUNK).await?.try_collect::<Vec<_>>().await
         };
         let entries = mongo.run(WORK_TIMEOUT, read).await?;
         for entry in &entries {

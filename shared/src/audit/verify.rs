@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bson::RawDocumentBuf;
+use bson::{RawDocumentBuf, doc};
 
 use super::{
     DigestStore, EntryCheck,
@@ -94,7 +94,7 @@ async fn read_all(mongo: &Mongo, seed: &Seed) -> Result<(VerifiedEntries, BTreeM
         }
         there.insert(id(entry), Seen { code: code(entry), day: day_written(entry) });
     };
-    each_entry(mongo, "", judge).await?;
+    each_entry(mongo, doc! {}, judge).await?;
     Ok((found, there))
 }
 

@@ -12,13 +12,16 @@ use super::{
 };
 use crate::{
     audit::{Action, AuditEvent, AuditLog},
+    cache::Cache,
     clock::{self, Moment},
     config::ConfigError,
-    http::{ClientInfo, Problem},
+    counters::Counters,
+    http::{ClientInfo, Limit, Policy, Problem, wide_network},
     id, keys,
     ledger::Ledger,
     mongo::{self, Mongo, REQUEST_TIMEOUT},
     notifications::{Outbox, Template},
+    rate_limits,
     users::{EmailAttempt, User, Users},
 };
 
@@ -44,18 +47,25 @@ pub struct PasswordResets {
     outbox: Outbox,
     links: Links,
     audit_log: AuditLog,
+    counters: Counters,
 }
 
 impl PasswordResets {
     /// Reads where links lead.
-    pub fn from_env(ledger: &Ledger) -> Result<Self, ConfigError> {
+    pub fn from_env(ledger: &Ledger, cache: &Cache) -> Result<Self, ConfigError> {
         let (outbox, audit_log) = (Outbox::from_env()?, AuditLog::from_env(ledger)?);
-        Ok(Self { mongo: ledger.mongo().clone(), outbox, links: Links::from_env(), audit_log })
+        let (mongo, counters) = (ledger.mongo().clone(), Counters::new(ledger.mongo(), cache));
+        Ok(Self { mongo, outbox, links: Links::from_env(), audit_log, counters })
     }
 
     /// Mails a link to this address, if an account has it. Takes the same time either way, and the caller answers the
     /// same.
     pub async fn request(&self, users: &Users, client: &ClientInfo, email: &EmailAttempt) -> Result<(), Problem> {
+        if let Some(wide) = wide_network(&client.network())
+            && self.is_beyond(&rate_limits::ForgotOfWideNetwork::POLICY, &wide).await?
+        {
+            return Ok(());
+        }
         unhurried(Box::pin(async {
             match users.by_email(email).await?.into_iter().next() {
                 Some(user) => self.send(&user, client, |link, minutes| Template::PasswordReset { link, minutes }).await,
@@ -66,7 +76,13 @@ impl PasswordResets {
         .await
     }
 
-    /// Mails a link to the owner of an account, in these words, unless enough of them count already.
+    /// Counts a link; whether it is one too many. The answer tells nobody of it.
+    async fn is_beyond(&self, policy: &Policy, principal: &str) -> Result<bool, mongo::Error> {
+        let count = self.counters.increment(&policy.key(principal), policy.window).await?;
+        Ok(count.used > policy.requests)
+    }
+
+    /// Mails a link to the owner of an account, in these words, unless enough of them count already or were sent.
     pub(super) async fn send(
         &self,
         user: &User,
@@ -75,7 +91,9 @@ impl PasswordResets {
     ) -> Result<(), Problem> {
         let of_account = doc! {"userId": &user.id, "expiresAt": {"$gt": clock::now()}};
         let count = async |database| collection(&database).count_documents(of_account).await;
-        if self.mongo.run(REQUEST_TIMEOUT, count).await? >= LIVE_PER_ACCOUNT {
+        if self.mongo.run(REQUEST_TIMEOUT, count).await? >= LIVE_PER_ACCOUNT
+            || self.is_beyond(&rate_limits::LinksOfAccount::POLICY, &user.id).await?
+        {
             return Ok(self.outbox.ping().await?);
         }
         let token = keys::random_text();

@@ -64,7 +64,7 @@ impl SignUps {
     /// Reads where links lead, and whether there is an address that mails come from (`SENDER_EMAIL`).
     pub fn from_env(ledger: &Ledger, cache: &Cache) -> Result<Self, ConfigError> {
         let has_sender = config::optional("SENDER_EMAIL").is_some();
-        let (resets, outbox) = (PasswordResets::from_env(ledger)?, Outbox::from_env()?);
+        let (resets, outbox) = (PasswordResets::from_env(ledger, cache)?, Outbox::from_env()?);
         let (ledger, mongo) = (ledger.clone(), ledger.mongo().clone());
         let counters = Counters::new(&mongo, cache);
         Ok(Self { ledger, mongo, counters, resets, outbox, links: Links::from_env(), has_sender })

@@ -32,9 +32,10 @@ pub(super) async fn erase(mongo: &Mongo, files: &ExportFiles, deletion: &Deletio
     Ok(deletion::erased(mongo, deletion, at).await?)
 }
 
-/// Prompts that are neither published nor an organisation's, with their revisions and audits.
+/// Prompts that are neither published nor an organisation's, with their revisions and audits. One without the flag
+/// `isPublic` is published: see [`crate::prompts::Prompt::is_public`].
 async fn erase_prompts(mongo: &Mongo, account_id: &str) -> Result<(), mongo::Error> {
-    let private = doc! {"authorId": account_id, "isPublic": {"$ne": true}, "organizationId": null};
+    let private = doc! {"authorId": account_id, "isPublic": {"$nin": [true, null]}, "organizationId": null};
     let erase = async |database: Database| {
         let prompts = database.collection::<Document>("prompts");
         let ids = prompts.distinct("_id", private.clone()).await?;

@@ -52,7 +52,7 @@ pub struct Recounted {
 #[derive(Deserialize)]
 struct Sum {
     #[serde(rename = "_id")]
-    account: Option<String>,
+    account: String,
     bytes: i64,
 }
 
@@ -92,16 +92,14 @@ async fn totals(mongo: &Mongo) -> Result<HashMap<String, u64>, mongo::Error> {
     let mut totals = HashMap::<_, u64>::new();
     for (name, owner) in OWNED {
         let sum = doc! {"_id": format!("${owner}"), "bytes": {"$sum": schema::weight_expression(name)}};
-        let pipeline = [doc! {"$group": sum}];
+        // Of what was imported, or is nobody's, no account is named.
+        let pipeline = [doc! {"$match": {owner: {"$type": "string"}}}, doc! {"$group": sum}];
         let add_up = async |database: Database| {
             let sums = database.collection::<Document>(name).aggregate(pipeline).await?;
             sums.with_type::<Sum>().try_collect::<Vec<_>>().await
         };
         for Sum { account, bytes } in mongo.run(PASS_TIMEOUT, add_up).await? {
-            // Of what was imported, or is nobody's.
-            if let Some(account) = account {
-                *totals.entry(account).or_default() += bytes.unsigned_abs();
-            }
+            *totals.entry(account).or_default() += bytes.unsigned_abs();
         }
     }
     Ok(totals)

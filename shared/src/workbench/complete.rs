@@ -196,7 +196,8 @@ pub(super) fn usage(run: &StoredRun) -> Option<AiUsage> {
         model: run.model.clone(),
         prompt_tokens: result.prompt_tokens?.unsigned_abs(),
         completion_tokens: result.completion_tokens?.unsigned_abs(),
-        cost_micros: result.cost_micros?.unsigned_abs(),
+        // What the contract counts against the run's budget is no price.
+        cost_micros: if result.priced? { result.cost_micros?.unsigned_abs() } else { 0 },
         priced: result.priced?,
         latency_ms: result.latency_ms?.unsigned_abs(),
         endpoint: Some(format!("workbench/{}", run.tool_id)),
@@ -298,6 +299,7 @@ mod tests {
             let usage = usage(&run).expect("a record");
             assert_eq!((run.status, usage.success), (status, success), "{ending}, {tokens} tokens");
             assert_eq!(usage.id, "ada/run/1");
+            assert_eq!((usage.priced, usage.cost_micros), (false, 0), "nobody paid what the contract counts");
         }
     }
 

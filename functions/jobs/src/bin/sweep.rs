@@ -26,11 +26,12 @@ async fn main() -> Result<(), lambda::Error> {
     let (mongo, queue) = (Mongo::from_env(Lifetime::Invocation)?, Queue::events_from_env()?);
     let (files, connection) = (ExportFiles::from_env()?, mongo.clone());
     let work = async |request: JobRequest| {
-        let swept = sweep(&mongo, &queue, request.instant()).await?;
-        let recounted = recount(&mongo, request.instant()).await?;
-        // Last: what cannot be done for one account keeps nothing else from being done.
-        let asked_for = carry_out(&mongo, &files, request.instant()).await?;
-        Ok(Summary { swept, asked_for, recounted })
+        let at = request.instant();
+        // Each is tried, whatever became of the others.
+        let swept = sweep(&mongo, &queue, at).await;
+        let recounted = recount(&mongo, at).await;
+        let asked_for = carry_out(&mongo, &files, at).await;
+        Ok(Summary { swept: swept?, asked_for: asked_for?, recounted: recounted? })
     };
     lambda::job(work, connection).await
 }

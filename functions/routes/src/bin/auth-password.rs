@@ -116,7 +116,7 @@ async fn main() -> Result<(), lambda::Error> {
     let app = App::with(Lifetime::FromStart, |clients| {
         Ok(Own {
             sessions: Sessions::new(clients.ledger.clone(), Tokens::from_env()?),
-            resets: PasswordResets::from_env(&clients.ledger)?,
+            resets: PasswordResets::from_env(&clients.ledger, &clients.cache)?,
             proofs: EmailProofs::from_env()?,
             lockout: Lockout::new(Counters::new(&clients.mongo, &clients.cache)),
             audit_log: AuditLog::from_env(&clients.ledger)?,

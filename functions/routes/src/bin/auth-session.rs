@@ -117,7 +117,7 @@ pub async fn list(State(app): State<App<Own>>, user: Signed<rate_limits::Account
 /// Ends all of the caller's sessions but this one; of the front end's, all.
 #[utoipa::path(delete, path = "/api/auth/sessions", operation_id = "endOtherSessions", tag = "accounts", security(("bearer" = [])),
     responses((status = 204)))]
-pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::Account>) -> Result<Reply, Problem> {
+pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::EndSessions>) -> Result<Reply, Problem> {
     app.own.sessions.end_others(&app.users, &user).await?;
     app.own.audit_log.record(&user.client, AuditEvent::new(Action::SessionEnded).by(&user.account)).await?;
     Ok(Reply::no_content())
@@ -128,7 +128,7 @@ pub async fn end_others(State(app): State<App<Own>>, user: Signed<rate_limits::A
     responses((status = 204)))]
 pub async fn end(
     State(app): State<App<Own>>,
-    user: Signed<rate_limits::Account>,
+    user: Signed<rate_limits::EndSessions>,
     Path(id): Path<String>,
 ) -> Result<Reply, Problem> {
     if !app.own.sessions.has(user.id(), &id).await? {

@@ -47,7 +47,7 @@ pub async fn list(State(app): State<App>, user: Signed<rate_limits::Account>) ->
     responses((status = 201, body = AlertView), (status = 409)))]
 pub async fn create(
     State(app): State<App>,
-    user: Signed<rate_limits::Account>,
+    user: Signed<rate_limits::AlertChanges>,
     JsonBody(request): JsonBody<NewAlert>,
 ) -> Result<Reply, Problem> {
     let too_many =
@@ -63,7 +63,7 @@ pub async fn create(
     responses((status = 200, body = AlertView)))]
 pub async fn change(
     State(app): State<App>,
-    user: Signed<rate_limits::Account>,
+    user: Signed<rate_limits::AlertChanges>,
     Path(id): Path<String>,
     JsonBody(request): JsonBody<AlertChange>,
 ) -> Result<Reply, Problem> {

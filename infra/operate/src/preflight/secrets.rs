@@ -1,10 +1,11 @@
 //! The stack's secrets in Parameter Store: which are there, which are missing, which a former stack left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::{
+    account::described,
     users::{MONITOR, READER, User, WRITER},
     wanted::{ConnectionStrings, Users},
 };
@@ -31,11 +32,28 @@ pub(super) async fn check(table: &mut Table, aws: &Aws, stack: &str, users: User
     let of =
         |look: &dyn Fn(&BTreeMap<String, String>) -> Finding| parameters.as_ref().map_err(Clone::clone).and_then(look);
     table.add("secrets", of(&|parameters| present(parameters, stack, users, strings)));
-    let former = match (parameters, earlier(aws).await) {
-        (Ok(parameters), Ok(earlier)) => former(&parameters, &earlier, stack),
-        (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
+    table.add("secrets of a former stack", look_for_former(aws, stack, parameters).await);
+}
+
+async fn look_for_former(aws: &Aws, stack: &str, parameters: Result<BTreeMap<String, String>, Trouble>) -> Finding {
+    let (mut parameters, earlier) = (parameters?, earlier(aws).await?);
+    // Those of a stack that is there are its own.
+    for owner in owners(&parameters) {
+        if owner != stack && described(aws, &owner).await?.is_some() {
+            parameters.retain(|name, _| !name.starts_with(&format!("/{owner}/")));
+        }
+    }
+    former(&parameters, &earlier, stack)
+}
+
+/// The stacks that parameters with the names of ours are of, by those names.
+fn owners(parameters: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let is_kept = |name: &str| KEPT.iter().any(|(purpose, _)| *purpose == name);
+    let owner = |name: &String| {
+        let (owner, purpose) = name.strip_prefix('/')?.split_once('/')?;
+        is_kept(purpose).then(|| owner.to_owned())
     };
-    table.add("secrets of a former stack", former);
+    parameters.keys().filter_map(owner).collect()
 }
 
 /// Name and type of every parameter; no value.
@@ -129,12 +147,12 @@ fn former(parameters: &BTreeMap<String, String>, earlier: &[String], stack: &str
         }
     }
     if adopted.is_empty() {
-        return Ok("none that this one has not".into());
+        return Ok("none that this one lacks".into());
     }
     Err(fault(
         "there are some: with new ones, stored keys and second factors of before could not be read",
         format!(
-            "cargo db secrets --stack {stack} {} (or delete them, if nothing of before is kept)",
+            "cargo db secrets --stack {stack} {} (if nothing of before is kept: cargo db secrets --stack {stack}, which makes new ones)",
             adopted.join(" ")
         ),
     ))
@@ -143,7 +161,7 @@ fn former(parameters: &BTreeMap<String, String>, earlier: &[String], stack: &str
 fn several(purpose: &str) -> Trouble {
     fault(
         format!("several could be the {purpose}"),
-        "adopt the right one with `cargo db secrets --adopt`, or delete those that nothing needs",
+        "adopt the right one with `cargo db secrets --adopt`, or make a new one with `cargo db secrets` before",
     )
 }
 
@@ -166,7 +184,7 @@ mod tests {
     #[test]
     fn secrets_of_a_former_stack_are_found_by_name() {
         assert!(
-            remedy(&parameters(&["/new/vault-seed", "/other/vault-seed"]), &[]).contains("none that"),
+            remedy(&parameters(&["/new/vault-seed", "/other/vault-seed"]), &[]).contains("none that this one lacks"),
             "it has its own"
         );
         assert!(remedy(&parameters(&["/old/vault-seed"]), &[]).contains("--adopt vault-seed=/old/vault-seed"));

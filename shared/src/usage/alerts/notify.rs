@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bson::doc;
+use bson::{RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::Database;
 use serde::Deserialize;
@@ -70,8 +70,9 @@ pub(super) async fn mark_unwanted(mongo: &Mongo, firings: &mut [Firing]) -> Resu
 
 /// What fired and was not told, and whom it concerns.
 async fn untold(database: &Database) -> mongodb::error::Result<(Vec<Firing>, HashMap<String, Owner>)> {
-    let firings = database.collection::<Firing>("usage_alert_firings");
-    let firings: Vec<Firing> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
+    let firings = database.collection::<RawDocumentBuf>("usage_alert_firings");
+    let firings: Vec<_> = firings.find(doc! {"told": false}).batch_size(BATCH).await?.try_collect().await?;
+    let firings: Vec<Firing> = mongo::readable("usage_alert_firings", &firings);
     let owners = owners(database, &firings).await?;
     Ok((firings, owners))
 }
@@ -83,10 +84,13 @@ async fn owners(database: &Database, firings: &[Firing]) -> mongodb::error::Resu
         return Ok(HashMap::new());
     }
     let these = doc! {"_id": {"$in": users.into_iter().collect::<Vec<_>>()}};
-    let (owners, fields) =
-        (database.collection::<Owner>("users"), doc! {"email": 1, "emailVerifiedAt": 1, "notificationPreferences": 1});
-    let owners = owners.find(these).projection(fields).batch_size(BATCH).await?;
-    owners.map_ok(|owner| (owner.id.clone(), owner)).try_collect().await
+    let (owners, fields) = (
+        database.collection::<RawDocumentBuf>("users"),
+        doc! {"email": 1, "emailVerifiedAt": 1, "notificationPreferences": 1},
+    );
+    let owners: Vec<_> = owners.find(these).projection(fields).batch_size(BATCH).await?.try_collect().await?;
+    let owners: Vec<Owner> = mongo::readable("users", &owners);
+    Ok(owners.into_iter().map(|owner| (owner.id.clone(), owner)).collect())
 }
 
 async fn note_told(mongo: &Mongo, firings: &[&Firing]) -> Result<(), mongo::Error> {

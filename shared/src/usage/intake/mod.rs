@@ -150,8 +150,10 @@ impl UsageIntake {
     /// whether the queue has it now or later, and is never refused.
     pub async fn record(&self, account: &Account, usage: AiUsage) -> Result<(), SendError> {
         let charge = record::charge(&usage);
-        self.limits.count(&account.id, account.plan, charge, usage.occurred_at).await;
-        self.ledger.charge(&account.payer(), record::stored_bytes(&usage)).await;
+        // One that comes again is stored already.
+        if self.limits.count(&account.id, account.plan, charge, usage.occurred_at).await {
+            self.ledger.charge(&account.payer(), record::stored_bytes(&usage)).await;
+        }
         self.queue.send(&[Queued(usage)]).await
     }
 

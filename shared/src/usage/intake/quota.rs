@@ -103,9 +103,9 @@ impl UsageLimits {
         Taken { beyond, counters, records: records.collect(), new: counted.new }
     }
 
-    /// Counts what has been used.
-    pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) {
-        self.take(user_id, plan, &[charge], now).await;
+    /// Counts what has been used; whether it was not counted before.
+    pub(super) async fn count(&self, user_id: &str, plan: Plan, charge: Charge, now: Moment) -> bool {
+        self.take(user_id, plan, &[charge], now).await.new.contains(&true)
     }
 
     /// Gives back what was not accepted after all.

@@ -51,11 +51,17 @@ struct Amounts {
     latency_ms: u64,
 }
 
-/// Adds these records of an account up, once however often the same request is made. Two operations.
+/// Adds these records of an account up, once however often the same request is made. Two operations; three for a use of
+/// a provider key.
 pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<(), mongo::Error> {
     let days: BTreeSet<String> = uses.iter().map(|one| clock::day(one.usage.occurred_at)).collect();
     let mut known = sums_of(mongo, user_id, &days).await?;
     let mut sums = BTreeMap::<Group, Amounts>::new();
+    // One key for all records of a request.
+    let has_provider_key = match uses.first().and_then(|one| one.usage.provider_key_id.as_deref()) {
+        Some(id) => is_provider_key_of(mongo, user_id, id).await?,
+        None => false,
+    };
     for Use { usage, .. } in uses {
         let group = group(usage);
         let of_day = known.entry(group.day.clone()).or_default();
@@ -64,7 +70,7 @@ pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<()
             of_day.insert(id);
             group
         } else {
-            Group { key_id: None, provider: OTHERS.into(), model: OTHERS.into(), ..group }
+            group.of_others(has_provider_key)
         };
         sums.entry(group).or_default().add(usage);
     }
@@ -83,6 +89,14 @@ pub(super) async fn add(mongo: &Mongo, user_id: &str, uses: &[Use]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// A service says which key it used, and may make one up.
+async fn is_provider_key_of(mongo: &Mongo, user_id: &str, id: &str) -> Result<bool, mongo::Error> {
+    let theirs = doc! {"_id": id, "userId": user_id};
+    let count =
+        async |database: Database| database.collection::<Document>("provider_keys").count_documents(theirs).await;
+    Ok(mongo.run(REQUEST_TIMEOUT, count).await? > 0)
 }
 
 /// The statements that met a sum which does not match; an error for any other refusal.
@@ -132,6 +146,12 @@ fn group(usage: &AiUsage) -> Group {
 }
 
 impl Group {
+    /// The sum of what is beyond [`MOST_A_DAY`]: it has none of the names that a caller can make up.
+    fn of_others(self, has_provider_key: bool) -> Self {
+        let provider_key_id = self.provider_key_id.filter(|_| has_provider_key);
+        Self { key_id: None, provider_key_id, provider: OTHERS.into(), model: OTHERS.into(), ..self }
+    }
+
     fn id(&self, user_id: &str) -> String {
         let Self { day, key_id, provider_key_id, provider, model, success, priced } = self;
         let mut which = format!("{}/{provider}/{model}/{success}/{priced}", key_id.as_deref().unwrap_or_default());
@@ -204,4 +224,21 @@ fn start_of(day: &str) -> Bson {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_most_a_day_nothing_made_up_makes_another_sum() {
+        let id = |name: &str, has_provider_key| {
+            let (provider_key_id, key_id) = (Some(name.to_owned()), Some(name.to_owned()));
+            let usage =
+                AiUsage { provider: name.into(), model: name.into(), provider_key_id, key_id, ..AiUsage::default() };
+            group(&usage).of_others(has_provider_key).id("ada")
+        };
+        assert_eq!(id("one", false), id("another", false));
+        assert_ne!(id("one", true), id("another", true), "what a key has spent of its month counts there, too");
+    }
 }
