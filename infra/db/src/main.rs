@@ -24,7 +24,7 @@ use shared::{
     audit::{self, DigestStore},
     clock,
     connection::Connection,
-    content::{self, Kind, PublishedContent, Store},
+    content::{self, PublishedContent, Store},
     keys::Seed,
     lambda,
     mongo::{Lifetime, Mongo, MongoSettings},
@@ -167,15 +167,9 @@ async fn run(verb: Verb, settings: &MongoSettings, mongo: &Mongo) -> anyhow::Res
         Verb::Reseal(how) => reseal::reseal(mongo, how).await?,
         Verb::Publish { allow_shrink } => {
             let (store, target) = (Store::new(mongo.clone()), PublishedContent::from_env()?);
-            let mut failed = Vec::new();
-            for kind in Kind::ALL {
-                match content::export::export(kind, &store, &target, clock::now(), allow_shrink).await {
-                    Ok(content::export::Outcome::Refused { reason }) => {
-                        failed.push(format!("{}: {reason}", kind.name()));
-                    }
-                    Ok(outcome) => println!("{}: {}", kind.name(), serde_json::to_string(&outcome)?),
-                    Err(error) => failed.push(format!("{}: {error:#}", kind.name())),
-                }
+            let (done, failed) = content::export::export_all(&store, &target, clock::now(), allow_shrink).await;
+            for (kind, outcome) in done {
+                println!("{kind}: {}", serde_json::to_string(&outcome)?);
             }
             anyhow::ensure!(failed.is_empty(), "not published: {}", failed.join("; "));
         }

@@ -1,5 +1,7 @@
 //! From the database to published JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -28,10 +30,29 @@ pub enum Outcome {
     },
 }
 
+/// As [`export`], of every kind, each tried whatever became of the others: what was done, by the kind's name; and what
+/// failed or was refused, in words.
+pub async fn export_all(
+    store: &Store,
+    target: &PublishedContent,
+    at: Moment,
+    allow_shrink: bool,
+) -> (BTreeMap<&'static str, Outcome>, Vec<String>) {
+    let (mut done, mut failed) = (BTreeMap::new(), Vec::new());
+    for kind in Kind::ALL {
+        match export(kind, store, target, at, allow_shrink).await {
+            Ok(Outcome::Refused { reason }) => failed.push(format!("{}: {reason}", kind.name())),
+            Ok(outcome) => drop(done.insert(kind.name(), outcome)),
+            Err(error) => failed.push(format!("{}: {error:#}", kind.name())),
+        }
+    }
+    (done, failed)
+}
+
 /// Publishes `kind`, unless nothing changed, or the result is empty or more than a fifth smaller
 /// than what is published; or than the bundled, while nothing usable is. `allow_shrink` is a person's word that smaller
 /// is right; empty never is.
-pub async fn export(
+async fn export(
     kind: Kind,
     store: &Store,
     target: &PublishedContent,

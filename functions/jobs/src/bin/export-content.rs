@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use shared::{
     content::{
-        Kind, PublishedContent, Store,
-        export::{Outcome, export},
+        PublishedContent, Store,
+        export::{Outcome, export_all},
     },
     lambda::{self, JobRequest},
     mongo::{Lifetime, Mongo},
@@ -25,14 +25,7 @@ async fn run(
     target: &PublishedContent,
     request: JobRequest,
 ) -> anyhow::Result<BTreeMap<&'static str, Outcome>> {
-    let (mut done, mut failed) = (BTreeMap::new(), Vec::new());
-    for kind in Kind::ALL {
-        match export(kind, store, target, request.instant(), request.allow_shrink).await {
-            Ok(Outcome::Refused { reason }) => failed.push(format!("{}: {reason}", kind.name())),
-            Ok(outcome) => drop(done.insert(kind.name(), outcome)),
-            Err(error) => failed.push(format!("{}: {error:#}", kind.name())),
-        }
-    }
+    let (done, failed) = export_all(store, target, request.instant(), request.allow_shrink).await;
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(done)
 }

@@ -27,11 +27,18 @@ async fn main() -> Result<(), lambda::Error> {
     let (files, connection) = (ExportFiles::from_env()?, mongo.clone());
     let work = async |request: JobRequest| {
         let at = request.instant();
-        // Each is tried, whatever became of the others.
+        // Each is tried, whatever became of the others; the run fails with what all of them say.
         let swept = sweep(&mongo, &queue, at).await;
         let recounted = recount(&mongo, at).await;
         let asked_for = carry_out(&mongo, &files, at).await;
-        Ok(Summary { swept: swept?, asked_for: asked_for?, recounted: recounted? })
+        let errors = [
+            swept.as_ref().err().map(ToString::to_string),
+            recounted.as_ref().err().map(ToString::to_string),
+            asked_for.as_ref().err().map(ToString::to_string),
+        ];
+        let errors: Vec<String> = errors.into_iter().flatten().collect();
+        anyhow::ensure!(errors.is_empty(), "{}", errors.join("; "));
+        anyhow::Ok(Summary { swept: swept?, asked_for: asked_for?, recounted: recounted? })
     };
     lambda::job(work, connection).await
 }
